@@ -1,0 +1,73 @@
+// A tensor as a view of bytes in a file: dtype, shape and strides over a storage.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "samebits/base/bytes.h"
+#include "samebits/base/error.h"
+#include "samebits/tensor/dtype.h"
+
+namespace samebits {
+
+using Shape = std::vector<std::int64_t>;    // sizes, all >= 0
+using Strides = std::vector<std::int64_t>;  // in elements, as torch counts; all >= 0
+
+/// Product of the sizes, or `limit` where it does not fit in 63 bits.
+Result<std::uint64_t> element_count(const Shape& shape);
+/// Row-major strides of `shape`, as torch gives them to a contiguous tensor.
+Strides contiguous_strides(const Shape& shape);
+/// "[2, 3]"; "[]" for a scalar.
+std::string shape_text(const Shape& shape);
+
+/// Borrows `storage`, which must outlive it (usually a MappedFile that the Checkpoint holds).
+/// Invariant, established by make_view(): every element lies inside `storage`.
+class TensorView {
+ public:
+  TensorView() = default;
+
+  /// Checks everything: sizes and strides not negative, at most kLimits.dimensions, no overflow,
+  /// the last element inside the storage. `offset` counts elements from the storage's start. A
+  /// tensor without elements may lie anywhere. Errors: malformed, limit, truncated (the view
+  /// reaches past its storage). The caller adds file and name.
+  static Result<TensorView> make(DType dtype, Shape shape, Strides strides, std::uint64_t offset,
+                                 Bytes storage, bool big_endian = false);
+
+  DType dtype() const { return dtype_; }
+  const Shape& shape() const { return shape_; }
+  const Strides& strides() const { return strides_; }
+  std::uint64_t numel() const { return numel_; }
+  std::uint64_t nbytes() const { return numel_ * itemsize(dtype_); }
+  /// Bytes from the storage's start to the first element.
+  std::uint64_t byte_offset() const { return byte_offset_; }
+  Bytes storage() const { return storage_; }
+  bool big_endian() const { return big_endian_; }
+
+  /// Row-major, little-endian bytes of the elements where they already lie so in the storage.
+  bool is_plain() const { return contiguous_ && !big_endian_; }
+  /// Those bytes without a copy. Requires is_plain().
+  Bytes plain_bytes() const;
+  /// The same bytes in any case: borrowed where is_plain(), else written into `buffer`.
+  Bytes row_major_bytes(std::vector<std::uint8_t>& buffer) const;
+  /// Elements [first, first + count) in row-major order as little-endian bytes, without
+  /// materializing the rest.
+  Bytes row_major_range(std::uint64_t first, std::uint64_t count,
+                        std::vector<std::uint8_t>& buffer) const;
+
+  /// The same storage seen otherwise; for tests and for compare's transposes. Requires matching
+  /// sizes.
+  TensorView transposed(int dim0, int dim1) const;
+
+ private:
+  DType dtype_ = DType::float32;
+  Shape shape_;
+  Strides strides_;
+  std::uint64_t numel_ = 1;
+  std::uint64_t byte_offset_ = 0;
+  Bytes storage_;
+  bool contiguous_ = true;
+  bool big_endian_ = false;
+};
+
+}  // namespace samebits

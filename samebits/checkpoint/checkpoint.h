@@ -1,0 +1,185 @@
+// What stands in a file or directory of weights, as one value: tensors with provenance, config,
+// modules and their mode, training state, producer, what its pickles would call, and where every
+// byte went.
+//
+// Made by open() in open.h. Everything that is borrowed (TensorView, text) points into `files` or
+// `owned`, which the Checkpoint keeps alive. Nothing here was executed, imported or converted.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "samebits/base/json.h"
+#include "samebits/base/mapped_file.h"
+#include "samebits/tensor/tensor.h"
+
+namespace samebits {
+
+enum class CheckpointKind : std::uint8_t {
+  hf_directory,         // config.json beside weights
+  safetensors,          // one file
+  state_dict,           // torch file whose top is a dict of tensors
+  whole_module,         // torch file that holds an nn.Module (alone or inside something)
+  lightning,            // dict with pytorch-lightning_version
+  torchscript,          // archive with code/
+  training_checkpoint,  // dict with weights and optimizer, epoch or the like beside them
+  trace,                // written by samebits
+  tensors,              // tensors in lists, tuples or nested dicts, or one alone
+  numpy,                // .npy, .npz
+  pickle,               // a pickle without tensors
+};
+const char* kind_name(CheckpointKind kind);   // "hf-directory", as in JSON
+const char* kind_label(CheckpointKind kind);  // "Hugging Face directory", as on the terminal
+
+/// One file that was read. `path` is as the user would type it.
+struct SourceFile {
+  std::string path;
+  std::string container;  // "torch-zip", "torch-legacy", "torch-tar", "safetensors", "pickle",
+                          // "json", "npy", "npz"
+  std::shared_ptr<const MappedFile> map;
+};
+
+enum class TensorRole : std::uint8_t {
+  weight,     // in a state dict: parameter or persistent buffer, the file does not say which
+  parameter,  // in a module
+  buffer,     // in a module, persistent
+  transient,  // in a module, a buffer that state_dict() leaves out (persistent=False)
+  optimizer,  // moments and the like
+  rng,        // generator states
+  other,
+};
+const char* role_name(TensorRole role);
+
+/// One tensor of the file, wherever it stands.
+struct StoredTensor {
+  std::string
+      path;  // from the top of the file: "model_state_dict.fc1.weight"; "" for a bare tensor
+  std::string
+      name;  // inside its candidate's state_dict(): "fc1.weight"; "" where it belongs to none
+  TensorView view;
+  TensorRole role = TensorRole::other;
+  std::uint32_t file = 0;     // index into Checkpoint::files
+  std::uint64_t offset = 0;   // byte in that file of the first element
+  std::uint32_t storage = 0;  // tensors with equal numbers share bytes of one storage
+  std::uint64_t storage_bytes = 0;
+  std::string device;  // "cpu", "cuda:0" as saved; "" where the format has none
+  bool requires_grad = false;
+  bool readable = true;  // false: no bytes in the file (meta device)
+  std::string
+      note;  // "" or what is special: "sparse_coo indices", "quantized: scale 0.1, zero point 0"
+};
+
+/// A place in the file where a model's weights stand.
+struct Candidate {
+  std::string key;  // "state_dict", "ema", "" for the top itself
+  std::vector<std::uint32_t>
+      weights;  // indexes into entries, what state_dict() holds, in its order
+  std::vector<std::uint32_t> buffers;  // non-persistent buffers
+  bool is_module = false;
+  std::string why;  // why it was taken, for `weights_from`
+};
+
+/// One nn.Module of a whole-module pickle.
+struct ModuleRecord {
+  std::string path;        // "" for the root, "model.vit.layernorm"
+  std::string class_path;  // "transformers.models.vit_mae.modeling_vit_mae.ViTMAEModel"
+  bool training = false;
+  Json hyper;  // plain attributes: {"eps": 1e-12, "p": 0.1, ...}
+  std::vector<std::string> parameters, buffers, transient_buffers;  // own names, without path
+  std::uint32_t hooks = 0;  // forward, pre, backward and state-dict hooks that are registered
+};
+
+/// Something that the pickles would call when loaded, summed over files.
+struct CallSummary {
+  std::string global;  // "torch._utils._rebuild_tensor_v2"
+  std::uint64_t count = 0;
+  bool plain = false;       // a reconstruction of data, which no loader needs to fear
+  bool constructs = false;  // makes an object of a class without running code of the file's choice
+                            // (NEWOBJ and its like of a class of a model)
+  std::string how;          // "REDUCE", "NEWOBJ", "OBJ", "INST", "BUILD"
+  std::uint32_t file = 0;
+  std::uint64_t offset = 0;  // of the first
+};
+
+/// Each member says where it was found ("optimizer_states[0]"), or nothing.
+struct TrainingState {
+  std::optional<std::string> optimizer, step, scheduler, scaler, rng, sampler, ema;
+  Json values =
+      Json::object();  // small facts: {"epoch": 3, "global_step": 120, "optimizer": "AdamW", ...}
+};
+
+/// Something a reader of the report would want to know, none of it fatal.
+struct Oddity {
+  enum class Kind : std::uint8_t {
+    shared_storage,
+    duplicate_tensors,
+    unreferenced_bytes,
+    partial_storage,
+    container,
+    bad_checksum,
+    not_finite,
+    trailing,
+    hooks,
+    other
+  };
+  Kind kind;
+  std::string summary;  // one line without a full stop
+  std::uint32_t file = 0;
+  std::optional<std::uint64_t> offset;
+  std::vector<std::string> tensors;  // paths
+};
+const char* oddity_name(Oddity::Kind kind);
+
+enum class ByteUse : std::uint8_t {
+  weights,
+  buffers,
+  optimizer,
+  other_tensors,
+  structure,
+  padding,
+  unreferenced
+};
+const char* byte_use_name(ByteUse use);
+struct ByteRange {
+  std::uint32_t file = 0;
+  std::uint64_t begin = 0, end = 0;
+  ByteUse use = ByteUse::structure;
+};
+
+struct Checkpoint {
+  std::string path;  // as the user gave it
+  CheckpointKind kind = CheckpointKind::tensors;
+  std::string description;  // "TransformerModel(model=ViTMAEForPreTraining)" for modules, else ""
+  std::string model_type;   // "vit_mae"; "" where unknown
+  std::vector<SourceFile> files;
+  std::vector<std::shared_ptr<std::vector<std::uint8_t>>> owned;  // inflated records
+
+  std::vector<StoredTensor> entries;
+  std::vector<Candidate> candidates;  // in the order of preference
+  std::size_t chosen = 0;             // index into candidates, where there is one
+  std::string choice_reason;          // "" where there was no choice
+
+  Json config;              // object, or null where the file carries none
+  std::string config_from;  // "config.json", "model.config"
+  Json preprocessing;       // object, or null
+  Json hyper_parameters;    // Lightning's, or null
+  std::vector<ModuleRecord> modules;
+  Json producer;  // {"torch": "2.13.0", "transformers": "5.24.0", "lightning": ...}, or null
+  std::vector<CallSummary> calls;  // sorted by global, then how
+  std::vector<std::string>
+      imports;  // every "module.name" that the pickles name, in order, without repeats
+  TrainingState training;
+  std::vector<Oddity> oddities;
+  std::vector<ByteRange> bytes;  // every byte of every file, sorted, without overlap
+  std::vector<Error> unread;     // parts that could not be read; the rest stands
+
+  bool has_weights() const { return !candidates.empty(); }
+  const Candidate& weights() const { return candidates.at(chosen); }
+  std::uint64_t parameters() const;      // elements of weights()
+  std::size_t training_modules() const;  // modules with training = true
+};
+
+}  // namespace samebits

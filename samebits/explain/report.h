@@ -1,0 +1,98 @@
+// The one value that every reporting command makes, and that terminal and JSON only render.
+//
+// Source of names and meanings: schema "samebits.report/1" (docs/json.md). Strings are final text
+// in plain English, without colour or layout.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "samebits/base/json.h"
+#include "samebits/checkpoint/checkpoint.h"
+#include "samebits/compare/alignment.h"
+#include "samebits/compare/config.h"
+
+namespace samebits {
+
+enum class Verdict : std::uint8_t { same, different, unknown, clean, risk };
+const char* verdict_name(Verdict verdict);
+enum class Role : std::uint8_t { cause, contributes, risk, note };
+const char* role_name(Role role);
+enum class Proof : std::uint8_t { proved, observed, suspected };
+const char* proof_name(Proof proof);
+
+struct Finding {
+  std::string cause;  // an id of causes.h
+  Role role = Role::note;
+  Proof proof = Proof::observed;
+  std::vector<std::string> subjects;  // labels
+  std::string summary;  // one sentence without a full stop; the first one stands beside the verdict
+  std::vector<std::string> details;  // further lines under it, each true on its own
+  Json evidence = Json::object();    // as product requires for the cause
+  std::string remedy;                // what to do; "" where nothing is to be done
+  std::string settle;                // suspected only: what would prove it
+};
+
+struct Subject {
+  std::string label;  // "A"
+  std::string path;
+  std::optional<Checkpoint> checkpoint;  // nothing where it could not be opened
+  std::string config_borrowed_from;      // "A" where this subject carries none; "" otherwise
+};
+
+struct WeightPair {
+  std::string a, b;  // labels
+  WeightComparison comparison;
+};
+
+/// Outputs at a point of two runs; filled by the engine.
+struct OutputPair {
+  std::string a, b, point;
+  std::string verdict;  // "identical", "permuted", "rounding", "different"
+  std::uint64_t elements = 0, differing = 0;
+  double max_abs = 0;
+};
+
+struct FieldsPair {
+  std::string a, b;  // labels
+  std::vector<FieldDifference> fields;
+};
+
+/// One target tensor or checkpoint tensor that a loader treats specially; `check` only.
+struct LoadRow {
+  std::string name;
+  std::string outcome;  // "random", "dropped", "mismatched", "renamed"
+  std::string detail;
+};
+
+/// What loading one checkpoint into a target would do; `check` only.
+struct LoadReport {
+  std::string target;  // "transformers-4:ViTMAEForPreTraining"
+  std::string way;     // "from_pretrained", "load_state_dict(strict=False)"
+  std::uint64_t target_tensors = 0, loaded = 0;
+  std::vector<std::string> random, dropped,
+      mismatched;                  // target names, checkpoint names, target names
+  bool silent = false;             // the loader says nothing about it
+  std::vector<RenameRule> repair;  // what would make it load
+};
+
+struct Report {
+  std::string command;  // "diff"
+  Verdict verdict = Verdict::unknown;
+  std::vector<Subject> subjects;
+  std::vector<WeightPair> weights;  // each pair has A on its left
+  std::vector<FieldsPair> config, preprocessing;
+  std::vector<OutputPair> outputs;
+  std::vector<LoadReport> loads;  // check: first the way that fits the file, then the other
+  std::vector<Finding> findings;  // causes first, then contributes, risks, notes
+  std::vector<std::string> assumed;
+  std::vector<std::string> not_checked;  // with the error's whole text
+  bool incomplete = false;               // something in not_checked makes the verdict unknown
+};
+
+/// 0 for same and clean, 1 for different and risk and for same with a risk found, 2 for unknown.
+int exit_status(const Report& report);
+
+}  // namespace samebits

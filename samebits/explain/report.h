@@ -28,7 +28,8 @@ struct Finding {
   Role role = Role::note;
   Proof proof = Proof::observed;
   std::vector<std::string> subjects;  // labels
-  std::string summary;  // one sentence without a full stop; the first one stands beside the verdict
+  std::string summary;  // one sentence without a full stop; that of the first finding which is not
+                        // a note stands beside the verdict
   std::vector<std::string> details;  // further lines under it, each true on its own
   Json evidence = Json::object();    // as product requires for the cause
   std::string remedy;                // what to do; "" where nothing is to be done
@@ -40,6 +41,9 @@ struct Subject {
   std::string path;
   std::optional<Checkpoint> checkpoint;  // nothing where it could not be opened
   std::string config_borrowed_from;      // "A" where this subject carries none; "" otherwise
+  /// SHA-256 of each of checkpoint->entries, in their order; "" where an entry has no bytes. Empty
+  /// unless asked for.
+  std::vector<std::string> digests;
 };
 
 struct WeightPair {
@@ -58,13 +62,6 @@ struct OutputPair {
 struct FieldsPair {
   std::string a, b;  // labels
   std::vector<FieldDifference> fields;
-};
-
-/// One target tensor or checkpoint tensor that a loader treats specially; `check` only.
-struct LoadRow {
-  std::string name;
-  std::string outcome;  // "random", "dropped", "mismatched", "renamed"
-  std::string detail;
 };
 
 /// What loading one checkpoint into a target would do; `check` only.
@@ -91,6 +88,10 @@ struct Report {
   std::vector<std::string> not_checked;  // with the error's whole text
   bool incomplete = false;               // something in not_checked makes the verdict unknown
 };
+
+/// Causes first, then contributes, risks, notes; within a role the proved before the observed
+/// before the suspected. What is equal in both keeps its order.
+void sort_findings(std::vector<Finding>* findings);
 
 /// 0 for same and clean, 1 for different and risk and for same with a risk found, 2 for unknown.
 int exit_status(const Report& report);

@@ -1,0 +1,64 @@
+#include "samebits/explain/report.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "samebits/base/error.h"
+
+namespace samebits {
+
+const char* verdict_name(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::same: return "same";
+    case Verdict::different: return "different";
+    case Verdict::unknown: return "unknown";
+    case Verdict::clean: return "clean";
+    case Verdict::risk: return "risk";
+  }
+  SAMEBITS_CHECK(false);
+  return "";
+}
+
+const char* role_name(Role role) {
+  switch (role) {
+    case Role::cause: return "cause";
+    case Role::contributes: return "contributes";
+    case Role::risk: return "risk";
+    case Role::note: return "note";
+  }
+  SAMEBITS_CHECK(false);
+  return "";
+}
+
+const char* proof_name(Proof proof) {
+  switch (proof) {
+    case Proof::proved: return "proved";
+    case Proof::observed: return "observed";
+    case Proof::suspected: return "suspected";
+  }
+  SAMEBITS_CHECK(false);
+  return "";
+}
+
+void sort_findings(std::vector<Finding>* findings) {
+  std::stable_sort(findings->begin(), findings->end(), [](const Finding& a, const Finding& b) {
+    return std::pair(a.role, a.proof) < std::pair(b.role, b.proof);
+  });
+}
+
+int exit_status(const Report& report) {
+  switch (report.verdict) {
+    case Verdict::same: {
+      const auto is_risk = [](const Finding& finding) { return finding.role == Role::risk; };
+      return std::any_of(report.findings.begin(), report.findings.end(), is_risk) ? 1 : 0;
+    }
+    case Verdict::clean: return 0;
+    case Verdict::different: return 1;
+    case Verdict::risk: return 1;
+    case Verdict::unknown: return 2;
+  }
+  SAMEBITS_CHECK(false);
+  return 2;
+}
+
+}  // namespace samebits

@@ -9,6 +9,8 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "samebits/base/bytes.h"
@@ -40,11 +42,14 @@ class ZipArchive {
   /// A guess only.
   static bool looks_like(Bytes file);
 
-  /// Reads the central directory and every local header it names. Fatal: no end record, a directory
-  /// or an entry outside the file, entries that overlap, an unknown method, too many entries.
-  /// Notes: local header differs from the central directory (name, sizes, method), duplicate names,
-  /// flag bits 0x1, 0x20, 0x40 that contradict the data, junk before the first entry, absolute or
-  /// ".." names, a comment, several end records.
+  /// Reads the central directory and every local header it names, and no record's data. Fatal: no
+  /// end record (malformed), a directory or an entry outside the file (malformed, truncated),
+  /// entries that overlap (inconsistent), an unknown method (unsupported), several volumes
+  /// (unsupported), too many entries (limit).
+  /// Notes: local header or data descriptor differs from the central directory (name, sizes,
+  /// method, flags, CRC-32), duplicate names, names that differ only in case, flag bits 0x1, 0x20,
+  /// 0x40, 0x2000, a stored record of two sizes, junk before the first entry or after the end,
+  /// absolute or ".." names, a comment, several end records or places of the directory.
   static Result<ZipArchive> open(Bytes file, std::string path);
 
   const std::vector<ZipEntry>& entries() const { return entries_; }
@@ -54,21 +59,31 @@ class ZipArchive {
   const std::string& path() const { return path_; }
   Bytes file() const { return file_; }
 
-  /// The bytes of a stored entry, borrowed. Errors: unsupported where it is deflated or encrypted.
+  // `entry` below is one of entries(). The data of an entry with flag bits 0x1, 0x20, 0x40 or
+  // 0x2000 is offered only if, taken as plain, it has the declared CRC-32 (then the flag lies);
+  // otherwise the error is unsupported. Without these bits the CRC-32 is not looked at: see
+  // actual_crc32.
+
+  /// The bytes of a stored entry, borrowed. Errors: unsupported where it is deflated or encrypted,
+  /// inconsistent where its two sizes differ.
   Result<Bytes> stored(const ZipEntry& entry) const;
-  /// The uncompressed bytes: borrowed where stored, else inflated into `buffer` under kLimits.
+  /// The uncompressed bytes: borrowed where stored, else inflated into `buffer`. Errors: those of
+  /// stored(), and for a deflated entry limit (kLimits), inconsistent (it gives more or fewer bytes
+  /// than declared), malformed, truncated.
   Result<Bytes> read(const ZipEntry& entry, std::vector<std::uint8_t>& buffer) const;
-  /// CRC-32 of the stored bytes as they are, to hold against entry.crc32. Reads all of them.
+  /// CRC-32 of what read() gives, to hold against entry.crc32. Reads all of it. Errors: as read().
   Result<std::uint32_t> actual_crc32(const ZipEntry& entry) const;
 
-  /// Where the archive's structure lies (headers, directory, end records, padding in extra fields),
-  /// as [begin, end) byte ranges. Together with the entries' data ranges, whatever is left of the
-  /// file is referred to by nothing.
+  /// Where the archive's structure lies (headers, descriptors, directory, end records, padding in
+  /// extra fields), as [begin, end) byte ranges in rising order that do not overlap. Together with
+  /// the entries' data ranges, whatever is left of the file is referred to by nothing.
   const std::vector<std::pair<std::uint64_t, std::uint64_t>>& structure() const {
     return structure_;
   }
 
  private:
+  Result<Bytes> plain(const ZipEntry& entry, std::vector<std::uint8_t>& buffer) const;
+
   Bytes file_;
   std::string path_;
   std::vector<ZipEntry> entries_;

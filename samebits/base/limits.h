@@ -32,6 +32,13 @@ struct Limits {
   // config.json and index.json: the largest index on record has 13 MB.
   std::uint64_t json_bytes = 100'000'000;
   std::uint32_t json_depth = 200;
+  // serde_json's own limit, which the reference implementation of safetensors inherits.
+  std::uint32_t safetensors_depth = 127;
+  // Tensors, and metadata entries, of one safetensors header: the largest model has 1e5.
+  std::uint64_t safetensors_entries = 1'000'000;
+  // Bytes of a view that repeats its storage by small strides (torch's expand): it costs the file
+  // nothing and its reader everything. Expanded masks stay under 100 MB.
+  std::uint64_t repeated_bytes = 1ull << 30;
   // Dimensions of a tensor: torch's own limit is 64.
   std::uint32_t dimensions = 64;
 };

@@ -2,6 +2,11 @@
 //
 // Source: safetensors/README.md "Format" and safetensors/src/tensor.rs `Metadata::validate`. Where
 // the two differ (leading white space in the header) this follows the code, which accepts it.
+//
+// Stricter than the reference where no writer goes and readers disagree: a repeated tensor name or
+// metadata key (the reference takes the last), a tensor as a list of its three fields, a dtype as
+// {"F32": null}, more than kLimits.dimensions, 63 bits of elements, or kLimits.safetensors_entries.
+// F6_E2M3, F6_E3M2, and F4 with an odd last dimension, which torch cannot hold, are unsupported.
 #pragma once
 
 #include <string>
@@ -17,7 +22,7 @@ namespace samebits {
 struct SafetensorsEntry {
   std::string name;
   DType dtype = DType::float32;
-  Shape shape;
+  Shape shape;  // torch's: the last dimension of F4 counts pairs, the header's counts halves
   std::uint64_t begin = 0;  // absolute in the file
   std::uint64_t end = 0;
 };

@@ -81,10 +81,14 @@ std::optional<DType> dtype_from_storage(std::string_view name);
 inline std::uint64_t itemsize(DType dtype) { return info(dtype).itemsize; }
 inline bool is_floating(DType dtype) { return info(dtype).family == DTypeFamily::floating; }
 
-/// The value of one element as a double, exactly (every float type but float64 widens without
-/// loss). `p` points at itemsize(dtype) bytes, little-endian. For floating, integer and boolean
-/// types that are not packed; int64 and uint64 beyond 2^53 round. Source of the 8-bit formats: OCP
-/// 8-bit floating point specification 1.0; the fnuz forms: arXiv 2206.02915.
+/// True where one element is one real number: floating, integer and boolean types, but not the
+/// packed float4_e2m1fn_x2 and not the integers of 1 to 7 bits, whose packing torch leaves open.
+bool has_element_values(DType dtype);
+
+/// The value of one element as a double, exactly, NaN payloads apart (every float type widens
+/// without loss; int64 and uint64 beyond 2^53 round). `p` points at itemsize(dtype) bytes,
+/// little-endian. Requires has_element_values(). Source of the 8-bit formats: OCP 8-bit floating
+/// point specification 1.0, OCP Microscaling Formats 1.0 (e8m0); the fnuz forms: arXiv 2206.02915.
 double element_as_double(DType dtype, const std::uint8_t* p);
 
 }  // namespace samebits

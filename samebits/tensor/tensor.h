@@ -16,21 +16,25 @@ using Strides = std::vector<std::int64_t>;  // in elements, as torch counts; all
 
 /// Product of the sizes, or `limit` where it does not fit in 63 bits.
 Result<std::uint64_t> element_count(const Shape& shape);
-/// Row-major strides of `shape`, as torch gives them to a contiguous tensor.
+/// Row-major strides of `shape`, as torch gives them to a contiguous tensor. Where an empty
+/// tensor's other sizes overflow, the strides stop at the largest number.
 Strides contiguous_strides(const Shape& shape);
 /// "[2, 3]"; "[]" for a scalar.
 std::string shape_text(const Shape& shape);
 
 /// Borrows `storage`, which must outlive it (usually a MappedFile that the Checkpoint holds).
-/// Invariant, established by make_view(): every element lies inside `storage`.
+/// Invariant, established by make(): every element lies inside `storage`.
 class TensorView {
  public:
+  /// A float32 tensor without elements.
   TensorView() = default;
 
   /// Checks everything: sizes and strides not negative, at most kLimits.dimensions, no overflow,
   /// the last element inside the storage. `offset` counts elements from the storage's start. A
   /// tensor without elements may lie anywhere. Errors: malformed, limit, truncated (the view
   /// reaches past its storage). The caller adds file and name.
+  /// Strides that repeat elements (torch's expand) are legal, up to kLimits.repeated_bytes.
+  /// `big_endian` is ignored where the order of bytes has no meaning (one-byte types).
   static Result<TensorView> make(DType dtype, Shape shape, Strides strides, std::uint64_t offset,
                                  Bytes storage, bool big_endian = false);
 
@@ -48,10 +52,11 @@ class TensorView {
   bool is_plain() const { return contiguous_ && !big_endian_; }
   /// Those bytes without a copy. Requires is_plain().
   Bytes plain_bytes() const;
-  /// The same bytes in any case: borrowed where is_plain(), else written into `buffer`.
+  /// The same bytes in any case: borrowed where is_plain(), else written into `buffer` (nbytes()
+  /// of it).
   Bytes row_major_bytes(std::vector<std::uint8_t>& buffer) const;
   /// Elements [first, first + count) in row-major order as little-endian bytes, without
-  /// materializing the rest.
+  /// materializing the rest. Requires first + count <= numel().
   Bytes row_major_range(std::uint64_t first, std::uint64_t count,
                         std::vector<std::uint8_t>& buffer) const;
 
@@ -61,9 +66,9 @@ class TensorView {
 
  private:
   DType dtype_ = DType::float32;
-  Shape shape_;
-  Strides strides_;
-  std::uint64_t numel_ = 1;
+  Shape shape_{0};
+  Strides strides_{1};
+  std::uint64_t numel_ = 0;
   std::uint64_t byte_offset_ = 0;
   Bytes storage_;
   bool contiguous_ = true;

@@ -1,6 +1,7 @@
 #include "samebits/container/tar.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "samebits/base/limits.h"
 #include "samebits/container/member_name.h"
@@ -112,8 +113,9 @@ class TarReader {
   void note_duplicates() {
     std::vector<const TarMember*> order;
     for (const TarMember& member : archive_.members) order.push_back(&member);
-    std::ranges::stable_sort(order, {},
-                             [](const TarMember* m) { return std::string_view(m->name); });
+    std::ranges::sort(order, {}, [](const TarMember* member) {
+      return std::pair(std::string_view(member->name), member->header);
+    });
     for (std::size_t i = 1; i < order.size(); ++i)
       if (order[i - 1]->name == order[i]->name)
         note("there is more than one member " + order[i]->name, order[i]->header);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
-#include <ranges>
+#include <utility>
 
 #include <zlib.h>
 
@@ -74,8 +74,8 @@ void note_entry(const ZipEntry& entry, std::vector<ContainerNote>& notes) {
 std::vector<std::size_t> sorted_by_name(const std::vector<ZipEntry>& entries) {
   std::vector<std::size_t> order(entries.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, {},
-                           [&](std::size_t i) { return std::string_view(entries[i].name); });
+  std::ranges::sort(order, {},
+                    [&](std::size_t i) { return std::pair(std::string_view(entries[i].name), i); });
   return order;
 }
 
@@ -96,7 +96,8 @@ void note_names_equal_but_for_case(const std::vector<ZipEntry>& entries,
   const auto less = [&](std::size_t a, std::size_t b) {
     return std::ranges::lexicographical_compare(entries[a].name, entries[b].name, {}, lower, lower);
   };
-  std::ranges::stable_sort(order, less);
+  std::ranges::sort(
+      order, [&](std::size_t a, std::size_t b) { return less(a, b) || (!less(b, a) && a < b); });
   for (std::size_t i = 1; i < order.size(); ++i) {
     const ZipEntry& one = entries[order[i - 1]];
     const ZipEntry& other = entries[order[i]];

@@ -50,7 +50,7 @@ class SaxAdapter final : public nlohmann::json_sax<Json> {
   bool string(std::string& value) override { return accept(handler_.text(value)); }
   bool binary(Json::binary_t&) override { return false; }  // not in JSON
   bool key(std::string& name) override {
-    return accept(handler_.key(name, base_ + cursor_.string_begin()));
+    return accept(handler_.key(name, base_ + cursor_.token_before(cursor_.consumed())));
   }
   bool start_object(std::size_t) override { return deeper() && accept(handler_.begin_object()); }
   bool start_array(std::size_t) override { return deeper() && accept(handler_.begin_array()); }
@@ -90,16 +90,14 @@ bool SaxAdapter::deeper() {
   return false;
 }
 
-bool SaxAdapter::parse_error(std::size_t position, const std::string& last_token,
+// `position` counts the characters that the lexer has used, with the end of the text as one.
+bool SaxAdapter::parse_error(std::size_t position, const std::string&,
                              const Json::exception& exception) {
   constexpr int kOutOfRange = 406;  // a number beyond the doubles
-  // Inside a string the last byte is the bad one, elsewhere the token's first.
+  const std::uint64_t end = position - std::min<std::uint64_t>(position, cursor_.inserted());
   std::uint64_t offset = cursor_.consumed();
-  if (cursor_.in_string()) {
-    offset -= cursor_.at_end() ? 0 : 1;
-  } else {
-    const std::uint64_t skipped = cursor_.inserted() + last_token.size();
-    offset = std::min<std::uint64_t>(offset, position - std::min<std::uint64_t>(position, skipped));
+  if (end <= offset) {  // else the text ends too early
+    offset = cursor_.in_string() ? offset - 1 : cursor_.token_before(end);
   }
   error_ = Error{.code = exception.id == kOutOfRange ? ErrorCode::limit : ErrorCode::malformed,
                  .what = "JSON is not valid: " + explanation(exception.what()),

@@ -4,21 +4,42 @@ namespace samebits {
 
 void JsonCursor::advance() {
   if (pending_ != Pending::none) {
+    between_tokens_ = pending_ == Pending::close;
     ++inserted_;
     pending_ = Pending::none;
     return;
   }
   const char c = text_[position_];
+  if (!in_string_) follow_tokens(c);
   if (escaped_) {
     escaped_ = false;
   } else if (c == '"') {
+    between_tokens_ = in_string_;
     in_string_ = !in_string_;
-    if (in_string_) string_begin_ = position_;
   } else {
     escaped_ = in_string_ && c == '\\';
   }
   ++position_;
   enter();
+}
+
+void JsonCursor::begin_token(std::size_t position) {
+  token_before_ = token_;
+  token_ = position;
+  between_tokens_ = false;
+}
+
+void JsonCursor::follow_tokens(char c) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  constexpr std::string_view kSingle = "{}[],:";
+  if (kSpace.find(c) != std::string_view::npos) {
+    between_tokens_ = true;
+  } else if (kSingle.find(c) != std::string_view::npos) {
+    begin_token(position_);
+    between_tokens_ = true;
+  } else if (between_tokens_) {
+    begin_token(position_);
+  }
 }
 
 void JsonCursor::enter() {
@@ -30,7 +51,7 @@ void JsonCursor::enter() {
     const std::size_t length = python_number();
     if (length == 0) return;
     pending_ = Pending::open;
-    string_begin_ = position_;
+    begin_token(position_);
     word_end_ = position_ + length;
   }
 }

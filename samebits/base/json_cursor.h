@@ -27,21 +27,26 @@ class JsonCursor {
   std::size_t consumed() const { return position_; }
   /// Quotes that were handed out and do not stand in the text.
   std::size_t inserted() const { return inserted_; }
-  /// Where the latest string's opening quote stands.
-  std::size_t string_begin() const { return string_begin_; }
+  /// Where the latest token begins that begins before `end`. The lexer looks one character past a
+  /// number, so the token that it speaks of may be the last but one.
+  std::size_t token_before(std::size_t end) const { return token_ < end ? token_ : token_before_; }
   bool in_string() const { return in_string_; }
 
  private:
   enum class Pending : std::uint8_t { none, open, close };
   void enter();  // decides what is handed out at a new position
+  void follow_tokens(char c);
+  void begin_token(std::size_t position);
   std::size_t python_number() const;
 
   std::string_view text_;
   bool python_numbers_;
   std::size_t position_ = 0;
   std::size_t inserted_ = 0;
-  std::size_t string_begin_ = 0;
+  std::size_t token_ = 0;
+  std::size_t token_before_ = 0;
   std::size_t word_end_ = 0;  // of the bare word that is being handed out
+  bool between_tokens_ = true;
   bool in_string_ = false;
   bool escaped_ = false;
   Pending pending_ = Pending::none;

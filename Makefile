@@ -1,0 +1,46 @@
+# make        install what is missing (Debian packages) and build build/release/samebits
+# make demo   explain the example: three routes of one model, and why their outputs differ
+# make test   everything that must hold; the last line counts what passed and failed
+# make check  the inner loop: build, unit tests, layers, format
+# make bench  measure the program against what people use today
+# make fuzz   build the libFuzzer programs in build/fuzz
+# make format rewrite the C++ files in the project's format
+SHELL := /bin/bash
+.PHONY: all demo test check bench fuzz format clean
+
+EXAMPLE := explain examples/vit-mae-tiny/hf examples/vit-mae-tiny/whole.pth examples/vit-mae-tiny/statedict.pth
+
+all:
+	@tools/install_packages.sh build
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release --target samebits
+	@echo "built build/release/samebits"
+
+# The answer "different" has exit status 1; 2 would mean that the program could not tell.
+demo: all
+	@echo "$$ build/release/samebits $(EXAMPLE)"
+	@build/release/samebits $(EXAMPLE) || [ $$? -eq 1 ]
+
+test:
+	@tools/install_packages.sh test
+	@python3 tools/run_tests.py test
+
+check:
+	@tools/install_packages.sh check
+	@python3 tools/run_tests.py check
+
+bench: all
+	@tools/install_packages.sh bench
+	@python=$$(python3 tools/make_venvs.py t5) && SAMEBITS=$(CURDIR)/build/release/samebits $$python bench/run.py
+
+fuzz:
+	@tools/install_packages.sh fuzz
+	@cmake --preset fuzz >/dev/null
+	@cmake --build --preset fuzz
+
+format:
+	@tools/install_packages.sh check
+	@find samebits fuzz bench -name '*.cc' -o -name '*.h' | xargs clang-format-19 -i
+
+clean:
+	rm -rf build

@@ -1,0 +1,51 @@
+#!/bin/bash
+# Installs the Debian packages that a target of the Makefile needs and that are not there yet.
+#
+# Usage: install_packages.sh build|check|test|fuzz|bench
+#
+# Asks dpkg first: where nothing is missing, neither apt nor root is needed.
+set -euo pipefail
+
+packages=(g++ cmake ninja-build libexpected-dev libfmt-dev libcli11-dev nlohmann-json3-dev libssl-dev libxxhash-dev
+  zlib1g-dev libgtest-dev libgmock-dev)
+check=(ccache python3 clang-format-19)
+case "${1:-}" in
+  build) ;;
+  check) packages+=("${check[@]}") ;;
+  test) packages+=("${check[@]}" clang-tidy-19 python3-venv ca-certificates git) ;;
+  fuzz) packages+=(clang-19 libclang-rt-19-dev) ;;
+  bench) packages+=(libbenchmark-dev python3 python3-venv ca-certificates) ;;
+  *) echo "usage: install_packages.sh build|check|test|fuzz|bench" >&2; exit 2 ;;
+esac
+
+if ! command -v dpkg-query apt-get >/dev/null; then
+  cat >&2 <<EOF
+samebits: this system has no apt-get, so what the build needs is not installed by itself. The Debian packages are:
+  ${packages[*]}
+Install what your system calls them, then: cmake --preset release && cmake --build --preset release --target samebits
+EOF
+  exit 1
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
+  # A package of two architectures would answer twice.
+  [[ "$status" == installed* ]] || missing+=("$package")
+done
+[[ ${#missing[@]} -eq 0 ]] && exit 0
+
+root=()
+if [[ $(id -u) -ne 0 ]]; then
+  if ! command -v sudo >/dev/null; then
+    echo "samebits: these packages are missing, and neither root nor sudo is there to install them. As root:" >&2
+    echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
+  root=(sudo)
+fi
+echo "installing ${missing[*]}"
+apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+"${apt[@]}" update
+# dpkg's chatter goes to standard error, so that a target's own output stays alone on standard output.
+"${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >&2

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Writes the seed inputs of fuzz/corpus with the libraries that write such files in the field.
+
+Usage: make_fuzz_corpus.py [FOLDER]     (FOLDER: default fuzz/corpus beside this script's parent)
+
+Needs torch, numpy and safetensors (tests/requirements-t5.txt). Every file has less than 4 KB.
+"""
+
+import argparse
+import collections
+import io
+import json
+import pathlib
+import pickle
+import sys
+import tarfile
+import zipfile
+
+import numpy
+import safetensors.torch
+import torch
+
+LARGEST = 4096
+
+
+def torch_objects():
+    """What people save: name to object. Two tensors share one storage, one is a strided view."""
+    base = torch.arange(6, dtype=torch.float32)
+    tiny = torch.tensor([1.5], dtype=torch.bfloat16)
+    linear = torch.nn.Linear(2, 1)
+    with torch.no_grad():
+        linear.weight.fill_(0.5)
+        linear.bias.zero_()
+    optimizer = torch.optim.SGD(linear.parameters(), lr=0.1)
+    return {
+        "tensor": tiny,
+        "statedict": collections.OrderedDict([("a.weight", base.view(2, 3)), ("a.tied", base.view(2, 3).t())]),
+        "module": linear.eval(),
+        "training": {"epoch": 1, "model": linear.state_dict(), "optimizer": optimizer.state_dict()},
+        "lightning": {"pytorch-lightning_version": "2.6.6", "state_dict": {"w": tiny}, "hyper_parameters": argparse.Namespace(lr=0.1)},
+    }
+
+
+def saved_by_torch(thing, legacy=False):
+    out = io.BytesIO()
+    torch.save(thing, out, _use_new_zipfile_serialization=not legacy)
+    return out.getvalue()
+
+
+def zip_seeds():
+    for name in ("tensor", "statedict"):
+        yield f"torch-{name}.pth", saved_by_torch(torch_objects()[name])
+    for name, method in (("stored", zipfile.ZIP_STORED), ("deflated", zipfile.ZIP_DEFLATED)):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", method) as archive:
+            archive.comment = b"comment"
+            archive.writestr(zipfile.ZipInfo("folder/"), b"")
+            archive.writestr(zipfile.ZipInfo("folder/data.pkl"), b"abc" * 20, method)
+        yield f"{name}.zip", out.getvalue()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        with archive.open(zipfile.ZipInfo("large"), "w", force_zip64=True) as entry:
+            entry.write(b"12345678")
+    yield "zip64.zip", out.getvalue()
+
+
+def tar_seeds():
+    formats = {"gnu": tarfile.GNU_FORMAT, "ustar": tarfile.USTAR_FORMAT, "pax": tarfile.PAX_FORMAT}
+    for name, form in formats.items():
+        out = io.BytesIO()
+        member = tarfile.TarInfo("pickle" if form == tarfile.USTAR_FORMAT else "storages" + "x" * 100)
+        member.size = 5
+        with tarfile.TarFile(fileobj=out, mode="w", format=form) as archive:
+            archive.addfile(member, io.BytesIO(b"12345"))
+        # Only the two empty blocks that end an archive: tarfile pads to 10 KB.
+        yield f"{name}.tar", out.getvalue()[: archive.offset]
+
+
+def pickle_seeds():
+    inner = {"list": [1, -1, 2**40, 2**80, 1.5, True, None], "text": "ä", "bytes": b"\x00\xff"}
+    shared = [inner, inner, (1, 2, 3, 4), collections.OrderedDict(k=complex(1, 2)), {3}, frozenset({4})]
+    shared.append(shared)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        yield f"protocol{protocol}.pkl", pickle.dumps(shared, protocol)
+        yield f"namespace{protocol}.pkl", pickle.dumps(argparse.Namespace(lr=0.1), protocol)
+    yield "bytearray5.pkl", pickle.dumps(bytearray(b"abc"), 5)
+    for name, thing in torch_objects().items():
+        with zipfile.ZipFile(io.BytesIO(saved_by_torch(thing))) as archive:
+            record = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
+            yield f"torch-{name}.pkl", archive.read(record)
+
+
+def safetensors_seeds():
+    base = torch.arange(4, dtype=torch.float32)
+    yield "one.safetensors", safetensors.torch.save({"a": base})
+    several = {"a.weight": base.view(2, 2), "b": base.bool(), "c": base.to(torch.bfloat16), "d": torch.zeros(0, 3), "e": torch.tensor(1)}
+    yield "several.safetensors", safetensors.torch.save(several, {"format": "pt"})
+
+
+def npy_seeds():
+    arrays = {"floats": numpy.arange(3.0), "fortran": numpy.ones((2, 2), order="F"), "big-endian": numpy.arange(2, dtype=">i4")}
+    for name, array in arrays.items():
+        out = io.BytesIO()
+        numpy.save(out, array)
+        yield f"{name}.npy", out.getvalue()
+    out = io.BytesIO()
+    numpy.save(out, numpy.array([{"a": 1}], dtype=object), allow_pickle=True)
+    yield "object.npy", out.getvalue()
+
+
+def json_seeds():
+    config = {"model_type": "vit_mae", "mask_ratio": 0.75, "layers": [1, 2], "nested": {"a": None, "b": True}, "ä": "\ud83d\ude00\n"}
+    yield "config.json", json.dumps(config, indent=2).encode()
+    yield "utf8.json", json.dumps(config, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    yield "numbers.json", json.dumps([0, -1, 1e-12, 1e308, 2**63, float("nan"), float("inf"), -float("inf")]).encode()
+
+
+def checkpoint_seeds():
+    for name, thing in torch_objects().items():
+        yield f"{name}.pth", saved_by_torch(thing)
+        if name != "module":  # the legacy format adds the source of the class, which is too long
+            yield f"{name}-legacy.pth", saved_by_torch(thing, legacy=True)
+    yield from safetensors_seeds()
+    yield from npy_seeds()
+    out = io.BytesIO()
+    numpy.savez(out, a=numpy.arange(2.0))
+    yield "array.npz", out.getvalue()
+
+
+SEEDS = {
+    "zip": zip_seeds,
+    "tar": tar_seeds,
+    "pickle": pickle_seeds,
+    "safetensors": safetensors_seeds,
+    "npy": npy_seeds,
+    "json": json_seeds,
+    "checkpoint": checkpoint_seeds,
+}
+
+
+def main():
+    default = pathlib.Path(__file__).resolve().parent.parent / "fuzz" / "corpus"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=pathlib.Path, default=default)
+    folder = parser.parse_args().folder
+    for name, seeds in SEEDS.items():
+        target = folder / name
+        target.mkdir(parents=True, exist_ok=True)
+        for file, data in seeds():
+            if len(data) >= LARGEST:
+                sys.exit(f"{name}/{file} has {len(data)} bytes, {LARGEST} or more")
+            (target / file).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""Builds, runs everything that must hold, and counts it.
+
+Usage: run_tests.py test|check
+
+check is the inner loop: unit tests, the rule of layers, the format. test adds the sanitizers, the fuzz corpora,
+clang-tidy, and the Python tests of every folder below tests/. The last line is "N passed, N failed", with ", N skipped"
+behind it where a test was skipped; with CI=true a skipped test counts as failed. A step that runs no test, and a tool
+that is missing, count as failed too.
+"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+import check_layers
+import make_venvs
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "build" / "results"
+IN_CI = os.environ.get("CI") == "true"
+PROCESSORS = len(os.sched_getaffinity(0))
+PYTHON_FOLDERS = ("cli", "docs", "parity")  # below tests/; others that hold *_test.py run as well
+CLANG_FORMAT = "clang-format-19"
+CLANG_TIDY = "clang-tidy-19"
+
+
+class Counts:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add(self, passed=0, failed=0, skipped=0):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+
+    def __str__(self):
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+def run(command, **options):
+    """Runs it with its output on ours; the exit status."""
+    sys.stdout.flush()
+    return subprocess.run([str(word) for word in command], cwd=ROOT, **options).returncode
+
+
+def cpp_files():
+    files = [path for folder in ("samebits", "fuzz", "bench") for path in (ROOT / folder).rglob("*")]
+    return sorted(path for path in files if path.suffix in (".h", ".cc"))
+
+
+def check_format(counts):
+    """One check for each file."""
+    for path in cpp_files():
+        formatted = run([CLANG_FORMAT, "--dry-run", "--Werror", path], stderr=subprocess.DEVNULL) == 0
+        counts.add(passed=formatted, failed=not formatted)
+        if not formatted:
+            print(f"{path.relative_to(ROOT)}: not in the project's format; make format mends it")
+
+
+def check_rule_of_layers(counts):
+    """The tests of tests/layers_test.py, the first of which checks this tree."""
+    done = subprocess.run([sys.executable, "-m", "unittest", "tests/layers_test.py"], cwd=ROOT, capture_output=True, text=True)
+    total = int(re.search(r"Ran (\d+) tests?", done.stderr).group(1))
+    failed = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", done.stderr))
+    if done.returncode:
+        print(done.stderr)
+        failed = max(failed, 1)
+    counts.add(passed=total - failed, failed=failed)
+
+
+def build(preset):
+    """The exit status of building everything of a preset."""
+    configured = run(["cmake", "--preset", preset], stdout=subprocess.DEVNULL)
+    return configured or run(["cmake", "--build", "--preset", preset])
+
+
+def googletest_counts(path):
+    report = json.loads(path.read_text())
+    cases = [case for suite in report["testsuites"] for case in suite["testsuite"] if case["status"] == "RUN"]
+    skipped = sum(case["result"] == "SKIPPED" for case in cases)
+    failed = sum("failures" in case for case in cases)
+    return {"passed": len(cases) - skipped - failed, "failed": failed, "skipped": skipped}
+
+
+def run_ctest(counts, preset, labels):
+    """Every test that CMake declares: GoogleTest cases one by one, other programs as one. `labels`: each must occur."""
+    if build(preset):
+        raise RuntimeError(f"{preset} does not build")
+    reports = RESULTS / preset
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir(parents=True)
+    junit = reports / "ctest.xml"
+    # A crashed program writes no report of its own and counts by ctest's word alone.
+    environment = {**os.environ, "GTEST_OUTPUT": f"json:{reports}/", "CTEST_PARALLEL_LEVEL": str(PROCESSORS)}
+    run(["ctest", "--preset", preset, "--quiet", "--no-tests=error", "--output-junit", junit], env=environment)
+    for label in labels:
+        if not ctest_names(preset, label):
+            raise RuntimeError(f"{preset} has no test with the label {label}")
+    for case in xml.etree.ElementTree.parse(junit).iter("testcase"):
+        passed = case.get("status") == "run" and case.find("failure") is None
+        report = reports / f"{case.get('name')}_test.json"
+        if report.exists():
+            inner = googletest_counts(report)
+            counts.add(**inner)
+            counts.add(failed=not passed and not inner["failed"])
+        else:
+            counts.add(passed=passed, failed=not passed)
+        if not passed:
+            print((case.findtext("system-out") or "")[-8000:])
+            print(f"failed: {case.get('name')} ({preset})")
+
+
+def ctest_names(preset, label):
+    command = ["ctest", "--preset", preset, "--show-only=json-v1", "-L", f"^{label}$"]
+    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [test["name"] for test in json.loads(listing)["tests"]]
+
+
+def included_files(path, seen):
+    """Adds `path` and what it includes of this repository, directly or not, to the dict `seen` of contents."""
+    if path in seen:
+        return
+    seen[path] = path.read_text()
+    for line in seen[path].splitlines():
+        match = check_layers.INCLUDE.match(line)
+        if match:
+            included_files(ROOT / "samebits" / match.group(1) / match.group(2), seen)
+
+
+def tidy_key(path, command):
+    """Changes with anything that can change clang-tidy's answer on a file."""
+    contents = {}
+    included_files(path, contents)
+    state = [(ROOT / ".clang-tidy").read_text(), command.replace(str(ROOT), ""), *contents.values()]
+    return hashlib.sha256("\0".join(state).encode()).hexdigest()
+
+
+def tidy(path, command):
+    """Nothing where the file is clean, else clang-tidy's words. Clean answers are remembered from run to run."""
+    stamp = make_venvs.cache_folder() / "clang-tidy" / tidy_key(path, command)
+    if stamp.exists():
+        return ""
+    words = [CLANG_TIDY, "--quiet", "-p", str(ROOT / "build" / "release"), str(path)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        return done.stdout or done.stderr
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.touch()
+    return ""
+
+
+def check_tidy(counts):
+    """One check for each source of the library and the program. Needs the release build's compile commands."""
+    database = json.loads((ROOT / "build" / "release" / "compile_commands.json").read_text())
+    sources = {pathlib.Path(entry["file"]): entry["command"] for entry in database}
+    sources = {path: command for path, command in sources.items() if not path.name.endswith("_test.cc")}
+    if not sources:
+        raise RuntimeError("no sources to check")
+    with concurrent.futures.ThreadPoolExecutor(PROCESSORS) as pool:
+        answers = list(pool.map(tidy, sources.keys(), sources.values()))
+    for answer in answers:
+        counts.add(passed=not answer, failed=bool(answer))
+        if answer:
+            print(answer)
+
+
+def python_folders():
+    found = {path.parent.name for path in (ROOT / "tests").glob("*/*_test.py")}
+    return sorted(found.union(PYTHON_FOLDERS))
+
+
+def run_pytest(counts, folder):
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    junit = RESULTS / f"{folder}.xml"
+    junit.unlink(missing_ok=True)
+    program = ROOT / "build" / "release" / "samebits"
+    environment = {**os.environ, "SAMEBITS": str(program), "SAMEBITS_PYTHON_T4": str(make_venvs.interpreter("t4"))}
+    command = [make_venvs.interpreter("t5"), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}"]
+    status = run([*command, f"tests/{folder}"], env=environment)
+    if not junit.exists():
+        raise RuntimeError(f"pytest ended with status {status} and without a report")
+    suite = xml.etree.ElementTree.parse(junit).find("testsuite")
+    total, skipped = int(suite.get("tests")), int(suite.get("skipped"))
+    failed = int(suite.get("failures")) + int(suite.get("errors"))
+    counts.add(passed=max(total - failed - skipped, 0), failed=max(failed, status not in (0, 5)), skipped=skipped)
+
+
+def steps_of(target):
+    yield "format", check_format
+    yield "layers", check_rule_of_layers
+    if target == "check":
+        yield "unit tests", lambda counts: run_ctest(counts, "dev", ["unit"])
+        return
+    yield "unit tests", lambda counts: run_ctest(counts, "release", ["unit"])
+    yield "clang-tidy", check_tidy
+    yield "unit tests and fuzz corpora with sanitizers", lambda counts: run_ctest(counts, "asan", ["unit", "fuzz"])
+    for folder in python_folders():
+        yield f"tests/{folder}", lambda counts, folder=folder: run_pytest(counts, folder)
+
+
+def run_step(name, step):
+    print(f"== {name}", flush=True)
+    counts = Counts()
+    start = time.monotonic()
+    try:
+        step(counts)
+        if counts.passed + counts.failed + counts.skipped == 0:
+            raise RuntimeError("no test ran")
+    except Exception as error:  # whatever stops a step is a failure of it, and the others still run
+        print(f"{name}: {error}")
+        counts.add(failed=1)
+    if IN_CI:
+        counts.add(failed=counts.skipped, skipped=-counts.skipped)
+    print(f"   {counts} in {time.monotonic() - start:.0f} s", flush=True)
+    return counts
+
+
+def main():
+    if sys.argv[1:] not in (["test"], ["check"]):
+        sys.exit("usage: run_tests.py test|check")
+    total = Counts()
+    for name, step in steps_of(sys.argv[1]):
+        counts = run_step(name, step)
+        total.add(counts.passed, counts.failed, counts.skipped)
+    print(total)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -20,7 +20,9 @@ struct Limits {
   std::uint32_t tree_depth = 200;
   // Steps of one walk over a pickle's tree: shared nodes may be visited many times, this many at
   // most.
-  std::uint64_t tree_visits = 20'000'000;
+  std::uint64_t tree_visits = 5'000'000;
+  // Tensors of one file: the largest optimizer states have 1e5.
+  std::uint64_t tree_entries = 1'000'000;
   // Entries of a zip or tar directory: a sharded optimizer state has 1e4 storages.
   std::uint64_t archive_entries = 1'000'000;
   // A deflated record may grow by at most this factor and to this size: deflate's own maximum

@@ -1,0 +1,100 @@
+#include "samebits/checkpoint/checkpoint.h"
+
+#include <algorithm>
+
+namespace samebits {
+
+const char* kind_name(CheckpointKind kind) {
+  switch (kind) {
+    case CheckpointKind::hf_directory: return "hf-directory";
+    case CheckpointKind::safetensors: return "safetensors";
+    case CheckpointKind::state_dict: return "state-dict";
+    case CheckpointKind::whole_module: return "whole-module";
+    case CheckpointKind::lightning: return "lightning";
+    case CheckpointKind::torchscript: return "torchscript";
+    case CheckpointKind::training_checkpoint: return "training-checkpoint";
+    case CheckpointKind::trace: return "trace";
+    case CheckpointKind::tensors: return "tensors";
+    case CheckpointKind::numpy: return "numpy";
+    case CheckpointKind::pickle: return "pickle";
+  }
+  SAMEBITS_CHECK(false);
+  return "";
+}
+
+const char* kind_label(CheckpointKind kind) {
+  switch (kind) {
+    case CheckpointKind::hf_directory: return "Hugging Face directory";
+    case CheckpointKind::safetensors: return "safetensors file";
+    case CheckpointKind::state_dict: return "state dict";
+    case CheckpointKind::whole_module: return "whole-module pickle";
+    case CheckpointKind::lightning: return "Lightning checkpoint";
+    case CheckpointKind::torchscript: return "TorchScript archive";
+    case CheckpointKind::training_checkpoint: return "training checkpoint";
+    case CheckpointKind::trace: return "trace";
+    case CheckpointKind::tensors: return "tensors";
+    case CheckpointKind::numpy: return "numpy arrays";
+    case CheckpointKind::pickle: return "pickle without tensors";
+  }
+  SAMEBITS_CHECK(false);
+  return "";
+}
+
+const char* role_name(TensorRole role) {
+  switch (role) {
+    case TensorRole::weight: return "weight";
+    case TensorRole::parameter: return "parameter";
+    case TensorRole::buffer: return "buffer";
+    case TensorRole::transient: return "non-persistent buffer";
+    case TensorRole::optimizer: return "optimizer";
+    case TensorRole::rng: return "rng";
+    case TensorRole::other: return "other";
+  }
+  SAMEBITS_CHECK(false);
+  return "";
+}
+
+const char* oddity_name(Oddity::Kind kind) {
+  switch (kind) {
+    case Oddity::Kind::shared_storage: return "shared-storage";
+    case Oddity::Kind::duplicate_tensors: return "duplicate-tensors";
+    case Oddity::Kind::unreferenced_bytes: return "unreferenced-bytes";
+    case Oddity::Kind::partial_storage: return "partial-storage";
+    case Oddity::Kind::container: return "container";
+    case Oddity::Kind::bad_checksum: return "bad-checksum";
+    case Oddity::Kind::not_finite: return "not-finite";
+    case Oddity::Kind::trailing: return "trailing-bytes";
+    case Oddity::Kind::hooks: return "hooks";
+    case Oddity::Kind::other: return "other";
+  }
+  SAMEBITS_CHECK(false);
+  return "";
+}
+
+const char* byte_use_name(ByteUse use) {
+  switch (use) {
+    case ByteUse::weights: return "weights";
+    case ByteUse::buffers: return "buffers";
+    case ByteUse::optimizer: return "optimizer";
+    case ByteUse::other_tensors: return "other_tensors";
+    case ByteUse::structure: return "structure";
+    case ByteUse::padding: return "padding";
+    case ByteUse::unreferenced: return "unreferenced";
+  }
+  SAMEBITS_CHECK(false);
+  return "";
+}
+
+std::uint64_t Checkpoint::parameters() const {
+  std::uint64_t total = 0;
+  if (!has_weights()) return total;
+  for (const std::uint32_t index : weights().weights) total += entries[index].view.numel();
+  return total;
+}
+
+std::size_t Checkpoint::training_modules() const {
+  return static_cast<std::size_t>(std::count_if(modules.begin(), modules.end(),
+                                                [](const ModuleRecord& m) { return m.training; }));
+}
+
+}  // namespace samebits

@@ -1,0 +1,18 @@
+// What only reading every byte shows: checksums that do not hold, values that are not finite.
+#pragma once
+
+#include "samebits/checkpoint/checkpoint.h"
+
+namespace samebits {
+
+/// Adds oddities bad_checksum (zip records) and not_finite (NaN and infinities a tensor). Reads all
+/// bytes of all files.
+void read_deep(Checkpoint& checkpoint, int threads);
+
+/// How many elements of a floating or complex tensor are NaN and infinite; zeros for other types.
+struct NotFinite {
+  std::uint64_t nan = 0, inf = 0;
+};
+NotFinite count_not_finite(const TensorView& view);
+
+}  // namespace samebits

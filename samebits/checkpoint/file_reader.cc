@@ -1,0 +1,103 @@
+#include "samebits/checkpoint/file_reader.h"
+
+#include <array>
+#include <string_view>
+
+#include "samebits/checkpoint/choice.h"
+#include "samebits/checkpoint/numpy_files.h"
+#include "samebits/checkpoint/safetensors_files.h"
+#include "samebits/container/npy.h"
+#include "samebits/container/pickle.h"
+#include "samebits/container/safetensors.h"
+#include "samebits/container/tar.h"
+#include "samebits/container/zip.h"
+
+namespace samebits {
+namespace {
+
+struct Lookalike {
+  std::string_view start;
+  std::string_view what;
+  std::string_view hint;
+};
+// What people name by mistake.
+constexpr std::array kLookalikes = std::to_array<Lookalike>({
+    {"version https://git-lfs", "a Git LFS pointer, not the file itself",
+     "Run git lfs pull in its repository, or download the file again"},
+    {"\x89PNG", "a PNG image", "Name the checkpoint"},
+    {"\xff\xd8\xff", "a JPEG image", "Name the checkpoint"},
+    {"\x1f\x8b", "a gzip file", "Unpack it first"},
+    {"\xfd"
+     "7zXZ",
+     "an xz file", "Unpack it first"},
+    {"\x28\xb5\x2f\xfd", "a zstd file", "Unpack it first"},
+    {"\x89HDF", "an HDF5 file (Keras or TensorFlow weights)",
+     "samebits reads PyTorch, safetensors and numpy files"},
+    {"GGUF", "a GGUF file", "samebits reads PyTorch, safetensors and numpy files"},
+    {"<!DOCTYPE", "an HTML page, perhaps a failed download", "Download the file again"},
+    {"<!doctype", "an HTML page, perhaps a failed download", "Download the file again"},
+    {"<html", "an HTML page, perhaps a failed download", "Download the file again"},
+    {"%PDF", "a PDF document", "Name the checkpoint"},
+    {"\x7f"
+     "ELF",
+     "a program", "Name the checkpoint"},
+});
+
+Error unknown_content(const SourceFile& source) {
+  const std::string_view text = as_text(source.map->bytes());
+  Error error{.code = ErrorCode::unsupported,
+              .what = "not a checkpoint that samebits knows",
+              .file = source.path,
+              .offset = 0};
+  error.expected = "a file written by torch.save, safetensors or numpy";
+  if (text.empty()) {
+    error.code = ErrorCode::truncated;
+    error.what = "the file is empty";
+    error.hint = "Its writer failed, or the download did";
+    return error;
+  }
+  for (const Lookalike& known : kLookalikes) {
+    if (!text.starts_with(known.start)) continue;
+    error.found = known.what;
+    error.hint = known.hint;
+    return error;
+  }
+  error.found = text[0] == '{' ? "JSON text" : "unknown bytes";
+  return error;
+}
+
+Result<void> read_npy_file(Checkpoint& checkpoint, const FilePart& part) {
+  checkpoint.files[part.file].container = "npy";
+  SAMEBITS_TRY_VOID(
+      add_npy(checkpoint,
+              {.file = part.file, .bytes = checkpoint.files[part.file].map->bytes(), .name = ""}));
+  return choose_numpy(checkpoint);
+}
+
+/// The order matters: a legacy stream may hold a zip's end record inside a tensor, a pickle may
+/// look like many things.
+Result<void> dispatch(Checkpoint& checkpoint, const FilePart& part) {
+  const SourceFile source = checkpoint.files[part.file];
+  const Bytes bytes = source.map->bytes();
+  if (is_torch_legacy(bytes)) return read_torch_legacy(checkpoint, part);
+  if (as_text(bytes).starts_with("PK\x03\x04")) return read_torch_zip(checkpoint, part);
+  if (looks_like_npy(bytes)) return read_npy_file(checkpoint, part);
+  if (SafetensorsFile::looks_like(bytes)) return read_safetensors(checkpoint, part.file, part.key);
+  if (TarArchive::looks_like(bytes)) return read_torch_tar(checkpoint, part);
+  if (ZipArchive::looks_like(bytes)) return read_torch_zip(checkpoint, part);
+  if (pickle::looks_like(bytes)) return read_bare_pickle(checkpoint, part);
+  return fail(unknown_content(source));
+}
+
+}  // namespace
+
+Result<void> read_file(Checkpoint& checkpoint, const FilePart& part) {
+  Result<void> read = dispatch(checkpoint, part);
+  const bool names_something =
+      !checkpoint.imports.empty() && !read && read.error().code != ErrorCode::usage;
+  if (!names_something) return read;
+  checkpoint.unread.push_back(std::move(read).error());
+  return {};
+}
+
+}  // namespace samebits

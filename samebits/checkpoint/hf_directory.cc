@@ -1,0 +1,313 @@
+#include "samebits/checkpoint/hf_directory.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "samebits/base/limits.h"
+#include "samebits/checkpoint/byte_account.h"
+#include "samebits/checkpoint/choice.h"
+#include "samebits/checkpoint/file_reader.h"
+#include "samebits/checkpoint/safetensors_files.h"
+#include "samebits/container/safetensors.h"
+
+namespace samebits {
+namespace {
+
+namespace fs = std::filesystem;
+
+// In from_pretrained's order of preference.
+constexpr std::array kWeightFiles = std::to_array<std::string_view>({
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "diffusion_pytorch_model.safetensors",
+    "adapter_model.safetensors",
+    "adapter_model.bin",
+});
+
+struct Companion {
+  std::string_view name;
+  TensorRole role;
+  std::optional<std::string> TrainingState::* where;
+};
+constexpr std::array kCompanions = std::to_array<Companion>({
+    {"optimizer.pt", TensorRole::optimizer, &TrainingState::optimizer},
+    {"optimizer.bin", TensorRole::optimizer, &TrainingState::optimizer},
+    {"scheduler.pt", TensorRole::other, &TrainingState::scheduler},
+    {"scheduler.bin", TensorRole::other, &TrainingState::scheduler},
+    {"scaler.pt", TensorRole::other, &TrainingState::scaler},
+    {"scaler.bin", TensorRole::other, &TrainingState::scaler},
+    {"sampler.bin", TensorRole::other, &TrainingState::sampler},
+    {"rng_state.pth", TensorRole::rng, &TrainingState::rng},
+    {"rng_state_0.pth", TensorRole::rng, &TrainingState::rng},
+    {"random_states_0.pkl", TensorRole::rng, &TrainingState::rng},
+});
+
+bool exists(const std::string& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+/// A plain file name: an index must not lead out of its directory.
+bool stays_inside(const std::string& name) {
+  return !name.empty() && name[0] != '/' && name.find("..") == std::string::npos &&
+         name.find('\\') == std::string::npos && name.find('\0') == std::string::npos;
+}
+
+class DirectoryReader {
+ public:
+  DirectoryReader(Checkpoint& checkpoint, std::string path, const OpenOptions& options)
+      : out_(checkpoint), directory_(std::move(path)), options_(options) {
+    while (directory_.size() > 1 && directory_.ends_with('/')) directory_.pop_back();
+  }
+
+  Result<void> read() {
+    out_.kind = CheckpointKind::hf_directory;
+    SAMEBITS_TRY_VOID(read_json("config.json", out_.config));
+    if (out_.config.is_object()) out_.config_from = "config.json";
+    SAMEBITS_TRY_VOID(read_json("preprocessor_config.json", out_.preprocessing));
+    SAMEBITS_TRY(const std::string weights, pick_weights());
+    SAMEBITS_TRY_VOID(weights.ends_with(".index.json") ? read_sharded(weights)
+                                                       : read_weights_file(weights));
+    add_candidates(weights);
+    read_companions();
+    return choose_weights(out_, out_.candidates[0].key);
+  }
+
+ private:
+  std::string in_directory(std::string_view name) const {
+    return directory_ + "/" + std::string(name);
+  }
+
+  Result<std::uint32_t> add_file(const std::string& name, const std::string& container) {
+    SAMEBITS_TRY(auto map, MappedFile::open(in_directory(name)));
+    out_.files.push_back({in_directory(name), container, std::move(map)});
+    return static_cast<std::uint32_t>(out_.files.size() - 1);
+  }
+
+  Result<void> read_json(const std::string& name, Json& json) {
+    if (!exists(in_directory(name))) return {};
+    SAMEBITS_TRY(const std::uint32_t file, add_file(name, "json"));
+    const SourceFile& source = out_.files[file];
+    use_bytes(out_, file, 0, source.map->size(), ByteUse::structure);
+    SAMEBITS_TRY(Json parsed, parse_json(source.map->bytes(), source.path));
+    if (!parsed.is_object()) {
+      return fail({.code = ErrorCode::malformed,
+                   .what = name + " is no JSON object",
+                   .file = source.path,
+                   .offset = 0,
+                   .expected = "{",
+                   .found = parsed.type_name()});
+    }
+    json = std::move(parsed);
+    return {};
+  }
+
+  Result<std::string> pick_weights() {
+    for (const std::string_view name : kWeightFiles) {
+      if (exists(in_directory(name))) present_.emplace_back(name);
+    }
+    if (present_.empty()) add_single_checkpoint();
+    if (present_.empty()) return fail(no_weights());
+    if (options_.key.empty()) return present_[0];
+    if (std::find(present_.begin(), present_.end(), options_.key) != present_.end())
+      return options_.key;
+    std::string names;
+    for (const std::string& name : present_) names += (names.empty() ? "" : ", ") + name;
+    return fail({.code = ErrorCode::usage,
+                 .what = "no weights stand under the key " + options_.key,
+                 .file = directory_,
+                 .hint = "It has: " + names});
+  }
+
+  /// A directory that holds one file of weights under a name of its own.
+  void add_single_checkpoint() {
+    std::error_code error;
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator(directory_, error)) {
+      const std::string extension = entry.path().extension().string();
+      if (extension == ".safetensors" || extension == ".pth" || extension == ".pt" ||
+          extension == ".ckpt")
+        found.push_back(entry.path().filename().string());
+    }
+    std::erase_if(found, [](const std::string& name) {
+      return std::any_of(kCompanions.begin(), kCompanions.end(),
+                         [&](const Companion& c) { return c.name == name; });
+    });
+    if (found.size() == 1) present_ = found;
+  }
+
+  Error no_weights() const {
+    Error error{
+        .code = ErrorCode::io, .what = "the directory holds no weights", .file = directory_};
+    error.expected = "model.safetensors or pytorch_model.bin, one file or sharded by an index";
+    error.hint = exists(in_directory(".metadata"))
+                     ? "It is a distributed checkpoint (DCP); convert it with python -m "
+                       "torch.distributed.checkpoint.format_utils dcp_to_torch"
+                     : "Name the directory that save_pretrained() wrote, or the file itself";
+    return error;
+  }
+
+  Result<void> read_weights_file(const std::string& name) {
+    SAMEBITS_TRY(const std::uint32_t file, add_file(name, ""));
+    if (SafetensorsFile::looks_like(out_.files[file].map->bytes()))
+      return add_safetensors(out_, file);
+    return read_torch_weights(file);
+  }
+
+  /// A .bin shard or file: its chosen weights become the directory's.
+  Result<void> read_torch_weights(std::uint32_t file) {
+    Checkpoint part;
+    part.path = out_.files[file].path;
+    part.files = {out_.files[file]};
+    SAMEBITS_TRY_VOID(read_file(part, {.file = 0, .main = true}));
+    merge(std::move(part), file);
+    return {};
+  }
+
+  void merge(Checkpoint part, std::uint32_t file) {
+    const std::uint32_t first_storage = next_storage_id(out_);
+    out_.files[file].container = part.files[0].container;
+    for (StoredTensor& tensor : part.entries) {
+      tensor.file = file;
+      tensor.storage += first_storage;
+      if (!tensor.name.empty()) tensor.path = tensor.name;
+      out_.entries.push_back(std::move(tensor));
+    }
+    for (Oddity& oddity : part.oddities) {
+      oddity.file = file;
+      out_.oddities.push_back(std::move(oddity));
+    }
+    for (CallSummary& call : part.calls) {
+      call.file = file;
+      out_.calls.push_back(std::move(call));
+    }
+    for (ByteRange& range : part.bytes) use_bytes(out_, file, range.begin, range.end, range.use);
+    out_.imports.insert(out_.imports.end(), part.imports.begin(), part.imports.end());
+    out_.owned.insert(out_.owned.end(), part.owned.begin(), part.owned.end());
+    out_.unread.insert(out_.unread.end(), part.unread.begin(), part.unread.end());
+    if (out_.producer.is_null()) out_.producer = part.producer;
+  }
+
+  Result<void> read_sharded(const std::string& index_name) {
+    Json index;
+    SAMEBITS_TRY_VOID(read_json(index_name, index));
+    if (!index.contains("weight_map") || !index["weight_map"].is_object())
+      return fail(index_error(index_name, "the index has no weight_map"));
+    std::map<std::string, std::set<std::string>>
+        shards;  // shard -> names that the index expects there
+    for (const auto& [name, shard] : index["weight_map"].items()) {
+      if (!shard.is_string() || !stays_inside(shard.get<std::string>())) {
+        return fail(index_error(index_name, "the index points outside its directory for " + name));
+      }
+      shards[shard.get<std::string>()].insert(name);
+    }
+    for (const auto& [shard, names] : shards) SAMEBITS_TRY_VOID(read_shard(shard, names));
+    return {};
+  }
+
+  Result<void> read_shard(const std::string& shard, const std::set<std::string>& names) {
+    const std::size_t before = out_.entries.size();
+    if (!exists(in_directory(shard))) {
+      out_.unread.push_back({.code = ErrorCode::io,
+                             .what = "a shard of the model is missing",
+                             .file = in_directory(shard),
+                             .expected = std::to_string(names.size()) + " tensors",
+                             .hint = "Download or copy the whole directory"});
+      for (const std::string& name : names) add_unreadable(name);
+      return {};
+    }
+    SAMEBITS_TRY_VOID(read_weights_file(shard));
+    std::set<std::string> held;
+    for (std::size_t i = before; i < out_.entries.size(); ++i) held.insert(out_.entries[i].path);
+    for (const std::string& name : names) {
+      if (held.count(name) != 0) continue;
+      out_.unread.push_back(
+          {.code = ErrorCode::inconsistent,
+           .what = "the index says that " + name + " is in this shard, and it is not",
+           .file = in_directory(shard),
+           .hint = "The index and the shards come from different saves"});
+      add_unreadable(name);
+    }
+    return {};
+  }
+
+  void add_unreadable(const std::string& name) {
+    StoredTensor tensor;
+    tensor.path = name;
+    tensor.role = TensorRole::weight;
+    tensor.readable = false;
+    tensor.note = "its shard is missing or does not hold it";
+    tensor.storage = next_storage_id(out_);
+    out_.entries.push_back(std::move(tensor));
+  }
+
+  Error index_error(const std::string& name, std::string what) const {
+    return {.code = ErrorCode::malformed,
+            .what = std::move(what),
+            .file = in_directory(name),
+            .expected = "\"weight_map\": {tensor: file name in this directory}"};
+  }
+
+  void add_candidates(const std::string& weights) {
+    Candidate taken;
+    taken.key = weights;
+    for (std::uint32_t i = 0; i < out_.entries.size(); ++i) {
+      if (out_.entries[i].role != TensorRole::optimizer && out_.entries[i].role != TensorRole::rng)
+        taken.weights.push_back(i);
+    }
+    out_.candidates.push_back(std::move(taken));
+    // The others are there but were not read.
+    for (const std::string& name : present_) {
+      if (name == weights) continue;
+      Candidate other;
+      other.key = name;
+      out_.candidates.push_back(std::move(other));
+    }
+  }
+
+  void read_companions() {
+    for (const Companion& companion : kCompanions) {
+      const std::string name(companion.name);
+      if (!exists(in_directory(name))) continue;
+      if (!(out_.training.*companion.where)) out_.training.*companion.where = name;
+      Result<std::uint32_t> file = add_file(name, "");
+      Result<void> read =
+          file ? read_file(
+                     out_,
+                     {.file = *file, .main = false, .prefix = name + ":", .role = companion.role})
+               : Result<void>(fail(file.error()));
+      if (!read) out_.unread.push_back(std::move(read).error());
+    }
+    read_trainer_state();
+  }
+
+  void read_trainer_state() {
+    Json state;
+    if (Result<void> read = read_json("trainer_state.json", state); !read)
+      return out_.unread.push_back(std::move(read).error());
+    if (!state.is_object()) return;
+    out_.training.step = "trainer_state.json";
+    for (const char* field : {"global_step", "epoch"}) {
+      if (state.contains(field)) out_.training.values[field] = state[field];
+    }
+  }
+
+  Checkpoint& out_;
+  std::string directory_;
+  const OpenOptions& options_;
+  std::vector<std::string> present_;
+};
+
+}  // namespace
+
+Result<void> read_hf_directory(Checkpoint& checkpoint, const std::string& path,
+                               const OpenOptions& options) {
+  return DirectoryReader(checkpoint, path, options).read();
+}
+
+}  // namespace samebits

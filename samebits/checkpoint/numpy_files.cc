@@ -1,0 +1,55 @@
+#include "samebits/checkpoint/numpy_files.h"
+
+#include "samebits/checkpoint/byte_account.h"
+#include "samebits/checkpoint/calls.h"
+#include "samebits/checkpoint/choice.h"
+#include "samebits/checkpoint/torch_files.h"
+#include "samebits/container/npy.h"
+
+namespace samebits {
+
+Result<void> add_npy(Checkpoint& checkpoint, const NpyPart& part) {
+  const std::string& path = checkpoint.files[part.file].path;
+  SAMEBITS_TRY(const NpyHeader header, read_npy_header(part.bytes, path, part.base));
+  if (part.in_file)
+    use_bytes(checkpoint, part.file, part.base, part.base + header.data_offset, ByteUse::structure);
+  if (header.is_object) {
+    const pickle::Pickle pickle =
+        pickle::read(part.bytes.subspan(header.data_offset), path, part.base + header.data_offset);
+    if (part.in_file)
+      use_bytes(checkpoint, part.file, pickle.begin, pickle.end, ByteUse::structure);
+    add_calls(checkpoint, pickle, part.file);
+    if (pickle.error) return fail(*pickle.error);
+    checkpoint.oddities.push_back(
+        {.kind = Oddity::Kind::other,
+         .summary = "array " + part.name + " holds Python objects as a pickle, not numbers",
+         .file = part.file,
+         .offset = part.base + header.data_offset});
+    return {};
+  }
+  SAMEBITS_TRY(TensorView view, npy_view(header, part.bytes, path, part.base));
+  StoredTensor tensor;
+  tensor.path = part.name;
+  tensor.role = TensorRole::weight;
+  tensor.file = part.file;
+  tensor.storage = next_storage_id(checkpoint);
+  tensor.storage_bytes = view.nbytes();
+  if (part.in_file)
+    tensor.offset = part.base +
+                    static_cast<std::uint64_t>(view.storage().data() - part.bytes.data()) +
+                    view.byte_offset();
+  tensor.view = std::move(view);
+  checkpoint.entries.push_back(std::move(tensor));
+  return {};
+}
+
+Result<void> choose_numpy(Checkpoint& checkpoint) {
+  Candidate all;
+  for (std::uint32_t i = 0; i < checkpoint.entries.size(); ++i) all.weights.push_back(i);
+  if (all.weights.empty()) return {};
+  checkpoint.kind = CheckpointKind::numpy;
+  checkpoint.candidates.push_back(std::move(all));
+  return choose_weights(checkpoint, "");
+}
+
+}  // namespace samebits

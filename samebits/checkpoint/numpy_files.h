@@ -1,0 +1,26 @@
+// .npy arrays, alone or as members of an .npz, as tensors of a Checkpoint.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "samebits/checkpoint/checkpoint.h"
+
+namespace samebits {
+
+struct NpyPart {
+  std::uint32_t file = 0;
+  Bytes bytes;             // from the magic on; must outlive the Checkpoint's use
+  std::uint64_t base = 0;  // where bytes[0] stands in the file
+  bool in_file = true;     // false: inflated
+  std::string name;        // "" for a file of one array
+};
+
+/// Adds the array as an entry; an object array's pickle is read for its calls only. Errors: as
+/// read_npy_header and npy_view.
+Result<void> add_npy(Checkpoint& checkpoint, const NpyPart& part);
+
+/// Makes all arrays one candidate and sets the kind.
+Result<void> choose_numpy(Checkpoint& checkpoint);
+
+}  // namespace samebits

@@ -1,0 +1,302 @@
+#include "samebits/checkpoint/object_reader.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "samebits/base/limits.h"
+#include "samebits/checkpoint/candidates.h"
+#include "samebits/checkpoint/choice.h"
+#include "samebits/checkpoint/module_tree.h"
+#include "samebits/checkpoint/plain_value.h"
+#include "samebits/checkpoint/torch_tensor.h"
+#include "samebits/checkpoint/training_state.h"
+
+namespace samebits {
+namespace {
+
+using pickle::Kind;
+using pickle::kNone;
+using pickle::Tree;
+
+/// Walks an object as Python would iterate it, and turns every tensor on the way into an entry.
+class Walk {
+ public:
+  Walk(Checkpoint& checkpoint, const TorchObject& object)
+      : out_(checkpoint),
+        object_(object),
+        tree_(object.tree),
+        file_name_(checkpoint.files[object.file].path) {}
+
+  /// Tensors below `places` are collected as that candidate's weights.
+  void set_places(const std::vector<Place>& places) {
+    for (const Place& place : places) {
+      candidate_at_.emplace(place.node, out_.candidates.size());
+      Candidate candidate;
+      candidate.key = place.key;
+      candidate.is_module = place.is_module;
+      out_.candidates.push_back(std::move(candidate));
+    }
+  }
+
+  void visit(NodeId node, const std::string& path, TensorRole role) {
+    if (!may_enter(node)) return;
+    ++depth_;
+    const auto candidate = candidate_at_.find(node);
+    const bool opens =
+        candidate != candidate_at_.end() && out_.candidates[candidate->second].key == path;
+    if (opens) open_.push_back(candidate->second);
+    descend(node, path, opens && role == TensorRole::other ? TensorRole::weight : role);
+    if (opens) open_.pop_back();
+    --depth_;
+  }
+
+  const std::vector<std::pair<std::string, ModuleTree>>& module_trees() const {
+    return module_trees_;
+  }
+
+ private:
+  bool may_enter(NodeId node) {
+    if (tree_.kind(node) == Kind::none || stopped_) return false;
+    if (++visits_ > kLimits.tree_visits || depth_ >= kLimits.tree_depth ||
+        out_.entries.size() >= kLimits.tree_entries) {
+      stopped_ = visits_ > kLimits.tree_visits || out_.entries.size() >= kLimits.tree_entries;
+      add_unread({.code = ErrorCode::limit,
+                  .what = "the object is nested too deeply or too large to be walked",
+                  .file = file_name_,
+                  .offset = tree_.offset(node),
+                  .hint = "Real checkpoints stay far below; the rest of it was not read"});
+      return false;
+    }
+    return true;
+  }
+
+  void descend(NodeId node, const std::string& path, TensorRole role) {
+    if (is_tensor(tree_, node)) return add_tensor(node, path, role);
+    if (is_module(tree_, node)) return add_module(node, path, role);
+    if (!on_path_.insert(node).second) return;  // a cycle
+    if (is_mapping(tree_, node)) {
+      const bool optimizer = is_optimizer_state(tree_, node);
+      for (const KeyValue& item : mapping_items(tree_, node))
+        visit(item.value, join_path(path, item.key), child_role(role, item.key, optimizer));
+    } else if (is_sequence(tree_, node)) {
+      std::size_t i = 0;
+      for (const NodeId item : tree_.items(node))
+        visit(item, join_path(path, std::to_string(i++)), role);
+    } else if (tree_.kind(node) == Kind::object && seen_objects_.insert(node).second) {
+      descend_object(node, path, role);
+    }
+    on_path_.erase(node);
+  }
+
+  static TensorRole child_role(TensorRole role, const std::string& key, bool optimizer) {
+    if (optimizer) return TensorRole::optimizer;
+    const bool top = role == TensorRole::other || role == TensorRole::weight;
+    return top && is_rng_key(key) ? TensorRole::rng : role;
+  }
+
+  /// Any other object: its attributes, and the arguments of the call that would make it.
+  void descend_object(NodeId node, const std::string& path, TensorRole role) {
+    const TensorRole inner =
+        role == TensorRole::weight && tree_.callable(node) != kNone ? TensorRole::other : role;
+    for (const KeyValue& item : attributes(tree_, node))
+      visit(item.value, join_path(path, item.key), inner);
+    std::size_t i = 0;
+    for (const NodeId item : elements(tree_, tree_.args(node)))
+      visit(item, join_path(path, std::to_string(i++)), inner);
+  }
+
+  void add_module(NodeId node, const std::string& path, TensorRole role) {
+    if (!on_path_.insert(node).second) return;
+    ModuleTree modules = read_module_tree(tree_, node);
+    for (const RegisteredTensor& tensor : modules.tensors) {
+      add_tensor(tensor.node, join_path(path, tensor.name),
+                 role == TensorRole::weight ? tensor.role : TensorRole::other);
+    }
+    // Tensors that are plain attributes, not registered: they are in the file, but state_dict()
+    // does not hold them.
+    const std::vector<std::size_t> suspended = std::exchange(open_, {});
+    for (std::size_t i = 0; i < modules.modules.size(); ++i) {
+      if (!seen_objects_.insert(modules.module_nodes[i]).second) continue;
+      add_attributes(modules.module_nodes[i], join_path(path, modules.modules[i].path));
+    }
+    open_ = suspended;
+    on_path_.erase(node);
+    module_trees_.emplace_back(path, std::move(modules));
+  }
+
+  void add_attributes(NodeId module, const std::string& path) {
+    for (const KeyValue& item : attributes(tree_, module)) {
+      const bool registered =
+          item.key == "_parameters" || item.key == "_buffers" || item.key == "_modules";
+      if (registered || seen_tensors_.count(item.value) != 0) continue;
+      if (is_module(tree_, item.value)) continue;
+      visit_unseen(item.value, join_path(path, item.key));
+    }
+  }
+
+  /// Like visit(), but a tensor that stands elsewhere as a registered one (a GRU's _flat_weights)
+  /// is not listed again.
+  void visit_unseen(NodeId node, const std::string& path) {
+    if (is_sequence(tree_, node)) {
+      std::size_t i = 0;
+      for (const NodeId item : tree_.items(node)) {
+        const std::string place = join_path(path, std::to_string(i++));
+        if (seen_tensors_.count(item) == 0 && !is_module(tree_, item))
+          visit(item, place, TensorRole::other);
+      }
+      return;
+    }
+    visit(node, path, TensorRole::other);
+  }
+
+  void add_tensor(NodeId node, const std::string& path, TensorRole role) {
+    seen_tensors_.insert(node);
+    Result<TorchTensor> tensor = read_tensor(tree_, node, object_.storages, file_name_);
+    if (!tensor) {
+      Error error = std::move(tensor).error();
+      error.what = "tensor " + path + ": " + error.what;
+      StoredTensor entry;
+      entry.path = object_.prefix + path;
+      entry.role = role;
+      entry.file = object_.file;
+      entry.readable = false;
+      entry.note = error.what;
+      push(std::move(entry));
+      return add_unread(std::move(error));
+    }
+    for (TensorPart& part : tensor->parts) add_part(std::move(part), *tensor, path, role);
+  }
+
+  void add_part(TensorPart part, const TorchTensor& tensor, const std::string& path,
+                TensorRole role) {
+    StoredTensor entry;
+    entry.path = object_.prefix + (part.suffix.empty() ? path : join_path(path, part.suffix));
+    entry.role = role == TensorRole::weight && tensor.is_parameter ? TensorRole::parameter : role;
+    entry.file = object_.file;
+    entry.requires_grad = tensor.requires_grad;
+    entry.device = std::move(part.device);
+    entry.note = std::move(part.note);
+    entry.view = std::move(part.view);
+    entry.readable = part.storage != nullptr;
+    if (part.storage != nullptr) {
+      entry.file = part.storage->file;
+      entry.offset = part.offset;
+      entry.storage = part.storage->id;
+      entry.storage_bytes = part.storage->bytes.size();
+    }
+    push(std::move(entry));
+  }
+
+  void push(StoredTensor entry) {
+    const bool transient = entry.role == TensorRole::transient;
+    const bool counts = transient || entry.role == TensorRole::weight ||
+                        entry.role == TensorRole::parameter || entry.role == TensorRole::buffer;
+    const auto index = static_cast<std::uint32_t>(out_.entries.size());
+    out_.entries.push_back(std::move(entry));
+    if (!counts) return;
+    for (const std::size_t candidate : open_) {
+      Candidate& place = out_.candidates[candidate];
+      (transient ? place.buffers : place.weights).push_back(index);
+    }
+  }
+
+  void add_unread(Error error) {
+    constexpr std::size_t kMaxErrors = 100;
+    if (out_.unread.size() < kMaxErrors) out_.unread.push_back(std::move(error));
+  }
+
+  Checkpoint& out_;
+  const TorchObject& object_;
+  const Tree& tree_;
+  std::string file_name_;
+  std::unordered_map<NodeId, std::size_t> candidate_at_;
+  std::vector<std::size_t> open_;  // candidates that the walk is inside of
+  std::unordered_set<NodeId> on_path_, seen_objects_, seen_tensors_;
+  std::vector<std::pair<std::string, ModuleTree>> module_trees_;
+  std::uint64_t visits_ = 0;
+  std::uint32_t depth_ = 0;
+  bool stopped_ = false;
+};
+
+/// The config object of the outermost module that has one, else a config beside the weights.
+void find_config(Checkpoint& checkpoint, const TorchObject& object, const std::string& path,
+                 const ModuleTree& modules) {
+  for (std::size_t i = 0; i < modules.modules.size() && checkpoint.config.is_null(); ++i) {
+    const auto config =
+        config_object(object.tree, attribute(object.tree, modules.module_nodes[i], "config"));
+    if (!config) continue;
+    checkpoint.config = *config;
+    checkpoint.config_from = join_path(join_path(path, modules.modules[i].path), "config");
+  }
+}
+
+void take_config_beside(Checkpoint& checkpoint, const TorchObject& object) {
+  if (!checkpoint.config.is_null() || !is_mapping(object.tree, object.root)) return;
+  for (const KeyValue& item : mapping_items(object.tree, object.root)) {
+    std::optional<Json> config = config_object(object.tree, item.value);
+    const bool names_model = is_mapping(object.tree, item.value) &&
+                             object.tree.kind(item.value) == Kind::dict &&
+                             object.tree.get(item.value, "model_type") != kNone;
+    if (!config && names_model) config = plain_value(object.tree, item.value);
+    if (!config) continue;
+    checkpoint.config = *config;
+    checkpoint.config_from = item.key;
+    return;
+  }
+}
+
+CheckpointKind kind_of(const Checkpoint& checkpoint, const TorchObject& object) {
+  const bool mapping = is_mapping(object.tree, object.root);
+  if (mapping && !checkpoint.producer.is_null() && checkpoint.producer.contains("lightning"))
+    return CheckpointKind::lightning;
+  if (checkpoint.has_weights() && checkpoint.weights().is_module)
+    return CheckpointKind::whole_module;
+  if (checkpoint.entries.empty()) return CheckpointKind::pickle;
+  if (!mapping) return CheckpointKind::tensors;
+  if (has_training_state(checkpoint.training)) return CheckpointKind::training_checkpoint;
+  if (!checkpoint.has_weights()) return CheckpointKind::tensors;
+  const auto& weights = checkpoint.weights().weights;
+  const bool direct = std::any_of(weights.begin(), weights.end(), [&](std::uint32_t index) {
+    return checkpoint.weights().key.empty()
+               ? object.tree.get(object.root, checkpoint.entries[index].path) != kNone
+               : true;
+  });
+  return direct || object.tree.kind(object.root) == Kind::object ? CheckpointKind::state_dict
+                                                                 : CheckpointKind::tensors;
+}
+
+void take_modules(Checkpoint& checkpoint, const TorchObject& object, const Walk& walk) {
+  for (const auto& [path, modules] : walk.module_trees()) {
+    const bool is_weights = checkpoint.has_weights() && checkpoint.weights().is_module &&
+                            checkpoint.weights().key == path;
+    if (!is_weights) continue;
+    find_config(checkpoint, object, path, modules);
+    checkpoint.modules = modules.modules;
+    checkpoint.description = describe_module(modules);
+  }
+}
+
+}  // namespace
+
+Result<void> read_main_object(Checkpoint& checkpoint, const TorchObject& object,
+                              const std::string& key) {
+  Walk walk(checkpoint, object);
+  walk.set_places(find_weights(object.tree, object.root));
+  walk.visit(object.root, "", TensorRole::other);
+  std::erase_if(checkpoint.candidates,
+                [](const Candidate& c) { return c.weights.empty() && !c.is_module; });
+  SAMEBITS_TRY_VOID(choose_weights(checkpoint, key));
+  take_modules(checkpoint, object, walk);
+  take_config_beside(checkpoint, object);
+  read_training_state(checkpoint, object.tree, object.root);
+  checkpoint.kind = kind_of(checkpoint, object);
+  return {};
+}
+
+void read_side_object(Checkpoint& checkpoint, const TorchObject& object, TensorRole role) {
+  Walk walk(checkpoint, object);
+  walk.visit(object.root, "", role);
+}
+
+}  // namespace samebits

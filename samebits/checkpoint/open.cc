@@ -1,0 +1,52 @@
+#include "samebits/checkpoint/open.h"
+
+#include <filesystem>
+
+#include "samebits/checkpoint/byte_account.h"
+#include "samebits/checkpoint/calls.h"
+#include "samebits/checkpoint/deep.h"
+#include "samebits/checkpoint/file_reader.h"
+#include "samebits/checkpoint/hf_directory.h"
+#include "samebits/checkpoint/oddities.h"
+
+namespace samebits {
+namespace {
+
+Result<void> read_single_file(Checkpoint& checkpoint, const std::string& path,
+                              const OpenOptions& options) {
+  SAMEBITS_TRY(auto map, MappedFile::open(path));
+  checkpoint.files.push_back({path, "", std::move(map)});
+  return read_file(checkpoint, {.file = 0, .main = true, .key = options.key});
+}
+
+/// model_type and versions from the config; both may stand nowhere.
+void derive_from_config(Checkpoint& checkpoint) {
+  if (!checkpoint.config.is_object()) return;
+  const auto text = [&](const char* field) {
+    return checkpoint.config.contains(field) && checkpoint.config[field].is_string()
+               ? checkpoint.config[field].get<std::string>()
+               : std::string();
+  };
+  checkpoint.model_type = text("model_type");
+  if (const std::string version = text("transformers_version"); !version.empty())
+    checkpoint.producer["transformers"] = version;
+}
+
+}  // namespace
+
+Result<Checkpoint> open_checkpoint(const std::string& path, const OpenOptions& options) {
+  Checkpoint checkpoint;
+  checkpoint.path = path;
+  std::error_code error;
+  const bool directory = std::filesystem::is_directory(path, error);
+  SAMEBITS_TRY_VOID(directory ? read_hf_directory(checkpoint, path, options)
+                              : read_single_file(checkpoint, path, options));
+  derive_from_config(checkpoint);
+  sort_calls(checkpoint);
+  account_bytes(checkpoint);
+  find_oddities(checkpoint);
+  if (options.deep) read_deep(checkpoint, options.threads);
+  return checkpoint;
+}
+
+}  // namespace samebits

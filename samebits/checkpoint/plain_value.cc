@@ -1,0 +1,135 @@
+#include "samebits/checkpoint/plain_value.h"
+
+#include "samebits/checkpoint/torch_tensor.h"
+
+namespace samebits {
+namespace {
+
+using pickle::Kind;
+using pickle::kNone;
+using pickle::Tree;
+
+constexpr int kMaxDepth = 12;
+constexpr int kMaxValues = 20'000;
+
+class Converter {
+ public:
+  explicit Converter(const Tree& tree) : tree_(tree) {}
+
+  Json value(NodeId node, int depth) {
+    if (depth > kMaxDepth || ++values_ > kMaxValues) return "...";
+    switch (tree_.kind(node)) {
+      case Kind::none: return nullptr;
+      case Kind::boolean: return tree_.boolean(node);
+      case Kind::integer:
+      case Kind::extension: return tree_.integer(node);
+      case Kind::real: return json_number(tree_.real(node));
+      case Kind::text: return std::string(tree_.text(node));
+      case Kind::bytes: return std::to_string(tree_.text(node).size()) + " bytes";
+      case Kind::big_integer:
+        return "integer of " + std::to_string(tree_.text(node).size()) + " bytes";
+      case Kind::list:
+      case Kind::tuple:
+      case Kind::set:
+      case Kind::frozenset: return list(tree_.items(node), depth);
+      case Kind::dict: return object(mapping_items(tree_, node), Json::object(), depth);
+      case Kind::global: return global(node);
+      case Kind::object: return instance(node, depth);
+      case Kind::persistent:
+        return class_of(tree_, node).empty() ? Json("storage") : Json(class_of(tree_, node));
+      case Kind::buffer: return "buffer";
+    }
+    return nullptr;
+  }
+
+  Json object(const std::vector<KeyValue>& items, Json json, int depth) {
+    for (const KeyValue& item : items) {
+      if (values_ > kMaxValues) break;
+      json[item.key] = value(item.value, depth + 1);
+    }
+    return json;
+  }
+
+ private:
+  Json list(std::span<const NodeId> items, int depth) {
+    Json json = Json::array();
+    for (const NodeId item : items) {
+      if (values_ > kMaxValues) break;
+      json.push_back(value(item, depth + 1));
+    }
+    return json;
+  }
+
+  Json global(NodeId node) const {
+    if (tree_.module(node) == "torch") return std::string(tree_.name(node));  // a dtype or layout
+    return tree_.qualified_name(node);
+  }
+
+  Json instance(NodeId node, int depth) {
+    if (is_tensor(tree_, node)) return "tensor";
+    const std::string type = class_of(tree_, node);
+    const auto args = elements(tree_, tree_.args(node));
+    if (type == "torch.device") return args.empty() ? Json("cpu") : device(args, depth);
+    if (type == "torch.Size" && !args.empty()) return value(args[0], depth + 1);
+    if (type.starts_with("pathlib.")) return path(args);
+    if (type == "collections.Counter" && args.size() == 1) return value(args[0], depth + 1);
+    if (type.ends_with("builtins.set") || type.ends_with("__builtin__.set"))
+      return args.empty() ? Json::array() : value(args[0], depth + 1);
+    if (is_mapping(tree_, node)) return object(mapping_items(tree_, node), Json::object(), depth);
+    const std::vector<KeyValue> fields = attributes(tree_, node);
+    if (type == "argparse.Namespace" || type == "types.SimpleNamespace")
+      return object(fields, Json::object(), depth);
+    Json json = {{"class", type.empty() ? "unknown" : type}};
+    if (fields.empty() && !args.empty()) json["args"] = list(args, depth);
+    return object(fields, std::move(json), depth);
+  }
+
+  Json device(std::span<const NodeId> args, int depth) {
+    const std::string type = as_string(tree_, args[0]).value_or("device");
+    if (args.size() < 2) return type;
+    return type + ":" + value(args[1], depth + 1).dump();
+  }
+
+  Json path(std::span<const NodeId> args) const {
+    std::string joined;
+    for (const NodeId arg : args) {
+      const std::string part = as_string(tree_, arg).value_or("?");
+      if (!joined.empty() && !joined.ends_with('/')) joined += '/';
+      joined += part;
+    }
+    return joined;
+  }
+
+  const Tree& tree_;
+  int values_ = 0;
+};
+
+bool is_kept_config_field(const std::string& name) {
+  return !name.starts_with('_') || name == "_name_or_path" || name == "_attn_implementation" ||
+         name == "_attn_implementation_internal";
+}
+
+}  // namespace
+
+Json plain_value(const Tree& tree, NodeId node) { return Converter(tree).value(node, 0); }
+
+std::optional<Json> config_object(const Tree& tree, NodeId node) {
+  if (tree.kind(node) != Kind::object || !class_of(tree, node).ends_with("Config"))
+    return std::nullopt;
+  Json config = Json::object();
+  const std::string model_type = model_type_of_class(class_of(tree, node));
+  if (!model_type.empty()) config["model_type"] = model_type;
+  for (const KeyValue& field : attributes(tree, node)) {
+    if (is_kept_config_field(field.key)) config[field.key] = plain_value(tree, field.value);
+  }
+  return config;
+}
+
+std::string model_type_of_class(const std::string& class_path) {
+  const std::string prefix = "transformers.models.";
+  if (!class_path.starts_with(prefix)) return "";
+  const std::size_t end = class_path.find('.', prefix.size());
+  return end == std::string::npos ? "" : class_path.substr(prefix.size(), end - prefix.size());
+}
+
+}  // namespace samebits

@@ -1,0 +1,27 @@
+// Values of a pickle as JSON: config fields, hyper-parameters, step counts.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "samebits/base/json.h"
+#include "samebits/checkpoint/tree_view.h"
+
+namespace samebits {
+
+/// None, bool, numbers, text, lists, tuples, dicts; torch.float32 as "float32", torch.device as
+/// "cuda:0", pathlib paths as text, numpy and torch scalars' calls as their class name; an object
+/// of any other class as {"class": "module.Class", ...its attributes}. Tensors become "tensor".
+/// Deeper than 12 levels or beyond 20,000 values the rest becomes "...": a config is small.
+Json plain_value(const pickle::Tree& tree, NodeId node);
+
+/// The attributes of an object of a config class as JSON, without private ones other than
+/// _name_or_path and the attention implementation; nothing where the node is no object whose class
+/// name ends in "Config".
+std::optional<Json> config_object(const pickle::Tree& tree, NodeId node);
+
+/// "vit_mae" of "transformers.models.vit_mae.configuration_vit_mae.ViTMAEConfig"; "" for classes
+/// elsewhere.
+std::string model_type_of_class(const std::string& class_path);
+
+}  // namespace samebits

@@ -1,0 +1,62 @@
+// What torch's rebuild functions in a pickle mean: a tensor of such a type, shape and strides over
+// such a storage.
+//
+// Source: torch/_utils.py, torch/_tensor.py, torch/serialization.py of torch 2.13, and their
+// ancestors back to 0.1 (2016). Covers strided tensors of every dtype, parameters (with state),
+// quantized, sparse, nested and meta tensors, subclasses by their parts. Nothing is called.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "samebits/checkpoint/torch_storage.h"
+#include "samebits/checkpoint/tree_view.h"
+#include "samebits/tensor/tensor.h"
+
+namespace samebits {
+
+/// One strided tensor of which a tensor consists: the tensor itself, or the indices and values of a
+/// sparse one.
+struct TensorPart {
+  std::string suffix;  // "" for the tensor itself, "indices", "values", ...
+  TensorView view;
+  const StorageRecord* storage = nullptr;  // nothing for a meta tensor
+  std::uint64_t offset = 0;                // byte in the file of the first element
+  std::string device;
+  std::string note;
+};
+
+struct TorchTensor {
+  std::vector<TensorPart> parts;
+  bool is_parameter = false;
+  bool requires_grad = false;
+};
+
+/// The text or number of an id or key, as text; nothing for anything else.
+std::optional<std::string> key_of_id(const pickle::Tree& tree, NodeId node);
+
+/// True where the node is a call of one of torch's tensor-making functions, or a persistent id of a
+/// tensor (tar of 2016: a bare key); readable or not.
+bool is_tensor(const pickle::Tree& tree, NodeId node);
+
+/// Requires is_tensor(). Errors: malformed (arguments of the wrong kind), truncated (a view past
+/// its storage, a storage that is not in the file), inconsistent (numel of the storage and its
+/// record disagree), unsupported. `file` names it in errors.
+Result<TorchTensor> read_tensor(const pickle::Tree& tree, NodeId node, const StorageTable& storages,
+                                const std::string& file);
+
+/// ("storage", type, key, location, numel, view) of a persistent id.
+struct StorageId {
+  std::string key;
+  DType dtype = DType::uint8;  // of the typed storage; uint8 for UntypedStorage
+  bool untyped = false;
+  std::string device;
+  std::uint64_t numel = 0;
+  std::optional<std::pair<std::uint64_t, std::uint64_t>>
+      view;  // legacy: (offset, numel) in elements inside the storage
+};
+/// Nothing where the node is no such id.
+std::optional<StorageId> read_storage_id(const pickle::Tree& tree, NodeId node);
+
+}  // namespace samebits

@@ -1,0 +1,241 @@
+#include <algorithm>
+#include <unordered_map>
+
+#include "samebits/base/limits.h"
+#include "samebits/checkpoint/byte_account.h"
+#include "samebits/checkpoint/calls.h"
+#include "samebits/checkpoint/numpy_files.h"
+#include "samebits/checkpoint/object_reader.h"
+#include "samebits/checkpoint/torch_files.h"
+#include "samebits/container/npy.h"
+#include "samebits/container/zip.h"
+
+namespace samebits {
+namespace {
+
+/// "archive/" of "archive/data.pkl"; nothing where no entry is named data.pkl in the first level.
+std::optional<std::string> find_prefix(const ZipArchive& zip) {
+  if (zip.find("data.pkl") != nullptr) return "";
+  for (const ZipEntry& entry : zip.entries()) {
+    const std::size_t slash = entry.name.find('/');
+    if (slash != std::string::npos && entry.name.substr(slash) == "/data.pkl")
+      return entry.name.substr(0, slash + 1);
+  }
+  return std::nullopt;
+}
+
+class ZipReader {
+ public:
+  ZipReader(Checkpoint& checkpoint, const FilePart& part, ZipArchive zip)
+      : out_(checkpoint), part_(part), zip_(std::move(zip)) {}
+
+  Result<void> read() {
+    note_structure();
+    const auto prefix = find_prefix(zip_);
+    if (!prefix) return read_other();
+    prefix_ = *prefix;
+    out_.files[part_.file].container = "torch-zip";
+    note_small_records();
+    SAMEBITS_TRY(const bool big_endian, read_byte_order());
+    storages_.big_endian = big_endian;
+    collect_storages();
+    return read_pickles();
+  }
+
+ private:
+  void note_structure() {
+    for (const auto& [begin, end] : zip_.structure())
+      use_bytes(out_, part_.file, begin, end, ByteUse::structure);
+    for (const ContainerNote& note : zip_.notes()) {
+      out_.oddities.push_back({.kind = Oddity::Kind::container,
+                               .summary = note.what,
+                               .file = part_.file,
+                               .offset = note.offset});
+    }
+  }
+
+  /// Everything that is not a storage: pickles, version, byteorder, code.
+  void note_small_records() {
+    for (const ZipEntry& entry : zip_.entries()) {
+      const bool inflated = entry.method != 0;
+      if (inflated || !is_storage(entry))
+        use_bytes(out_, part_.file, entry.data_offset, entry.data_offset + entry.compressed_size,
+                  ByteUse::structure);
+    }
+    if (part_.main) read_versions();
+  }
+
+  bool is_storage(const ZipEntry& entry) const {
+    return entry.name.starts_with(prefix_ + "data/") ||
+           entry.name.starts_with(prefix_ + "constants/");
+  }
+
+  std::optional<std::string> small_text(const std::string& name) {
+    const ZipEntry* entry = zip_.find(prefix_ + name);
+    if (entry == nullptr || entry->size > 4096) return std::nullopt;
+    std::vector<std::uint8_t> buffer;
+    const Result<Bytes> bytes = zip_.read(*entry, buffer);
+    if (!bytes) return std::nullopt;
+    std::string text(as_text(*bytes));
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    return text;
+  }
+
+  void read_versions() {
+    if (const auto version = small_text("version"))
+      out_.producer["torch_format"] = "zip, version " + *version;
+    if (const auto version = small_text(".data/version"))
+      out_.producer["torch_format"] = "zip, version " + *version;
+  }
+
+  Result<bool> read_byte_order() {
+    const auto order = small_text("byteorder");
+    if (!order || *order == "little") return false;
+    if (*order == "big") return true;
+    return fail({.code = ErrorCode::malformed,
+                 .what = "the record byteorder is invalid",
+                 .file = zip_.path(),
+                 .expected = "little or big",
+                 .found = *order});
+  }
+
+  void collect_storages() {
+    std::uint32_t id = next_storage_id(out_);
+    for (const ZipEntry& entry : zip_.entries()) {
+      if (!is_storage(entry)) continue;
+      std::string key = entry.name.substr(prefix_.size());
+      if (key.starts_with("data/")) key = key.substr(5);
+      storages_.by_key.emplace(std::move(key), record_of(entry, id++));
+    }
+  }
+
+  StorageRecord record_of(const ZipEntry& entry, std::uint32_t id) {
+    StorageRecord record{
+        .file = part_.file, .offset = entry.data_offset, .id = id, .inflated = entry.method != 0};
+    auto buffer = std::make_shared<std::vector<std::uint8_t>>();
+    Result<Bytes> bytes = entry.method == 0 ? zip_.stored(entry) : zip_.read(entry, *buffer);
+    if (bytes) {
+      record.bytes = *bytes;
+      if (entry.method != 0) out_.owned.push_back(std::move(buffer));
+    } else {
+      record.error = std::move(bytes).error();
+    }
+    return record;
+  }
+
+  /// The pickle of an entry; its text stays alive with the Checkpoint.
+  Result<pickle::Pickle> read_pickle(const ZipEntry& entry) {
+    auto buffer = std::make_shared<std::vector<std::uint8_t>>();
+    SAMEBITS_TRY(const Bytes bytes, zip_.read(entry, *buffer));
+    if (!buffer->empty()) out_.owned.push_back(buffer);
+    pickle::Pickle pickle =
+        pickle::read(bytes, zip_.path(), entry.method == 0 ? entry.data_offset : 0);
+    add_calls(out_, pickle, part_.file);
+    if (pickle.error) return fail(*pickle.error);
+    return pickle;
+  }
+
+  Result<void> read_pickles() {
+    const bool script =
+        std::any_of(zip_.entries().begin(), zip_.entries().end(),
+                    [&](const ZipEntry& e) { return e.name.starts_with(prefix_ + "code/"); });
+    SAMEBITS_TRY(const pickle::Pickle data, read_pickle(*zip_.find(prefix_ + "data.pkl")));
+    note_trailing(data, *zip_.find(prefix_ + "data.pkl"));
+    const TorchObject object{data.tree, data.root, storages_, part_.file, part_.prefix};
+    if (!part_.main) {
+      read_side_object(out_, object, part_.role);
+      return {};
+    }
+    SAMEBITS_TRY_VOID(read_main_object(out_, object, part_.key));
+    if (script) out_.kind = CheckpointKind::torchscript;
+    if (const ZipEntry* constants = script ? zip_.find(prefix_ + "constants.pkl") : nullptr)
+      read_constants(*constants);
+    return {};
+  }
+
+  /// TorchScript's constants: tensors of the code, not of the state dict. Their storages are named
+  /// "constants/N" in the archive and N in the pickle.
+  void read_constants(const ZipEntry& entry) {
+    const Result<pickle::Pickle> constants = read_pickle(entry);
+    if (!constants) return out_.unread.push_back(constants.error());
+    StorageTable table;
+    for (const auto& [key, record] : storages_.by_key) {
+      if (key.starts_with("constants/")) table.by_key.emplace(key.substr(10), record);
+    }
+    read_side_object(out_, {constants->tree, constants->root, table, part_.file, "constants:"},
+                     TensorRole::other);
+  }
+
+  void note_trailing(const pickle::Pickle& pickle, const ZipEntry& entry) {
+    if (entry.method != 0 || pickle.end >= entry.data_offset + entry.size) return;
+    out_.oddities.push_back({.kind = Oddity::Kind::trailing,
+                             .summary = "bytes follow the end of the pickle in " + entry.name,
+                             .file = part_.file,
+                             .offset = pickle.end});
+  }
+
+  /// A zip that torch did not write: .npz, or an archive of pickles.
+  Result<void> read_other() {
+    out_.files[part_.file].container = "zip";
+    out_.kind = CheckpointKind::pickle;
+    std::size_t pickles = 0;
+    for (const ZipEntry& entry : zip_.entries()) {
+      use_bytes(out_, part_.file, entry.data_offset, entry.data_offset + entry.compressed_size,
+                ByteUse::structure);
+      if (entry.name.ends_with('/')) continue;
+      Result<void> read = read_member(entry, pickles);
+      if (!read) out_.unread.push_back(std::move(read).error());
+    }
+    if (pickles > 0 || !out_.entries.empty() || !out_.unread.empty()) return choose_numpy(out_);
+    return fail({.code = ErrorCode::unsupported,
+                 .what = "a zip archive without data.pkl, .npy or a pickle in it",
+                 .file = zip_.path(),
+                 .expected = "a file written by torch.save or numpy.savez",
+                 .hint = "If it packs several files, unpack it and name one of them"});
+  }
+
+  Result<void> read_member(const ZipEntry& entry, std::size_t& pickles) {
+    auto buffer = std::make_shared<std::vector<std::uint8_t>>();
+    SAMEBITS_TRY(const Bytes bytes, zip_.read(entry, *buffer));
+    if (!buffer->empty()) out_.owned.push_back(buffer);
+    const std::uint64_t base = entry.method == 0 ? entry.data_offset : 0;
+    if (looks_like_npy(bytes)) {
+      out_.files[part_.file].container = "npz";
+      std::string name = entry.name;
+      if (name.ends_with(".npy")) name.resize(name.size() - 4);
+      return add_npy(out_, {.file = part_.file,
+                            .bytes = bytes,
+                            .base = base,
+                            .in_file = entry.method == 0,
+                            .name = name});
+    }
+    if (!pickle::looks_like(bytes)) return {};
+    ++pickles;
+    const pickle::Pickle pickle = pickle::read(bytes, zip_.path(), base);
+    add_calls(out_, pickle, part_.file);
+    if (pickle.error) return fail(*pickle.error);
+    return {};
+  }
+
+  Checkpoint& out_;
+  const FilePart& part_;
+  ZipArchive zip_;
+  std::string prefix_;
+  StorageTable storages_;
+};
+
+}  // namespace
+
+Result<void> read_torch_zip(Checkpoint& checkpoint, const FilePart& part) {
+  const SourceFile& file = checkpoint.files[part.file];
+  SAMEBITS_TRY(ZipArchive zip, ZipArchive::open(file.map->bytes(), file.path));
+  return ZipReader(checkpoint, part, std::move(zip)).read();
+}
+
+std::uint32_t next_storage_id(const Checkpoint& checkpoint) {
+  std::uint32_t next = 0;
+  for (const StoredTensor& tensor : checkpoint.entries) next = std::max(next, tensor.storage + 1);
+  return next;
+}
+
+}  // namespace samebits

@@ -107,6 +107,11 @@ bool SaxAdapter::parse_error(std::size_t position, const std::string&,
 
 bool has_byte_order_mark(Bytes text) { return as_text(text).starts_with("\xEF\xBB\xBF"); }
 
+// The lexer takes a zero byte for the end of the text, whatever follows it.
+bool stopped_at_zero(Bytes text, const JsonCursor& cursor) {
+  return cursor.consumed() > 0 && text[cursor.consumed() - 1] == 0;
+}
+
 }  // namespace
 
 Result<void> scan_json(Bytes text, const std::string& file, std::uint64_t base, JsonSyntax syntax,
@@ -119,10 +124,18 @@ Result<void> scan_json(Bytes text, const std::string& file, std::uint64_t base, 
   }
   JsonCursor cursor(as_text(text), syntax.python_numbers);
   SaxAdapter sax(cursor, base, syntax.depth, handler);
+  bool complete = false;
   try {
-    if (Json::sax_parse(JsonCursorIterator(&cursor), JsonCursorIterator(), &sax)) return {};
+    complete = Json::sax_parse(JsonCursorIterator(&cursor), JsonCursorIterator(), &sax);
   } catch (const std::exception&) {  // std::bad_alloc and std::length_error
     sax.error() = Error{.code = ErrorCode::limit, .what = "JSON does not fit in memory"};
+  }
+  if (complete && stopped_at_zero(text, cursor)) {
+    sax.error() = Error{.code = ErrorCode::malformed,
+                        .what = "a zero byte follows the JSON",
+                        .offset = base + cursor.consumed() - 1};
+  } else if (complete) {
+    return {};
   }
   SAMEBITS_CHECK(sax.error().has_value());
   Error error = std::move(*sax.error());

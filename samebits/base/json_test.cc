@@ -90,6 +90,13 @@ TEST(Json, AnUnpairedSurrogateIsMalformed) {
   EXPECT_EQ(error_of(R"("\ud800")").code, ErrorCode::malformed);
 }
 
+TEST(Json, AZeroByteIsMalformed) {
+  expect_malformed(std::string_view("{}\0", 3), 2);
+  expect_malformed(std::string_view("{} \0{}", 6), 3);
+  expect_malformed(std::string_view("12\0", 3), 2);
+  EXPECT_EQ(error_of(std::string_view("[1,\0]", 5)).code, ErrorCode::malformed);
+}
+
 TEST(Json, AByteOrderMarkIsMalformed) { expect_malformed("\xEF\xBB\xBF{}", 0); }
 
 TEST(Json, ARepeatedKeyIsInconsistent) {

@@ -40,6 +40,23 @@ const char* proof_name(Proof proof) {
   return "";
 }
 
+const Subject& subject_of(const Report& report, const std::string& label) {
+  const auto found =
+      std::find_if(report.subjects.begin(), report.subjects.end(),
+                   [&label](const Subject& subject) { return subject.label == label; });
+  SAMEBITS_CHECK(found != report.subjects.end());
+  return *found;
+}
+
+const std::string& weight_name(const Subject& subject, std::uint32_t index) {
+  SAMEBITS_CHECK(subject.checkpoint && subject.checkpoint->has_weights());
+  const Candidate& candidate = subject.checkpoint->weights();
+  const std::size_t weights = candidate.weights.size();
+  const std::uint32_t entry =
+      index < weights ? candidate.weights[index] : candidate.buffers.at(index - weights);
+  return subject.checkpoint->entries.at(entry).name;
+}
+
 void sort_findings(std::vector<Finding>* findings) {
   std::stable_sort(findings->begin(), findings->end(), [](const Finding& a, const Finding& b) {
     return std::pair(a.role, a.proof) < std::pair(b.role, b.proof);

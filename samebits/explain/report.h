@@ -46,6 +46,8 @@ struct Subject {
   std::vector<std::string> digests;
 };
 
+/// The indexes in `comparison` count the chosen candidate's weights of each subject, in their
+/// order, and after them its non-persistent buffers: see weight_name().
 struct WeightPair {
   std::string a, b;  // labels
   WeightComparison comparison;
@@ -88,6 +90,12 @@ struct Report {
   std::vector<std::string> not_checked;  // with the error's whole text
   bool incomplete = false;               // something in not_checked makes the verdict unknown
 };
+
+/// The subject of that label. An unknown label is a mistake of the programmer.
+const Subject& subject_of(const Report& report, const std::string& label);
+
+/// The state_dict name that an index of a WeightPair stands for.
+const std::string& weight_name(const Subject& subject, std::uint32_t index);
 
 /// Causes first, then contributes, risks, notes; within a role the proved before the observed
 /// before the suspected. What is equal in both keeps its order.

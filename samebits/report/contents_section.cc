@@ -1,0 +1,291 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "samebits/report/name_groups.h"
+#include "samebits/report/sections.h"
+#include "samebits/report/text.h"
+
+namespace samebits {
+namespace {
+
+constexpr std::size_t kPrefixes = 12;  // lines of the summary of tensors
+constexpr std::size_t kFields = 12;    // config fields
+constexpr std::size_t kCalls = 10;     // calls that are not plain
+constexpr std::size_t kOddities = 8;
+constexpr std::size_t kUnder = Screen::kIndent + Screen::kLabel;
+
+// What a person asks of a vision transformer first, in this order.
+constexpr std::array<const char*, 22> kMainFields = {"model_type",
+                                                     "architectures",
+                                                     "hidden_size",
+                                                     "num_hidden_layers",
+                                                     "num_attention_heads",
+                                                     "intermediate_size",
+                                                     "image_size",
+                                                     "patch_size",
+                                                     "num_channels",
+                                                     "hidden_act",
+                                                     "layer_norm_eps",
+                                                     "qkv_bias",
+                                                     "mask_ratio",
+                                                     "norm_pix_loss",
+                                                     "decoder_hidden_size",
+                                                     "decoder_num_hidden_layers",
+                                                     "decoder_num_attention_heads",
+                                                     "hidden_dropout_prob",
+                                                     "attention_probs_dropout_prob",
+                                                     "num_labels",
+                                                     "dtype",
+                                                     "torch_dtype"};
+
+using Totals = std::map<std::string, std::pair<std::uint64_t, std::uint64_t>>;  // count, bytes
+
+std::string dtypes_text(const Checkpoint& checkpoint, const std::vector<std::uint32_t>& which) {
+  Totals totals;
+  for (const std::uint32_t index : which) {
+    const StoredTensor& tensor = checkpoint.entries.at(index);
+    ++totals[std::string(info(tensor.view.dtype()).torch)].first;
+  }
+  std::string text;
+  for (const auto& [dtype, total] : totals) {
+    if (!text.empty()) text += ", ";
+    if (totals.size() > 1) text += grouped(total.first) + " ";
+    text += dtype;
+  }
+  return text;
+}
+
+std::uint64_t bytes_of(const Checkpoint& checkpoint, const std::vector<std::uint32_t>& which) {
+  std::uint64_t bytes = 0;
+  for (const std::uint32_t index : which) {
+    // A sum for a person: it stops at the largest number rather than wrap around.
+    if (!checked_add(bytes, checkpoint.entries.at(index).view.nbytes(), &bytes)) return ~0ull;
+  }
+  return bytes;
+}
+
+void written_row(const Checkpoint& checkpoint, Screen* screen) {
+  std::vector<std::string> phrases;
+  if (checkpoint.producer.is_object()) {
+    for (const auto& [library, version] : checkpoint.producer.items()) {
+      phrases.push_back(library + " " + value_text(version));
+    }
+  }
+  if (phrases.empty()) phrases.push_back("the file does not say by what");
+  screen->phrases("written", phrases);
+}
+
+void candidates_rows(const Checkpoint& checkpoint, Screen* screen) {
+  if (checkpoint.candidates.size() < 2) return;
+  std::string others;
+  for (std::size_t i = 0; i < checkpoint.candidates.size(); ++i) {
+    if (i == checkpoint.chosen) continue;
+    others += (others.empty() ? "also there: " : ", ");
+    others += "\"" + checkpoint.candidates[i].key + "\"";
+  }
+  screen->phrases("weights",
+                  {"under \"" + checkpoint.weights().key + "\"", checkpoint.choice_reason, others});
+}
+
+// Optimizer moments, generator states and the like, one line a role.
+void other_roles_rows(const Checkpoint& checkpoint, Screen* screen) {
+  Totals totals;
+  for (const StoredTensor& tensor : checkpoint.entries) {
+    const bool listed = tensor.role == TensorRole::optimizer || tensor.role == TensorRole::rng ||
+                        tensor.role == TensorRole::other || tensor.role == TensorRole::transient;
+    if (!listed) continue;
+    auto& total = totals[role_name(tensor.role)];
+    ++total.first;
+    if (!checked_add(total.second, tensor.view.nbytes(), &total.second)) total.second = ~0ull;
+  }
+  for (const auto& [role, total] : totals) {
+    screen->phrases("", {fmt::format("and {} of role {}", counted(total.first, "tensor"), role),
+                         size_text(total.second)});
+  }
+}
+
+void prefix_table(const Checkpoint& checkpoint, Screen* screen) {
+  const std::vector<std::uint32_t>& weights = checkpoint.weights().weights;
+  std::vector<std::string> names;
+  for (const std::uint32_t index : weights) names.push_back(checkpoint.entries.at(index).name);
+  const std::vector<PrefixGroup> groups = group_by_prefix(names, kPrefixes);
+  std::vector<std::vector<std::string>> rows;
+  std::size_t left_out = 0;
+  for (const PrefixGroup& group : groups) {
+    if (rows.size() == 2 * kPrefixes) {
+      left_out += group.members.size();
+      continue;
+    }
+    std::vector<std::uint32_t> members;
+    for (const std::uint32_t member : group.members) members.push_back(weights[member]);
+    const Shape& first = checkpoint.entries.at(members[0]).view.shape();
+    const bool one_shape = std::all_of(members.begin(), members.end(), [&](std::uint32_t index) {
+      return checkpoint.entries.at(index).view.shape() == first;
+    });
+    rows.push_back({group.text, grouped(members.size()), one_shape ? shape_text(first) : "",
+                    size_text(bytes_of(checkpoint, members))});
+  }
+  screen->table(kUnder,
+                {{.title = "name", .give = Column::Give::elide},
+                 {.title = "tensors", .right = true},
+                 {.title = "shape", .give = Column::Give::elide},
+                 {.title = "size", .right = true}},
+                rows);
+  if (left_out > 0) screen->row("", and_more(left_out));
+}
+
+void tensors_rows(const Checkpoint& checkpoint, bool all, Screen* screen) {
+  if (!checkpoint.has_weights()) {
+    screen->row("tensors", checkpoint.entries.empty() ? "none" : "none that are a model's weights");
+    other_roles_rows(checkpoint, screen);
+    return;
+  }
+  const std::vector<std::uint32_t>& weights = checkpoint.weights().weights;
+  screen->phrases("tensors",
+                  {grouped(weights.size()), counted(checkpoint.parameters(), "parameter"),
+                   size_text(bytes_of(checkpoint, weights)), dtypes_text(checkpoint, weights)});
+  other_roles_rows(checkpoint, screen);
+  if (!all) prefix_table(checkpoint, screen);
+}
+
+void config_row(const Checkpoint& checkpoint, Screen* screen) {
+  if (!checkpoint.config.is_object()) return;
+  std::vector<std::string> phrases;
+  for (const char* field : kMainFields) {
+    const auto found = checkpoint.config.find(field);
+    if (found == checkpoint.config.end() || found->is_null() || phrases.size() == kFields) continue;
+    phrases.push_back(std::string(field) + " " + elide_middle(printable(value_text(*found)), 40));
+  }
+  const std::size_t left_out = checkpoint.config.size() - phrases.size();
+  if (left_out > 0) phrases.push_back(fmt::format("and {}", counted(left_out, "more field")));
+  if (!checkpoint.config_from.empty()) phrases.push_back("(" + checkpoint.config_from + ")");
+  screen->phrases("config", phrases);
+}
+
+void mode_row(const Checkpoint& checkpoint, Screen* screen) {
+  if (checkpoint.modules.empty()) return;
+  std::vector<std::string> names;
+  for (const ModuleRecord& module : checkpoint.modules) {
+    if (module.training) names.push_back(module.path.empty() ? "(the root)" : module.path);
+  }
+  screen->phrases(
+      "mode", {counted(checkpoint.modules.size(), "module"),
+               names.empty() ? "all in eval mode" : grouped(names.size()) + " in training mode"});
+  const std::vector<NameGroup> groups = group_names(names);
+  constexpr std::size_t kShown = 4;
+  for (std::size_t i = 0; i < std::min(groups.size(), kShown); ++i) {
+    screen->phrases("", {groups[i].text, groups[i].numbers});
+  }
+  if (groups.size() > kShown) screen->row("", and_more(groups.size() - kShown));
+}
+
+void training_rows(const Checkpoint& checkpoint, Screen* screen) {
+  const TrainingState& state = checkpoint.training;
+  const std::pair<const char*, const std::optional<std::string>*> parts[] = {
+      {"optimizer", &state.optimizer},
+      {"step", &state.step},
+      {"scheduler", &state.scheduler},
+      {"scaler", &state.scaler},
+      {"rng", &state.rng},
+      {"sampler", &state.sampler},
+      {"ema", &state.ema}};
+  std::vector<std::vector<std::string>> rows;
+  std::string absent;
+  for (const auto& [name, place] : parts) {
+    if (*place) {
+      rows.push_back({name, **place});
+    } else {
+      absent += (absent.empty() ? "" : ", ") + std::string(name);
+    }
+  }
+  if (rows.empty()) return;
+  screen->row("training", absent.empty() ? "complete" : "without " + absent);
+  screen->table(kUnder, {{}, {.give = Column::Give::elide}}, rows);
+}
+
+void calls_rows(const Checkpoint& checkpoint, Screen* screen) {
+  if (checkpoint.calls.empty()) return;
+  std::uint64_t plain = 0;
+  std::vector<std::vector<std::string>> rows;
+  std::size_t left_out = 0;
+  for (const CallSummary& call : checkpoint.calls) {
+    if (call.plain) {
+      plain += call.count;
+    } else if (rows.size() == kCalls) {
+      ++left_out;
+    } else {
+      rows.push_back({call.global, call.how, grouped(call.count),
+                      call.constructs ? "makes an object" : "runs code"});
+    }
+  }
+  screen->phrases(
+      "calls", {grouped(plain) + " that only rebuild data", rows.empty() ? "no others" : "and:"});
+  screen->table(kUnder,
+                {{.give = Column::Give::elide}, {}, {.right = true}, {.give = Column::Give::wrap}},
+                rows);
+  if (left_out > 0) screen->row("", and_more(left_out));
+}
+
+void oddities_rows(const Checkpoint& checkpoint, Screen* screen) {
+  const std::vector<Oddity>& oddities = checkpoint.oddities;
+  for (std::size_t i = 0; i < std::min(oddities.size(), kOddities); ++i) {
+    screen->row(i == 0 ? "odd" : "", oddities[i].summary);
+  }
+  if (oddities.size() > kOddities) screen->row("", and_more(oddities.size() - kOddities));
+}
+
+void bytes_rows(const Checkpoint& checkpoint, Screen* screen) {
+  std::map<ByteUse, std::uint64_t> uses;
+  std::uint64_t total = 0;
+  for (const ByteRange& range : checkpoint.bytes) {
+    uses[range.use] += range.end - range.begin;
+    total += range.end - range.begin;
+  }
+  if (uses.empty()) return;
+  const std::string files = counted(checkpoint.files.size(), "file");
+  screen->phrases("bytes", {grouped(total) + " in " + files});
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [use, bytes] : uses) {
+    rows.push_back({byte_use_name(use), grouped(bytes), percent(bytes, total)});
+  }
+  screen->table(kUnder, {{}, {.right = true}, {.right = true}}, rows);
+}
+
+void every_tensor(const Subject& subject, Screen* screen) {
+  const Checkpoint& checkpoint = *subject.checkpoint;
+  screen->blank();
+  for (std::size_t i = 0; i < checkpoint.entries.size(); ++i) {
+    const StoredTensor& tensor = checkpoint.entries[i];
+    screen->line(
+        Screen::kIndent,
+        fmt::format("{}   {}{}   {}   at {}{}", tensor.path, info(tensor.view.dtype()).torch,
+                    shape_text(tensor.view.shape()), size_text(tensor.view.nbytes()), tensor.offset,
+                    tensor.note.empty() ? "" : "   " + tensor.note));
+    if (i < subject.digests.size() && !subject.digests[i].empty()) {
+      screen->line(2 * Screen::kIndent, "sha256 " + subject.digests[i]);
+    }
+  }
+}
+
+}  // namespace
+
+void contents_section(const Subject& subject, bool all, Screen* screen) {
+  const Checkpoint& checkpoint = *subject.checkpoint;
+  const bool listed = all || !subject.digests.empty();
+  screen->blank();
+  written_row(checkpoint, screen);
+  candidates_rows(checkpoint, screen);
+  tensors_rows(checkpoint, listed, screen);
+  config_row(checkpoint, screen);
+  mode_row(checkpoint, screen);
+  training_rows(checkpoint, screen);
+  calls_rows(checkpoint, screen);
+  oddities_rows(checkpoint, screen);
+  bytes_rows(checkpoint, screen);
+  if (listed) every_tensor(subject, screen);
+}
+
+}  // namespace samebits

@@ -1,0 +1,187 @@
+#include "samebits/report/json.h"
+
+#include "samebits/explain/causes.h"
+#include "samebits/report/json_subject.h"
+
+namespace samebits {
+namespace {
+
+// One name as a string; several, where tensors are fused or split, as an array.
+Json names_json(const Subject& subject, const std::vector<std::uint32_t>& indexes) {
+  if (indexes.size() == 1) return weight_name(subject, indexes[0]);
+  Json names = Json::array();
+  for (const std::uint32_t index : indexes) names.push_back(weight_name(subject, index));
+  return names;
+}
+
+Json stats_json(const TensorStats& stats) {
+  return {{"elements", stats.elements},
+          {"differing", stats.differing},
+          {"max_abs", json_number(stats.max_abs)},
+          {"mean_abs", json_number(stats.mean_abs)},
+          {"max_relative", json_number(stats.max_relative)},
+          {"max_ulp", stats.max_ulp ? Json(*stats.max_ulp) : Json()},
+          {"cosine", json_number(stats.cosine)},
+          {"norm_ratio", json_number(stats.norm_ratio)},
+          {"rows", stats.rows},
+          {"rows_differing", stats.rows_differing},
+          {"first", stats.first},
+          {"nan_a", stats.nan_a},
+          {"nan_b", stats.nan_b},
+          {"inf_a", stats.inf_a},
+          {"inf_b", stats.inf_b},
+          {"pattern", stats.pattern}};
+}
+
+Json rules_json(const std::vector<RenameRule>& rules) {
+  Json json = Json::array();
+  for (const RenameRule& rule : rules) {
+    json.push_back({{"from", rule.from}, {"to", rule.to}, {"count", rule.count}});
+  }
+  return json;
+}
+
+// Every match but those of the same name and the same bytes.
+Json matches_json(const Report& report, const WeightPair& pair) {
+  const Subject& a = subject_of(report, pair.a);
+  const Subject& b = subject_of(report, pair.b);
+  Json json = Json::array();
+  for (const TensorMatch& match : pair.comparison.matches) {
+    if (match.kind == MatchKind::same) continue;
+    const char* kind = match_kind_name(match.kind);
+    json.push_back({{"a", names_json(a, match.a)},
+                    {"b", names_json(b, match.b)},
+                    {"kind", kind},
+                    {"how", match.how.empty() ? kind : match.how},
+                    {"stats", match.stats ? stats_json(*match.stats) : Json()}});
+  }
+  return json;
+}
+
+template <class T>  // Exchange or TieDifference
+Json name_sets_json(const std::vector<T>& sets) {
+  Json json = Json::array();
+  for (const T& each : sets) {
+    json.push_back({{"a", each.names_a}, {"b", each.names_b}, {"summary", each.summary}});
+  }
+  return json;
+}
+
+Json weights_json(const Report& report) {
+  Json json = Json::array();
+  for (const WeightPair& pair : report.weights) {
+    const WeightComparison& found = pair.comparison;
+    json.push_back({{"a", pair.a},
+                    {"b", pair.b},
+                    {"verdict", weights_verdict_name(found.verdict)},
+                    {"matched", found.matched},
+                    {"renamed", found.renamed},
+                    {"changed", found.changed},
+                    {"only_a", found.only_a},
+                    {"only_b", found.only_b},
+                    {"rules", rules_json(found.rules)},
+                    {"tensors", matches_json(report, pair)},
+                    {"exchanges", name_sets_json(found.exchanges)},
+                    {"ties", name_sets_json(found.ties)},
+                    {"unreadable", found.unreadable},
+                    {"bytes_compared", found.bytes_compared}});
+  }
+  return json;
+}
+
+Json fields_json(const std::vector<FieldsPair>& pairs) {
+  Json json = Json::array();
+  for (const FieldsPair& pair : pairs) {
+    Json fields = Json::array();
+    for (const FieldDifference& difference : pair.fields) {
+      fields.push_back({{"field", difference.field},
+                        {"a", finite_json(difference.a)},
+                        {"b", finite_json(difference.b)},
+                        {"missing_a", difference.missing_a},
+                        {"missing_b", difference.missing_b},
+                        {"effect", field_effect_name(difference.effect)},
+                        {"why", difference.why}});
+    }
+    json.push_back({{"a", pair.a}, {"b", pair.b}, {"fields", std::move(fields)}});
+  }
+  return json;
+}
+
+Json outputs_json(const std::vector<OutputPair>& pairs) {
+  Json json = Json::array();
+  for (const OutputPair& pair : pairs) {
+    json.push_back({{"a", pair.a},
+                    {"b", pair.b},
+                    {"point", pair.point},
+                    {"verdict", pair.verdict},
+                    {"elements", pair.elements},
+                    {"differing", pair.differing},
+                    {"max_abs", json_number(pair.max_abs)}});
+  }
+  return json;
+}
+
+Json loads_json(const std::vector<LoadReport>& loads) {
+  Json json = Json::array();
+  for (const LoadReport& load : loads) {
+    json.push_back({{"target", load.target},
+                    {"way", load.way},
+                    {"target_tensors", load.target_tensors},
+                    {"loaded", load.loaded},
+                    {"random", load.random},
+                    {"dropped", load.dropped},
+                    {"mismatched", load.mismatched},
+                    {"silent", load.silent},
+                    {"repair", rules_json(load.repair)}});
+  }
+  return json;
+}
+
+Json findings_json(const std::vector<Finding>& findings) {
+  Json json = Json::array();
+  for (const Finding& finding : findings) {
+    const Cause& known = cause(finding.cause);
+    json.push_back({{"cause", std::string(known.id)},
+                    {"role", role_name(finding.role)},
+                    {"proof", proof_name(finding.proof)},
+                    {"subjects", finding.subjects},
+                    {"summary", finding.summary},
+                    {"details", finding.details},
+                    {"evidence", finite_json(finding.evidence)},
+                    {"remedy", finding.remedy},
+                    {"settle", finding.settle}});
+  }
+  return json;
+}
+
+}  // namespace
+
+const char* tool_version() { return SAMEBITS_VERSION; }
+
+Json render_json(const Report& report) {
+  Json subjects = Json::array();
+  for (const Subject& subject : report.subjects) {
+    Json json = subject_json(subject);
+    if (report.command == "inspect") add_contents(subject, &json);
+    subjects.push_back(std::move(json));
+  }
+  return {{"schema", "samebits.report/1"},
+          {"tool", {{"version", tool_version()}}},
+          {"command", report.command},
+          {"verdict", verdict_name(report.verdict)},
+          {"subjects", std::move(subjects)},
+          {"weights", weights_json(report)},
+          {"config", fields_json(report.config)},
+          {"preprocessing", fields_json(report.preprocessing)},
+          {"outputs", outputs_json(report.outputs)},
+          {"loads", loads_json(report.loads)},
+          {"findings", findings_json(report.findings)},
+          {"assumed", report.assumed},
+          {"not_checked", report.not_checked}};
+}
+
+std::string json_text(const Report& report) {
+  return render_json(report).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace samebits

@@ -1,0 +1,89 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "samebits/report/name_groups.h"
+#include "samebits/report/sections.h"
+#include "samebits/report/text.h"
+
+namespace samebits {
+namespace {
+
+constexpr std::size_t kGroups = 8;  // lines of one outcome
+constexpr std::size_t kRules = 9;   // lines of a repair
+constexpr std::size_t kUnder = Screen::kIndent + Screen::kLabel;
+
+// "random   128 tensors, left at random initial values:" and their names under it.
+void outcome(std::string_view label, const std::string& meaning,
+             const std::vector<std::string>& names, Tone tone, Screen* screen) {
+  if (names.empty()) return;
+  screen->row(label, counted(names.size(), "tensor") + meaning, tone);
+  const std::vector<NameGroup> groups = group_names(names);
+  std::vector<std::vector<std::string>> rows;
+  std::size_t left_out = 0;
+  for (const NameGroup& group : groups) {
+    const std::size_t count = group.members.size();
+    if (rows.size() == kGroups) {
+      left_out += count;
+    } else {
+      rows.push_back({group.text, count > 1 ? grouped(count) : "", group.numbers});
+    }
+  }
+  screen->table(kUnder,
+                {{.give = Column::Give::elide}, {.right = true}, {.give = Column::Give::elide}},
+                rows);
+  if (left_out > 0) screen->row("", and_more(left_out));
+}
+
+void repair_table(const std::vector<RenameRule>& rules, Screen* screen) {
+  if (rules.empty()) return;
+  const auto shown = [](const std::string& part) { return part.empty() ? "(nothing)" : part; };
+  screen->row("repair", "rename in the checkpoint before loading:", Tone::bold);
+  std::vector<std::vector<std::string>> rows;
+  for (std::size_t i = 0; i < std::min(rules.size(), kRules); ++i) {
+    rows.push_back({shown(rules[i].from), "->", shown(rules[i].to), grouped(rules[i].count)});
+  }
+  screen->table(kUnder,
+                {{.give = Column::Give::elide}, {}, {.give = Column::Give::elide}, {.right = true}},
+                rows);
+  if (rules.size() > kRules) screen->row("", and_more(rules.size() - kRules));
+}
+
+std::string loaded_text(const LoadReport& load) {
+  const std::string text =
+      fmt::format("{} of {} loaded", grouped(load.loaded), counted(load.target_tensors, "tensor"));
+  const bool complete = load.random.empty() && load.dropped.empty() && load.mismatched.empty();
+  if (complete) return text;
+  return text + (load.silent ? ", and the loader says nothing" : ", with a warning");
+}
+
+void full(const LoadReport& load, Screen* screen) {
+  screen->phrases("loading", {"into " + load.target, "by " + load.way});
+  screen->row("", loaded_text(load));
+  outcome("random", ", left at random initial values:", load.random, Tone::bad, screen);
+  outcome("mismatch", ", of another shape in the checkpoint:", load.mismatched, Tone::bad, screen);
+  outcome("dropped", " of the checkpoint, not used:", load.dropped, Tone::warn, screen);
+  repair_table(load.repair, screen);
+}
+
+void brief(const LoadReport& load, Screen* screen) {
+  std::vector<std::string> phrases = {"by " + load.way, loaded_text(load)};
+  if (!load.random.empty()) phrases.push_back(grouped(load.random.size()) + " random");
+  if (!load.mismatched.empty()) phrases.push_back(grouped(load.mismatched.size()) + " mismatched");
+  if (!load.dropped.empty()) phrases.push_back(grouped(load.dropped.size()) + " dropped");
+  screen->phrases("otherwise", phrases);
+}
+
+}  // namespace
+
+void loads_section(const Report& report, Screen* screen) {
+  for (const LoadReport& load : report.loads) {
+    if (&load == &report.loads.front()) {
+      full(load, screen);
+    } else {
+      brief(load, screen);
+    }
+  }
+}
+
+}  // namespace samebits

@@ -1,0 +1,64 @@
+#include "samebits/report/name_groups.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace samebits {
+namespace {
+
+using testing::ElementsAre;
+
+std::vector<std::string> texts(const std::vector<PrefixGroup>& groups) {
+  std::vector<std::string> out;
+  for (const PrefixGroup& group : groups) {
+    out.push_back(group.text + " " + std::to_string(group.members.size()));
+  }
+  return out;
+}
+
+TEST(NameTemplate, ReplacesWholeNumbersOnly) {
+  EXPECT_EQ(name_template("blocks.12.norm1.weight"), "blocks.{n}.norm1.weight");
+  EXPECT_EQ(name_template("0"), "{n}");
+  EXPECT_EQ(name_template(""), "");
+  EXPECT_EQ(name_template("a..b."), "a..b.");
+}
+
+TEST(GroupNames, SaysWhichNumbersOccur) {
+  const auto groups = group_names({"b.0.w", "cls", "b.2.w", "b.1.w"});
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[0].text, "b.{n}.w");
+  EXPECT_EQ(groups[0].numbers, "n = 0-2");
+  EXPECT_THAT(groups[0].members, ElementsAre(0, 2, 3));
+  EXPECT_EQ(groups[1].text, "cls");
+}
+
+TEST(GroupNames, ListsNumbersWithGaps) {
+  EXPECT_EQ(group_names({"b.0.w", "b.7.w"})[0].numbers, "n = 0, 7");
+}
+
+TEST(GroupNames, SaysNothingOfSeveralNumbers) {
+  EXPECT_EQ(group_names({"b.0.w.1", "b.1.w.1"})[0].numbers, "");
+}
+
+TEST(GroupNames, KeepsASingleNameWithItsNumber) {
+  EXPECT_EQ(group_names({"b.3.w"})[0].text, "b.3.w");
+}
+
+TEST(GroupByPrefix, SplitsTheLargestWhileThePartsFit) {
+  const std::vector<std::string> names = {"vit.emb",        "vit.layers.0.a", "vit.layers.0.b",
+                                          "vit.layers.1.a", "vit.layers.1.b", "head.weight"};
+  EXPECT_THAT(texts(group_by_prefix(names, 2)), ElementsAre("vit.* 5", "head.weight 1"));
+  EXPECT_THAT(texts(group_by_prefix(names, 3)),
+              ElementsAre("vit.emb 1", "vit.layers.{n}.* 4", "head.weight 1"));
+  EXPECT_THAT(texts(group_by_prefix(names, 9)), ElementsAre("vit.emb 1", "vit.layers.{n}.a 2",
+                                                            "vit.layers.{n}.b 2", "head.weight 1"));
+}
+
+TEST(GroupByPrefix, NameThatIsAPrefixOfAnotherStaysApart) {
+  EXPECT_THAT(texts(group_by_prefix({"a", "a.b"}, 4)), ElementsAre("a 1", "a.b 1"));
+}
+
+TEST(GroupByPrefix, OfNothingIsNothing) { EXPECT_TRUE(group_by_prefix({}, 4).empty()); }
+
+}  // namespace
+}  // namespace samebits

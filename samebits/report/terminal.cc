@@ -1,0 +1,128 @@
+#include "samebits/report/terminal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "samebits/explain/causes.h"
+#include "samebits/report/sections.h"
+#include "samebits/report/text.h"
+
+namespace samebits {
+namespace {
+
+Tone tone_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::same: return Tone::good;
+    case Verdict::clean: return Tone::good;
+    case Verdict::different: return Tone::bad;
+    case Verdict::risk: return Tone::warn;
+    case Verdict::unknown: return Tone::warn;
+  }
+  return Tone::plain;
+}
+
+// Why a subject could not be used, where that is so for one or more of them.
+std::string unread_text(const Report& report) {
+  std::string labels;
+  for (const Subject& subject : report.subjects) {
+    if (subject.checkpoint) continue;
+    labels += (labels.empty() ? "" : ", ") + subject.path;
+  }
+  return labels.empty() ? "not everything could be checked" : labels + " could not be read";
+}
+
+// What is said where no finding explains the verdict.
+std::string plain_answer(const Report& report) {
+  switch (report.verdict) {
+    case Verdict::unknown: return unread_text(report);
+    case Verdict::same:
+      return report.outputs.empty() ? "no difference found in what was compared"
+                                    : "outputs are bit-identical and no difference was found";
+    case Verdict::different: return "the differences are listed below";
+    case Verdict::risk: return "the risks are listed below";
+    case Verdict::clean: break;
+  }
+  if (report.command == "check" && !report.loads.empty()) {
+    return fmt::format("all {} of {} are loaded", counted(report.loads[0].target_tensors, "tensor"),
+                       report.loads[0].target);
+  }
+  return "no risk found in what was read";
+}
+
+void headline(const Report& report, Screen* screen) {
+  const Finding* leading = leading_finding(report);
+  const std::string text = leading ? leading->summary : plain_answer(report);
+  const std::string tail = leading ? proof_name(leading->proof) : "";
+  screen->headline(tone_of(report.verdict), verdict_name(report.verdict), text, tail);
+}
+
+void list_section(std::string_view label, const std::vector<std::string>& texts, Tone tone,
+                  Screen* screen) {
+  for (const std::string& text : texts) {
+    screen->row(&text == &texts.front() ? label : "", text, tone);
+  }
+}
+
+bool has_comparison(const Report& report) {
+  return !report.weights.empty() || !report.config.empty() || !report.preprocessing.empty() ||
+         !report.outputs.empty();
+}
+
+void check_causes(const Report& report) {
+  for (const Finding& finding : report.findings) cause(finding.cause);
+}
+
+void body(const Report& report, const TerminalStyle& style, Screen* screen) {
+  if (has_comparison(report)) {
+    screen->blank();
+    weights_section(report, screen);
+    fields_section(report, screen);
+    outputs_section(report, screen);
+  }
+  if (!report.loads.empty()) {
+    screen->blank();
+    loads_section(report, screen);
+  }
+  if (!report.findings.empty()) {
+    screen->blank();
+    findings_section(report, screen);
+  }
+  if (report.command == "inspect") {
+    for (const Subject& subject : report.subjects) {
+      if (subject.checkpoint) contents_section(subject, style.all, screen);
+    }
+  }
+}
+
+}  // namespace
+
+const Finding* leading_finding(const Report& report) {
+  if (report.findings.empty() || report.verdict == Verdict::unknown) return nullptr;
+  const Finding& first = report.findings.front();
+  return first.role == Role::note ? nullptr : &first;
+}
+
+std::string and_more(std::size_t left_out) {
+  return fmt::format("and {} more: --json lists them", grouped(left_out));
+}
+
+std::string render_terminal(const Report& report, const TerminalStyle& style) {
+  check_causes(report);
+  Screen screen(style);
+  headline(report, &screen);
+  screen.blank();
+  subjects_section(report, &screen);
+  if (report.incomplete && !report.not_checked.empty()) {
+    screen.blank();
+    list_section("unchecked", report.not_checked, Tone::warn, &screen);
+  }
+  body(report, style, &screen);
+  const bool rest = !report.incomplete && !report.not_checked.empty();
+  if (rest || !report.assumed.empty()) screen.blank();
+  list_section("assumed", report.assumed, Tone::plain, &screen);
+  if (rest) list_section("unchecked", report.not_checked, Tone::plain, &screen);
+  return screen.take();
+}
+
+}  // namespace samebits

@@ -1,0 +1,243 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "samebits/report/name_groups.h"
+#include "samebits/report/sections.h"
+#include "samebits/report/text.h"
+
+namespace samebits {
+namespace {
+
+constexpr std::size_t kRules = 9;     // lines of a renaming
+constexpr std::size_t kChanged = 10;  // rows of the table of changed tensors
+constexpr std::size_t kNames = 6;     // lines of names that one side lacks
+constexpr std::size_t kUnder = Screen::kIndent + Screen::kLabel;
+
+std::uint64_t tensors_of_a(const Report& report, const WeightPair& pair) {
+  const Subject& subject = subject_of(report, pair.a);
+  if (!subject.checkpoint || !subject.checkpoint->has_weights()) {
+    return pair.comparison.matched + pair.comparison.only_a.size();
+  }
+  return subject.checkpoint->weights().weights.size();
+}
+
+bool is_prefix_rule(const std::vector<RenameRule>& rules) {
+  return rules.size() == 1 && (rules[0].from.empty() || rules[0].to.empty());
+}
+
+// "B has the prefix "model."", or "" where no name differs.
+std::string renaming(const WeightPair& pair) {
+  const std::vector<RenameRule>& rules = pair.comparison.rules;
+  if (rules.empty()) return "";
+  if (!is_prefix_rule(rules)) {
+    return fmt::format("{} is renamed by {}", pair.b, counted(rules.size(), "rule"));
+  }
+  if (rules[0].from.empty()) return fmt::format("{} has the prefix \"{}\"", pair.b, rules[0].to);
+  return fmt::format("{} lacks the prefix \"{}\"", pair.b, rules[0].from);
+}
+
+std::string in_parentheses(const std::string& text) {
+  return text.empty() ? text : "(" + text + ")";
+}
+
+std::uint64_t count_of(const WeightComparison& comparison, MatchKind kind) {
+  const auto is_kind = [kind](const TensorMatch& match) { return match.kind == kind; };
+  return static_cast<std::uint64_t>(
+      std::count_if(comparison.matches.begin(), comparison.matches.end(), is_kind));
+}
+
+// "12 rearranged, 3 widened": the matches that are not plainly the same bytes.
+std::string kinds_text(const WeightComparison& comparison) {
+  std::string text;
+  const auto add = [&](MatchKind kind, const char* word) {
+    const std::uint64_t count = count_of(comparison, kind);
+    if (count == 0) return;
+    if (!text.empty()) text += ", ";
+    text += grouped(count) + " " + word;
+  };
+  add(MatchKind::rearranged, "rearranged");
+  add(MatchKind::same_values, "equal as numbers");
+  add(MatchKind::rounded, "rounded");
+  return text;
+}
+
+std::string first_how(const WeightComparison& comparison, MatchKind kind) {
+  for (const TensorMatch& match : comparison.matches) {
+    if (match.kind == kind && !match.how.empty()) return match.how;
+  }
+  return "";
+}
+
+std::vector<std::string> different_phrases(const WeightPair& pair, std::uint64_t total) {
+  const WeightComparison& found = pair.comparison;
+  std::vector<std::string> phrases = {pair.a + " != " + pair.b};
+  if (found.changed > 0) {
+    phrases.push_back(
+        fmt::format("{} of {} differ", grouped(found.changed), counted(total, "tensor")));
+  } else {
+    phrases.push_back(
+        fmt::format("{} of {} equal", grouped(found.matched), counted(total, "tensor")));
+  }
+  if (!found.only_a.empty()) {
+    phrases.push_back(fmt::format("{} only in {}", grouped(found.only_a.size()), pair.a));
+  }
+  if (!found.only_b.empty()) {
+    phrases.push_back(fmt::format("{} only in {}", grouped(found.only_b.size()), pair.b));
+  }
+  phrases.push_back(kinds_text(found));
+  phrases.push_back(in_parentheses(renaming(pair)));
+  return phrases;
+}
+
+std::vector<std::string> pair_phrases(const Report& report, const WeightPair& pair) {
+  const WeightComparison& found = pair.comparison;
+  const std::uint64_t total = tensors_of_a(report, pair);
+  const std::string of_total =
+      fmt::format("{} of {}", grouped(found.matched), counted(total, "tensor"));
+  const std::string note = in_parentheses(renaming(pair));
+  switch (found.verdict) {
+    case WeightsVerdict::identical:
+      return {pair.a + " = " + pair.b, of_total + " bit-identical", note};
+    case WeightsVerdict::same_values:
+      return {pair.a + " = " + pair.b, of_total + " have equal values", kinds_text(found), note};
+    case WeightsVerdict::rounded:
+      return {pair.a + " ~ " + pair.b, of_total + " equal up to the rounding of " + pair.b,
+              kinds_text(found), first_how(found, MatchKind::rounded), note};
+    case WeightsVerdict::different: return different_phrases(pair, total);
+    case WeightsVerdict::unknown:
+      return {pair.a + " ? " + pair.b,
+              counted(found.unreadable.size(), "tensor") + " could not be read",
+              of_total + " matched", note};
+  }
+  return {};
+}
+
+// True where one line says it for all: every pair identical and complete.
+bool all_identical(const Report& report) {
+  return report.weights.size() > 1 &&
+         std::all_of(report.weights.begin(), report.weights.end(), [&](const WeightPair& pair) {
+           return pair.comparison.verdict == WeightsVerdict::identical &&
+                  pair.comparison.matched == tensors_of_a(report, pair);
+         });
+}
+
+void one_line(const Report& report, Screen* screen) {
+  std::string relation = report.weights[0].a;
+  std::string notes;
+  for (const WeightPair& pair : report.weights) {
+    relation += " = " + pair.b;
+    const std::string note = renaming(pair);
+    if (note.empty()) continue;
+    notes += (notes.empty() ? "" : ", ") + note;
+  }
+  const std::uint64_t total = tensors_of_a(report, report.weights[0]);
+  screen->phrases(
+      "weights",
+      {relation, fmt::format("{} of {} bit-identical", grouped(total), counted(total, "tensor")),
+       in_parentheses(notes)});
+}
+
+void rules_table(const WeightPair& pair, Screen* screen) {
+  const std::vector<RenameRule>& rules = pair.comparison.rules;
+  if (rules.empty() || is_prefix_rule(rules)) return;
+  const auto shown = [](const std::string& part) { return part.empty() ? "(nothing)" : part; };
+  std::vector<std::vector<std::string>> rows;
+  for (std::size_t i = 0; i < std::min(rules.size(), kRules); ++i) {
+    rows.push_back({shown(rules[i].from), "->", shown(rules[i].to), grouped(rules[i].count)});
+  }
+  screen->table(kUnder,
+                {{.title = "in " + pair.a, .give = Column::Give::elide},
+                 {},
+                 {.title = "in " + pair.b, .give = Column::Give::elide},
+                 {.title = "tensors", .right = true}},
+                rows);
+  if (rules.size() > kRules) screen->row("", and_more(rules.size() - kRules));
+}
+
+void only_table(const std::string& label, const std::vector<std::string>& names, Screen* screen) {
+  if (names.empty()) return;
+  const std::vector<NameGroup> groups = group_names(names);
+  std::vector<std::vector<std::string>> rows;
+  for (std::size_t i = 0; i < std::min(groups.size(), kNames); ++i) {
+    const std::size_t count = groups[i].members.size();
+    rows.push_back({groups[i].text, count > 1 ? grouped(count) : "", groups[i].numbers});
+  }
+  screen->table(kUnder,
+                {{.title = "only in " + label, .give = Column::Give::elide},
+                 {.right = true},
+                 {.give = Column::Give::elide}},
+                rows);
+  if (groups.size() > kNames) {
+    std::size_t left_out = 0;
+    for (std::size_t i = kNames; i < groups.size(); ++i) left_out += groups[i].members.size();
+    screen->row("", and_more(left_out));
+  }
+}
+
+std::string match_name(const Report& report, const WeightPair& pair, const TensorMatch& match) {
+  const bool from_a = !match.a.empty();
+  const std::vector<std::uint32_t>& indexes = from_a ? match.a : match.b;
+  if (indexes.empty()) return "";
+  const std::string& name = weight_name(subject_of(report, from_a ? pair.a : pair.b), indexes[0]);
+  return indexes.size() == 1 ? name : fmt::format("{} and {} more", name, indexes.size() - 1);
+}
+
+std::vector<std::string> changed_row(const std::string& name, const TensorMatch& match) {
+  if (!match.stats) return {name, "", "", "", "", match.how};
+  const TensorStats& stats = *match.stats;
+  std::string pattern = stats.pattern;
+  if (!match.how.empty()) pattern += (pattern.empty() ? "" : "; ") + match.how;
+  return {name,
+          short_number(stats.max_abs),
+          short_number(stats.max_relative),
+          stats.max_ulp ? grouped(*stats.max_ulp) : "",
+          fmt::format("{}/{}", stats.rows_differing, stats.rows),
+          pattern};
+}
+
+void changed_table(const Report& report, const WeightPair& pair, Screen* screen) {
+  std::vector<std::vector<std::string>> rows;
+  std::size_t changed = 0;
+  for (const TensorMatch& match : pair.comparison.matches) {
+    if (match.kind != MatchKind::changed) continue;
+    if (++changed > kChanged) continue;
+    rows.push_back(changed_row(match_name(report, pair, match), match));
+  }
+  if (rows.empty()) return;
+  screen->blank();
+  const std::string title =
+      report.weights.size() > 1 ? fmt::format("changed, {} to {}", pair.a, pair.b) : "changed";
+  screen->table(Screen::kIndent,
+                {{.title = title, .give = Column::Give::elide},
+                 {.title = "max abs", .right = true},
+                 {.title = "relative", .right = true},
+                 {.title = "ULP", .right = true},
+                 {.title = "rows", .right = true},
+                 {.title = "pattern", .give = Column::Give::wrap}},
+                rows);
+  if (changed > kChanged) screen->line(Screen::kIndent, and_more(changed - kChanged));
+}
+
+}  // namespace
+
+void weights_section(const Report& report, Screen* screen) {
+  if (report.weights.empty()) return;
+  const bool merged = all_identical(report);
+  if (merged) one_line(report, screen);
+  const bool lists = report.command == "diff";
+  for (const WeightPair& pair : report.weights) {
+    if (!merged) {
+      screen->phrases(&pair == &report.weights.front() ? "weights" : "",
+                      pair_phrases(report, pair));
+    }
+    for (const Exchange& exchange : pair.comparison.exchanges) screen->row("", exchange.summary);
+    for (const TieDifference& tie : pair.comparison.ties) screen->row("", tie.summary);
+    if (lists) rules_table(pair, screen);
+    only_table(pair.a, pair.comparison.only_a, screen);
+    only_table(pair.b, pair.comparison.only_b, screen);
+  }
+  for (const WeightPair& pair : report.weights) changed_table(report, pair, screen);
+}
+
+}  // namespace samebits

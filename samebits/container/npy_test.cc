@@ -37,6 +37,7 @@ Error error_of(const std::string& file) {
   EXPECT_GE(header.error().offset, 100u);
   return header.error();
 }
+// The view borrows `file`.
 Result<TensorView> view_of(const std::string& file) {
   return npy_view(header_of(file), bytes(file), "a.npz", 100);
 }
@@ -79,7 +80,8 @@ TEST(Npy, FindsObjects) {
 }
 
 TEST(Npy, ViewsItsData) {
-  const auto view = view_of(npy(dict("'<i2'", "False", "(2, 2)"), "aabbccdd"));
+  const std::string file = npy(dict("'<i2'", "False", "(2, 2)"), "aabbccdd");
+  const auto view = view_of(file);
   ASSERT_TRUE(view);
   EXPECT_EQ(view->dtype(), DType::int16);
   EXPECT_TRUE(view->is_plain());
@@ -87,14 +89,16 @@ TEST(Npy, ViewsItsData) {
 }
 
 TEST(Npy, ViewsColumnsFirst) {
-  const auto view = view_of(npy(dict("'|u1'", "True", "(2, 3)"), "adbecf"));
+  const std::string file = npy(dict("'|u1'", "True", "(2, 3)"), "adbecf");
+  const auto view = view_of(file);
   ASSERT_TRUE(view);
   std::vector<std::uint8_t> buffer;
   EXPECT_EQ(as_text(view->row_major_bytes(buffer)), "abcdef");
 }
 
 TEST(Npy, ViewsBigEndian) {
-  const auto view = view_of(npy(dict("'>u2'", "False", "(2,)"), "abcd"));
+  const std::string file = npy(dict("'>u2'", "False", "(2,)"), "abcd");
+  const auto view = view_of(file);
   ASSERT_TRUE(view);
   std::vector<std::uint8_t> buffer;
   EXPECT_EQ(as_text(view->row_major_bytes(buffer)), "badc");

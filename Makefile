@@ -36,7 +36,7 @@ bench: all
 fuzz:
 	@tools/install_packages.sh fuzz
 	@cmake --preset fuzz >/dev/null
-	@cmake --build --preset fuzz
+	@cmake --build --preset fuzz --target fuzzers
 
 format:
 	@tools/install_packages.sh check

@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace {
 
-constexpr int kMutationsOfEachFile = 2000;
+constexpr int kMutationsOfEachFile = 20000;
 constexpr std::uint64_t kSeed = 42;
 constexpr std::size_t kLargestInput = 64 << 10;
 

@@ -102,7 +102,7 @@ void other_roles_rows(const Checkpoint& checkpoint, Screen* screen) {
     if (!checked_add(total.second, tensor.view.nbytes(), &total.second)) total.second = ~0ull;
   }
   for (const auto& [role, total] : totals) {
-    screen->phrases("", {fmt::format("and {} of role {}", counted(total.first, "tensor"), role),
+    screen->phrases("", {fmt::format("and {} of role {}", quantity(total.first, "tensor"), role),
                          size_text(total.second)});
   }
 }
@@ -145,7 +145,7 @@ void tensors_rows(const Checkpoint& checkpoint, bool all, Screen* screen) {
   }
   const std::vector<std::uint32_t>& weights = checkpoint.weights().weights;
   screen->phrases("tensors",
-                  {grouped(weights.size()), counted(checkpoint.parameters(), "parameter"),
+                  {grouped(weights.size()), quantity(checkpoint.parameters(), "parameter"),
                    size_text(bytes_of(checkpoint, weights)), dtypes_text(checkpoint, weights)});
   other_roles_rows(checkpoint, screen);
   if (!all) prefix_table(checkpoint, screen);
@@ -160,7 +160,7 @@ void config_row(const Checkpoint& checkpoint, Screen* screen) {
     phrases.push_back(std::string(field) + " " + elide_middle(printable(value_text(*found)), 40));
   }
   const std::size_t left_out = checkpoint.config.size() - phrases.size();
-  if (left_out > 0) phrases.push_back(fmt::format("and {}", counted(left_out, "more field")));
+  if (left_out > 0) phrases.push_back(fmt::format("and {}", quantity(left_out, "more field")));
   if (!checkpoint.config_from.empty()) phrases.push_back("(" + checkpoint.config_from + ")");
   screen->phrases("config", phrases);
 }
@@ -172,7 +172,7 @@ void mode_row(const Checkpoint& checkpoint, Screen* screen) {
     if (module.training) names.push_back(module.path.empty() ? "(the root)" : module.path);
   }
   screen->phrases(
-      "mode", {counted(checkpoint.modules.size(), "module"),
+      "mode", {quantity(checkpoint.modules.size(), "module"),
                names.empty() ? "all in eval mode" : grouped(names.size()) + " in training mode"});
   const std::vector<NameGroup> groups = group_names(names);
   constexpr std::size_t kShown = 4;
@@ -245,7 +245,7 @@ void bytes_rows(const Checkpoint& checkpoint, Screen* screen) {
     total += range.end - range.begin;
   }
   if (uses.empty()) return;
-  const std::string files = counted(checkpoint.files.size(), "file");
+  const std::string files = quantity(checkpoint.files.size(), "file");
   screen->phrases("bytes", {grouped(total) + " in " + files});
   std::vector<std::vector<std::string>> rows;
   for (const auto& [use, bytes] : uses) {

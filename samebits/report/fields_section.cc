@@ -52,7 +52,7 @@ void field_table(const char* title, const FieldsPair& pair, Screen* screen) {
   if (left_out > 0) screen->line(Screen::kIndent, and_more(left_out));
   if (harmless > 0) {
     screen->row(title, fmt::format("{} and {} differ in {} without effect", pair.a, pair.b,
-                                   counted(harmless, "field")));
+                                   quantity(harmless, "field")));
   }
 }
 

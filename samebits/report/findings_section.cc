@@ -44,7 +44,7 @@ void write_finding(const Finding& finding, bool leading, Screen* screen) {
 }
 
 std::string output_text(const OutputPair& pair, const std::string& labels) {
-  const std::string of_all = counted(pair.elements, "element");
+  const std::string of_all = quantity(pair.elements, "element");
   const std::string extent =
       fmt::format("{} of {}, up to {}", percent(pair.differing, pair.elements), of_all,
                   short_number(pair.max_abs));

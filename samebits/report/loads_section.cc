@@ -17,7 +17,7 @@ constexpr std::size_t kUnder = Screen::kIndent + Screen::kLabel;
 void outcome(std::string_view label, const std::string& meaning,
              const std::vector<std::string>& names, Tone tone, Screen* screen) {
   if (names.empty()) return;
-  screen->row(label, counted(names.size(), "tensor") + meaning, tone);
+  screen->row(label, quantity(names.size(), "tensor") + meaning, tone);
   const std::vector<NameGroup> groups = group_names(names);
   std::vector<std::vector<std::string>> rows;
   std::size_t left_out = 0;
@@ -51,7 +51,7 @@ void repair_table(const std::vector<RenameRule>& rules, Screen* screen) {
 
 std::string loaded_text(const LoadReport& load) {
   const std::string text =
-      fmt::format("{} of {} loaded", grouped(load.loaded), counted(load.target_tensors, "tensor"));
+      fmt::format("{} of {} loaded", grouped(load.loaded), quantity(load.target_tensors, "tensor"));
   const bool complete = load.random.empty() && load.dropped.empty() && load.mismatched.empty();
   if (complete) return text;
   return text + (load.silent ? ", and the loader says nothing" : ", with a warning");

@@ -13,7 +13,7 @@ std::string mode_text(const Checkpoint& checkpoint) {
   const std::size_t training = checkpoint.training_modules();
   if (training == 0) return "eval";
   return fmt::format("{} of {} in training mode", grouped(training),
-                     counted(checkpoint.modules.size(), "module"));
+                     quantity(checkpoint.modules.size(), "module"));
 }
 
 // The library that matters most, where several are named.
@@ -39,7 +39,7 @@ std::string details(const Subject& subject) {
   std::vector<std::string> phrases = {checkpoint.description.empty() ? checkpoint.model_type
                                                                      : checkpoint.description};
   if (checkpoint.has_weights()) {
-    phrases.push_back(counted(checkpoint.weights().weights.size(), "tensor"));
+    phrases.push_back(quantity(checkpoint.weights().weights.size(), "tensor"));
   }
   phrases.push_back(weights_from_text(checkpoint));
   phrases.push_back(producer_text(checkpoint));

@@ -44,8 +44,8 @@ std::string plain_answer(const Report& report) {
     case Verdict::clean: break;
   }
   if (report.command == "check" && !report.loads.empty()) {
-    return fmt::format("all {} of {} are loaded", counted(report.loads[0].target_tensors, "tensor"),
-                       report.loads[0].target);
+    return fmt::format("all {} of {} are loaded",
+                       quantity(report.loads[0].target_tensors, "tensor"), report.loads[0].target);
   }
   return "no risk found in what was read";
 }
@@ -98,8 +98,13 @@ void body(const Report& report, const TerminalStyle& style, Screen* screen) {
 }  // namespace
 
 const Finding* leading_finding(const Report& report) {
-  if (report.findings.empty() || report.verdict == Verdict::unknown) return nullptr;
+  if (report.findings.empty()) return nullptr;
   const Finding& first = report.findings.front();
+  const auto is_read = [](const Subject& subject) { return subject.checkpoint.has_value(); };
+  const bool all_read = std::all_of(report.subjects.begin(), report.subjects.end(), is_read);
+  if (report.verdict == Verdict::unknown) {
+    return all_read && first.role == Role::cause ? &first : nullptr;
+  }
   return first.role == Role::note ? nullptr : &first;
 }
 

@@ -9,7 +9,6 @@
 namespace samebits {
 namespace {
 
-using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -227,6 +226,20 @@ TEST(Terminal, SaysWhatCouldNotBeRead) {
   unchecked a.pth: byte 1234: the record data/3 is truncated (expected 64 bytes,
             found 12)
 )");
+}
+
+TEST(Terminal, AnswersWithASuspectedCauseAndSaysSo) {
+  Report report = noise_report();
+  report.verdict = Verdict::unknown;
+  report.incomplete = true;
+  report.findings[0].proof = Proof::suspected;
+  report.findings[0].settle = "a run with one noise for all";
+  report.not_checked = {"no forward pass was run"};
+  const std::string text = render_terminal(report);
+  EXPECT_THAT(text, StartsWith("unknown: every forward pass draws a new random mask"));
+  EXPECT_THAT(text, HasSubstr(" suspected\n"));
+  EXPECT_THAT(text, HasSubstr("\n\n  unchecked no forward pass was run\n\n  weights "));
+  EXPECT_THAT(text, HasSubstr("\n  to settle a run with one noise for all\n"));
 }
 
 TEST(Terminal, GroupsWhatALoaderWouldLeaveRandom) {

@@ -251,7 +251,7 @@ std::string percent(std::uint64_t part, std::uint64_t whole) {
   return fmt::format("{:.1f} %", share);
 }
 
-std::string counted(std::uint64_t number, std::string_view noun) {
+std::string quantity(std::uint64_t number, std::string_view noun) {
   return grouped(number) + " " + std::string(noun) + (number == 1 ? "" : "s");
 }
 

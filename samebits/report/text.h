@@ -35,6 +35,6 @@ std::string size_text(std::uint64_t bytes);
 /// "100 %" and "0 %" only where it is exactly that; else "99.9 %", "< 0.1 %" and the like.
 std::string percent(std::uint64_t part, std::uint64_t whole);
 /// "1 tensor", "2 tensors": the number grouped, and an s where it is not one.
-std::string counted(std::uint64_t number, std::string_view noun);
+std::string quantity(std::uint64_t number, std::string_view noun);
 
 }  // namespace samebits

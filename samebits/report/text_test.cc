@@ -98,9 +98,9 @@ TEST(Percent, ClaimsAllOrNothingOnlyWhereItIsExact) {
   EXPECT_EQ(percent(0, 5), "0 %");
 }
 
-TEST(Counted, AddsAnSUnlessThereIsOne) {
-  EXPECT_EQ(counted(1, "tensor"), "1 tensor");
-  EXPECT_EQ(counted(1334, "tensor"), "1 334 tensors");
+TEST(Quantity, AddsAnSUnlessThereIsOne) {
+  EXPECT_EQ(quantity(1, "tensor"), "1 tensor");
+  EXPECT_EQ(quantity(1334, "tensor"), "1 334 tensors");
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ std::string renaming(const WeightPair& pair) {
   const std::vector<RenameRule>& rules = pair.comparison.rules;
   if (rules.empty()) return "";
   if (!is_prefix_rule(rules)) {
-    return fmt::format("{} is renamed by {}", pair.b, counted(rules.size(), "rule"));
+    return fmt::format("{} is renamed by {}", pair.b, quantity(rules.size(), "rule"));
   }
   if (rules[0].from.empty()) return fmt::format("{} has the prefix \"{}\"", pair.b, rules[0].to);
   return fmt::format("{} lacks the prefix \"{}\"", pair.b, rules[0].from);
@@ -74,10 +74,10 @@ std::vector<std::string> different_phrases(const WeightPair& pair, std::uint64_t
   std::vector<std::string> phrases = {pair.a + " != " + pair.b};
   if (found.changed > 0) {
     phrases.push_back(
-        fmt::format("{} of {} differ", grouped(found.changed), counted(total, "tensor")));
+        fmt::format("{} of {} differ", grouped(found.changed), quantity(total, "tensor")));
   } else {
     phrases.push_back(
-        fmt::format("{} of {} equal", grouped(found.matched), counted(total, "tensor")));
+        fmt::format("{} of {} equal", grouped(found.matched), quantity(total, "tensor")));
   }
   if (!found.only_a.empty()) {
     phrases.push_back(fmt::format("{} only in {}", grouped(found.only_a.size()), pair.a));
@@ -94,7 +94,7 @@ std::vector<std::string> pair_phrases(const Report& report, const WeightPair& pa
   const WeightComparison& found = pair.comparison;
   const std::uint64_t total = tensors_of_a(report, pair);
   const std::string of_total =
-      fmt::format("{} of {}", grouped(found.matched), counted(total, "tensor"));
+      fmt::format("{} of {}", grouped(found.matched), quantity(total, "tensor"));
   const std::string note = in_parentheses(renaming(pair));
   switch (found.verdict) {
     case WeightsVerdict::identical:
@@ -107,7 +107,7 @@ std::vector<std::string> pair_phrases(const Report& report, const WeightPair& pa
     case WeightsVerdict::different: return different_phrases(pair, total);
     case WeightsVerdict::unknown:
       return {pair.a + " ? " + pair.b,
-              counted(found.unreadable.size(), "tensor") + " could not be read",
+              quantity(found.unreadable.size(), "tensor") + " could not be read",
               of_total + " matched", note};
   }
   return {};
@@ -134,7 +134,7 @@ void one_line(const Report& report, Screen* screen) {
   const std::uint64_t total = tensors_of_a(report, report.weights[0]);
   screen->phrases(
       "weights",
-      {relation, fmt::format("{} of {} bit-identical", grouped(total), counted(total, "tensor")),
+      {relation, fmt::format("{} of {} bit-identical", grouped(total), quantity(total, "tensor")),
        in_parentheses(notes)});
 }
 

@@ -1,0 +1,48 @@
+#include "samebits/explain/explain.h"
+
+#include <memory>
+
+#include "samebits/cli/commands.h"
+#include "samebits/cli/options.h"
+#include "samebits/cli/progress.h"
+
+namespace samebits {
+namespace {
+
+struct Explain {
+  std::vector<std::string> paths;
+  ReportOptions report;
+
+  int run() const {
+    if (paths.size() < 2) {
+      return usage_error({.code = ErrorCode::usage, .what = "explain needs two subjects or more"});
+    }
+    const Result<std::vector<SubjectOptions>> subjects = choose_subjects(paths, report.keys);
+    if (!subjects) return usage_error(subjects.error());
+    Report made;
+    {
+      const Progress progress("comparing " + paths.front() + " with the others");
+      made = explain(*subjects, report.thread_count());
+    }
+    return print_report(made, report);
+  }
+};
+
+}  // namespace
+
+void add_explain(CLI::App* program, int* status) {
+  const auto chosen = std::make_shared<Explain>();
+  CLI::App* command = program->add_subcommand(
+      "explain",
+      "Same weights, other outputs: why?\n"
+      "Finds what makes the outputs of two or more loads of a model differ, and says what was "
+      "proved, what was observed in the files, and what is only suspected. Exit status: 0 same, "
+      "1 different or a risk was found, 2 the question could not be settled.");
+  command->add_option("SUBJECT", chosen->paths, "files or directories of weights, two or more")
+      ->required();
+  add_report_options(command, &chosen->report);
+  command->footer("example\n  samebits explain hf/ whole.pth statedict.pth");
+  command->callback([chosen, status] { *status = chosen->run(); });
+}
+
+}  // namespace samebits

@@ -1,0 +1,119 @@
+#include "samebits/cli/options.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "samebits/base/parallel.h"
+#include "samebits/report/json.h"
+#include "samebits/report/terminal.h"
+#include "samebits/report/text.h"
+
+namespace samebits {
+namespace {
+
+constexpr int kMostThreads = 1024;
+constexpr std::size_t kMostSubjects = 26;  // labels are A to Z
+
+bool is_set(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && *value != '\0';
+}
+
+bool wants_color(const std::string& choice) {
+  if (choice != "auto") return choice == "always";
+  const char* terminal = std::getenv("TERM");
+  const bool is_dumb = terminal != nullptr && std::strcmp(terminal, "dumb") == 0;
+  return isatty(STDOUT_FILENO) == 1 && !is_set("NO_COLOR") && !is_dumb;
+}
+
+// The terminal's width where the output goes to one, within what reads well.
+int output_width() {
+  winsize size{};
+  if (isatty(STDOUT_FILENO) != 1 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 80;
+  return size.ws_col == 0 ? 80 : std::clamp<int>(size.ws_col, 60, 120);
+}
+
+// True where everything was written, or nobody reads any more.
+bool write_output(const std::string& text) {
+  errno = 0;
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (std::fflush(stdout) == 0 && written) return true;
+  if (errno == EPIPE) return true;
+  std::fprintf(stderr, "samebits: the report could not be written: %s\n", std::strerror(errno));
+  return false;
+}
+
+// "B=NAME".
+bool names_one(const std::string& key) {
+  return key.size() > 2 && key[1] == '=' && key[0] >= 'A' && key[0] <= 'Z';
+}
+
+std::string is_color(const std::string& choice) {
+  const bool known = choice == "auto" || choice == "always" || choice == "never";
+  return known ? "" : "must be auto, always or never";
+}
+
+}  // namespace
+
+int ReportOptions::thread_count() const { return threads == 0 ? available_threads() : threads; }
+
+void add_report_options(CLI::App* command, ReportOptions* options) {
+  command->add_flag("--json", options->json, "print the report as JSON (docs/json.md)");
+  command
+      ->add_option("--key", options->keys,
+                   "which weights, where a file holds several: state_dict, model, ema, ...; "
+                   "B=NAME chooses for one subject")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--threads", options->threads,
+                   "how many threads to use (default: one for each processor)")
+      ->type_name("N")
+      ->check(CLI::Range(1, kMostThreads).description(""));
+  command->add_option("--color", options->color, "auto (default), always or never")
+      ->type_name("WHEN")
+      ->check(CLI::Validator(is_color, ""));
+}
+
+Result<std::vector<SubjectOptions>> choose_subjects(const std::vector<std::string>& paths,
+                                                    const std::vector<std::string>& keys) {
+  if (paths.size() > kMostSubjects) {
+    return fail({.code = ErrorCode::usage, .what = "more than 26 subjects"});
+  }
+  std::vector<SubjectOptions> subjects(paths.size());
+  for (std::size_t i = 0; i < paths.size(); ++i) subjects[i].path = paths[i];
+  for (const std::string& key : keys) {
+    if (names_one(key)) continue;
+    for (SubjectOptions& subject : subjects) subject.key = key;
+  }
+  for (const std::string& key : keys) {  // these count more, wherever they stand
+    if (!names_one(key)) continue;
+    const std::size_t index = static_cast<std::size_t>(key[0] - 'A');
+    if (index >= subjects.size()) {
+      return fail({.code = ErrorCode::usage,
+                   .what = "--key " + key + ": there is no subject " + key.substr(0, 1)});
+    }
+    subjects[index].key = key.substr(2);
+  }
+  return subjects;
+}
+
+int print_report(const Report& report, const ReportOptions& options) {
+  const TerminalStyle style = {
+      .color = wants_color(options.color), .width = output_width(), .all = options.all};
+  const std::string text = options.json ? json_text(report) : render_terminal(report, style);
+  return write_output(text) ? exit_status(report) : 2;
+}
+
+int usage_error(const Error& error) {
+  std::fprintf(stderr, "samebits: %s\n", printable(to_string(error)).c_str());
+  return 2;
+}
+
+}  // namespace samebits

@@ -1,0 +1,38 @@
+// What the commands that report have in common: their options, and how a report leaves the program.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "samebits/base/error.h"
+#include "samebits/explain/report.h"
+#include "samebits/explain/subjects.h"
+
+namespace samebits {
+
+struct ReportOptions {
+  bool json = false;
+  int threads = 0;  // 0: as many as there are processors
+  std::string color = "auto";
+  std::vector<std::string> keys;  // "NAME" or "B=NAME"
+  bool all = false;               // inspect: list every tensor
+
+  int thread_count() const;
+};
+
+void add_report_options(CLI::App* command, ReportOptions* options);
+
+/// The subjects A, B, ... with the keys given for them. Errors: usage, for a label that no subject
+/// has.
+Result<std::vector<SubjectOptions>> choose_subjects(const std::vector<std::string>& paths,
+                                                    const std::vector<std::string>& keys);
+
+/// Writes the report to standard output; the program's exit status. 2 where it cannot be written;
+/// a reader that stopped reading (a closed pipe) is no error.
+int print_report(const Report& report, const ReportOptions& options);
+
+/// "samebits: ..." on standard error; the exit status of a usage error.
+int usage_error(const Error& error);
+
+}  // namespace samebits

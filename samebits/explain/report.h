@@ -66,15 +66,25 @@ struct FieldsPair {
   std::vector<FieldDifference> fields;
 };
 
+/// Tensors to cut or stack along dimension 0 before they can be loaded; templates as in RenameRule.
+struct LoadRefit {
+  std::vector<std::string> from, to;  // one of them has one name
+  std::uint32_t count = 0;
+};
+
 /// What loading one checkpoint into a target would do; `check` only.
 struct LoadReport {
   std::string target;  // "transformers-4:ViTMAEForPreTraining"
   std::string way;     // "from_pretrained", "load_state_dict(strict=False)"
   std::uint64_t target_tensors = 0, loaded = 0;
   std::vector<std::string> random, dropped,
-      mismatched;                  // target names, checkpoint names, target names
-  bool silent = false;             // the loader says nothing about it
-  std::vector<RenameRule> repair;  // what would make it load
+      mismatched;                   // target names, checkpoint names, target names
+  bool silent = false;              // the loader says nothing about it
+  std::string raises;               // the error that ends the load; "" where it succeeds
+  bool written_for_5_only = false;  // names that only transformers 5.24.0 writes and reads
+  std::vector<RenameRule> repair;   // what would make it load
+  std::vector<LoadRefit> refits;    // the same, for tensors that must be cut or stacked
+  std::uint64_t restored = 0;       // of random and mismatched, how many these would fill
 };
 
 struct Report {

@@ -1,0 +1,20 @@
+// samebits check: what would a loader leave at random values, drop, or silently accept?
+#pragma once
+
+#include <string>
+
+#include "samebits/base/error.h"
+#include "samebits/explain/report.h"
+#include "samebits/explain/subjects.h"
+
+namespace samebits {
+
+/// `target` is a built-in ("transformers-4", "timm:VisionTransformer", ...; model/predict_load.h),
+/// another checkpoint, or a JSON list of names and shapes
+/// ([["fc.weight", [10, 32]], ...], or [{"name": ..., "shape": ...}, ...], or {"fc.weight": [10,
+/// 32], ...}). The report's loads: first the way that fits the checkpoint, then the other one,
+/// where there is another. Errors: usage where the target is none of these. What is wrong with the
+/// checkpoint goes to the report instead.
+Result<Report> check(const SubjectOptions& checkpoint, const std::string& target, int threads);
+
+}  // namespace samebits

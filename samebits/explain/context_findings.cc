@@ -1,0 +1,301 @@
+#include "samebits/explain/context_findings.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "samebits/explain/subjects.h"
+#include "samebits/explain/weight_findings.h"
+
+namespace samebits {
+namespace {
+
+using Names = std::vector<std::string>;
+
+Json field_evidence(const std::vector<FieldDifference>& fields) {
+  Json evidence = Json::object();
+  for (const FieldDifference& field : fields) {
+    evidence[field.field] = Json::array(
+        {field.missing_a ? Json(nullptr) : field.a, field.missing_b ? Json(nullptr) : field.b});
+  }
+  return evidence;
+}
+
+std::string shown(const FieldDifference& field) {
+  std::string text = field.field + " " + (field.missing_a ? "absent" : field.a.dump()) +
+                     " against " + (field.missing_b ? "absent" : field.b.dump());
+  return field.why.empty() ? text : text + ": " + field.why;
+}
+
+std::vector<FieldDifference> with_effect(const std::vector<FieldDifference>& fields,
+                                         std::initializer_list<FieldEffect> effects) {
+  std::vector<FieldDifference> chosen;
+  std::copy_if(fields.begin(), fields.end(), std::back_inserter(chosen),
+               [&](const FieldDifference& field) {
+                 return std::find(effects.begin(), effects.end(), field.effect) != effects.end();
+               });
+  return chosen;
+}
+
+void add_fields(Report& report, const char* cause, Role role, const Subject& a, const Subject& b,
+                const std::vector<FieldDifference>& fields, const std::string& summary,
+                const std::string& remedy) {
+  if (fields.empty()) return;
+  Finding finding{
+      .cause = cause, .role = role, .proof = Proof::observed, .subjects = {a.label, b.label}};
+  finding.summary = summary;
+  for (std::size_t i = 0; i < fields.size() && i < 6; ++i)
+    finding.details.push_back(shown(fields[i]));
+  finding.evidence = {{"fields", field_evidence(fields)}};
+  finding.remedy = remedy;
+  report.findings.push_back(std::move(finding));
+}
+
+std::string config_summary(const std::vector<FieldDifference>& fields, const char* what) {
+  if (fields.size() == 1)
+    return fmt::format("the config field {} differs, {}", fields[0].field, what);
+  return fmt::format("{} config fields differ, {}", fields.size(), what);
+}
+
+/// "2026-11-25 05:27 UTC" of the newest file of a subject, by the civil-from-days algorithm; no
+/// clock or locale is read.
+std::string date_of(std::int64_t seconds) {
+  const std::int64_t days = (seconds >= 0 ? seconds : seconds - 86399) / 86400;
+  const std::int64_t rest = seconds - days * 86400;
+  const std::int64_t z = days + 719468;
+  const std::int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+  const std::int64_t day_of_era = z - era * 146097;
+  const std::int64_t year_of_era =
+      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  const std::int64_t day_of_year =
+      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const std::int64_t month_index = (5 * day_of_year + 2) / 153;
+  const std::int64_t day = day_of_year - (153 * month_index + 2) / 5 + 1;
+  const std::int64_t month = month_index < 10 ? month_index + 3 : month_index - 9;
+  const std::int64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", year, month, day, rest / 3600,
+                     rest % 3600 / 60);
+}
+
+std::int64_t newest(const Checkpoint& checkpoint) {
+  std::int64_t latest = 0;
+  for (const SourceFile& file : checkpoint.files) latest = std::max(latest, file.map->modified());
+  return latest;
+}
+
+const WeightPair* pair_of(const Report& report, const Subject& a, const Subject& b) {
+  for (const WeightPair& pair : report.weights) {
+    if (pair.a == a.label && pair.b == b.label) return &pair;
+  }
+  return nullptr;
+}
+
+bool config_differs(const Report& report, const Subject& a, const Subject& b) {
+  return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
+    return finding.cause == "config.changed" && finding.role == Role::cause &&
+           finding.subjects == Names{a.label, b.label};
+  });
+}
+
+std::string text_field(const Json& json, const char* field) {
+  return json.is_object() && json.contains(field) && json[field].is_string()
+             ? json[field].get<std::string>()
+             : "";
+}
+
+/// The classes that a model is made of, without the wrappers around it.
+std::set<std::string> model_classes(const Checkpoint& checkpoint) {
+  std::set<std::string> classes;
+  for (const ModuleRecord& module : checkpoint.modules) {
+    if (!module.class_path.starts_with("__main__.")) classes.insert(module.class_path);
+  }
+  return classes;
+}
+
+}  // namespace
+
+void find_config_changes(Report& report, const Subject& a, const Subject& b) {
+  const Checkpoint& left = *a.checkpoint;
+  const Checkpoint& right = *b.checkpoint;
+  if (!left.config.is_object() || !right.config.is_object()) return;
+  FieldsPair pair{a.label, b.label, compare_configs(left.config, right.config, left.model_type)};
+  const auto outputs = with_effect(pair.fields, {FieldEffect::outputs});
+  const auto unknown = with_effect(pair.fields, {FieldEffect::unknown});
+  const auto numerics = with_effect(pair.fields, {FieldEffect::numerics});
+  const auto harmless = with_effect(pair.fields, {FieldEffect::training, FieldEffect::nothing});
+  add_fields(report, "config.changed", Role::cause, a, b, outputs,
+             config_summary(outputs, "and it moves outputs"),
+             "Give both models the same config; the one that was meant is in the file that the "
+             "training wrote");
+  add_fields(report, "config.changed", Role::contributes, a, b, unknown,
+             config_summary(unknown, "and whether that matters is not known"),
+             "Look them up in the class that reads them");
+  add_fields(report, "config.changed", Role::risk, a, b, numerics,
+             config_summary(numerics, "which changes how outputs are rounded"),
+             "Set them explicitly when loading");
+  add_fields(report, "config.changed", Role::note, a, b, harmless,
+             config_summary(harmless, "without effect on outputs in eval mode"), "");
+  report.config.push_back(std::move(pair));
+}
+
+void find_preprocessing_changes(Report& report, const Subject& a, const Subject& b, Role role) {
+  const Json& left = a.checkpoint->preprocessing;
+  const Json& right = b.checkpoint->preprocessing;
+  if (!left.is_object() || !right.is_object()) return;
+  FieldsPair pair{a.label, b.label, compare_preprocessing(left, right)};
+  const auto matters =
+      with_effect(pair.fields, {FieldEffect::outputs, FieldEffect::numerics, FieldEffect::unknown});
+  const auto harmless = with_effect(pair.fields, {FieldEffect::training, FieldEffect::nothing});
+  const std::string summary =
+      matters.size() == 1
+          ? fmt::format("images are prepared differently: {}", matters[0].field)
+          : fmt::format("images are prepared differently: {} fields", matters.size());
+  add_fields(report, "input.preprocessing", role, a, b, matters, summary,
+             "Use one preprocessor_config.json for both");
+  add_fields(report, "input.preprocessing", Role::note, a, b, harmless,
+             "preprocessing is written differently and means the same", "");
+  report.preprocessing.push_back(std::move(pair));
+}
+
+void find_mode_changes(Report& report, const Subject& a, const Subject& b) {
+  if (a.checkpoint->modules.empty() || b.checkpoint->modules.empty()) return;
+  Names active;
+  Names harmless;
+  for (const ModeDifference& difference :
+       compare_modes(a.checkpoint->modules, b.checkpoint->modules)) {
+    (difference.effect == ModeEffect::random || difference.effect == ModeEffect::statistics
+         ? active
+         : harmless)
+        .push_back(difference.module);
+  }
+  if (active.empty() && harmless.empty()) return;
+  const bool matters = !active.empty();
+  Finding finding{.cause = "mode.training",
+                  .role = matters ? Role::cause : Role::note,
+                  .proof = Proof::observed,
+                  .subjects = {a.label, b.label}};
+  finding.summary =
+      matters ? fmt::format("{} are in training mode on one side only, and it changes outputs",
+                            counted(active.size(), "module"))
+              : fmt::format("{} are in training mode on one side only, without effect",
+                            counted(harmless.size(), "module"));
+  finding.evidence = {{"modules", name_list(matters ? active : harmless)}};
+  finding.remedy = "Call eval() on both after loading";
+  report.findings.push_back(std::move(finding));
+}
+
+void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int threads) {
+  if (!a.checkpoint->has_weights() || !b.checkpoint->has_weights()) return;
+  WeightSet left = buffer_set(*a.checkpoint, a.checkpoint->weights());
+  WeightSet right = buffer_set(*b.checkpoint, b.checkpoint->weights());
+  if (left.tensors().empty() && right.tensors().empty()) return;
+  Finding finding{.cause = "state.buffers",
+                  .role = Role::note,
+                  .proof = Proof::observed,
+                  .subjects = {a.label, b.label}};
+  if (left.tensors().empty() || right.tensors().empty()) {
+    const WeightSet& present = left.tensors().empty() ? right : left;
+    Names names;
+    for (const NamedTensor& tensor : present.tensors()) names.push_back(tensor.name);
+    finding.summary = fmt::format(
+        "{} carries {}; the other side's class rebuilds them when it is constructed",
+        left.tensors().empty() ? b.label : a.label, counted(names.size(), "non-persistent buffer"));
+    finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
+    report.findings.push_back(std::move(finding));
+    return;
+  }
+  const WeightComparison comparison = compare_weights(left, right, {threads});
+  if (comparison.verdict == WeightsVerdict::identical ||
+      comparison.verdict == WeightsVerdict::same_values)
+    return;
+  Names names = comparison.only_a;
+  names.insert(names.end(), comparison.only_b.begin(), comparison.only_b.end());
+  for (const TensorMatch& match : comparison.matches) {
+    if (match.kind == MatchKind::changed || match.kind == MatchKind::rounded)
+      names.push_back(left.tensors()[match.a.at(0)].name);
+  }
+  finding.role = Role::contributes;
+  finding.summary = fmt::format("{} differ, which no state_dict() shows",
+                                counted(names.size(), "non-persistent buffer"));
+  finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
+  finding.remedy =
+      "Build both models by the same code and version, or copy these buffers from one to the other";
+  report.findings.push_back(std::move(finding));
+}
+
+void find_version_changes(Report& report, const Subject& a, const Subject& b) {
+  Json evidence = Json::object();
+  Names details;
+  for (const char* library : {"transformers", "torch", "lightning"}) {
+    const std::string left = text_field(a.checkpoint->producer, library);
+    const std::string right = text_field(b.checkpoint->producer, library);
+    if (left.empty() || right.empty() || left == right) continue;
+    evidence[library] = Json::array({left, right});
+    details.push_back(
+        fmt::format("{} {} wrote {}, {} wrote {}", library, left, a.label, right, b.label));
+  }
+  const auto left = model_classes(*a.checkpoint);
+  const auto right = model_classes(*b.checkpoint);
+  Names other;
+  std::set_symmetric_difference(left.begin(), left.end(), right.begin(), right.end(),
+                                std::back_inserter(other));
+  if (!left.empty() && !right.empty() && !other.empty()) {
+    evidence["classes"] = name_list(other);
+    details.push_back(fmt::format("{} of the modules stand on one side only, {} among them",
+                                  counted(other.size(), "class"), other[0]));
+  }
+  if (details.empty()) return;
+  Finding finding{.cause = "code.version",
+                  .role = Role::note,
+                  .proof = Proof::observed,
+                  .subjects = {a.label, b.label}};
+  finding.summary = "other versions or classes wrote the two files";
+  finding.details = std::move(details);
+  finding.evidence = std::move(evidence);
+  report.findings.push_back(std::move(finding));
+}
+
+void find_mixup(Report& report, const Subject& a, const Subject& b) {
+  const WeightPair* pair = pair_of(report, a, b);
+  if (pair == nullptr) return;
+  const ChangeExtent extent = change_extent(pair->comparison);
+  const bool all_changed = extent.total >= 4 && extent.changed * 10 >= extent.total * 6;
+  const bool other_config = config_differs(report, a, b) && extent.changed == 0;
+  if (!all_changed && !other_config) return;
+  const std::int64_t dates[2] = {newest(*a.checkpoint), newest(*b.checkpoint)};
+  Finding finding{.cause = "file.mixup",
+                  .role = Role::contributes,
+                  .proof = Proof::suspected,
+                  .subjects = {a.label, b.label}};
+  if (other_config) {
+    finding.summary =
+        "the weights are equal and the config is not: one of the files comes from another run or "
+        "an earlier save";
+  } else if (extent.median_cosine < 0.5) {
+    finding.summary =
+        "the weights are unrelated: one of the files comes from another run, or holds freshly "
+        "initialized weights";
+  } else {
+    finding.summary =
+        "nearly all weights differ a little: the files come from two steps of one training";
+  }
+  finding.details.push_back(fmt::format("{} was written {}, {} {}", a.label, date_of(dates[0]),
+                                        b.label, date_of(dates[1])));
+  finding.evidence = {{"modified", Json::array({date_of(dates[0]), date_of(dates[1])})},
+                      {"median_cosine", json_number(extent.median_cosine)}};
+  const Json& left = a.checkpoint->training.values;
+  const Json& right = b.checkpoint->training.values;
+  for (const char* field : {"epoch", "global_step", "step"}) {
+    if (!left.contains(field) || !right.contains(field) || left[field] == right[field]) continue;
+    finding.details.push_back(fmt::format("{} {} in {}, {} in {}", field, left[field].dump(),
+                                          a.label, right[field].dump(), b.label));
+    finding.evidence[field] = Json::array({left[field], right[field]});
+  }
+  finding.remedy =
+      "Check that the path that is loaded is the path that was saved, extension included";
+  finding.settle = "Compare with a file saved now from the model in memory";
+  report.findings.push_back(std::move(finding));
+}
+
+}  // namespace samebits

@@ -1,0 +1,30 @@
+// What two checkpoints say besides their weights, as findings: config, preprocessing, mode,
+// buffers, versions, and whether one of them is the file that was meant.
+#pragma once
+
+#include "samebits/explain/report.h"
+
+namespace samebits {
+
+/// config.changed: fields that can move outputs are a cause, unknown ones contribute, the others
+/// are one note. Fills report.config.
+void find_config_changes(Report& report, const Subject& a, const Subject& b);
+
+/// input.preprocessing, with the given role where it can move outputs. Fills report.preprocessing.
+void find_preprocessing_changes(Report& report, const Subject& a, const Subject& b, Role role);
+
+/// mode.training where both carry modules and their flags differ.
+void find_mode_changes(Report& report, const Subject& a, const Subject& b);
+
+/// state.buffers: non-persistent buffers that differ, or that only one side carries.
+void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int threads);
+
+/// code.version: another version of a library, or another class, wrote the other file. A note.
+void find_version_changes(Report& report, const Subject& a, const Subject& b);
+
+/// file.mixup, suspected: the weights are unrelated or of another step, or the config differs
+/// between equal weights, and the files' dates, steps or a sibling of nearly the same name speak
+/// for another file. Requires the pair's weights and config in the report.
+void find_mixup(Report& report, const Subject& a, const Subject& b);
+
+}  // namespace samebits

@@ -1,0 +1,77 @@
+#include "samebits/explain/diff.h"
+
+#include <algorithm>
+
+#include "samebits/explain/context_findings.h"
+#include "samebits/explain/file_findings.h"
+#include "samebits/explain/weight_findings.h"
+
+namespace samebits {
+namespace {
+
+void require_weights(Report& report) {
+  for (const Subject& subject : report.subjects) {
+    if (!subject.checkpoint || subject.checkpoint->has_weights()) continue;
+    report.not_checked.push_back(subject.path + ": holds no weights to compare");
+    report.incomplete = true;
+  }
+}
+
+}  // namespace
+
+std::vector<WeightSet> weight_sets(const Report& report) {
+  std::vector<WeightSet> sets;
+  for (const Subject& subject : report.subjects) {
+    const bool has_weights = subject.checkpoint && subject.checkpoint->has_weights();
+    sets.push_back(has_weights ? weight_set(*subject.checkpoint, subject.checkpoint->weights())
+                               : WeightSet());
+  }
+  return sets;
+}
+
+void compare_pair(Report& report, std::size_t first, std::size_t second,
+                  std::vector<WeightSet>& weights, const PairOptions& options) {
+  const Subject& a = report.subjects[first];
+  const Subject& b = report.subjects[second];
+  if (!a.checkpoint || !b.checkpoint) return;
+  if (a.checkpoint->has_weights() && b.checkpoint->has_weights()) {
+    report.weights.push_back(
+        {a.label, b.label, compare_weights(weights[first], weights[second], {options.threads})});
+    for (const std::string& name : report.weights.back().comparison.unreadable) {
+      report.not_checked.push_back("the values of " + name + " could not be read");
+      report.incomplete = true;
+    }
+    find_weight_causes(report, report.weights.back());
+    find_averaged(report, report.weights.back(), options.threads);
+  }
+  find_config_changes(report, a, b);
+  find_preprocessing_changes(report, a, b, options.preprocessing_role);
+  find_mode_changes(report, a, b);
+  find_buffer_changes(report, a, b, options.threads);
+  find_version_changes(report, a, b);
+  find_mixup(report, a, b);
+}
+
+Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads) {
+  Report report;
+  report.command = "diff";
+  open_subjects(report, {a, b}, {.threads = threads});
+  require_weights(report);
+  std::vector<WeightSet> weights = weight_sets(report);
+  compare_pair(report, 0, 1, weights, {.threads = threads});
+  for (const Subject& subject : report.subjects) {
+    if (!subject.checkpoint) continue;
+    find_calls(report, subject);
+    find_training_mode(report, subject);
+  }
+  sort_findings(&report.findings);
+  const bool different = std::any_of(
+      report.findings.begin(), report.findings.end(),
+      [](const Finding& f) { return f.role == Role::cause || f.role == Role::contributes; });
+  report.verdict = report.incomplete ? Verdict::unknown
+                   : different       ? Verdict::different
+                                     : Verdict::same;
+  return report;
+}
+
+}  // namespace samebits

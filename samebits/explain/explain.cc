@@ -1,0 +1,83 @@
+#include "samebits/explain/explain.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "samebits/explain/diff.h"
+#include "samebits/explain/file_findings.h"
+
+namespace samebits {
+namespace {
+
+/// A subject without a config takes the first one that there is: what that says of the model is
+/// then said of it too.
+void borrow_configs(Report& report) {
+  const auto owner = std::find_if(
+      report.subjects.begin(), report.subjects.end(),
+      [](const Subject& s) { return s.checkpoint && s.checkpoint->config.is_object(); });
+  if (owner == report.subjects.end()) return;
+  for (Subject& subject : report.subjects) {
+    if (!subject.checkpoint || subject.checkpoint->config.is_object()) continue;
+    subject.config_borrowed_from = owner->label;
+    report.assumed.push_back(subject.label + ": config from " + owner->label);
+  }
+}
+
+/// All subjects whose definition draws, in one finding.
+void find_shared_noise(Report& report) {
+  std::vector<std::string> labels;
+  const Subject* first = nullptr;
+  for (const Subject& subject : report.subjects) {
+    if (!subject.checkpoint) continue;
+    const std::string& own = subject.checkpoint->model_type;
+    const std::string& type =
+        subject.config_borrowed_from.empty()
+            ? own
+            : subject_of(report, subject.config_borrowed_from).checkpoint->model_type;
+    if (!draws_noise(type)) continue;
+    if (first == nullptr) first = &subject;
+    labels.push_back(subject.label);
+  }
+  if (first == nullptr) return;
+  const Checkpoint& source = first->config_borrowed_from.empty()
+                                 ? *first->checkpoint
+                                 : *subject_of(report, first->config_borrowed_from).checkpoint;
+  find_noise(report, labels, source.model_type, source.config);
+}
+
+bool has_role(const Report& report, Role role) {
+  return std::any_of(report.findings.begin(), report.findings.end(),
+                     [&](const Finding& finding) { return finding.role == role; });
+}
+
+}  // namespace
+
+Report explain(const std::vector<SubjectOptions>& subjects, int threads) {
+  SAMEBITS_CHECK(subjects.size() >= 2);
+  Report report;
+  report.command = "explain";
+  open_subjects(report, subjects, {.threads = threads});
+  std::vector<WeightSet> weights = weight_sets(report);
+  for (std::size_t i = 1; i < subjects.size(); ++i) {
+    compare_pair(report, 0, i, weights, {.threads = threads, .preprocessing_role = Role::risk});
+  }
+  borrow_configs(report);
+  for (const Subject& subject : report.subjects) {
+    if (!subject.checkpoint) continue;
+    find_calls(report, subject);
+    find_training_mode(report, subject);
+    find_invalid(report, subject);
+    find_resume_leftovers(report, subject);
+  }
+  find_shared_noise(report);
+  sort_findings(&report.findings);
+  report.not_checked.emplace_back(
+      "outputs: no forward pass was run; what is said rests on the files and on the model's "
+      "definition");
+  const bool different = has_role(report, Role::cause) || has_role(report, Role::contributes);
+  report.verdict = report.incomplete || !different ? Verdict::unknown : Verdict::different;
+  return report;
+}
+
+}  // namespace samebits

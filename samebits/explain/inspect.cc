@@ -1,0 +1,43 @@
+#include "samebits/explain/inspect.h"
+
+#include <algorithm>
+
+#include "samebits/base/parallel.h"
+#include "samebits/explain/file_findings.h"
+#include "samebits/explain/subjects.h"
+
+namespace samebits {
+namespace {
+
+void compute_digests(Subject& subject, int threads) {
+  const auto& entries = subject.checkpoint->entries;
+  subject.digests.resize(entries.size());
+  parallel_for(entries.size(), threads, [&](std::size_t i) {
+    if (entries[i].readable) subject.digests[i] = sha256_hex(entries[i].view);
+  });
+}
+
+}  // namespace
+
+Report inspect(const std::string& path, const InspectOptions& options) {
+  Report report;
+  report.command = "inspect";
+  const bool deep = options.deep || options.sha256;
+  open_subjects(report, {{path, options.key}}, {.deep = deep, .threads = options.threads});
+  Subject& subject = report.subjects[0];
+  if (subject.checkpoint) {
+    if (options.sha256) compute_digests(subject, options.threads);
+    find_calls(report, subject);
+    find_invalid(report, subject);
+    find_training_mode(report, subject);
+    if (!deep)
+      report.not_checked.emplace_back("values and checksums were not read (--deep reads them)");
+  }
+  sort_findings(&report.findings);
+  const bool risk = std::any_of(report.findings.begin(), report.findings.end(),
+                                [](const Finding& finding) { return finding.role != Role::note; });
+  report.verdict = report.incomplete ? Verdict::unknown : risk ? Verdict::risk : Verdict::clean;
+  return report;
+}
+
+}  // namespace samebits

@@ -1,0 +1,20 @@
+// samebits inspect: one checkpoint, and what it shows by itself.
+#pragma once
+
+#include <string>
+
+#include "samebits/explain/report.h"
+
+namespace samebits {
+
+struct InspectOptions {
+  bool deep = false;    // read every byte: checksums, NaN, Inf
+  bool sha256 = false;  // digests of every tensor; implies deep
+  int threads = 1;
+  std::string key;
+};
+
+/// Verdict clean, risk, or unknown where the file or a part of it could not be read.
+Report inspect(const std::string& path, const InspectOptions& options);
+
+}  // namespace samebits

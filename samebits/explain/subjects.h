@@ -1,0 +1,36 @@
+// The subjects of a command, opened: what every command that reports begins with.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "samebits/checkpoint/open.h"
+#include "samebits/compare/alignment.h"
+#include "samebits/explain/report.h"
+
+namespace samebits {
+
+struct SubjectOptions {
+  std::string path;
+  std::string key;  // which of several sets of weights; "" takes the preferred one
+};
+
+/// Opens all of them, in parallel, labels them A, B, ... and puts them into the report. What cannot
+/// be opened or read goes to not_checked and makes the report incomplete.
+void open_subjects(Report& report, const std::vector<SubjectOptions>& subjects,
+                   const OpenOptions& options);
+
+/// Labels beyond Z are AA, AB, ...
+std::string subject_label(std::size_t index);
+
+/// The weights, or the non-persistent buffers, of a candidate. Borrows from the checkpoint.
+WeightSet weight_set(const Checkpoint& checkpoint, const Candidate& candidate);
+WeightSet buffer_set(const Checkpoint& checkpoint, const Candidate& candidate);
+
+/// The first `limit` names, as evidence lists them.
+Json name_list(const std::vector<std::string>& names, std::size_t limit = 100);
+
+/// "1 tensor", "3 tensors".
+std::string counted(std::uint64_t count, const std::string& noun);
+
+}  // namespace samebits

@@ -1,0 +1,306 @@
+#include "samebits/explain/weight_findings.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "samebits/checkpoint/candidates.h"
+#include "samebits/explain/subjects.h"
+
+namespace samebits {
+namespace {
+
+using Names = std::vector<std::string>;
+
+class Finder {
+ public:
+  Finder(Report& report, const WeightPair& pair)
+      : report_(report),
+        pair_(pair),
+        comparison_(pair.comparison),
+        a_(subject_of(report, pair.a)),
+        b_(subject_of(report, pair.b)) {}
+
+  void changed() {
+    Names names;
+    const TensorMatch* first = nullptr;
+    for (const TensorMatch& match : comparison_.matches) {
+      if (match.kind != MatchKind::changed) continue;
+      if (first == nullptr) first = &match;
+      names.push_back(name_of(match));
+    }
+    if (first == nullptr) return;
+    Finding finding = make("weights.changed", Role::cause, names);
+    finding.summary = fmt::format("{} of {} weights {} other values", names.size(),
+                                  comparison_.matched, names.size() == 1 ? "has" : "have");
+    if (first->stats) finding.details.push_back(describe(*first));
+    finding.evidence["largest"] = first->stats ? json_number(first->stats->max_abs) : Json(nullptr);
+    finding.remedy =
+        "Compare with the file that was meant; if both are, one of them was trained or edited "
+        "further";
+    add(std::move(finding));
+    invalid();
+  }
+
+  /// NaN and infinities on one side of a changed tensor.
+  void invalid() {
+    Names names;
+    std::uint64_t nan = 0;
+    std::uint64_t inf = 0;
+    for (const TensorMatch& match : comparison_.matches) {
+      if (!match.stats) continue;
+      const std::uint64_t found =
+          match.stats->nan_a + match.stats->nan_b + match.stats->inf_a + match.stats->inf_b;
+      if (found == 0) continue;
+      nan += match.stats->nan_a + match.stats->nan_b;
+      inf += match.stats->inf_a + match.stats->inf_b;
+      names.push_back(name_of(match));
+    }
+    if (names.empty()) return;
+    Finding finding = make("weights.invalid", Role::contributes, names);
+    finding.summary =
+        fmt::format("{} NaN and {} infinite values stand in changed weights", nan, inf);
+    add(std::move(finding));
+  }
+
+  void missing() {
+    one_side(comparison_.only_a, pair_.a, pair_.b);
+    one_side(comparison_.only_b, pair_.b, pair_.a);
+  }
+
+  void rounded() {
+    Names names;
+    std::string how;
+    for (const TensorMatch& match : comparison_.matches) {
+      if (match.kind != MatchKind::rounded) continue;
+      if (how.empty()) how = match.how;
+      names.push_back(name_of(match));
+    }
+    if (names.empty()) return;
+    Finding finding = make("weights.rounded", Role::cause, names);
+    finding.summary = fmt::format("{} of {} weights were rounded to a narrower type", names.size(),
+                                  comparison_.matched);
+    if (!how.empty()) finding.details.push_back(how);
+    finding.remedy =
+        "Save again from the side that holds the wider values, or compare both after the same "
+        "rounding";
+    add(std::move(finding));
+  }
+
+  /// Same values, another layout: harmless. Inside one namespace, exchanged: a difference.
+  void rearranged() {
+    for (const Exchange& exchange : comparison_.exchanges) {
+      Finding finding = make("weights.rearranged", Role::cause, exchange.names_a);
+      finding.summary = exchange.summary;
+      finding.evidence["from"] = name_list(exchange.names_b);
+      finding.remedy = "Load each tensor under the name that it was saved under";
+      add(std::move(finding));
+    }
+    Names names;
+    std::string how;
+    for (const TensorMatch& match : comparison_.matches) {
+      if (match.kind != MatchKind::rearranged) continue;
+      if (how.empty()) how = match.how;
+      names.push_back(name_of(match));
+    }
+    if (names.empty()) return;
+    Finding finding = make("weights.rearranged", Role::note, names);
+    finding.summary = fmt::format("{} hold the same values in another arrangement ({})",
+                                  counted(names.size(), "weight"), how);
+    add(std::move(finding));
+  }
+
+  void renamed() {
+    if (comparison_.renamed == 0) return;
+    Names names;
+    for (const TensorMatch& match : comparison_.matches) {
+      if (!match.a.empty() && !match.b.empty() && name_of(match) != weight_name(b_, match.b[0]))
+        names.push_back(name_of(match));
+    }
+    Finding finding = make("weights.renamed", Role::note, names);
+    finding.evidence["count"] = comparison_.renamed;
+    Json rules = Json::array();
+    for (const RenameRule& rule : comparison_.rules)
+      rules.push_back({{"from", rule.from}, {"to", rule.to}});
+    finding.evidence["rules"] = std::move(rules);
+    finding.summary =
+        fmt::format("{} have other names in {}, by {}", counted(comparison_.renamed, "weight"),
+                    pair_.b, counted(comparison_.rules.size(), "rule"));
+    add(std::move(finding));
+  }
+
+  void tied() {
+    for (const TieDifference& tie : comparison_.ties) {
+      Names names = tie.names_a.empty() ? tie.names_b : tie.names_a;
+      Finding finding = make("weights.tied", Role::risk, names);
+      finding.summary = tie.summary;
+      finding.evidence["names_b"] = name_list(tie.names_b);
+      finding.remedy =
+          "Tie the weights after loading (tie_weights() in transformers), or save with every name";
+      add(std::move(finding));
+    }
+  }
+
+  void dtype() {
+    Names names;
+    std::string types;
+    for (const TensorMatch& match : comparison_.matches) {
+      if (match.kind != MatchKind::same_values || match.a.empty() || match.b.empty()) continue;
+      const DType a =
+          a_.checkpoint->entries[a_.checkpoint->weights().weights[match.a[0]]].view.dtype();
+      const DType b =
+          b_.checkpoint->entries[b_.checkpoint->weights().weights[match.b[0]]].view.dtype();
+      if (a == b) continue;
+      if (types.empty())
+        types = fmt::format("{} in {}, {} in {}", info(a).torch, pair_.a, info(b).torch, pair_.b);
+      names.push_back(name_of(match));
+    }
+    if (names.empty()) return;
+    Finding finding = make("numerics.dtype", Role::risk, names);
+    finding.summary = fmt::format("{} are equal as numbers but stored in another type ({})",
+                                  counted(names.size(), "weight"), types);
+    finding.remedy =
+        "State the type when loading (torch_dtype or dtype in from_pretrained): a loader that "
+        "keeps the file's type computes in it";
+    add(std::move(finding));
+  }
+
+ private:
+  const std::string& name_of(const TensorMatch& match) const {
+    return match.a.empty() ? weight_name(b_, match.b[0]) : weight_name(a_, match.a[0]);
+  }
+
+  std::string describe(const TensorMatch& match) const {
+    const TensorStats& stats = *match.stats;
+    std::string text = fmt::format("most in {}: {} of {} elements, up to {:.3g}", name_of(match),
+                                   stats.differing, stats.elements, stats.max_abs);
+    if (!stats.pattern.empty()) text += " (" + stats.pattern + ")";
+    return text;
+  }
+
+  Finding make(const char* cause, Role role, const Names& names) const {
+    Finding finding{
+        .cause = cause, .role = role, .proof = Proof::observed, .subjects = {pair_.a, pair_.b}};
+    finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
+    return finding;
+  }
+
+  void one_side(const Names& names, const std::string& holder, const std::string& other) {
+    if (names.empty()) return;
+    Names untied;
+    std::copy_if(names.begin(), names.end(), std::back_inserter(untied),
+                 [&](const std::string& name) { return !is_tied(name); });
+    if (untied.empty()) return;
+    Finding finding = make("weights.missing", Role::cause, untied);
+    finding.evidence["side"] = holder;
+    finding.summary =
+        fmt::format("{} {} only in {}, {} among them", counted(untied.size(), "weight"),
+                    untied.size() == 1 ? "stands" : "stand", holder, untied[0]);
+    finding.remedy = fmt::format(
+        "Find out whether {} was saved without them or they were added later; a loader leaves them "
+        "at random values",
+        other);
+    add(std::move(finding));
+  }
+
+  bool is_tied(const std::string& name) const {
+    return std::any_of(comparison_.ties.begin(), comparison_.ties.end(),
+                       [&](const TieDifference& tie) {
+                         return std::count(tie.names_a.begin(), tie.names_a.end(), name) +
+                                    std::count(tie.names_b.begin(), tie.names_b.end(), name) >
+                                0;
+                       });
+  }
+
+  void add(Finding finding) { report_.findings.push_back(std::move(finding)); }
+
+  Report& report_;
+  const WeightPair& pair_;
+  const WeightComparison& comparison_;
+  const Subject& a_;
+  const Subject& b_;
+};
+
+/// Compares `other`'s chosen weights with a set beside the chosen one of `holder`. True where they
+/// are the same values.
+bool equals_alternative(const Subject& holder, const Candidate& alternative, const Subject& other,
+                        int threads) {
+  WeightSet a = weight_set(*holder.checkpoint, alternative);
+  WeightSet b = weight_set(*other.checkpoint, other.checkpoint->weights());
+  const WeightsVerdict verdict = compare_weights(a, b, {threads}).verdict;
+  return verdict == WeightsVerdict::identical || verdict == WeightsVerdict::same_values;
+}
+
+void compare_alternatives(Report& report, const Subject& holder, const Subject& other,
+                          int threads) {
+  const auto& candidates = holder.checkpoint->candidates;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    if (i == holder.checkpoint->chosen || candidates[i].weights.empty()) continue;
+    if (!equals_alternative(holder, candidates[i], other, threads)) continue;
+    const std::string chosen = holder.checkpoint->weights().key;
+    Finding finding{.cause = "weights.averaged",
+                    .role = Role::cause,
+                    .proof = Proof::observed,
+                    .subjects = {holder.label, other.label}};
+    finding.summary =
+        fmt::format("{} holds the weights that stand in {} under {}, not those under {}",
+                    other.label, holder.label, candidates[i].key, chosen);
+    const bool average = is_average_key(candidates[i].key) || is_average_key(chosen);
+    if (average) finding.details.push_back("one of them is a running average (EMA) of the other");
+    Names names;
+    for (const std::uint32_t index : candidates[i].weights)
+      names.push_back(holder.checkpoint->entries[index].path);
+    finding.evidence = {{"count", names.size()},
+                        {"tensors", name_list(names)},
+                        {"key", candidates[i].key},
+                        {"chosen", chosen}};
+    finding.remedy = fmt::format("Take the same weights on both sides: --key {}={}", holder.label,
+                                 candidates[i].key);
+    report.findings.push_back(std::move(finding));
+    return;
+  }
+}
+
+}  // namespace
+
+void find_weight_causes(Report& report, const WeightPair& pair) {
+  Finder finder(report, pair);
+  finder.changed();
+  finder.missing();
+  finder.rounded();
+  finder.rearranged();
+  finder.renamed();
+  finder.tied();
+  finder.dtype();
+}
+
+void find_averaged(Report& report, const WeightPair& pair, int threads) {
+  const WeightsVerdict verdict = pair.comparison.verdict;
+  if (verdict == WeightsVerdict::identical || verdict == WeightsVerdict::same_values) return;
+  const Subject& a = subject_of(report, pair.a);
+  const Subject& b = subject_of(report, pair.b);
+  compare_alternatives(report, a, b, threads);
+  compare_alternatives(report, b, a, threads);
+}
+
+ChangeExtent change_extent(const WeightComparison& comparison) {
+  ChangeExtent extent;
+  std::vector<double> cosines;
+  extent.total = comparison.matched;
+  for (const TensorMatch& match : comparison.matches) {
+    if (match.kind != MatchKind::changed || !match.stats) continue;
+    ++extent.changed;
+    cosines.push_back(match.stats->cosine);
+    if (std::isfinite(match.stats->max_abs))
+      extent.largest = std::max(extent.largest, match.stats->max_abs);
+  }
+  if (cosines.empty()) return extent;
+  std::nth_element(cosines.begin(),
+                   cosines.begin() + static_cast<std::ptrdiff_t>(cosines.size() / 2),
+                   cosines.end());
+  extent.median_cosine = cosines[cosines.size() / 2];
+  return extent;
+}
+
+}  // namespace samebits

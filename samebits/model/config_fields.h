@@ -1,0 +1,19 @@
+// The numbers of a Hugging Face config.json that decide names and shapes.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "samebits/base/error.h"
+#include "samebits/model/name_table.h"
+
+namespace samebits::model {
+
+/// Fields as the configuration class of `config["model_type"]` reads them, absent ones at its
+/// defaults; `parts` as `model_class` would be built (a pooler unless told not to). Where the
+/// config names no type of the family, the type of `model_class` is taken, and ViT's outside
+/// transformers. Errors: malformed (a field of another type, or not a size), usage (no object, or
+/// a model type that is not of the family).
+Result<Fields> fields_from_config(const nlohmann::ordered_json& config,
+                                  const ModelClass& model_class);
+
+}  // namespace samebits::model

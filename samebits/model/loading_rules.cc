@@ -1,0 +1,190 @@
+#include "samebits/model/loading_rules.h"
+
+#include <algorithm>
+#include <array>
+
+namespace samebits::model {
+namespace {
+
+constexpr std::array kVitRules = {
+    LoadRule{R"(encoder\.layer\.)", "layers."},
+    LoadRule{"attention.query", "q_proj"},
+    LoadRule{"attention.key", "k_proj"},
+    LoadRule{"attention.value", "v_proj"},
+    LoadRule{"attention.output.dense", "attention.o_proj"},
+    LoadRule{"intermediate.dense", "mlp.fc1"},
+    LoadRule{"output.dense", "mlp.fc2"},
+};
+/// ViTMAEForPreTraining's own, before those of the ViTMAEModel inside it.
+constexpr std::array kMaeRules = {
+    LoadRule{"attention.query", "q_proj"},
+    LoadRule{"attention.key", "k_proj"},
+    LoadRule{"attention.value", "v_proj"},
+    LoadRule{"attention.output.dense", "attention.o_proj"},
+    LoadRule{"intermediate.dense", "mlp.fc1"},
+    LoadRule{"output.dense", "mlp.fc2"},
+};
+constexpr std::array kDinov2Rules = {
+    LoadRule{"attention.attention.query", "attention.q_proj"},
+    LoadRule{"attention.attention.key", "attention.k_proj"},
+    LoadRule{"attention.attention.value", "attention.v_proj"},
+    LoadRule{"attention.output.dense", "attention.o_proj"},
+    LoadRule{"mlp.weights_in.weight", "mlp.gate_proj.weight", "mlp.up_proj.weight"},
+    LoadRule{"mlp.weights_in.bias", "mlp.gate_proj.bias", "mlp.up_proj.bias"},
+    LoadRule{"mlp.weights_out", "mlp.down_proj"},
+};
+constexpr std::array kLegacyRules = {
+    LoadRule{"LayerNorm.gamma", "LayerNorm.weight"},
+    LoadRule{"LayerNorm.beta", "LayerNorm.bias"},
+    LoadRule{".weight_g", ".parametrizations.weight.original0"},
+    LoadRule{".weight_v", ".parametrizations.weight.original1"},
+    LoadRule{R"(^model\.language_model\.model)", "model.language_model"},
+    LoadRule{R"(^language_model\.model\.model)", "model.language_model"},
+};
+
+struct Element {
+  char c = '\0';
+  bool any = false;
+};
+
+std::vector<Element> elements_of(std::string_view pattern) {
+  std::vector<Element> elements;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const bool escaped = pattern[i] == '\\' && i + 1 < pattern.size();
+    if (escaped) ++i;
+    elements.push_back({.c = pattern[i], .any = !escaped && pattern[i] == '.'});
+  }
+  return elements;
+}
+
+bool is_word(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         static_cast<unsigned char>(c) >= 0x80;
+}
+
+bool matches_at(const std::vector<Element>& elements, std::string_view name, std::size_t at) {
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    const char c = name[at + i];
+    if (elements[i].any ? c == '\n' : c != elements[i].c) return false;
+  }
+  return true;
+}
+
+/// A replacement of the reversed rule: a pattern with its escapes taken off.
+std::string plain_text(std::string_view pattern) {
+  std::string text;
+  for (const Element& element : elements_of(pattern)) text += element.c;
+  return text;
+}
+
+/// All renamings in turn; cutting rules are left out.
+std::string apply_renamings(const std::vector<LoadRule>& rules, std::string_view name) {
+  std::string renamed(name);
+  for (const LoadRule& rule : rules) {
+    if (!rule.second.empty()) continue;
+    if (auto changed = rewrite(rule.pattern, rule.replacement, renamed)) renamed = *changed;
+  }
+  return renamed;
+}
+
+/// 5.24.0 adds or strips the prefix by a pattern whose last dot is any character.
+std::string fit_prefix(const ModelClass& model_class, const std::string& name,
+                       const std::function<bool(const std::string&)>& known) {
+  const std::string base(model_class.base);
+  if (name.starts_with(base) && name.size() > base.size() && name[base.size()] != '\n') {
+    const std::string stripped = name.substr(base.size() + 1);
+    if (known(stripped)) return stripped;
+  }
+  const std::string prefixed = base + "." + name;
+  return known(prefixed) ? prefixed : name;
+}
+
+}  // namespace
+
+std::vector<LoadRule> rules_of(const ModelClass& model_class, bool legacy) {
+  std::vector<LoadRule> rules;
+  const auto add = [&](const auto& more) { rules.insert(rules.end(), more.begin(), more.end()); };
+  if (model_class.always & kDecoder && model_class.family == Family::vit) add(kMaeRules);
+  if (model_class.family == Family::vit) add(kVitRules);
+  if (model_class.family == Family::dinov2) add(kDinov2Rules);
+  if (legacy) add(kLegacyRules);
+  return rules;
+}
+
+std::optional<std::string> rewrite(std::string_view pattern, std::string_view replacement,
+                                   std::string_view name) {
+  const bool anchored = pattern.starts_with('^');
+  if (anchored) pattern.remove_prefix(1);
+  const std::vector<Element> elements = elements_of(pattern);
+  const bool bounded = !pattern.empty() && is_word(pattern.back()) && pattern.back() != '_';
+  for (std::size_t at = 0; at + elements.size() <= name.size(); ++at) {
+    const std::size_t end = at + elements.size();
+    const bool open = !bounded || end == name.size() || !is_word(name[end]);
+    if (open && matches_at(elements, name, at)) {
+      std::string renamed(name);
+      const std::size_t first = name.find(name.substr(at, elements.size()));
+      return renamed.replace(first, elements.size(), replacement);
+    }
+    if (anchored) break;
+  }
+  return std::nullopt;
+}
+
+ReadName read_name_5(const ModelClass& model_class, std::string_view name,
+                     const std::function<bool(const std::string&)>& known) {
+  const std::vector<LoadRule> rules = rules_of(model_class, true);
+  const std::string renamed = apply_renamings(rules, name);
+  for (const LoadRule& rule : rules) {
+    if (rule.second.empty()) continue;
+    const auto halved = rewrite(rule.pattern, rule.replacement, renamed);
+    if (!halved) continue;
+    const auto other = rewrite(rule.pattern, rule.second, renamed);
+    return {fit_prefix(model_class, *halved, known), fit_prefix(model_class, *other, known)};
+  }
+  std::string fitted = fit_prefix(model_class, renamed, known);
+  // A name that the class knows as it stands is taken so where the rules lead nowhere.
+  if (!known(fitted) && known(std::string(name)))
+    fitted = fit_prefix(model_class, std::string(name), known);
+  return {fitted};
+}
+
+std::string saved_name_5(const ModelClass& model_class, std::string_view name) {
+  std::vector<LoadRule> rules = rules_of(model_class, false);
+  std::reverse(rules.begin(), rules.end());
+  std::string saved(name);
+  for (const LoadRule& rule : rules) {
+    if (rule.second.empty()) continue;
+    auto whole = rewrite(rule.replacement, rule.pattern, saved);
+    if (!whole) whole = rewrite(rule.second, rule.pattern, saved);
+    if (!whole) continue;
+    saved = *whole;
+    break;
+  }
+  for (const LoadRule& rule : rules)
+    if (rule.second.empty())
+      if (auto changed = rewrite(rule.replacement, plain_text(rule.pattern), saved))
+        saved = *changed;
+  return saved;
+}
+
+std::string modern_name_4(std::string_view name) {
+  struct Old {
+    std::string_view end, modern;
+  };
+  constexpr std::array kOld = {Old{"LayerNorm.beta", "LayerNorm.bias"},
+                               Old{"LayerNorm.gamma", "LayerNorm.weight"},
+                               Old{"weight_g", "parametrizations.weight.original0"},
+                               Old{"weight_v", "parametrizations.weight.original1"}};
+  std::string text(name);
+  for (const Old& old : kOld) {
+    if (!name.ends_with(old.end)) continue;
+    // Python's str.replace: every occurrence.
+    for (std::size_t at = text.find(old.end); at != std::string::npos;
+         at = text.find(old.end, at + old.modern.size()))
+      text.replace(at, old.end.size(), old.modern);
+    return text;
+  }
+  return text;
+}
+
+}  // namespace samebits::model

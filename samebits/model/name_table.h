@@ -1,0 +1,147 @@
+// What the state_dict() of every class of the ViT family holds: names and shapes, as one table with
+// a column per library.
+//
+// A row is one role (the query projection of a block); its columns are the names by which
+// transformers 4.57.6, transformers 5.24.0, timm, facebookresearch/mae and torchvision know it. So
+// the same table says what a class expects, what a foreign checkpoint holds, and how one becomes
+// the other.
+//
+// Shapes are expressions in letters: D width, M mlp width, F gated mlp width, C classes, I
+// channels, P and W patch height and width, X positions (patches and prefix tokens), R register
+// tokens, H the classifier's input width, K head width, Y pooler width, Z pre-logits width, Q
+// values a patch that a masked-image head predicts, and for the decoder of a masked autoencoder E
+// width, G mlp width, V values a patch.
+//
+// Nothing in the family is tied, and but for the batch norm of mae's linear probe there are no
+// buffers; no class has _keys_to_ignore_on_load_*. Sources: tensor_rows.h. Does not hold: timm's
+// attention pooling, scale_attn_norm and scale_mlp_norm.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "samebits/base/error.h"
+#include "samebits/tensor/tensor.h"
+
+namespace samebits::model {
+
+enum class Library : std::uint8_t { transformers4, transformers5, timm, mae, torchvision };
+inline constexpr std::array kLibraries = {Library::transformers4, Library::transformers5,
+                                          Library::timm, Library::mae, Library::torchvision};
+const char* library_name(Library library);  // "transformers-4", as in --for TARGET
+
+/// Parts that a model of the family has or lacks; a set of them is an or of bits.
+using Parts = std::uint32_t;
+inline constexpr Parts kClassToken = 1u << 0;
+inline constexpr Parts kDistillation = 1u << 1;  // a distillation token
+inline constexpr Parts kMaskToken = 1u << 2;
+inline constexpr Parts kRegisters = 1u << 3;
+inline constexpr Parts kPooler = 1u << 4;
+inline constexpr Parts kClassifier = 1u << 5;
+inline constexpr Parts kTeacher = 1u << 6;      // two classifiers, one for each token
+inline constexpr Parts kMaskedImage = 1u << 7;  // a convolution that predicts pixels
+inline constexpr Parts kDecoder = 1u << 8;      // a masked autoencoder's decoder
+inline constexpr Parts kQkvBias = 1u << 9;
+inline constexpr Parts kGated = 1u << 10;  // SwiGLU in place of the two-layer mlp
+inline constexpr Parts kLayerScale = 1u << 11;
+inline constexpr Parts kPoolNorm = 1u << 12;  // timm's fc_norm in place of norm
+inline constexpr Parts kPreNorm = 1u << 13;   // timm's norm_pre; the patches have no bias
+inline constexpr Parts kPreLogits = 1u << 14;
+inline constexpr Parts kQkNorm = 1u << 16;       // timm's norms of queries and keys
+inline constexpr Parts kLinearProbe = 1u << 15;  // mae: batch norm before the classifier
+
+/// The numbers that shapes are made of. -1: not known.
+struct Fields {
+  Fields() { letters.fill(-1); }
+  std::int64_t& operator[](char letter) { return letters[static_cast<std::size_t>(letter - 'A')]; }
+  std::int64_t operator[](char letter) const {
+    return letters[static_cast<std::size_t>(letter - 'A')];
+  }
+  std::array<std::int64_t, 26> letters;
+  std::int64_t layers = -1;
+  std::int64_t decoder_layers = -1;
+  std::int64_t patches = -1;  // X is this and the class's prefix tokens; -1 where only X is known
+  Parts parts = 0;
+};
+
+/// The columns of the table: the two families of transformers have other names in 4 and 5.
+enum class Column : std::uint8_t { vit4, vit5, dinov2_4, dinov2_5, timm, mae, torchvision };
+inline constexpr std::size_t kColumns = 7;
+
+enum class Family : std::uint8_t { vit, dinov2, timm, mae, torchvision };
+
+struct ModelClass {
+  std::string_view name;        // "ViTMAEForPreTraining"
+  std::string_view model_type;  // "vit_mae"; "" outside transformers
+  std::string_view base;        // base_model_prefix: "vit"
+  Family family = Family::vit;
+  bool nested = false;        // the base model is a member of that name: its tensors carry "vit."
+  std::int64_t prefixed = 1;  // tokens in front of the patches that have a position
+  std::int64_t head = 1;      // the classifier sees this many times the width
+  Parts always = 0;
+  Parts optional = 0;  // as the fields say
+  Parts assumed = 0;   // of the optional parts, those that a constructor adds unless told not to
+};
+
+std::span<const ModelClass> classes();
+bool has_class(Library library, const ModelClass& model_class);
+/// nullptr where that library has no such class.
+const ModelClass* find_class(Library library, std::string_view name);
+Column column_of(Library library, const ModelClass& model_class);
+
+enum class TensorKind : std::uint8_t { parameter, buffer };
+
+/// One line of a class's table. `name` has "{n}" where the number of the block stands.
+struct TensorTemplate {
+  std::string name;
+  std::string role;  // the same in every library: "query.weight", "decoder:query.weight"
+  std::string_view shape;
+  TensorKind kind = TensorKind::parameter;
+  bool block = false;    // repeated for every block
+  bool decoder = false;  // a block of the decoder: D and M read as E and G
+  Parts when = 0;
+};
+
+/// Every line that a class can have with the given parts, in the order of the table (which is not
+/// the order of state_dict()).
+std::vector<TensorTemplate> templates_of(Library library, const ModelClass& model_class,
+                                         Parts parts);
+
+struct TensorSpec {
+  std::string name;
+  std::string role;  // with the number of the block in front: "3:query.weight"
+  Shape shape;       // -1 where a letter is not known
+  TensorKind kind = TensorKind::parameter;
+};
+
+/// What state_dict() of the class holds, every entry persistent. Errors: inconsistent where the
+/// number of layers is not known, limit where it is absurd or a size does not fit.
+Result<std::vector<TensorSpec>> tensors_of(Library library, const ModelClass& model_class,
+                                           const Fields& fields);
+
+/// Fields as the class's constructor would use them: its own parts, X and H derived.
+Fields fit(const Fields& fields, const ModelClass& model_class);
+
+/// "3D": coefficient and letter of one size of a shape expression ('\0': a plain number). In a
+/// decoder's block, D and M become E and G.
+struct Size {
+  std::int64_t factor = 1;
+  char letter = '\0';
+};
+std::vector<Size> parse_shape(std::string_view expression, bool decoder);
+
+/// The template's name with the number in place of "{n}".
+std::string instantiate(std::string_view name, std::int64_t n);
+
+/// A tensor that is others stacked along dimension 0.
+struct Fusion {
+  std::string_view whole;
+  std::span<const std::string_view> parts;
+};
+std::span<const Fusion> fusions();
+
+}  // namespace samebits::model

@@ -12,7 +12,7 @@ check=(ccache python3 clang-format-19)
 case "${1:-}" in
   build) ;;
   check) packages+=("${check[@]}") ;;
-  test) packages+=("${check[@]}" clang-tidy-19 python3-venv ca-certificates git) ;;
+  test) packages+=("${check[@]}" clang-tidy-19 python3-venv ca-certificates) ;;
   fuzz) packages+=(clang-19 libclang-rt-19-dev) ;;
   bench) packages+=(libbenchmark-dev python3 python3-venv ca-certificates) ;;
   *) echo "usage: install_packages.sh build|check|test|fuzz|bench" >&2; exit 2 ;;

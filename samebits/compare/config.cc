@@ -1,0 +1,197 @@
+#include "samebits/compare/config.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "samebits/compare/config_fields.h"
+#include "samebits/compare/field_map.h"
+
+namespace samebits {
+namespace {
+
+/// An attribute dictionary holds every field; a config.json only those that differ from the base
+/// class. Attributes say nothing of the type of weights that were converted after construction.
+bool is_attribute_dict(const Json& config) {
+  return config.is_object() && config.contains("return_dict") &&
+         config.contains("output_hidden_states");
+}
+
+void unify_dtype(FieldMap& fields) {
+  const auto found = fields.find("dtype");
+  if (found == fields.end() || !found->second.value.is_string()) return;
+  std::string& name = found->second.value.get_ref<std::string&>();
+  if (name.starts_with("torch.")) name.erase(0, 6);
+}
+
+/// [224, 224] and 224 are one size.
+void unify_square(FieldMap& fields, std::string_view name) {
+  const auto found = fields.find(name);
+  if (found == fields.end()) return;
+  Json& value = found->second.value;
+  if (!value.is_array() || value.size() != 2 || !value[0].is_number() || value[0] != value[1])
+    return;
+  Json side = value[0];
+  value = std::move(side);
+}
+
+std::string text_for(const Json& value) {
+  return value.is_string() ? value.get<std::string>()
+                           : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+/// {"0": "cat"} as ["0: cat"], sorted by key: labels are compared as one value.
+Json label_list(const Json& labels) {
+  std::vector<std::string> lines;
+  for (const auto& [key, value] : labels.items()) lines.push_back(key + ": " + text_for(value));
+  std::sort(lines.begin(), lines.end());
+  return lines;
+}
+
+bool is_default_label(const std::string& key, const Json& value) {
+  if (value.is_string()) return value == "LABEL_" + key;
+  return value.is_number_integer() && key == "LABEL_" + value.dump();
+}
+
+/// Names that the library makes up are what absent names mean.
+void unify_labels(FieldMap& fields, std::string_view name) {
+  const auto found = fields.find(name);
+  if (found == fields.end() || !found->second.value.is_object()) return;
+  Json& labels = found->second.value;
+  bool made_up = true;
+  for (const auto& [key, value] : labels.items()) made_up = made_up && is_default_label(key, value);
+  if (made_up) {
+    fields.erase(found);
+  } else {
+    labels = label_list(labels);
+  }
+}
+
+/// The number of labels follows from their names, wherever those stand.
+void unify_label_count(FieldMap& fields) {
+  const Json* labels = find_value(fields, "id2label");
+  if (labels != nullptr && labels->is_object()) {
+    fields.insert_or_assign("num_labels", FieldValue{labels->size(), false});
+  } else {
+    assume(fields, "num_labels", 2);
+  }
+  unify_labels(fields, "id2label");
+  unify_labels(fields, "label2id");
+}
+
+std::optional<std::int64_t> block_count(const FieldMap& fields) {
+  const Json* count = find_value(fields, "num_hidden_layers");
+  if (count == nullptr || !count->is_number_integer()) return std::nullopt;
+  const auto blocks = count->get<std::int64_t>();
+  if (blocks < 0 || blocks > 1'000'000) return std::nullopt;
+  return blocks;
+}
+
+/// A backbone's indices into ["stem", "stage1", ...] and their names are one field.
+void features_from_indices(FieldMap& fields, std::int64_t blocks) {
+  const Json* indices = find_value(fields, "out_indices");
+  if (indices == nullptr || !indices->is_array()) return;
+  Json names = Json::array();
+  for (const Json& item : *indices) {
+    if (!item.is_number_integer()) return;
+    const auto index = item.get<std::int64_t>();
+    const std::int64_t stage = index < 0 && index >= -blocks ? index + blocks + 1 : index;
+    names.push_back(stage == 0 ? "stem" : "stage" + std::to_string(stage));
+  }
+  fields.erase("out_indices");
+  fields.try_emplace("out_features", FieldValue{std::move(names), false});
+}
+
+/// Defaults that follow from other fields.
+void assume_derived(FieldMap& fields, const std::string& model_type) {
+  const Json* width = find_value(fields, "hidden_size");
+  if ((model_type == "vit" || model_type == "deit") && width != nullptr)
+    assume(fields, "pooler_output_size", Json(*width));
+  if (model_type != "dinov2" && model_type != "dinov2_with_registers") return;
+  fields.erase("stage_names");
+  const auto blocks = block_count(fields);
+  if (!blocks) return;
+  features_from_indices(fields, *blocks);
+  assume(fields, "out_features", Json::array({"stage" + std::to_string(*blocks)}));
+}
+
+FieldMap normalized(const Json& config, const std::string& model_type) {
+  FieldMap fields = fields_of(config);
+  for (const FieldAlias& alias : config_aliases()) rename_field(fields, alias.alias, alias.name);
+  unify_dtype(fields);
+  unify_label_count(fields);
+  const ConfigTable table(model_type);
+  for (const auto& [name, field] : table.fields()) {
+    if (!field.fallback.empty()) assume(fields, name, Json::parse(field.fallback));
+  }
+  assume_derived(fields, model_type);
+  for (const std::string_view name : {"image_size", "patch_size"}) unify_square(fields, name);
+  return fields;
+}
+
+/// One side without a dtype: that says nothing where attributes were saved, and float32 otherwise.
+void settle_dtype(FieldMap& a, FieldMap& b, bool other_is_attributes) {
+  if (find_value(a, "dtype") == nullptr || find_value(b, "dtype") != nullptr) return;
+  if (other_is_attributes || text_of(a, "dtype") == "float32") a.erase("dtype");
+}
+
+void drop_one_sided(FieldMap& a, FieldMap& b, const ConfigTable& table) {
+  for (const auto& [name, field] : table.fields()) {
+    if (!field.where_both || (find_value(a, name) != nullptr && find_value(b, name) != nullptr))
+      continue;
+    a.erase(std::string(name));
+    b.erase(std::string(name));
+  }
+}
+
+/// False where the classes are stated and none of them classifies: then no weight follows.
+bool may_classify(const FieldMap& fields) {
+  const Json* classes = find_value(fields, "architectures");
+  return classes == nullptr || text_for(*classes).find("Classification") != std::string::npos;
+}
+
+FieldJudgement judge_field(const ConfigTable& table, const std::string& name) {
+  const ConfigField* row = table.find(name);
+  for (std::size_t end = name.rfind('.'); row == nullptr && end != std::string::npos && end > 0;
+       end = name.rfind('.', end - 1))
+    row = table.find(std::string_view(name).substr(0, end));
+  if (row == nullptr) return {FieldEffect::unknown, "a field that is not in the table"};
+  return {row->effect, std::string(row->why)};
+}
+
+std::string type_of(const Json& config, const std::string& otherwise) {
+  const std::string own = text_of(fields_of(config), "model_type");
+  return own.empty() ? otherwise : own;
+}
+
+}  // namespace
+
+const char* field_effect_name(FieldEffect effect) {
+  switch (effect) {
+    case FieldEffect::outputs: return "outputs";
+    case FieldEffect::training: return "training";
+    case FieldEffect::numerics: return "numerics";
+    case FieldEffect::nothing: return "nothing";
+    case FieldEffect::unknown: return "unknown";
+  }
+  return "unknown";
+}
+
+std::vector<FieldDifference> compare_configs(const Json& a, const Json& b,
+                                             const std::string& model_type) {
+  const std::string type_a = type_of(a, model_type);
+  const std::string type_b = type_of(b, type_a);
+  FieldMap left = normalized(a, type_a.empty() ? type_b : type_a);
+  FieldMap right = normalized(b, type_b);
+  const bool classifies = may_classify(left) || may_classify(right);
+  settle_dtype(left, right, is_attribute_dict(b));
+  settle_dtype(right, left, is_attribute_dict(a));
+  const ConfigTable table(type_a.empty() ? type_b : type_a);
+  drop_one_sided(left, right, table);
+  return compare_fields(left, right, [&](const std::string& name) {
+    if (name == "num_labels" && !classifies)
+      return FieldJudgement{FieldEffect::nothing, "neither class has a classifier"};
+    return judge_field(table, name);
+  });
+}
+
+}  // namespace samebits

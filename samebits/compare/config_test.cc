@@ -1,0 +1,194 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "samebits/compare/config.h"
+#include "samebits/compare/config_fields.h"
+
+namespace samebits {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+using Differences = std::vector<FieldDifference>;
+
+Differences compare(const char* a, const char* b, const std::string& model_type = "") {
+  return compare_configs(Json::parse(a), Json::parse(b), model_type);
+}
+
+std::vector<std::string> names(const Differences& differences) {
+  std::vector<std::string> result;
+  for (const FieldDifference& difference : differences)
+    result.push_back(difference.field + ":" + field_effect_name(difference.effect));
+  return result;
+}
+
+TEST(CompareConfigs, AbsentFieldIsItsModelsDefault) {
+  EXPECT_THAT(compare(R"({"model_type": "vit_mae"})",
+                      R"({"model_type": "vit_mae", "mask_ratio": 0.75, "layer_norm_eps": 1e-12})"),
+              IsEmpty());
+  EXPECT_THAT(names(compare("{}", R"({"layer_norm_eps": 1e-12})", "dinov2")),
+              ElementsAre("layer_norm_eps:outputs"));
+}
+
+TEST(CompareConfigs, DifferenceFromADefaultSaysWhatAbsentMeans) {
+  const Differences found = compare(R"({"mask_ratio": 0.5})", "{}", "vit_mae");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].a, 0.5);
+  EXPECT_TRUE(found[0].b.is_null());
+  EXPECT_FALSE(found[0].missing_a);
+  EXPECT_TRUE(found[0].missing_b);
+  EXPECT_EQ(found[0].effect, FieldEffect::outputs);
+  EXPECT_EQ(found[0].why, "the number of visible tokens changes; absent means 0.75");
+}
+
+TEST(CompareConfigs, SavedConfigEqualsItsAttributes) {
+  EXPECT_THAT(compare(R"({"architectures": ["ViTModel"], "dtype": "float32", "model_type": "vit",
+                          "hidden_size": 32, "pooler_output_size": 32,
+                          "transformers_version": "5.24.0"})",
+                      R"({"model_type": "vit", "transformers_version": null, "architectures": null,
+                          "output_hidden_states": false, "return_dict": true, "dtype": null,
+                          "id2label": {"0": "LABEL_0", "1": "LABEL_1"},
+                          "label2id": {"LABEL_0": 0, "LABEL_1": 1}, "hidden_size": 32,
+                          "pooler_output_size": 32, "_attn_implementation_internal": "sdpa",
+                          "_name_or_path": ""})"),
+              IsEmpty());
+}
+
+TEST(CompareConfigs, TorchDtypeAndDtypeAreOneField) {
+  EXPECT_THAT(compare(R"({"torch_dtype": "float32"})", R"({"dtype": "torch.float32"})"), IsEmpty());
+  EXPECT_THAT(names(compare(R"({"torch_dtype": "float16"})", R"({"dtype": "float32"})")),
+              ElementsAre("dtype:numerics"));
+}
+
+TEST(CompareConfigs, AbsentDtypeIsFloat32InAFileAndUnknownInAttributes) {
+  EXPECT_THAT(compare(R"({"dtype": "float32"})", "{}"), IsEmpty());
+  EXPECT_THAT(names(compare("{}", R"({"dtype": "bfloat16"})")), ElementsAre("dtype:numerics"));
+  EXPECT_THAT(compare(R"({"return_dict": true, "output_hidden_states": false})",
+                      R"({"dtype": "bfloat16"})"),
+              IsEmpty());
+}
+
+TEST(CompareConfigs, AttentionKernelCountsWhereBothStateIt) {
+  const char* sdpa = R"({"_attn_implementation_internal": "sdpa"})";
+  EXPECT_THAT(compare(sdpa, "{}"), IsEmpty());
+  EXPECT_THAT(names(compare(sdpa, R"({"_attn_implementation": "eager"})")),
+              ElementsAre("attn_implementation:numerics"));
+}
+
+TEST(CompareConfigs, LabelsThatTheLibraryMakesUpAreNone) {
+  EXPECT_THAT(compare(R"({"num_labels": 3})",
+                      R"({"id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}})"),
+              IsEmpty());
+}
+
+TEST(CompareConfigs, NamesOfLabelsAreNothingAndTheirNumberIsOutputs) {
+  EXPECT_THAT(names(compare(R"({"id2label": {"0": "cat", "1": "dog"}})",
+                            R"({"id2label": {"1": "fox", "0": "cat"}})")),
+              ElementsAre("id2label:nothing"));
+  EXPECT_THAT(names(compare("{}", R"({"id2label": {"0": "cat"}})")),
+              ElementsAre("num_labels:outputs", "id2label:nothing"));
+  EXPECT_THAT(names(compare(R"({"architectures": ["ViTModel"]})",
+                            R"({"architectures": ["ViTModel"], "num_labels": 5})")),
+              ElementsAre("num_labels:nothing"));
+}
+
+TEST(CompareConfigs, ManyLabelsAreShownAsTheirNumber) {
+  Json many = {{"num_labels", 100}, {"id2label", Json::object()}};
+  for (int i = 0; i < 100; ++i) many["id2label"][std::to_string(i)] = "class " + std::to_string(i);
+  const Differences found = compare_configs(many, {{"num_labels", 100}}, "");
+  ASSERT_THAT(names(found), ElementsAre("id2label:nothing"));
+  EXPECT_EQ(found[0].a, "100 entries");
+}
+
+TEST(CompareConfigs, NumbersCompareAsNumbers) {
+  EXPECT_THAT(compare(R"({"mlp_ratio": 4, "hidden_dropout_prob": 0})",
+                      R"({"mlp_ratio": 4.0, "hidden_dropout_prob": 0.0})"),
+              IsEmpty());
+}
+
+TEST(CompareConfigs, SquareSizesAreOneNumber) {
+  EXPECT_THAT(compare(R"({"image_size": [224, 224]})", R"({"image_size": 224})"), IsEmpty());
+  EXPECT_THAT(names(compare(R"({"image_size": [224, 196]})", R"({"image_size": 224})")),
+              ElementsAre("image_size:outputs"));
+}
+
+TEST(CompareConfigs, PoolerIsAsWideAsTheModelUnlessStated) {
+  EXPECT_THAT(
+      compare(R"({"hidden_size": 32})", R"({"hidden_size": 32, "pooler_output_size": 32})", "vit"),
+      IsEmpty());
+  EXPECT_THAT(names(compare(R"({"hidden_size": 32})",
+                            R"({"hidden_size": 32, "pooler_output_size": 20})", "vit")),
+              ElementsAre("pooler_output_size:outputs"));
+}
+
+TEST(CompareConfigs, BackboneFeaturesAreIndicesOrNames) {
+  EXPECT_THAT(compare(R"({"num_hidden_layers": 3, "out_indices": [0, -1]})",
+                      R"({"num_hidden_layers": 3, "_out_features": ["stem", "stage3"]})", "dinov2"),
+              IsEmpty());
+  EXPECT_THAT(compare(R"({"num_hidden_layers": 3, "out_features": ["stage3"], "out_indices": [3]})",
+                      R"({"num_hidden_layers": 3})", "dinov2"),
+              IsEmpty());
+  EXPECT_THAT(names(compare(R"({"out_indices": [2]})", "{}", "dinov2")),
+              ElementsAre("out_features:outputs"));
+}
+
+TEST(CompareConfigs, NestedFieldsHaveDottedNames) {
+  EXPECT_THAT(names(compare(R"({"quantization_config": {"bits": 4, "group": 64}})",
+                            R"({"quantization_config": {"group": 64, "bits": 8}})")),
+              ElementsAre("quantization_config.bits:outputs"));
+}
+
+TEST(CompareConfigs, UnknownFieldIsUnknown) {
+  EXPECT_THAT(names(compare(R"({"my_field": 1})", "{}")), ElementsAre("my_field:unknown"));
+  EXPECT_THAT(compare(R"({"my_field": null})", "{}"), IsEmpty());
+}
+
+TEST(CompareConfigs, OutputsComeFirst) {
+  EXPECT_THAT(names(compare(
+                  R"({"a": 1, "initializer_range": 1, "mask_ratio": 1, "hidden_act": "x"})", "{}")),
+              ElementsAre("hidden_act:outputs", "mask_ratio:outputs", "a:unknown",
+                          "initializer_range:training"));
+}
+
+TEST(CompareConfigs, TextFieldsAreNothingInTheFamilyAlone) {
+  const char* decoder = R"({"is_decoder": true})";
+  EXPECT_THAT(names(compare(decoder, "{}", "vit")), ElementsAre("is_decoder:nothing"));
+  EXPECT_THAT(names(compare(decoder, "{}", "bert")), ElementsAre("is_decoder:outputs"));
+}
+
+TEST(CompareConfigs, OtherModelTypesDiffer) {
+  EXPECT_THAT(names(compare(R"({"model_type": "vit"})", R"({"model_type": "deit"})")),
+              ElementsAre("model_type:outputs"));
+}
+
+TEST(CompareConfigs, AnythingButAnObjectHasNoFields) {
+  EXPECT_THAT(compare("[1]", "null"), IsEmpty());
+}
+
+TEST(CompareConfigs, DepthBeyondTheLimitIsADifference) {
+  std::string deep = R"({"deep": )";
+  for (int i = 0; i < 400; ++i) deep += "[";
+  for (int i = 0; i < 400; ++i) deep += "]";
+  deep += "}";
+  EXPECT_THAT(names(compare(deep.c_str(), deep.c_str())), ElementsAre("deep:unknown"));
+}
+
+TEST(ConfigTable, EveryRowSaysWhyAndEveryDefaultIsJson) {
+  for (const ConfigField& row : config_field_rows()) {
+    EXPECT_FALSE(row.why.empty()) << row.name;
+    EXPECT_TRUE(row.fallback.empty() || Json::accept(row.fallback)) << row.name;
+  }
+  for (const ConfigDefault& row : config_default_rows()) {
+    EXPECT_TRUE(Json::accept(row.fallback)) << row.name;
+    EXPECT_NE(ConfigTable("").find(row.name), nullptr) << row.name;
+  }
+}
+
+TEST(ConfigTable, AliasesLeadToRows) {
+  for (const FieldAlias& alias : config_aliases())
+    EXPECT_NE(ConfigTable("").find(alias.name), nullptr) << alias.alias;
+}
+
+}  // namespace
+}  // namespace samebits

@@ -40,7 +40,7 @@ int run(int argc, char** argv) {
   program.set_help_flag("-h,--help", "this text");
   program.set_version_flag("--version", std::string("samebits ") + samebits::tool_version(),
                            "the version of this program");
-  program.require_subcommand(1);
+  program.require_subcommand(0, 1);
   program.footer("example\n  samebits explain hf/ whole.pth statedict.pth");
   samebits::add_inspect(&program, &status);
   samebits::add_diff(&program, &status);
@@ -50,6 +50,9 @@ int run(int argc, char** argv) {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return program.exit(error) == 0 ? 0 : 2;
+  }
+  if (program.get_subcommands().empty()) {
+    std::fputs(samebits::help_text(program).c_str(), stderr);
   }
   return status;
 }

@@ -174,8 +174,8 @@ void mode_row(const Checkpoint& checkpoint, Screen* screen) {
   screen->phrases(
       "mode", {quantity(checkpoint.modules.size(), "module"),
                names.empty() ? "all in eval mode" : grouped(names.size()) + " in training mode"});
-  const std::vector<NameGroup> groups = group_names(names);
   constexpr std::size_t kShown = 4;
+  const std::vector<PrefixGroup> groups = group_by_prefix(names, kShown);
   for (std::size_t i = 0; i < std::min(groups.size(), kShown); ++i) {
     screen->phrases("", {groups[i].text, groups[i].numbers});
   }
@@ -206,26 +206,27 @@ void training_rows(const Checkpoint& checkpoint, Screen* screen) {
   screen->table(kUnder, {{}, {.give = Column::Give::elide}}, rows);
 }
 
+// Objects of a model's classes are only counted: a whole module makes hundreds of them.
 void calls_rows(const Checkpoint& checkpoint, Screen* screen) {
   if (checkpoint.calls.empty()) return;
   std::uint64_t plain = 0;
+  std::uint64_t constructing = 0;
   std::vector<std::vector<std::string>> rows;
   std::size_t left_out = 0;
   for (const CallSummary& call : checkpoint.calls) {
-    if (call.plain) {
-      plain += call.count;
+    if (call.plain || call.constructs) {
+      (call.plain ? plain : constructing) += call.count;
     } else if (rows.size() == kCalls) {
       ++left_out;
     } else {
-      rows.push_back({call.global, call.how, grouped(call.count),
-                      call.constructs ? "makes an object" : "runs code"});
+      rows.push_back({call.global, call.how, grouped(call.count)});
     }
   }
   screen->phrases(
-      "calls", {grouped(plain) + " that only rebuild data", rows.empty() ? "no others" : "and:"});
-  screen->table(kUnder,
-                {{.give = Column::Give::elide}, {}, {.right = true}, {.give = Column::Give::wrap}},
-                rows);
+      "calls", {grouped(plain) + " that rebuild data",
+                constructing > 0 ? grouped(constructing) + " that make modules and the like" : "",
+                rows.empty() ? "no others" : "and these:"});
+  screen->table(kUnder, {{.give = Column::Give::elide}, {}, {.right = true}}, rows);
   if (left_out > 0) screen->row("", and_more(left_out));
 }
 

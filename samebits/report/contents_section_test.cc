@@ -57,8 +57,8 @@ TEST(Contents, FitOneScreen) {
             drop
   training  without step, scheduler, scaler, rng, sampler, ema
             optimizer  optimizer_states[0]
-  calls     37 that only rebuild data   and:
-            os.system  REDUCE  1  runs code
+  calls     37 that rebuild data   and these:
+            os.system  REDUCE  1
   odd       12 bytes after the archive
   bytes     400 in 1 file
             weights       296  74.0 %

@@ -18,10 +18,10 @@ void outcome(std::string_view label, const std::string& meaning,
              const std::vector<std::string>& names, Tone tone, Screen* screen) {
   if (names.empty()) return;
   screen->row(label, quantity(names.size(), "tensor") + meaning, tone);
-  const std::vector<NameGroup> groups = group_names(names);
+  const std::vector<PrefixGroup> groups = group_by_prefix(names, kGroups);
   std::vector<std::vector<std::string>> rows;
   std::size_t left_out = 0;
-  for (const NameGroup& group : groups) {
+  for (const PrefixGroup& group : groups) {
     const std::size_t count = group.members.size();
     if (rows.size() == kGroups) {
       left_out += count;

@@ -36,14 +36,16 @@ std::string numbers_text(const std::vector<std::string>& names,
                          const std::vector<std::uint32_t>& members) {
   constexpr std::size_t kListed = 8;
   std::vector<std::uint64_t> numbers;
+  if (members.size() < 2) return "";
   for (const std::uint32_t index : members) {
     const std::vector<std::uint64_t> found = numbers_in(names[index]);
     if (found.size() != 1) return "";
     numbers.push_back(found[0]);
   }
   std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
   const bool gapless = numbers.back() - numbers.front() + 1 == numbers.size();
-  if (gapless) {
+  if (gapless && numbers.size() > 1) {
     return "n = " + std::to_string(numbers.front()) + "-" + std::to_string(numbers.back());
   }
   if (numbers.size() > kListed) return "";
@@ -121,25 +123,6 @@ std::string name_template(std::string_view name) {
   return text;
 }
 
-std::vector<NameGroup> group_names(const std::vector<std::string>& names) {
-  std::vector<NameGroup> groups;
-  std::unordered_map<std::string, std::size_t> place;
-  for (std::uint32_t i = 0; i < names.size(); ++i) {
-    std::string text = name_template(names[i]);
-    const auto [found, is_new] = place.emplace(text, groups.size());
-    if (is_new) groups.push_back({std::move(text), {}, ""});
-    groups[found->second].members.push_back(i);
-  }
-  for (NameGroup& group : groups) {
-    if (group.members.size() == 1) {
-      group.text = names[group.members[0]];
-    } else {
-      group.numbers = numbers_text(names, group.members);
-    }
-  }
-  return groups;
-}
-
 std::vector<PrefixGroup> group_by_prefix(const std::vector<std::string>& names, std::size_t most) {
   std::vector<std::string> templates;
   std::vector<std::uint32_t> all;
@@ -156,7 +139,8 @@ std::vector<PrefixGroup> group_by_prefix(const std::vector<std::string>& names, 
     const bool whole = is_whole(templates, node);
     std::string text = whole ? first : first.substr(0, prefix_length(first, node.depth)) + ".*";
     if (node.members.size() == 1) text = names[node.members[0]];
-    groups.push_back({std::move(text), std::move(node.members), whole});
+    std::string numbers = numbers_text(names, node.members);
+    groups.push_back({std::move(text), std::move(node.members), std::move(numbers)});
   }
   return groups;
 }

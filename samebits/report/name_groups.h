@@ -11,19 +11,10 @@ namespace samebits {
 /// "blocks.3.norm.weight" as "blocks.{n}.norm.weight": every part that is a number is replaced.
 std::string name_template(std::string_view name);
 
-struct NameGroup {
-  std::string text;                    // the name itself where there is one, else the template
-  std::vector<std::uint32_t> members;  // indexes into the names
-  std::string numbers;                 // "n = 0-11" or "n = 0, 3, 7"; "" where it says nothing
-};
-
-/// In the order of first appearance.
-std::vector<NameGroup> group_names(const std::vector<std::string>& names);
-
 struct PrefixGroup {
-  std::string text;  // a whole template, or a prefix followed by ".*"
-  std::vector<std::uint32_t> members;
-  bool whole = false;  // the members share their whole template
+  std::string text;  // the one name, a template that all members share, or a prefix with ".*"
+  std::vector<std::uint32_t> members;  // indexes into the names
+  std::string numbers;  // "n = 0-11" or "n = 0, 3, 7"; "" where that cannot be said in short
 };
 
 /// The names under at most `most` prefixes (more only where the first components alone are more):

@@ -23,8 +23,8 @@ TEST(NameTemplate, ReplacesWholeNumbersOnly) {
   EXPECT_EQ(name_template("a..b."), "a..b.");
 }
 
-TEST(GroupNames, SaysWhichNumbersOccur) {
-  const auto groups = group_names({"b.0.w", "cls", "b.2.w", "b.1.w"});
+TEST(GroupByPrefix, SaysWhichNumbersOccur) {
+  const auto groups = group_by_prefix({"b.0.w", "cls", "b.2.w", "b.1.w"}, 4);
   ASSERT_EQ(groups.size(), 2u);
   EXPECT_EQ(groups[0].text, "b.{n}.w");
   EXPECT_EQ(groups[0].numbers, "n = 0-2");
@@ -32,16 +32,22 @@ TEST(GroupNames, SaysWhichNumbersOccur) {
   EXPECT_EQ(groups[1].text, "cls");
 }
 
-TEST(GroupNames, ListsNumbersWithGaps) {
-  EXPECT_EQ(group_names({"b.0.w", "b.7.w"})[0].numbers, "n = 0, 7");
+TEST(GroupByPrefix, ListsNumbersWithGaps) {
+  EXPECT_EQ(group_by_prefix({"b.0.w", "b.7.w", "b.7.w"}, 4)[0].numbers, "n = 0, 7");
 }
 
-TEST(GroupNames, SaysNothingOfSeveralNumbers) {
-  EXPECT_EQ(group_names({"b.0.w.1", "b.1.w.1"})[0].numbers, "");
+TEST(GroupByPrefix, SaysNothingOfSeveralNumbers) {
+  EXPECT_EQ(group_by_prefix({"b.0.w.1", "b.1.w.1"}, 4)[0].numbers, "");
 }
 
-TEST(GroupNames, KeepsASingleNameWithItsNumber) {
-  EXPECT_EQ(group_names({"b.3.w"})[0].text, "b.3.w");
+TEST(GroupByPrefix, KeepsASingleNameWithItsNumber) {
+  EXPECT_EQ(group_by_prefix({"b.3.w"}, 4)[0].text, "b.3.w");
+}
+
+TEST(GroupByPrefix, StopsSplittingAtAStatedDepth) {
+  const std::string deep = "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a";
+  EXPECT_THAT(texts(group_by_prefix({deep + ".x", deep + ".y"}, 4)),
+              ElementsAre("a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.* 2"));
 }
 
 TEST(GroupByPrefix, SplitsTheLargestWhileThePartsFit) {

@@ -102,9 +102,7 @@ const Finding* leading_finding(const Report& report) {
   const Finding& first = report.findings.front();
   const auto is_read = [](const Subject& subject) { return subject.checkpoint.has_value(); };
   const bool all_read = std::all_of(report.subjects.begin(), report.subjects.end(), is_read);
-  if (report.verdict == Verdict::unknown) {
-    return all_read && first.role == Role::cause ? &first : nullptr;
-  }
+  if (report.verdict == Verdict::unknown && !all_read) return nullptr;
   return first.role == Role::note ? nullptr : &first;
 }
 

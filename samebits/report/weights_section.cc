@@ -157,7 +157,7 @@ void rules_table(const WeightPair& pair, Screen* screen) {
 
 void only_table(const std::string& label, const std::vector<std::string>& names, Screen* screen) {
   if (names.empty()) return;
-  const std::vector<NameGroup> groups = group_names(names);
+  const std::vector<PrefixGroup> groups = group_by_prefix(names, kNames);
   std::vector<std::vector<std::string>> rows;
   for (std::size_t i = 0; i < std::min(groups.size(), kNames); ++i) {
     const std::size_t count = groups[i].members.size();

@@ -1,0 +1,59 @@
+"""Small files for the transcripts, written byte by byte: no torch is needed, and every run writes the same bytes."""
+
+import json
+import os
+import struct
+
+NOON = 1735732800  # 2025-01-01 12:00 UTC: when every file was written
+
+
+def safetensors(tensors, metadata=None):
+    """The bytes of a safetensors file. tensors: name -> (shape, values), all float32."""
+    header, data = {}, b""
+    if metadata:
+        header["__metadata__"] = metadata
+    for name, (shape, values) in tensors.items():
+        raw = struct.pack(f"<{len(values)}f", *values)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def blocks(prefix="", change=None):
+    """Three blocks and a head; `change` is a name whose first value is moved by one ulp."""
+    tensors = {}
+    for n in range(3):
+        for part, shape in (("attn.weight", [2, 2]), ("attn.bias", [2])):
+            count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+            tensors[f"blocks.{n}.{part}"] = (shape, [n + 1 + i / 8 for i in range(count)])
+    tensors["head.weight"] = ([1, 2], [0.5, -0.25])
+    if change:
+        shape, values = tensors[change]
+        bits = struct.unpack("<I", struct.pack("<f", values[0]))[0]
+        tensors[change] = (shape, [struct.unpack("<f", struct.pack("<I", bits + 1))[0], *values[1:]])
+    return {prefix + name: value for name, value in tensors.items()}
+
+
+def write(folder):
+    """Everything that the transcripts name."""
+    whole = safetensors(blocks())
+    (folder / "a.safetensors").write_bytes(whole)
+    (folder / "same.safetensors").write_bytes(whole)
+    (folder / "prefixed.safetensors").write_bytes(safetensors(blocks(prefix="model.")))
+    (folder / "ulp.safetensors").write_bytes(safetensors(blocks(change="blocks.1.attn.weight")))
+    (folder / "truncated.safetensors").write_bytes(whole[:-8])
+    (folder / "escape.safetensors").write_bytes(safetensors({"w\x1b[31m\n\u202eclean: x": ([1], [1.0])}))
+    (folder / "text.txt").write_text("not a checkpoint\n")
+    more = {**blocks(), "norm.weight": ([2], [1.0, 1.0]), "head.weight": ([3, 2], [0.0] * 6)}
+    (folder / "more.json").write_text(json.dumps([[name, shape] for name, (shape, _) in more.items()]))
+    (folder / "target.json").write_text(json.dumps([[name, shape] for name, (shape, _) in blocks("model.").items()]))
+    for name, ratio in (("hf", 0.75), ("hf-half", 0.5)):
+        directory = folder / name
+        directory.mkdir()
+        (directory / "model.safetensors").write_bytes(safetensors(blocks(), {"format": "pt"}))
+        config = {"model_type": "vit_mae", "hidden_size": 32, "mask_ratio": ratio, "transformers_version": "5.24.0"}
+        (directory / "config.json").write_text(json.dumps(config))
+    for path in folder.rglob("*"):
+        os.utime(path, (NOON, NOON))

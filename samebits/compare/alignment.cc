@@ -1,0 +1,125 @@
+#include "samebits/compare/alignment.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include "samebits/compare/alignment_state.h"
+
+namespace samebits {
+namespace {
+
+bool differs(MatchKind kind) { return kind == MatchKind::changed || kind == MatchKind::exchanged; }
+
+// No stats: another shape or type, which says most.
+double weight_of_evidence(const TensorMatch& match) {
+  if (!differs(match.kind)) return -1;
+  return match.stats ? match.stats->relative_norm : std::numeric_limits<double>::infinity();
+}
+
+void sort_matches(std::vector<TensorMatch>* matches) {
+  std::sort(matches->begin(), matches->end(),
+            [](const TensorMatch& x, const TensorMatch& y) { return x.a < y.a; });
+  std::stable_sort(matches->begin(), matches->end(),
+                   [](const TensorMatch& x, const TensorMatch& y) {
+                     return weight_of_evidence(x) > weight_of_evidence(y);
+                   });
+}
+
+void count_matches(const AlignmentState& state, const WeightSet& a, const WeightSet& b,
+                   WeightComparison* comparison) {
+  for (const TensorMatch& match : comparison->matches) {
+    comparison->matched += match.a.size();
+    const bool one_to_one = match.a.size() == 1 && match.b.size() == 1;
+    if (!one_to_one || a[match.a[0]].name != b[match.b[0]].name)
+      comparison->renamed += match.a.size();
+    if (differs(match.kind)) comparison->changed += match.a.size();
+    for (const std::uint32_t i : match.a) comparison->bytes_compared += a[i].view.nbytes();
+    for (const std::uint32_t i : match.b) comparison->bytes_compared += b[i].view.nbytes();
+  }
+  for (const std::uint32_t i : state.all_free_a()) comparison->only_a.push_back(a[i].name);
+  for (const std::uint32_t i : state.all_free_b()) comparison->only_b.push_back(b[i].name);
+}
+
+std::vector<RenameRule> rules_of(AlignmentState& state) {
+  const std::vector<NamePair> pairs = state.renamed_pairs();
+  std::vector<std::string> names;
+  names.reserve(pairs.size());
+  for (const NamePair& pair : pairs) names.push_back(pair.a);
+  return RenameRules::learn(pairs).used_by(names);
+}
+
+// Names on one side whose elements the other side has under a name that is tied to them.
+bool only_tied(const WeightComparison& comparison) {
+  std::set<std::string> tied;
+  for (const TieDifference& tie : comparison.ties) {
+    tied.insert(tie.names_a.begin(), tie.names_a.end());
+    tied.insert(tie.names_b.begin(), tie.names_b.end());
+  }
+  const auto is_tied = [&](const std::string& name) { return tied.contains(name); };
+  return std::all_of(comparison.only_a.begin(), comparison.only_a.end(), is_tied) &&
+         std::all_of(comparison.only_b.begin(), comparison.only_b.end(), is_tied);
+}
+
+WeightsVerdict verdict_of(const WeightComparison& comparison) {
+  const auto any = [&](MatchKind kind) {
+    return std::any_of(comparison.matches.begin(), comparison.matches.end(),
+                       [kind](const TensorMatch& match) { return match.kind == kind; });
+  };
+  if (!comparison.unreadable.empty()) return WeightsVerdict::unknown;
+  if (comparison.changed > 0 || !comparison.exchanges.empty() || !only_tied(comparison))
+    return WeightsVerdict::different;
+  if (any(MatchKind::rounded)) return WeightsVerdict::rounded;
+  if (any(MatchKind::same_values) || any(MatchKind::rearranged)) return WeightsVerdict::same_values;
+  return WeightsVerdict::identical;
+}
+
+}  // namespace
+
+const char* match_kind_name(MatchKind kind) {
+  switch (kind) {
+    case MatchKind::same: return "same";
+    case MatchKind::renamed: return "renamed";
+    case MatchKind::rearranged: return "rearranged";
+    case MatchKind::same_values: return "same-values";
+    case MatchKind::rounded: return "rounded";
+    case MatchKind::exchanged: return "exchanged";
+    case MatchKind::changed: return "changed";
+  }
+  return "";
+}
+
+const char* weights_verdict_name(WeightsVerdict verdict) {
+  switch (verdict) {
+    case WeightsVerdict::identical: return "identical";
+    case WeightsVerdict::same_values: return "same-values";
+    case WeightsVerdict::rounded: return "rounded";
+    case WeightsVerdict::different: return "different";
+    case WeightsVerdict::unknown: return "unknown";
+  }
+  return "";
+}
+
+WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOptions& options) {
+  AlignmentState state(a, b, options.threads);
+  match_same_names(state);
+  match_same_bytes(state);
+  match_compositions(state);
+  match_interchangeable(state);
+  match_transposes(state);
+  match_rest(state);
+  WeightComparison comparison;
+  comparison.rules = rules_of(state);
+  comparison.exchanges = describe_misplaced(a, b, state.misplaced);
+  comparison.exchanges.insert(comparison.exchanges.end(), state.exchanges.begin(),
+                              state.exchanges.end());
+  comparison.unreadable = std::move(state.unreadable);
+  comparison.matches = std::move(state.matches());
+  sort_matches(&comparison.matches);
+  count_matches(state, a, b, &comparison);
+  comparison.ties = tie_differences(a, b, comparison.matches);
+  comparison.verdict = verdict_of(comparison);
+  return comparison;
+}
+
+}  // namespace samebits

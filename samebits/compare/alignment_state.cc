@@ -1,0 +1,95 @@
+#include "samebits/compare/alignment_state.h"
+
+#include <set>
+
+namespace samebits {
+namespace {
+
+std::map<std::string, std::uint32_t> roles_of(const WeightSet& set) {
+  std::map<std::string, std::uint32_t> index;
+  std::set<std::string> repeated;
+  for (std::uint32_t i = 0; i < set.tensors().size(); ++i) {
+    if (set[i].roles.size() != 1) continue;
+    if (!index.try_emplace(set[i].roles[0], i).second) repeated.insert(set[i].roles[0]);
+  }
+  for (const std::string& role : repeated) index.erase(role);
+  return index;
+}
+
+std::vector<std::uint32_t> indexes_of(const std::vector<bool>& taken) {
+  std::vector<std::uint32_t> free;
+  for (std::uint32_t i = 0; i < taken.size(); ++i) {
+    if (!taken[i]) free.push_back(i);
+  }
+  return free;
+}
+
+std::optional<std::uint32_t> by_role(const NamedTensor& tensor,
+                                     const std::map<std::string, std::uint32_t>& index) {
+  if (tensor.roles.size() != 1) return std::nullopt;
+  const auto at = index.find(tensor.roles[0]);
+  return at == index.end() ? std::nullopt : std::optional(at->second);
+}
+
+}  // namespace
+
+AlignmentState::AlignmentState(WeightSet& a, WeightSet& b, int threads)
+    : a_(a),
+      b_(b),
+      threads_(threads),
+      taken_a_(a.tensors().size()),
+      taken_b_(b.tensors().size()),
+      role_a_(roles_of(a)),
+      role_b_(roles_of(b)) {}
+
+std::vector<std::uint32_t> AlignmentState::all_free_a() const { return indexes_of(taken_a_); }
+std::vector<std::uint32_t> AlignmentState::all_free_b() const { return indexes_of(taken_b_); }
+
+void AlignmentState::match(TensorMatch match) {
+  for (const std::uint32_t index : match.a) taken_a_[index] = true;
+  for (const std::uint32_t index : match.b) taken_b_[index] = true;
+  matches_.push_back(std::move(match));
+}
+
+void AlignmentState::match(Link link, MatchKind kind, std::string how) {
+  match({.a = {link.a}, .b = {link.b}, .kind = kind, .how = std::move(how), .stats = {}});
+}
+
+std::optional<std::uint32_t> AlignmentState::by_name_or_role(std::uint32_t index_a) const {
+  std::optional<std::uint32_t> found = b_.find(a_[index_a].name);
+  if (!found) {
+    found = by_role(a_[index_a], role_b_);
+    // A name that A has too says more than a role.
+    if (found && a_.find(b_[*found].name)) found.reset();
+  }
+  return found && free_b(*found) ? found : std::nullopt;
+}
+
+std::optional<std::uint32_t> AlignmentState::back_by_name_or_role(std::uint32_t index_b) const {
+  std::optional<std::uint32_t> found = a_.find(b_[index_b].name);
+  if (!found) {
+    found = by_role(b_[index_b], role_a_);
+    if (found && b_.find(a_[*found].name)) found.reset();
+  }
+  return found && free_a(*found) ? found : std::nullopt;
+}
+
+std::optional<std::uint32_t> AlignmentState::expected(std::uint32_t index_a) const {
+  if (const auto found = by_name_or_role(index_a)) return found;
+  const auto found = b_.find(rules_.apply(a_[index_a].name));
+  if (!found || !free_b(*found) || a_.find(b_[*found].name)) return std::nullopt;
+  return found;
+}
+
+std::vector<NamePair> AlignmentState::renamed_pairs() const {
+  std::vector<NamePair> pairs;
+  for (const TensorMatch& match : matches_) {
+    if (match.a.size() != 1 || match.b.size() != 1 || match.kind == MatchKind::exchanged) continue;
+    const std::string& a = a_[match.a[0]].name;
+    const std::string& b = b_[match.b[0]].name;
+    if (a != b) pairs.push_back({a, b});
+  }
+  return pairs;
+}
+
+}  // namespace samebits

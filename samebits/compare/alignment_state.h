@@ -1,0 +1,96 @@
+// An alignment under way: what is matched so far, and the steps, each of which matches more.
+//
+// Only for compare_weights() in alignment.cc, which says in what order the steps are taken.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "samebits/compare/alignment.h"
+
+namespace samebits {
+
+struct Link {
+  std::uint32_t a = 0, b = 0;
+};
+
+/// B's tensor `link.b` holds the bytes of A's `link.a`, which belong to B's tensor `expected`.
+struct Misplaced {
+  Link link;
+  std::uint32_t expected = 0;
+};
+
+class AlignmentState {
+ public:
+  AlignmentState(WeightSet& a, WeightSet& b, int threads);
+
+  WeightSet& a() { return a_; }
+  WeightSet& b() { return b_; }
+  int threads() const { return threads_; }
+  bool free_a(std::uint32_t index) const { return !taken_a_[index]; }
+  bool free_b(std::uint32_t index) const { return !taken_b_[index]; }
+  std::vector<std::uint32_t> all_free_a() const;
+  std::vector<std::uint32_t> all_free_b() const;
+
+  void match(TensorMatch match);
+  void match(Link link, MatchKind kind, std::string how = "");
+  const std::vector<TensorMatch>& matches() const { return matches_; }
+  std::vector<TensorMatch>& matches() { return matches_; }
+
+  /// The free tensor of B that belongs to a free one of A by name, or else by role.
+  std::optional<std::uint32_t> by_name_or_role(std::uint32_t index_a) const;
+  /// The same, seen from B.
+  std::optional<std::uint32_t> back_by_name_or_role(std::uint32_t index_b) const;
+  /// By name, by role, or else by the rules that the matches under other names teach.
+  std::optional<std::uint32_t> expected(std::uint32_t index_a) const;
+  /// Learns those rules anew, or from these examples.
+  void learn_rules() { learn_rules(renamed_pairs()); }
+  void learn_rules(const std::vector<NamePair>& examples) { rules_ = RenameRules::learn(examples); }
+  const RenameRules& rules() const { return rules_; }
+  /// The matches under other names, one to one and not exchanged.
+  std::vector<NamePair> renamed_pairs() const;
+
+  std::vector<Misplaced> misplaced;
+  std::vector<Exchange> exchanges;  // those that compositions found
+  std::vector<std::string> unreadable;
+
+ private:
+  WeightSet& a_;
+  WeightSet& b_;
+  int threads_;
+  std::vector<bool> taken_a_, taken_b_;
+  std::vector<TensorMatch> matches_;
+  std::map<std::string, std::uint32_t> role_a_, role_b_;  // tensors that are one thing, and alone
+  RenameRules rules_;
+};
+
+/// Sets aside what has no bytes; matches the same name with the same bytes.
+void match_same_names(AlignmentState& state);
+/// Matches the same bytes under other names, and notes what is misplaced.
+void match_same_bytes(AlignmentState& state);
+/// Of tensors with the same bytes that nothing tells apart, pairs those whose names are most alike.
+void match_interchangeable(AlignmentState& state);
+/// Matches tensors that others, stacked along dimension 0, make up.
+void match_compositions(AlignmentState& state);
+/// Matches transposes and other permutations of dimensions.
+void match_transposes(AlignmentState& state);
+/// Pairs what is left, by name, role, rule, rounded values, or alike names, and says how the values
+/// of each pair are related.
+void match_rest(AlignmentState& state);
+
+/// Of links between names that only one side has, those that contradict the others: a block under
+/// another block's number, a query under the name of the key. Removes them from `links`.
+std::vector<Misplaced> take_misplaced(const WeightSet& a, const WeightSet& b,
+                                      std::vector<Link>* links);
+/// In words; one Exchange for each permutation.
+std::vector<Exchange> describe_misplaced(const WeightSet& a, const WeightSet& b,
+                                         const std::vector<Misplaced>& misplaced);
+
+/// What is tied on one side and not on the other.
+std::vector<TieDifference> tie_differences(const WeightSet& a, const WeightSet& b,
+                                           const std::vector<TensorMatch>& matches);
+
+}  // namespace samebits

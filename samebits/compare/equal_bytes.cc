@@ -1,0 +1,57 @@
+#include "samebits/compare/equal_bytes.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <memory>
+
+#include "samebits/base/parallel.h"
+
+namespace samebits {
+namespace {
+
+constexpr std::uint64_t kBlockBytes = 1 << 20;
+
+struct Block {
+  std::size_t pair;
+  std::uint64_t first, count;  // elements of a
+};
+
+// Both tensors have the same count of elements and of bytes.
+bool block_equal(const BytePair& pair, const Block& block, std::vector<std::uint8_t>* buffer_a,
+                 std::vector<std::uint8_t>* buffer_b) {
+  const Bytes a = pair.a->row_major_range(block.first, block.count, *buffer_a);
+  const Bytes b = pair.b->row_major_range(block.first, block.count, *buffer_b);
+  return std::memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace
+
+std::vector<bool> equal_bytes(const std::vector<BytePair>& pairs, int threads) {
+  std::vector<Block> blocks;
+  const auto different = std::make_unique<std::atomic<bool>[]>(pairs.size());
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const BytePair& pair = pairs[i];
+    different[i] = pair.a->nbytes() != pair.b->nbytes() || pair.a->numel() != pair.b->numel();
+    if (different[i]) continue;
+    const std::uint64_t step = kBlockBytes / itemsize(pair.a->dtype());
+    for (std::uint64_t first = 0; first < pair.a->numel(); first += step)
+      blocks.push_back({i, first, std::min(step, pair.a->numel() - first)});
+  }
+  constexpr std::size_t kRun = 4;  // blocks that share buffers
+  parallel_for((blocks.size() + kRun - 1) / kRun, threads, [&](std::size_t run) {
+    std::vector<std::uint8_t> buffer_a;
+    std::vector<std::uint8_t> buffer_b;
+    for (std::size_t i = run * kRun; i < std::min(blocks.size(), (run + 1) * kRun); ++i) {
+      const Block& block = blocks[i];
+      if (!different[block.pair].load(std::memory_order_relaxed) &&
+          !block_equal(pairs[block.pair], block, &buffer_a, &buffer_b))
+        different[block.pair].store(true, std::memory_order_relaxed);
+    }
+  });
+  std::vector<bool> equal(pairs.size());
+  for (std::size_t i = 0; i < pairs.size(); ++i) equal[i] = !different[i];
+  return equal;
+}
+
+}  // namespace samebits

@@ -1,0 +1,20 @@
+// Memory comparison of many tensors at once.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "samebits/tensor/tensor.h"
+
+namespace samebits {
+
+struct BytePair {
+  const TensorView* a;
+  const TensorView* b;
+};
+
+/// For each pair, whether the row-major bytes are the same (any shapes, so a reshape is no
+/// difference). Tensors of unlike nbytes differ. Each thread holds at most two blocks of 1 MiB.
+std::vector<bool> equal_bytes(const std::vector<BytePair>& pairs, int threads);
+
+}  // namespace samebits

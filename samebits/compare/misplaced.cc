@@ -1,0 +1,209 @@
+// Tensors whose bytes stand where others belong: found, and put into words.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "samebits/compare/alignment_state.h"
+#include "samebits/compare/name_pieces.h"
+
+namespace samebits {
+namespace {
+
+/// What the links say of each template of A: the template in B that most of them lead to.
+class TemplateVotes {
+ public:
+  TemplateVotes(const WeightSet& a, const WeightSet& b, const std::vector<Link>& links) {
+    std::map<std::string, std::map<std::string, std::size_t>> votes;
+    for (const Link& link : links) {
+      const std::string from = template_of(a[link.a].name);
+      ++votes[from][template_of(b[link.b].name)];
+      shapes_.try_emplace(from, a[link.a].view.shape());
+    }
+    for (const auto& [from, tos] : votes) winner_[from] = most_voted(from, tos);
+    swap_misnamed();
+  }
+
+  const std::string& winner(const std::string& from) const { return winner_.at(from); }
+
+ private:
+  static std::string most_voted(const std::string& from,
+                                const std::map<std::string, std::size_t>& tos) {
+    return std::max_element(tos.begin(), tos.end(),
+                            [&](const auto& x, const auto& y) {
+                              return std::pair(x.second, affinity(from, x.first)) <
+                                     std::pair(y.second, affinity(from, y.first));
+                            })
+        ->first;
+  }
+
+  // A query that leads to a k_proj and a key that leads to a q_proj, in every block: names say
+  // that they are exchanged where both would be more alike the other way round.
+  void swap_misnamed() {
+    constexpr std::size_t kMostTemplates = 1000;
+    if (winner_.size() > kMostTemplates) return;
+    for (bool again = true; again;) {
+      again = false;
+      for (auto x = winner_.begin(); x != winner_.end(); ++x) {
+        for (auto y = std::next(x); y != winner_.end(); ++y) again |= swap_if_more_alike(*x, *y);
+      }
+    }
+  }
+
+  bool swap_if_more_alike(std::pair<const std::string, std::string>& x,
+                          std::pair<const std::string, std::string>& y) const {
+    if (shapes_.at(x.first) != shapes_.at(y.first) || x.second == y.second) return false;
+    const double gain_x = shared_pieces(x.first, y.second) - shared_pieces(x.first, x.second);
+    const double gain_y = shared_pieces(y.first, x.second) - shared_pieces(y.first, y.second);
+    if (std::min(gain_x, gain_y) < 0 || gain_x + gain_y < 0.5) return false;
+    std::swap(x.second, y.second);
+    return true;
+  }
+
+  std::map<std::string, Shape> shapes_;
+  std::map<std::string, std::string> winner_;
+};
+
+// True where the numbers change and keep their order: blocks counted from 1 instead of 0.
+bool is_renumbering(const WeightSet& a, const WeightSet& b, const std::vector<Link>& links) {
+  std::map<std::vector<std::uint64_t>, std::vector<std::uint64_t>> numbers;
+  const auto values = [](const std::string& name) {
+    std::vector<std::uint64_t> read;
+    for (const std::string& text : name_numbers(name))
+      read.push_back(text.size() < 19 ? std::stoull(text) : ~0ULL);
+    return read;
+  };
+  for (const Link& link : links) numbers[values(a[link.a].name)] = values(b[link.b].name);
+  if (numbers.size() != links.size()) return false;
+  return std::is_sorted(numbers.begin(), numbers.end(),
+                        [](const auto& x, const auto& y) { return x.second < y.second; });
+}
+
+/// The words for one kind of exchange: what was held where, for which blocks.
+struct Move {
+  std::string home, place;  // "blocks.0.", "blocks.1."; "query", "key"
+  auto operator<=>(const Move&) const = default;
+};
+
+struct MoveNames {
+  std::vector<std::string> a, b;
+  std::set<std::string> blocks;  // the numbers in front of the difference
+};
+
+std::string without_dot(std::string text) {
+  if (!text.empty() && text.back() == '.') text.pop_back();
+  return text;
+}
+
+std::string joined_run(const Pieces& pieces, std::size_t begin, std::size_t end) {
+  std::string text;
+  for (std::size_t i = begin; i < end; ++i) text += pieces[i];
+  return text;
+}
+
+// The first place where two names differ; a number with the names in front of it, since
+// "0" alone says nothing.
+Move first_difference(const std::string& home, const std::string& place, std::string* block) {
+  const Pieces h = split_name(home);
+  const Pieces p = split_name(place);
+  const std::vector<Hunk> hunks = differing_hunks(h, p);
+  if (hunks.empty()) return {home, place};
+  Hunk hunk = hunks.front();
+  const bool number = hunk.a_begin < h.size() && is_number(h[hunk.a_begin]);
+  for (std::size_t i = 0; i < hunk.a_begin; ++i) {
+    if (is_number(h[i])) *block = without_dot(std::string(h[i]));
+  }
+  if (number) hunk.a_begin = hunk.b_begin = 0;
+  return {without_dot(joined_run(h, hunk.a_begin, hunk.a_end)),
+          without_dot(joined_run(p, hunk.b_begin, hunk.b_end))};
+}
+
+std::string list_text(const std::set<std::string>& items) {
+  constexpr std::size_t kMost = 6;
+  std::vector<std::string> sorted(items.begin(), items.end());
+  std::stable_sort(sorted.begin(), sorted.end(), [](const std::string& x, const std::string& y) {
+    return x.size() < y.size();  // numbers without leading zeros: by value
+  });
+  std::string text;
+  for (std::size_t i = 0; i < std::min(sorted.size(), kMost); ++i)
+    text += (i == 0 ? "" : ", ") + sorted[i];
+  if (sorted.size() > kMost) text += fmt::format(" and {} more", sorted.size() - kMost);
+  return text;
+}
+
+std::string where(const MoveNames& names) {
+  if (names.blocks.empty()) return "";
+  return fmt::format(" in {} {}", names.blocks.size() == 1 ? "block" : "blocks",
+                     list_text(names.blocks));
+}
+
+}  // namespace
+
+std::vector<Misplaced> take_misplaced(const WeightSet& a, const WeightSet& b,
+                                      std::vector<Link>* links) {
+  const TemplateVotes votes(a, b, *links);
+  std::map<std::string, std::vector<Link>> by_template;
+  for (const Link& link : *links) by_template[template_of(a[link.a].name)].push_back(link);
+  std::vector<Misplaced> misplaced;
+  links->clear();
+  for (const auto& [from, group] : by_template) {
+    const std::string& to = votes.winner(from);
+    std::vector<Link> regular;
+    for (const Link& link : group) {
+      if (template_of(b[link.b].name) == to) regular.push_back(link);
+    }
+    const bool renumbered = is_renumbering(a, b, regular);
+    for (const Link& link : group) {
+      const bool trusted = renumbered && template_of(b[link.b].name) == to;
+      const auto home = b.find(fill_template(to, name_numbers(a[link.a].name)));
+      const bool moved =
+          !trusted && home && *home != link.b && b[*home].view.shape() == b[link.b].view.shape();
+      if (moved) {
+        misplaced.push_back({link, *home});
+      } else {
+        links->push_back(link);
+      }
+    }
+  }
+  return misplaced;
+}
+
+std::vector<Exchange> describe_misplaced(const WeightSet& a, const WeightSet& b,
+                                         const std::vector<Misplaced>& misplaced) {
+  std::map<Move, MoveNames> moves;
+  for (const Misplaced& each : misplaced) {
+    const std::string& held = a[each.link.a].name;
+    const std::string& place = b[each.link.b].name;
+    const std::string& home = each.expected == each.link.b ? held : b[each.expected].name;
+    std::string block;
+    MoveNames& names = moves[first_difference(home, place, &block)];
+    names.a.push_back(held);
+    names.b.push_back(place);
+    if (!block.empty()) names.blocks.insert(block);
+  }
+  std::vector<Exchange> exchanges;
+  std::set<Move> done;
+  for (auto& [move, names] : moves) {
+    if (done.contains(move)) continue;
+    const Move back{move.place, move.home};
+    const auto other = moves.find(back);
+    Exchange exchange{names.a, names.b, ""};
+    if (other != moves.end() && move != back) {
+      done.insert(back);
+      exchange.names_a.insert(exchange.names_a.end(), other->second.a.begin(),
+                              other->second.a.end());
+      exchange.names_b.insert(exchange.names_b.end(), other->second.b.begin(),
+                              other->second.b.end());
+      exchange.summary =
+          fmt::format("{} and {} are exchanged{}", move.home, move.place, where(names));
+    } else {
+      exchange.summary =
+          fmt::format("{} holds what belongs to {}{}", move.place, move.home, where(names));
+    }
+    exchanges.push_back(std::move(exchange));
+  }
+  return exchanges;
+}
+
+}  // namespace samebits

@@ -1,0 +1,208 @@
+#include "samebits/compare/name_pieces.h"
+
+#include <algorithm>
+
+namespace samebits {
+namespace {
+
+// Longer names are compared as a whole: real ones have up to 20 pieces.
+constexpr std::size_t kMostPieces = 64;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+std::string_view without_dot(std::string_view piece) {
+  if (!piece.empty() && piece.back() == '.') piece.remove_suffix(1);
+  return piece;
+}
+
+// Where the digits of a component begin: after its last '_', or at its start. npos: nowhere.
+std::size_t number_start(std::string_view component) {
+  std::size_t start = component.size();
+  while (start > 0 && is_digit(component[start - 1])) --start;
+  if (start == component.size()) return std::string_view::npos;
+  return start == 0 || component[start - 1] == '_' ? start : std::string_view::npos;
+}
+
+// "ln_1.weight" is a layer and "encoder_layer_1.ln_1.weight" a block, which holds layers.
+void add_component(std::string_view component, std::string_view rest, Pieces* pieces) {
+  const std::size_t start = number_start(without_dot(component));
+  const bool holds_layers = rest.find('.') != std::string_view::npos;
+  if (start == std::string_view::npos || start == 0 || !holds_layers)
+    return pieces->push_back(component);
+  pieces->push_back(component.substr(0, start));
+  pieces->push_back(component.substr(start));
+}
+
+// The words of a piece: "layernorm_before." has two.
+std::vector<std::string_view> words_of(std::string_view piece) {
+  std::vector<std::string_view> words;
+  piece = without_dot(piece);
+  while (!piece.empty()) {
+    const std::size_t end = std::min(piece.find('_'), piece.size());
+    if (end > 0) words.push_back(piece.substr(0, end));
+    piece.remove_prefix(std::min(end + 1, piece.size()));
+  }
+  return words;
+}
+
+bool abbreviates(std::string_view a, std::string_view b) {
+  return a.size() < b.size() ? b.starts_with(a) : a.starts_with(b);
+}
+
+double alike(std::string_view a, std::string_view b) {
+  if (without_dot(a) == without_dot(b)) return 1;
+  if (is_number(a) || is_number(b)) return 0;
+  const auto words_a = words_of(a);
+  const auto words_b = words_of(b);
+  if (words_a.empty() || words_b.empty()) return 0;
+  if (abbreviates(words_a[0], words_b[0])) return 0.8;
+  for (const std::string_view word : words_a) {
+    if (std::find(words_b.begin(), words_b.end(), word) != words_b.end()) return 0.5;
+  }
+  return 0;
+}
+
+/// The table of the best alignments of all tails of two names.
+class Alignments {
+ public:
+  Alignments(const Pieces& a, const Pieces& b) : a_(a), b_(b), cells_((a.size() + 1) * width()) {
+    for (std::size_t i = a.size() + 1; i-- > 0;) {
+      for (std::size_t j = b.size() + 1; j-- > 0;) fill(i, j);
+    }
+  }
+
+  std::vector<Hunk> hunks() const {
+    std::vector<Hunk> found;
+    bool open = false;
+    for (std::size_t i = 0, j = 0; i < a_.size() || j < b_.size();) {
+      const Step step = cell(i, j).step[open ? 1 : 0];
+      if (step == Step::keep) {
+        open = false;
+      } else if (!open) {
+        found.push_back({i, i, j, j});
+        open = true;
+      }
+      i += step != Step::insert ? 1 : 0;
+      j += step != Step::erase ? 1 : 0;
+      if (open) {
+        found.back().a_end = i;
+        found.back().b_end = j;
+      }
+    }
+    return found;
+  }
+
+ private:
+  enum class Step : std::uint8_t { keep, erase, insert };
+  struct Cell {
+    int score[2] = {0, 0};  // 1000 for each kept piece, -1 for each hunk; [1]: inside a hunk
+    Step step[2] = {Step::keep, Step::keep};
+  };
+
+  std::size_t width() const { return b_.size() + 1; }
+  const Cell& cell(std::size_t i, std::size_t j) const { return cells_[i * width() + j]; }
+
+  void fill(std::size_t i, std::size_t j) {
+    if (i == a_.size() && j == b_.size()) return;
+    for (int open = 0; open < 2; ++open) {
+      int best = -1'000'000;
+      Step step = Step::keep;
+      const auto offer = [&](int score, Step by) {
+        if (score <= best) return;
+        best = score;
+        step = by;
+      };
+      const int start = open == 1 ? 0 : -1;
+      if (i < a_.size() && j < b_.size() && a_[i] == b_[j])
+        offer(cell(i + 1, j + 1).score[0] + 1000, Step::keep);
+      if (i < a_.size()) offer(cell(i + 1, j).score[1] + start, Step::erase);
+      if (j < b_.size()) offer(cell(i, j + 1).score[1] + start, Step::insert);
+      cells_[i * width() + j].score[open] = best;
+      cells_[i * width() + j].step[open] = step;
+    }
+  }
+
+  const Pieces& a_;
+  const Pieces& b_;
+  std::vector<Cell> cells_;
+};
+
+}  // namespace
+
+Pieces split_name(std::string_view name) {
+  Pieces pieces;
+  while (!name.empty()) {
+    const std::size_t dot = name.find('.');
+    const std::size_t size = dot == std::string_view::npos ? name.size() : dot + 1;
+    add_component(name.substr(0, size), name.substr(size), &pieces);
+    name.remove_prefix(size);
+  }
+  return pieces;
+}
+
+bool is_number(std::string_view piece) {
+  piece = without_dot(piece);
+  return !piece.empty() && std::all_of(piece.begin(), piece.end(), is_digit);
+}
+
+std::string templated(std::string_view piece) {
+  if (!is_number(piece)) return std::string(piece);
+  return piece.back() == '.' ? "{n}." : "{n}";
+}
+
+std::string template_of(std::string_view name) {
+  std::string text;
+  for (const std::string_view piece : split_name(name)) text += templated(piece);
+  return text;
+}
+
+std::vector<std::string> name_numbers(std::string_view name) {
+  std::vector<std::string> numbers;
+  for (const std::string_view piece : split_name(name)) {
+    if (is_number(piece)) numbers.emplace_back(without_dot(piece));
+  }
+  return numbers;
+}
+
+std::string fill_template(std::string_view text, const std::vector<std::string>& numbers) {
+  constexpr std::string_view kPlace = "{n}";
+  std::string name;
+  std::size_t used = 0;
+  while (true) {
+    const std::size_t at = text.find(kPlace);
+    name += text.substr(0, at);
+    if (at == std::string_view::npos) break;
+    if (used == numbers.size()) return "";
+    name += numbers[used++];
+    text.remove_prefix(at + kPlace.size());
+  }
+  return used == numbers.size() ? name : "";
+}
+
+std::vector<Hunk> differing_hunks(const Pieces& a, const Pieces& b) {
+  if (a.size() > kMostPieces || b.size() > kMostPieces) return {{0, a.size(), 0, b.size()}};
+  return Alignments(a, b).hunks();
+}
+
+double shared_pieces(std::string_view a, std::string_view b) {
+  const Pieces pieces_a = split_name(a);
+  const Pieces pieces_b = split_name(b);
+  if (pieces_a.size() > kMostPieces || pieces_b.size() > kMostPieces) return 0;
+  std::vector<double> row(pieces_b.size() + 1, 0);  // best sums of tails
+  for (std::size_t i = pieces_a.size(); i-- > 0;) {
+    double diagonal = 0;
+    for (std::size_t j = pieces_b.size(); j-- > 0;) {
+      const double below = row[j];
+      row[j] = std::max({below, row[j + 1], diagonal + alike(pieces_a[i], pieces_b[j])});
+      diagonal = below;
+    }
+  }
+  return row[0];
+}
+
+double affinity(std::string_view a, std::string_view b) {
+  const std::size_t pieces = split_name(a).size() + split_name(b).size();
+  return pieces == 0 ? 1 : 2 * shared_pieces(a, b) / static_cast<double>(pieces);
+}
+
+}  // namespace samebits

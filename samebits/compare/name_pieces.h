@@ -1,0 +1,43 @@
+// Tensor names as pieces: what lies between dots, and the numbers of blocks among them.
+//
+// "encoder.layer.11.output.dense.weight" has the pieces "encoder." "layer." "11." "output."
+// "dense." "weight"; torchvision's "encoder_layer_3.ln_1.weight" has "encoder_layer_" "3."
+// "ln_1." "weight". Joined, they are the name.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace samebits {
+
+using Pieces = std::vector<std::string_view>;  // borrow from the name
+
+Pieces split_name(std::string_view name);
+/// "11." and "11", but not "fc1.".
+bool is_number(std::string_view piece);
+/// The piece, or "{n}." for a number.
+std::string templated(std::string_view piece);
+/// The name with "{n}" for every number, and the numbers.
+std::string template_of(std::string_view name);
+std::vector<std::string> name_numbers(std::string_view name);
+/// The template with these numbers in place of its "{n}", in order; "" where their count differs.
+std::string fill_template(std::string_view text, const std::vector<std::string>& numbers);
+
+/// A run of pieces of `a` that stands for a run of pieces of `b`; either may be empty.
+struct Hunk {
+  std::size_t a_begin = 0, a_end = 0;
+  std::size_t b_begin = 0, b_end = 0;
+};
+
+/// Where two names differ: the fewest pieces, and of those choices the fewest hunks.
+std::vector<Hunk> differing_hunks(const Pieces& a, const Pieces& b);
+
+/// How many pieces two names share, in order: one for the same piece, less for one that people
+/// use for the other ("q_proj" for "query").
+double shared_pieces(std::string_view a, std::string_view b);
+/// That, as a part of their pieces: 0 to 1.
+double affinity(std::string_view a, std::string_view b);
+
+}  // namespace samebits

@@ -1,0 +1,33 @@
+// A run of a tensor's elements as doubles.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "samebits/tensor/tensor.h"
+
+namespace samebits {
+
+/// The real type that an element is made of: float32 for complex64, else the type itself.
+DType component_type(DType type);
+/// How many of them a tensor has.
+std::uint64_t component_count(const TensorView& view);
+
+/// Loads runs of one tensor, reusing its memory.
+class NumberBlock {
+ public:
+  /// Components [first, first + count), as numbers and as they are stored. Both are valid until
+  /// the next call. Requires has_element_values(component_type(view.dtype())); for complex types
+  /// even `first` and `count`.
+  void load(const TensorView& view, std::uint64_t first, std::uint64_t count);
+  std::span<const double> numbers() const { return numbers_; }
+  Bytes raw() const { return raw_; }
+
+ private:
+  std::vector<std::uint8_t> buffer_;
+  std::vector<double> numbers_;
+  Bytes raw_;
+};
+
+}  // namespace samebits

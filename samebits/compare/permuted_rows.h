@@ -1,0 +1,14 @@
+// Whether one tensor is another with its rows, or its columns, in another order.
+#pragma once
+
+#include <string>
+
+#include "samebits/tensor/tensor.h"
+
+namespace samebits {
+
+/// "rows permuted", "columns permuted", or "". Rows are slices along dimension 0, columns along
+/// dimension 1. `norm_ratio` is |B| / |A|, which tells most pairs apart without reading them.
+std::string permutation_pattern(const TensorView& a, const TensorView& b, double norm_ratio);
+
+}  // namespace samebits

@@ -1,0 +1,277 @@
+#include "samebits/compare/rename_rules.h"
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include "samebits/compare/name_pieces.h"
+
+namespace samebits {
+namespace {
+
+constexpr int kRounds = 4;  // of learning; what they leave unexplained becomes a whole name
+
+std::string joined(const std::vector<std::string>& pieces) {
+  return std::accumulate(pieces.begin(), pieces.end(), std::string());
+}
+
+std::vector<std::string> templated_run(const Pieces& pieces, std::size_t begin, std::size_t end) {
+  std::vector<std::string> run;
+  for (std::size_t i = begin; i < end; ++i) run.push_back(templated(pieces[i]));
+  return run;
+}
+
+// The pieces that all of the names begin with, short of numbers and of whole names.
+std::vector<std::string> common_lead(const std::vector<NamePair>& examples,
+                                     std::string NamePair::* side) {
+  std::vector<std::string> lead;
+  bool first = true;
+  for (const NamePair& example : examples) {
+    const Pieces pieces = split_name(example.*side);
+    std::size_t same = 0;
+    while (same + 1 < pieces.size() && !is_number(pieces[same]) &&
+           (first || (same < lead.size() && lead[same] == pieces[same])))
+      ++same;
+    if (first) lead.assign(pieces.begin(), pieces.begin() + static_cast<std::ptrdiff_t>(same));
+    lead.resize(same);
+    first = false;
+  }
+  return lead;
+}
+
+// What stands in `longer` in front of the first piece of `shorter`: all of it where that is empty.
+std::string in_front(const std::vector<std::string>& longer,
+                     const std::vector<std::string>& shorter) {
+  const auto end =
+      shorter.empty() ? longer.end() : std::find(longer.begin(), longer.end(), shorter[0]);
+  if (end == longer.end() && !shorter.empty()) return "";
+  return std::accumulate(longer.begin(), end, std::string());
+}
+
+}  // namespace
+
+/// An example without its prefixes. The pieces borrow from the learner's names.
+struct RenameRules::Example {
+  std::string a, b;
+  Pieces pieces_a, pieces_b;
+  std::vector<Hunk> hunks;
+};
+
+class RenameRules::Learner {
+ public:
+  Learner(RenameRules* rules, const std::vector<NamePair>& stripped) : rules_(*rules) {
+    examples_.reserve(stripped.size());
+    for (const NamePair& pair : stripped) {
+      Example& example = examples_.emplace_back();
+      example.a = pair.a;
+      example.b = pair.b;
+      example.pieces_a = split_name(example.a);
+      example.pieces_b = split_name(example.b);
+      example.hunks = differing_hunks(example.pieces_a, example.pieces_b);
+    }
+  }
+
+  void run() {
+    for (int round = 0; round < kRounds; ++round) {
+      make_rules();
+      if (!sharpen()) return;
+    }
+    make_rules();
+    for (const Example& example : examples_) {
+      if (rules_.transform(example.a, nullptr) != example.b) add_whole(example);
+    }
+  }
+
+ private:
+  /// Every hunk with the context that it needs so far; of several meanings the most frequent.
+  void make_rules() {
+    std::map<std::vector<std::string>, std::map<std::vector<std::string>, std::size_t>> meanings;
+    std::map<std::vector<std::string>, std::string> hunk_of;
+    for (const Example& example : examples_) {
+      for (std::size_t i = 0; i < example.hunks.size(); ++i) {
+        const Hunk wide = widened(example, i);
+        auto from = templated_run(example.pieces_a, wide.a_begin, wide.a_end);
+        hunk_of[from] = hunk_text(example, i);
+        ++meanings[std::move(from)][templated_run(example.pieces_b, wide.b_begin, wide.b_end)];
+      }
+    }
+    rules_.rules_.clear();
+    for (const auto& [from, tos] : meanings) {
+      const auto most = std::max_element(
+          tos.begin(), tos.end(), [](const auto& x, const auto& y) { return x.second < y.second; });
+      if (!from.empty()) rules_.rules_.push_back({from, most->first, hunk_of[from]});
+    }
+    std::stable_sort(rules_.rules_.begin(), rules_.rules_.end(),
+                     [](const Rule& x, const Rule& y) { return x.from.size() > y.from.size(); });
+  }
+
+  /// Asks for more context where a rule did what an example does not show. False where all agree.
+  bool sharpen() {
+    std::set<std::string> ambiguous;
+    bool wrong = false;
+    for (const Example& example : examples_) {
+      std::vector<Fired> fired;
+      if (rules_.transform(example.a, &fired) == example.b) continue;
+      wrong = true;
+      const std::size_t before = ambiguous.size();
+      for (const Fired& each : fired) {
+        if (!shows(example, rules_.rules_[each.rule], each.at))
+          ambiguous.insert(rules_.rules_[each.rule].hunk);
+      }
+      if (ambiguous.size() > before) continue;
+      for (std::size_t i = 0; i < example.hunks.size(); ++i)
+        ambiguous.insert(hunk_text(example, i));
+    }
+    for (const std::string& hunk : ambiguous) ++context_[hunk];
+    return wrong;
+  }
+
+  bool shows(const Example& example, const Rule& rule, std::size_t at) const {
+    for (std::size_t i = 0; i < example.hunks.size(); ++i) {
+      const Hunk wide = widened(example, i);
+      if (wide.a_begin == at &&
+          templated_run(example.pieces_a, wide.a_begin, wide.a_end) == rule.from &&
+          templated_run(example.pieces_b, wide.b_begin, wide.b_end) == rule.to)
+        return true;
+    }
+    return false;
+  }
+
+  static std::string hunk_text(const Example& example, std::size_t i) {
+    const Hunk& hunk = example.hunks[i];
+    return joined(templated_run(example.pieces_a, hunk.a_begin, hunk.a_end));
+  }
+
+  /// The hunk with kept pieces in front of it; one that erases or inserts has at least one, or the
+  /// piece behind it.
+  Hunk widened(const Example& example, std::size_t i) const {
+    Hunk hunk = example.hunks[i];
+    const auto asked = context_.find(hunk_text(example, i));
+    const bool bare = hunk.a_begin == hunk.a_end || hunk.b_begin == hunk.b_end;
+    const std::size_t wanted =
+        (asked == context_.end() ? 0 : asked->second) + (bare ? std::size_t{1} : std::size_t{0});
+    const std::size_t kept = hunk.a_begin - (i == 0 ? 0 : example.hunks[i - 1].a_end);
+    const std::size_t taken = std::min(wanted, kept);
+    hunk.a_begin -= taken;
+    hunk.b_begin -= taken;
+    if (bare && taken == 0 && hunk.a_end < example.pieces_a.size()) {
+      ++hunk.a_end;
+      ++hunk.b_end;
+    }
+    return hunk;
+  }
+
+  void add_whole(const Example& example) {
+    const bool same_numbers = name_numbers(example.a) == name_numbers(example.b);
+    if (same_numbers) {
+      const auto [at, added] =
+          rules_.whole_.try_emplace(template_of(example.a), template_of(example.b));
+      if (added || at->second == template_of(example.b)) return;
+    }
+    rules_.whole_[example.a] = example.b;
+  }
+
+  RenameRules& rules_;
+  std::vector<Example> examples_;
+  std::map<std::string, std::size_t> context_;  // pieces in front, by hunk
+};
+
+void RenameRules::find_prefix(const std::vector<NamePair>& examples) {
+  const auto lead_a = common_lead(examples, &NamePair::a);
+  const auto lead_b = common_lead(examples, &NamePair::b);
+  prefix_b_ = in_front(lead_b, lead_a);
+  if (prefix_b_.empty()) prefix_a_ = in_front(lead_a, lead_b);
+}
+
+RenameRules RenameRules::learn(const std::vector<NamePair>& examples) {
+  RenameRules rules;
+  rules.find_prefix(examples);
+  std::vector<NamePair> stripped;
+  stripped.reserve(examples.size());
+  for (const NamePair& example : examples) {
+    stripped.push_back(
+        {example.a.substr(rules.prefix_a_.size()), example.b.substr(rules.prefix_b_.size())});
+  }
+  Learner(&rules, stripped).run();
+  return rules;
+}
+
+std::string_view RenameRules::strip(std::string_view name, bool* stripped) const {
+  *stripped = name.starts_with(prefix_a_);
+  return *stripped ? name.substr(prefix_a_.size()) : name;
+}
+
+const std::string* RenameRules::whole_name(std::string_view stripped) const {
+  if (whole_.empty()) return nullptr;
+  auto at = whole_.find(std::string(stripped));
+  if (at == whole_.end()) at = whole_.find(template_of(stripped));
+  return at == whole_.end() ? nullptr : &at->second;
+}
+
+std::string RenameRules::transform(std::string_view stripped, std::vector<Fired>* fired) const {
+  const Pieces pieces = split_name(stripped);
+  std::vector<std::string> templates = templated_run(pieces, 0, pieces.size());
+  std::string name;
+  for (std::size_t at = 0; at < pieces.size();) {
+    const auto fits = [&](const Rule& rule) {
+      return rule.from.size() <= pieces.size() - at &&
+             std::equal(rule.from.begin(), rule.from.end(),
+                        templates.begin() + static_cast<std::ptrdiff_t>(at));
+    };
+    const auto rule = std::find_if(rules_.begin(), rules_.end(), fits);
+    if (rule == rules_.end()) {
+      name += pieces[at++];
+      continue;
+    }
+    std::vector<std::string> numbers;
+    for (std::size_t i = at; i < at + rule->from.size(); ++i) {
+      if (is_number(pieces[i])) numbers.push_back(name_numbers(pieces[i])[0]);
+    }
+    name += fill_template(joined(rule->to), numbers);
+    if (fired != nullptr) fired->push_back({static_cast<std::size_t>(rule - rules_.begin()), at});
+    at += rule->from.size();
+  }
+  return name;
+}
+
+std::string RenameRules::apply(std::string_view name) const {
+  bool stripped = false;
+  const std::string_view rest = strip(name, &stripped);
+  const std::string front = stripped ? prefix_b_ : "";
+  if (const std::string* whole = whole_name(rest)) {
+    const bool is_template = whole->find("{n}") != std::string::npos;
+    return front + (is_template ? fill_template(*whole, name_numbers(rest)) : *whole);
+  }
+  return front + transform(rest, nullptr);
+}
+
+std::vector<RenameRule> RenameRules::used_by(const std::vector<std::string>& names) const {
+  RenameRule prefix{prefix_a_, prefix_b_, 0};
+  std::vector<std::uint32_t> counts(rules_.size(), 0);
+  std::map<std::string, std::uint32_t> whole;
+  for (const std::string& name : names) {
+    bool stripped = false;
+    const std::string_view rest = strip(name, &stripped);
+    prefix.count += stripped && prefix_a_ != prefix_b_ ? 1 : 0;
+    if (whole_name(rest) != nullptr) {
+      const std::string literal(rest);
+      ++whole[whole_.contains(literal) ? literal : template_of(rest)];
+      continue;
+    }
+    std::vector<Fired> fired;
+    (void)transform(rest, &fired);
+    for (const Fired& each : fired) ++counts[each.rule];
+  }
+  std::vector<RenameRule> used;
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    if (counts[i] > 0) used.push_back({joined(rules_[i].from), joined(rules_[i].to), counts[i]});
+  }
+  for (const auto& [from, count] : whole) used.push_back({from, whole_.at(from), count});
+  std::stable_sort(used.begin(), used.end(), [](const RenameRule& x, const RenameRule& y) {
+    return x.count != y.count ? x.count > y.count : x.from < y.from;
+  });
+  if (prefix.count > 0) used.insert(used.begin(), prefix);
+  return used;
+}
+
+}  // namespace samebits

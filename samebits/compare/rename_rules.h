@@ -1,0 +1,61 @@
+// Rules that turn the names of one state_dict into those of another, learnt from examples.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace samebits {
+
+/// from and to are templates: "{n}" stands for a number, the same in both ("layers.{n}." to
+/// "encoder.layer.{n}."). A prefix that B adds is {"", "model."}.
+struct RenameRule {
+  std::string from, to;
+  std::uint32_t count = 0;  // tensors that it accounts for
+};
+
+struct NamePair {
+  std::string a, b;
+};
+
+/// Few rules that, together, map every example's a to its b: a prefix that one side has; runs of
+/// pieces (see name_pieces.h) that stand for others, with as many pieces in front as it takes to
+/// tell them apart; whole names where that is not enough. Applied from left to right, the longest
+/// that fits first, after the prefix.
+class RenameRules {
+ public:
+  static RenameRules learn(const std::vector<NamePair>& examples);
+
+  /// The name in B of A's `name`; the name itself where no rule applies.
+  std::string apply(std::string_view name) const;
+
+  /// Those that `names` of A need, with how many of them; the prefix leads, then the most used.
+  std::vector<RenameRule> used_by(const std::vector<std::string>& names) const;
+
+ private:
+  struct Rule {
+    std::vector<std::string> from, to;  // pieces, numbers as "{n}."
+    std::string hunk;                   // `from` without the pieces in front
+  };
+  struct Fired {
+    std::size_t rule;
+    std::size_t at;  // the piece of the stripped name
+  };
+  struct Example;
+  class Learner;
+
+  void find_prefix(const std::vector<NamePair>& examples);
+  std::string_view strip(std::string_view name, bool* stripped) const;
+  std::string transform(std::string_view stripped, std::vector<Fired>* fired) const;
+  const std::string* whole_name(std::string_view stripped) const;
+
+  std::string prefix_a_, prefix_b_;
+  std::vector<Rule> rules_;                   // the longest first
+  std::map<std::string, std::string> whole_;  // names or templates of whole stripped names
+};
+
+}  // namespace samebits

@@ -1,0 +1,45 @@
+#include "samebits/compare/rounded_digest.h"
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "samebits/compare/number_block.h"
+#include "samebits/compare/rounding.h"
+
+namespace samebits {
+namespace {
+
+constexpr std::uint64_t kBlock = 1 << 14;
+
+Bytes bytes_of(const void* data, std::size_t size) {
+  return {static_cast<const std::uint8_t*>(data), size};
+}
+
+}  // namespace
+
+Digest128 rounded_digest(const TensorView& view, DType type) {
+  NumberBlock block;
+  std::vector<double> rounded;
+  std::vector<std::uint64_t> digests;
+  for (std::uint64_t at = 0; at < view.numel(); at += kBlock) {
+    block.load(view, at, std::min(kBlock, view.numel() - at));
+    rounded.clear();
+    // Adding 0 makes -0 the same as 0.
+    for (const double number : block.numbers()) rounded.push_back(round_to(type, number) + 0.0);
+    const Digest128 digest = fast_digest(bytes_of(rounded.data(), rounded.size() * sizeof(double)));
+    digests.insert(digests.end(), {digest.high, digest.low});
+  }
+  return fast_digest(bytes_of(digests.data(), digests.size() * sizeof(std::uint64_t)));
+}
+
+bool has_many_values(const TensorView& view) {
+  constexpr std::uint64_t kSample = 4096;
+  constexpr std::size_t kMany = 16;
+  NumberBlock block;
+  const std::uint64_t count = component_count(view);
+  block.load(view, 0, std::min(kSample, count) / 2 * 2);
+  return std::set<double>(block.numbers().begin(), block.numbers().end()).size() > kMany;
+}
+
+}  // namespace samebits

@@ -1,0 +1,99 @@
+// Tensors that share their elements: saved once, twice, or apart.
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "samebits/compare/alignment_state.h"
+
+namespace samebits {
+namespace {
+
+using Group = std::vector<std::uint32_t>;
+
+std::vector<Group> tied_groups(const WeightSet& set) {
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::vector<Group>> by_place;
+  for (std::uint32_t i = 0; i < set.tensors().size(); ++i) {
+    auto& groups = by_place[{set[i].storage, set[i].view.byte_offset()}];
+    const auto same = std::find_if(groups.begin(), groups.end(), [&](const Group& group) {
+      return share_elements(set[group[0]], set[i]);
+    });
+    if (same == groups.end()) {
+      groups.push_back({i});
+    } else {
+      same->push_back(i);
+    }
+  }
+  std::vector<Group> tied;
+  for (auto& [place, groups] : by_place) {
+    for (Group& group : groups) {
+      if (group.size() > 1) tied.push_back(std::move(group));
+    }
+  }
+  std::sort(tied.begin(), tied.end());
+  return tied;
+}
+
+/// One side's ties held against the other side.
+class TieFinder {
+ public:
+  TieFinder(const WeightSet& own, const WeightSet& other,
+            std::map<std::uint32_t, std::uint32_t> partner, bool own_is_a)
+      : own_(own), other_(other), partner_(std::move(partner)), own_is_a_(own_is_a) {}
+
+  void run(std::vector<TieDifference>* found) const {
+    for (const Group& group : tied_groups(own_)) {
+      std::vector<std::string> names;
+      std::vector<std::string> partners;
+      std::vector<std::uint32_t> there;
+      for (const std::uint32_t i : group) {
+        names.push_back(own_[i].name);
+        const auto at = partner_.find(i);
+        if (at == partner_.end()) continue;
+        there.push_back(at->second);
+        partners.push_back(other_[at->second].name);
+      }
+      if (there.empty()) continue;
+      const bool tied_there = std::all_of(there.begin(), there.end(), [&](std::uint32_t i) {
+        return share_elements(other_[there[0]], other_[i]);
+      });
+      if (there.size() == group.size() && tied_there) continue;
+      const std::string what = fmt::format("{} share one storage on the {}",
+                                           fmt::join(names, " and "), own_is_a_ ? "left" : "right");
+      const std::string but =
+          there.size() < group.size()
+              ? fmt::format("stand only as {} on the {}", fmt::join(partners, " and "),
+                            own_is_a_ ? "right" : "left")
+              : fmt::format("are apart on the {}", own_is_a_ ? "right" : "left");
+      TieDifference difference{names, partners, what + " and " + but};
+      if (!own_is_a_) std::swap(difference.names_a, difference.names_b);
+      found->push_back(std::move(difference));
+    }
+  }
+
+ private:
+  const WeightSet& own_;
+  const WeightSet& other_;
+  std::map<std::uint32_t, std::uint32_t> partner_;
+  bool own_is_a_;
+};
+
+}  // namespace
+
+std::vector<TieDifference> tie_differences(const WeightSet& a, const WeightSet& b,
+                                           const std::vector<TensorMatch>& matches) {
+  std::map<std::uint32_t, std::uint32_t> a_to_b;
+  std::map<std::uint32_t, std::uint32_t> b_to_a;
+  for (const TensorMatch& match : matches) {
+    if (match.a.size() != 1 || match.b.size() != 1) continue;
+    a_to_b[match.a[0]] = match.b[0];
+    b_to_a[match.b[0]] = match.a[0];
+  }
+  std::vector<TieDifference> found;
+  TieFinder(a, b, std::move(a_to_b), true).run(&found);
+  TieFinder(b, a, std::move(b_to_a), false).run(&found);
+  return found;
+}
+
+}  // namespace samebits

@@ -1,0 +1,48 @@
+// A model's weights by name.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "samebits/tensor/digest.h"
+#include "samebits/tensor/tensor.h"
+
+namespace samebits {
+
+struct NamedTensor {
+  std::string name;
+  TensorView view;            // borrows; must outlive the comparison
+  std::uint32_t storage = 0;  // tensors with equal numbers share a storage (tied weights)
+  bool readable =
+      true;  // false: the file has no bytes for it; never equal to anything, verdict unknown
+  /// What the tensor is in its model, where a table of names knows it: "3:query.weight"; for one
+  /// that is several stacked along dimension 0, each of them in order. Empty: not known. Equal
+  /// roles on two sides belong together whatever the names.
+  std::vector<std::string> roles;
+};
+
+/// A model's weights, with digests that are computed once, however many comparisons use them.
+class WeightSet {
+ public:
+  WeightSet() = default;
+  explicit WeightSet(std::vector<NamedTensor> tensors);
+  const std::vector<NamedTensor>& tensors() const { return tensors_; }
+  const NamedTensor& operator[](std::uint32_t index) const { return tensors_[index]; }
+  /// Index of a name, or nothing.
+  std::optional<std::uint32_t> find(const std::string& name) const;
+  /// Computes the digests of the given tensors that are not yet known.
+  void compute_digests(const std::vector<std::uint32_t>& which, int threads);
+  const std::optional<Digest128>& digest(std::uint32_t index) const { return digests_[index]; }
+
+ private:
+  std::vector<NamedTensor> tensors_;
+  std::vector<std::uint32_t> by_name_;  // indexes sorted by name
+  std::vector<std::optional<Digest128>> digests_;
+};
+
+/// Both of these tensors see the same elements of one storage.
+bool share_elements(const NamedTensor& x, const NamedTensor& y);
+
+}  // namespace samebits

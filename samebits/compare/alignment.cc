@@ -110,7 +110,7 @@ WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOption
   match_rest(state);
   WeightComparison comparison;
   comparison.rules = rules_of(state);
-  comparison.exchanges = describe_misplaced(a, b, state.misplaced);
+  comparison.exchanges = describe_misplaced(a, b, state.misplaced());
   comparison.exchanges.insert(comparison.exchanges.end(), state.exchanges.begin(),
                               state.exchanges.end());
   comparison.unreadable = std::move(state.unreadable);

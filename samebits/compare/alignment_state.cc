@@ -55,7 +55,16 @@ void AlignmentState::match(Link link, MatchKind kind, std::string how) {
   match({.a = {link.a}, .b = {link.b}, .kind = kind, .how = std::move(how), .stats = {}});
 }
 
+void AlignmentState::misplace(const Misplaced& found) {
+  misplaced_.push_back(found);
+  if (found.expected == found.link.b) return;
+  home_in_b_[found.link.a] = found.expected;
+  home_in_a_[found.expected] = found.link.a;
+}
+
 std::optional<std::uint32_t> AlignmentState::by_name_or_role(std::uint32_t index_a) const {
+  if (const auto home = home_in_b_.find(index_a); home != home_in_b_.end() && free_b(home->second))
+    return home->second;
   std::optional<std::uint32_t> found = b_.find(a_[index_a].name);
   if (!found) {
     found = by_role(a_[index_a], role_b_);
@@ -66,6 +75,8 @@ std::optional<std::uint32_t> AlignmentState::by_name_or_role(std::uint32_t index
 }
 
 std::optional<std::uint32_t> AlignmentState::back_by_name_or_role(std::uint32_t index_b) const {
+  if (const auto home = home_in_a_.find(index_b); home != home_in_a_.end() && free_a(home->second))
+    return home->second;
   std::optional<std::uint32_t> found = a_.find(b_[index_b].name);
   if (!found) {
     found = by_role(b_[index_b], role_a_);

@@ -40,6 +40,10 @@ class AlignmentState {
   const std::vector<TensorMatch>& matches() const { return matches_; }
   std::vector<TensorMatch>& matches() { return matches_; }
 
+  /// Notes that B holds a tensor of A in the wrong place, which belongs to its home from now on.
+  void misplace(const Misplaced& found);
+  const std::vector<Misplaced>& misplaced() const { return misplaced_; }
+
   /// The free tensor of B that belongs to a free one of A by name, or else by role.
   std::optional<std::uint32_t> by_name_or_role(std::uint32_t index_a) const;
   /// The same, seen from B.
@@ -53,7 +57,6 @@ class AlignmentState {
   /// The matches under other names, one to one and not exchanged.
   std::vector<NamePair> renamed_pairs() const;
 
-  std::vector<Misplaced> misplaced;
   std::vector<Exchange> exchanges;  // those that compositions found
   std::vector<std::string> unreadable;
 
@@ -64,6 +67,8 @@ class AlignmentState {
   std::vector<bool> taken_a_, taken_b_;
   std::vector<TensorMatch> matches_;
   std::map<std::string, std::uint32_t> role_a_, role_b_;  // tensors that are one thing, and alone
+  std::vector<Misplaced> misplaced_;
+  std::map<std::uint32_t, std::uint32_t> home_in_b_, home_in_a_;  // of misplaced tensors
   RenameRules rules_;
 };
 

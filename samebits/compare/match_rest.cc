@@ -21,10 +21,7 @@ class Rest {
         paired_b_(state.b().tensors().size()) {}
 
   void run() {
-    for (const Misplaced& each : state_.misplaced) {
-      holds_.try_emplace(each.link.b, each.link.a);
-      if (each.expected != each.link.b) pair(each.link.a, each.expected);
-    }
+    for (const Misplaced& each : state_.misplaced()) holds_.try_emplace(each.link.b, each.link.a);
     pair_expected();
     pair_rounded();
     pair_expected();

@@ -107,11 +107,10 @@ void match_single(AlignmentState& state, const std::vector<Class>& classes) {
       links.push_back(link);
     } else {
       // Where B has no tensor for A's, B's own name says what was expected there.
-      state.misplaced.push_back({link, forward.value_or(link.b)});
+      state.misplace({link, forward.value_or(link.b)});
     }
   }
-  const std::vector<Misplaced> contrary = take_misplaced(state.a(), state.b(), &links);
-  state.misplaced.insert(state.misplaced.end(), contrary.begin(), contrary.end());
+  for (const Misplaced& found : take_misplaced(state.a(), state.b(), &links)) state.misplace(found);
   accept(state, links);
 }
 

@@ -1,0 +1,128 @@
+// Bytes that stand where others belong: a difference, whatever the names.
+#include <gmock/gmock.h>
+
+#include "samebits/compare/alignment.h"
+#include "samebits/compare/test_weights.h"
+
+namespace samebits {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+std::vector<std::string> summaries(const WeightComparison& comparison) {
+  std::vector<std::string> texts;
+  for (const Exchange& exchange : comparison.exchanges) texts.push_back(exchange.summary);
+  return texts;
+}
+
+/// Blocks whose tensors have the seeds of the block that `order` names.
+TestWeights blocks(const std::string& layer, const std::vector<std::uint32_t>& order,
+                   const std::string& q = "query", const std::string& k = "key") {
+  TestWeights weights;
+  for (std::size_t n = 0; n < order.size(); ++n) {
+    const std::string at = layer + std::to_string(n) + ".";
+    weights.random(at + q + ".weight", {4, 4}, 10 * order[n] + 1);
+    weights.random(at + k + ".weight", {4, 4}, 10 * order[n] + 2);
+    weights.constant(at + k + ".bias", {4}, 0);
+  }
+  return weights;
+}
+
+TEST(Exchange, OfTwoBlocksUnderTheSameNames) {
+  const WeightComparison found = compare(blocks("layer.", {0, 1, 2}), blocks("layer.", {1, 0, 2}));
+  EXPECT_EQ(found.verdict, WeightsVerdict::different);
+  EXPECT_EQ(found.changed, 4U);
+  EXPECT_EQ(found.renamed, 0U);
+  EXPECT_THAT(found.rules, IsEmpty());
+  EXPECT_THAT(summaries(found), ElementsAre("layer.0 and layer.1 are exchanged"));
+  EXPECT_THAT(found.only_a, IsEmpty());
+  EXPECT_EQ(found.matches[0].kind, MatchKind::exchanged);
+}
+
+TEST(Exchange, OfTwoBlocksUnderOtherNames) {
+  const WeightComparison found =
+      compare(blocks("encoder.layer.", {0, 1, 2, 3}), blocks("blocks.", {0, 2, 1, 3}, "q", "k"));
+  EXPECT_EQ(found.verdict, WeightsVerdict::different);
+  EXPECT_EQ(found.changed, 4U);
+  EXPECT_THAT(summaries(found), ElementsAre("blocks.1 and blocks.2 are exchanged"));
+}
+
+TEST(Exchange, OfQueryAndKeyUnderTheSameNames) {
+  const WeightComparison found =
+      compare(blocks("layer.", {0, 1}), blocks("layer.", {0, 1}, "key", "query"));
+  EXPECT_EQ(found.verdict, WeightsVerdict::different);
+  EXPECT_THAT(summaries(found), ElementsAre("key and query are exchanged in blocks 0, 1"));
+}
+
+TEST(Exchange, OfQueryAndKeyInEveryBlockUnderOtherNames) {
+  const WeightComparison found =
+      compare(blocks("layer.", {0, 1}), blocks("blocks.", {0, 1}, "k_proj", "q_proj"));
+  EXPECT_EQ(found.verdict, WeightsVerdict::different);
+  EXPECT_EQ(found.changed, 4U);
+  EXPECT_THAT(summaries(found), ElementsAre("k_proj and q_proj are exchanged in blocks 0, 1"));
+}
+
+TEST(Exchange, OfQueryAndKeyInOneBlockUnderOtherNames) {
+  TestWeights a = blocks("layer.", {0, 1, 2});
+  TestWeights b = blocks("h.", {0, 1}, "alpha", "beta");
+  b.random("h.2.alpha.weight", {4, 4}, 22).random("h.2.beta.weight", {4, 4}, 21);
+  b.constant("h.2.beta.bias", {4}, 0);
+  const WeightComparison found = compare(a, b);
+  EXPECT_EQ(found.verdict, WeightsVerdict::different);
+  EXPECT_EQ(found.changed, 2U);
+  EXPECT_THAT(summaries(found), ElementsAre("alpha and beta are exchanged in block 2"));
+}
+
+TEST(Exchange, IsToldByRolesWhereNamesDoNot) {
+  const auto weights = [](const std::string& x, const std::string& y, std::uint32_t seed_x,
+                          std::uint32_t seed_y) {
+    TestWeights made;
+    made.random(x, {4}, seed_x).roles({"norm1"}).random(y, {4}, seed_y).roles({"norm2"});
+    return made;
+  };
+  EXPECT_EQ(compare(weights("before", "after", 1, 2), weights("a", "b", 1, 2)).verdict,
+            WeightsVerdict::identical);
+  const WeightComparison found = compare(weights("before", "after", 1, 2), weights("a", "b", 2, 1));
+  EXPECT_EQ(found.verdict, WeightsVerdict::different);
+  EXPECT_EQ(found.changed, 2U);
+}
+
+TEST(Exchange, ABlockThatWasCopiedOverAnother) {
+  const WeightComparison found = compare(blocks("layer.", {0, 1}), blocks("layer.", {0, 0}));
+  EXPECT_EQ(found.verdict, WeightsVerdict::different);
+  EXPECT_EQ(found.changed, 2U);
+}
+
+TEST(Exchange, ABlockThatWasDroppedShiftsTheOthers) {
+  const WeightComparison found = compare(blocks("layer.", {0, 1, 2}), blocks("layer.", {1, 2}));
+  EXPECT_EQ(found.verdict, WeightsVerdict::different);
+  EXPECT_EQ(found.changed, 4U);
+  EXPECT_THAT(found.only_a, UnorderedElementsAre("layer.2.query.weight", "layer.2.key.weight",
+                                                 "layer.2.key.bias"));
+  EXPECT_THAT(summaries(found), ElementsAre("layer.0 holds what belongs to layer.1",
+                                            "layer.1 holds what belongs to layer.2"));
+}
+
+// Names that only one side has, numbers in the same order: counted from 1.
+TEST(Exchange, CountingFromOneIsARenaming) {
+  TestWeights b;
+  for (std::uint32_t n = 0; n < 3; ++n) {
+    const std::string at = "stage." + std::to_string(n + 1) + ".";
+    b.random(at + "query.weight", {4, 4}, 10 * n + 1);
+    b.random(at + "key.weight", {4, 4}, 10 * n + 2);
+    b.random(at + "key.bias", {4}, 10 * n + 3);
+  }
+  TestWeights a;
+  for (std::uint32_t n = 0; n < 3; ++n) {
+    const std::string at = "layer." + std::to_string(n) + ".";
+    a.random(at + "query.weight", {4, 4}, 10 * n + 1);
+    a.random(at + "key.weight", {4, 4}, 10 * n + 2);
+    a.random(at + "key.bias", {4}, 10 * n + 3);
+  }
+  EXPECT_EQ(compare(a, b).verdict, WeightsVerdict::identical);
+}
+
+}  // namespace
+}  // namespace samebits

@@ -4,6 +4,7 @@
 
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/file_findings.h"
+#include "samebits/explain/subjects.h"
 #include "samebits/explain/weight_findings.h"
 
 namespace samebits {
@@ -18,16 +19,6 @@ void require_weights(Report& report) {
 }
 
 }  // namespace
-
-std::vector<WeightSet> weight_sets(const Report& report) {
-  std::vector<WeightSet> sets;
-  for (const Subject& subject : report.subjects) {
-    const bool has_weights = subject.checkpoint && subject.checkpoint->has_weights();
-    sets.push_back(has_weights ? weight_set(*subject.checkpoint, subject.checkpoint->weights())
-                               : WeightSet());
-  }
-  return sets;
-}
 
 void compare_pair(Report& report, std::size_t first, std::size_t second,
                   std::vector<WeightSet>& weights, const PairOptions& options) {
@@ -57,7 +48,7 @@ Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads) {
   report.command = "diff";
   open_subjects(report, {a, b}, {.threads = threads});
   require_weights(report);
-  std::vector<WeightSet> weights = weight_sets(report);
+  std::vector<WeightSet> weights = weight_sets(report, threads);
   compare_pair(report, 0, 1, weights, {.threads = threads});
   for (const Subject& subject : report.subjects) {
     if (!subject.checkpoint) continue;

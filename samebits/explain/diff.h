@@ -20,7 +20,4 @@ struct PairOptions {
 void compare_pair(Report& report, std::size_t a, std::size_t b, std::vector<WeightSet>& weights,
                   const PairOptions& options);
 
-/// Weight sets of all subjects, empty where there is none; parallel to report.subjects.
-std::vector<WeightSet> weight_sets(const Report& report);
-
 }  // namespace samebits

@@ -6,6 +6,7 @@
 
 #include "samebits/explain/diff.h"
 #include "samebits/explain/file_findings.h"
+#include "samebits/explain/subjects.h"
 
 namespace samebits {
 namespace {
@@ -58,7 +59,7 @@ Report explain(const std::vector<SubjectOptions>& subjects, int threads) {
   Report report;
   report.command = "explain";
   open_subjects(report, subjects, {.threads = threads});
-  std::vector<WeightSet> weights = weight_sets(report);
+  std::vector<WeightSet> weights = weight_sets(report, threads);
   for (std::size_t i = 1; i < subjects.size(); ++i) {
     compare_pair(report, 0, i, weights, {.threads = threads, .preprocessing_role = Role::risk});
   }

@@ -1,14 +1,18 @@
 #include "samebits/explain/subjects.h"
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "samebits/base/parallel.h"
+#include "samebits/model/recognize.h"
 
 namespace samebits {
 namespace {
 
-WeightSet set_of(const Checkpoint& checkpoint, const std::vector<std::uint32_t>& indexes,
-                 const std::string& key) {
+std::vector<NamedTensor> tensors_of(const Checkpoint& checkpoint,
+                                    const std::vector<std::uint32_t>& indexes,
+                                    const std::string& key) {
   const bool chosen = checkpoint.has_weights() && checkpoint.weights().key == key;
   const std::size_t prefix =
       key.empty() || checkpoint.kind == CheckpointKind::hf_directory ? 0 : key.size() + 1;
@@ -18,9 +22,33 @@ WeightSet set_of(const Checkpoint& checkpoint, const std::vector<std::uint32_t>&
     const StoredTensor& tensor = checkpoint.entries[index];
     std::string name =
         chosen ? tensor.name : tensor.path.substr(std::min(prefix, tensor.path.size()));
-    tensors.push_back({std::move(name), tensor.view, tensor.storage, tensor.readable});
+    tensors.push_back({.name = std::move(name),
+                       .view = tensor.view,
+                       .storage = tensor.storage,
+                       .readable = tensor.readable});
   }
-  return WeightSet(std::move(tensors));
+  return tensors;
+}
+
+/// What each tensor is, where a table of names accounts for nearly all of them without
+/// contradiction: a table that fits by half would tell half a truth.
+void add_roles(std::vector<NamedTensor>* tensors) {
+  std::vector<model::StoredShape> shapes;
+  shapes.reserve(tensors->size());
+  for (const NamedTensor& tensor : *tensors) shapes.push_back({tensor.name, tensor.view.shape()});
+  const std::optional<model::Recognition> found = model::recognize(shapes);
+  if (!found || found->inconsistent > 0 || found->tensors * 10 < shapes.size() * 9) return;
+  std::vector<const model::Piece*> pieces;
+  for (const model::Piece& piece : found->pieces) pieces.push_back(&piece);
+  std::sort(pieces.begin(), pieces.end(), [](const model::Piece* x, const model::Piece* y) {
+    return std::pair(x->tensor, x->part) < std::pair(y->tensor, y->part);
+  });
+  for (const model::Piece* piece : pieces) (*tensors)[piece->tensor].roles.push_back(piece->role);
+}
+
+bool have_same_names(const std::vector<NamedTensor>& x, const std::vector<NamedTensor>& y) {
+  return std::equal(x.begin(), x.end(), y.begin(), y.end(),
+                    [](const auto& p, const auto& q) { return p.name == q.name; });
 }
 
 void note_unread(Report& report, const Checkpoint& checkpoint) {
@@ -62,11 +90,31 @@ std::string subject_label(std::size_t index) {
 }
 
 WeightSet weight_set(const Checkpoint& checkpoint, const Candidate& candidate) {
-  return set_of(checkpoint, candidate.weights, candidate.key);
+  return WeightSet(tensors_of(checkpoint, candidate.weights, candidate.key));
+}
+
+std::vector<WeightSet> weight_sets(const Report& report, int threads) {
+  std::vector<std::vector<NamedTensor>> tensors;
+  for (const Subject& subject : report.subjects) {
+    const bool has_weights = subject.checkpoint && subject.checkpoint->has_weights();
+    tensors.push_back(has_weights
+                          ? tensors_of(*subject.checkpoint, subject.checkpoint->weights().weights,
+                                       subject.checkpoint->weights().key)
+                          : std::vector<NamedTensor>());
+  }
+  const bool same_names = std::all_of(tensors.begin(), tensors.end(), [&](const auto& other) {
+    return have_same_names(tensors.front(), other);
+  });
+  if (!same_names) {
+    parallel_for(tensors.size(), threads, [&](std::size_t i) { add_roles(&tensors[i]); });
+  }
+  std::vector<WeightSet> sets;
+  for (auto& each : tensors) sets.emplace_back(std::move(each));
+  return sets;
 }
 
 WeightSet buffer_set(const Checkpoint& checkpoint, const Candidate& candidate) {
-  return set_of(checkpoint, candidate.buffers, candidate.key);
+  return WeightSet(tensors_of(checkpoint, candidate.buffers, candidate.key));
 }
 
 Json name_list(const std::vector<std::string>& names, std::size_t limit) {

@@ -26,6 +26,9 @@ std::string subject_label(std::size_t index);
 /// The weights, or the non-persistent buffers, of a candidate. Borrows from the checkpoint.
 WeightSet weight_set(const Checkpoint& checkpoint, const Candidate& candidate);
 WeightSet buffer_set(const Checkpoint& checkpoint, const Candidate& candidate);
+/// The chosen weights of every subject, empty where there are none. With roles, where names differ
+/// and the model is one that the name tables know.
+std::vector<WeightSet> weight_sets(const Report& report, int threads);
 
 /// The first `limit` names, as evidence lists them.
 Json name_list(const std::vector<std::string>& names, std::size_t limit = 100);

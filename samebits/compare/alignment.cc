@@ -111,8 +111,8 @@ WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOption
   WeightComparison comparison;
   comparison.rules = rules_of(state);
   comparison.exchanges = describe_misplaced(a, b, state.misplaced());
-  comparison.exchanges.insert(comparison.exchanges.end(), state.exchanges.begin(),
-                              state.exchanges.end());
+  for (Exchange& exchange : describe_contrary(a, b, state.contrary))
+    comparison.exchanges.push_back(std::move(exchange));
   comparison.unreadable = std::move(state.unreadable);
   comparison.matches = std::move(state.matches());
   sort_matches(&comparison.matches);

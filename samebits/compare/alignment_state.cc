@@ -85,6 +85,18 @@ std::optional<std::uint32_t> AlignmentState::back_by_name_or_role(std::uint32_t 
   return found && free_a(*found) ? found : std::nullopt;
 }
 
+std::vector<std::uint32_t> AlignmentState::of_roles(bool in_a,
+                                                    const std::vector<std::string>& roles) const {
+  const auto& index = in_a ? role_a_ : role_b_;
+  std::vector<std::uint32_t> found;
+  for (const std::string& role : roles) {
+    const auto at = index.find(role);
+    if (at == index.end() || !(in_a ? free_a(at->second) : free_b(at->second))) return {};
+    found.push_back(at->second);
+  }
+  return found;
+}
+
 std::optional<std::uint32_t> AlignmentState::expected(std::uint32_t index_a) const {
   if (const auto found = by_name_or_role(index_a)) return found;
   const auto found = b_.find(rules_.apply(a_[index_a].name));

@@ -48,6 +48,8 @@ class AlignmentState {
   std::optional<std::uint32_t> by_name_or_role(std::uint32_t index_a) const;
   /// The same, seen from B.
   std::optional<std::uint32_t> back_by_name_or_role(std::uint32_t index_b) const;
+  /// The free tensors of A, or of B, that have these roles, each alone; empty unless all are there.
+  std::vector<std::uint32_t> of_roles(bool in_a, const std::vector<std::string>& roles) const;
   /// By name, by role, or else by the rules that the matches under other names teach.
   std::optional<std::uint32_t> expected(std::uint32_t index_a) const;
   /// Learns those rules anew, or from these examples.
@@ -57,7 +59,13 @@ class AlignmentState {
   /// The matches under other names, one to one and not exchanged.
   std::vector<NamePair> renamed_pairs() const;
 
-  std::vector<Exchange> exchanges;  // those that compositions found
+  /// Tensors whose values are all there, in an order or a place that is not theirs; in words.
+  struct Contrary {
+    std::string name;
+    std::string how;  // "is stacked in the order k, q, v instead of q, k, v"
+    TensorMatch match;
+  };
+  std::vector<Contrary> contrary;
   std::vector<std::string> unreadable;
 
  private:
@@ -93,6 +101,9 @@ std::vector<Misplaced> take_misplaced(const WeightSet& a, const WeightSet& b,
 /// In words; one Exchange for each permutation.
 std::vector<Exchange> describe_misplaced(const WeightSet& a, const WeightSet& b,
                                          const std::vector<Misplaced>& misplaced);
+/// One Exchange for what is alike in several blocks, and in a layer's weight and bias.
+std::vector<Exchange> describe_contrary(const WeightSet& a, const WeightSet& b,
+                                        const std::vector<AlignmentState::Contrary>& contrary);
 
 /// What is tied on one side and not on the other.
 std::vector<TieDifference> tie_differences(const WeightSet& a, const WeightSet& b,

@@ -190,19 +190,13 @@ class Composer {
     if (const std::string contrary = contrary_order(whole, parts); !contrary.empty()) {
       match.kind = MatchKind::exchanged;
       match.how = contrary;
-      Exchange exchange;
-      for (const std::uint32_t part : parts) {
-        (whole_is_b_ ? exchange.names_a : exchange.names_b).push_back(parts_[part].name);
-        (whole_is_b_ ? exchange.names_b : exchange.names_a).push_back(whole_[whole].name);
-      }
-      exchange.summary = whole_[whole].name + " is stacked " + contrary;
-      state_.exchanges.push_back(std::move(exchange));
+      state_.contrary.push_back({whole_[whole].name, contrary, match});
     }
     state_.match(std::move(match));
   }
 
-  /// "in the order key, query, value instead of query, key, value", or "" where the order is that
-  /// of the roles, or of the letters in the whole's name, or nothing tells.
+  /// "is stacked in the order key, query, value instead of query, key, value", or "" where the
+  /// order is that of the roles, or of the letters in the whole's name, or nothing tells.
   std::string contrary_order(std::uint32_t whole, const std::vector<std::uint32_t>& parts) const {
     std::vector<std::string> found;
     for (const std::uint32_t part : parts) {
@@ -210,14 +204,39 @@ class Composer {
       found.push_back(roles.size() == 1 ? roles[0] : "");
     }
     std::vector<std::string> wanted = whole_[whole].roles;
-    if (wanted.size() != found.size() ||
-        !std::is_permutation(found.begin(), found.end(), wanted.begin())) {
+    const bool told_by_roles =
+        wanted.size() == found.size() && std::find(found.begin(), found.end(), "") == found.end();
+    if (!told_by_roles) {
+      if (is_of_other_block(whole, parts))
+        return fmt::format("is made of {} and others", parts_[parts[0]].name);
       found = attention_letters(parts);
       wanted = wanted_letters(whole, found);
     }
     if (found == wanted || wanted.empty()) return "";
-    return fmt::format("in the order {} instead of {}", fmt::join(found, ", "),
-                       fmt::join(wanted, ", "));
+    return fmt::format("is stacked in the order {} instead of {}",
+                       fmt::join(short_roles(found), ", "), fmt::join(short_roles(wanted), ", "));
+  }
+
+  // "query" for "3:query.weight", as long as that tells them apart.
+  static std::vector<std::string> short_roles(const std::vector<std::string>& roles) {
+    std::vector<std::string> names;
+    for (std::string role : roles) {
+      role.erase(0, role.find(':') + 1);
+      names.push_back(role.substr(0, role.rfind('.')));
+    }
+    const bool same_block = std::all_of(roles.begin(), roles.end(), [&](const std::string& role) {
+      return role.substr(0, role.find(':') + 1) == roles[0].substr(0, roles[0].find(':') + 1);
+    });
+    return same_block ? names : roles;
+  }
+
+  // Where numbers can be compared: blocks.0.qkv made of the parts of layer.1.
+  bool is_of_other_block(std::uint32_t whole, const std::vector<std::uint32_t>& parts) const {
+    const std::vector<std::string> own = name_numbers(whole_[whole].name);
+    return std::any_of(parts.begin(), parts.end(), [&](std::uint32_t part) {
+      const std::vector<std::string> numbers = name_numbers(parts_[part].name);
+      return numbers.size() == own.size() && numbers != own;
+    });
   }
 
   // "q", "k", "v" for parts whose names differ in just that; empty for others.

@@ -26,6 +26,8 @@ class Rest {
     pair_rounded();
     pair_expected();
     pair_alike();
+    compare_composed(true);
+    compare_composed(false);
     classify();
   }
 
@@ -116,6 +118,70 @@ class Rest {
     for (const auto& [score, link] : ranked) pair(link.a, link.b);
   }
 
+  /// Tensors of several roles against those that have them one by one, row by row: what remains
+  /// here is changed or rounded in some part.
+  void compare_composed(bool whole_is_b) {
+    const WeightSet& set = whole_is_b ? state_.b() : state_.a();
+    for (std::uint32_t whole = 0; whole < set.tensors().size(); ++whole) {
+      if (!(whole_is_b ? open_b(whole) : open_a(whole)) || set[whole].roles.size() < 2) continue;
+      const std::vector<std::uint32_t> parts = state_.of_roles(whole_is_b, set[whole].roles);
+      const std::vector<ValuePair> pairs = slice_pairs(set[whole].view, parts, whole_is_b);
+      if (pairs.empty()) continue;
+      TensorMatch match = relate_composed(pairs);
+      match.a = whole_is_b ? parts : std::vector{whole};
+      match.b = whole_is_b ? std::vector{whole} : parts;
+      state_.match(std::move(match));
+    }
+  }
+
+  std::vector<ValuePair> slice_pairs(const TensorView& whole,
+                                     const std::vector<std::uint32_t>& parts,
+                                     bool whole_is_b) const {
+    std::vector<ValuePair> pairs;
+    std::int64_t row = 0;
+    for (const std::uint32_t part : parts) {
+      const TensorView& view = (whole_is_b ? state_.a() : state_.b())[part].view;
+      if (view.shape().size() != whole.shape().size() || view.shape().empty()) return {};
+      const auto slice = rows_of(whole, row, view.shape()[0]);
+      if (!slice || slice->shape() != view.shape()) return {};
+      row += view.shape()[0];
+      pairs.push_back(whole_is_b ? ValuePair{view, *slice} : ValuePair{*slice, view});
+      if (!have_numbers(pairs.back())) return {};
+    }
+    return row == whole.shape()[0] ? pairs : std::vector<ValuePair>();
+  }
+
+  static std::optional<TensorView> rows_of(const TensorView& view, std::int64_t first,
+                                           std::int64_t count) {
+    if (first + count > view.shape()[0]) return std::nullopt;
+    Shape shape = view.shape();
+    shape[0] = count;
+    const std::uint64_t offset = view.byte_offset() / itemsize(view.dtype()) +
+                                 static_cast<std::uint64_t>(first * view.strides()[0]);
+    auto made = TensorView::make(view.dtype(), std::move(shape), view.strides(), offset,
+                                 view.storage(), view.big_endian());
+    return made ? std::optional(*std::move(made)) : std::nullopt;
+  }
+
+  /// The kind and the statistics of the part that differs most.
+  TensorMatch relate_composed(const std::vector<ValuePair>& pairs) const {
+    const std::vector<ValueRelation> relations = relate_values(pairs, state_.threads());
+    const std::set<DType> types = informative_roundings(pairs, relations);
+    TensorMatch worst{.kind = MatchKind::rearranged, .how = "stacked, in another type"};
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      TensorMatch match{.kind = MatchKind::changed};
+      name_relation(pairs[i], relations[i], types, &match);
+      const bool worse =
+          match.kind > worst.kind ||
+          (match.stats && worst.stats && match.stats->relative_norm > worst.stats->relative_norm);
+      if (match.kind == MatchKind::same_values || !worse) continue;
+      if (match.kind == MatchKind::changed)
+        match.how = fmt::format("part {} of {}", i + 1, pairs.size());
+      worst = std::move(match);
+    }
+    return worst;
+  }
+
   void classify() {
     std::vector<ValuePair> values;
     std::vector<std::size_t> which;
@@ -143,6 +209,7 @@ class Rest {
     for (std::size_t i = 0; i < which.size(); ++i)
       name_relation(values[i], relations[i], types, &found[which[i]]);
     for (TensorMatch& match : found) {
+      name_permutation(&match);
       name_exchange(&match);
       state_.match(std::move(match));
     }
@@ -190,6 +257,16 @@ class Rest {
       match->how = fmt::format("the left side is the right side's {} rounded to {}", info(b).torch,
                                info(*relation.rounded_a).torch);
     }
+  }
+
+  /// Rows (or heads) in another order: all values are there, and none where it belongs.
+  void name_permutation(TensorMatch* match) const {
+    if (match->kind != MatchKind::changed || !match->stats ||
+        !match->stats->pattern.ends_with("permuted"))
+      return;
+    match->kind = MatchKind::exchanged;
+    match->how = match->stats->pattern;
+    state_.contrary.push_back({state_.a()[match->a[0]].name, "has " + match->how, *match});
   }
 
   void name_exchange(TensorMatch* match) const {

@@ -206,4 +206,34 @@ std::vector<Exchange> describe_misplaced(const WeightSet& a, const WeightSet& b,
   return exchanges;
 }
 
+std::vector<Exchange> describe_contrary(const WeightSet& a, const WeightSet& b,
+                                        const std::vector<AlignmentState::Contrary>& contrary) {
+  struct Group {
+    Exchange names;
+    std::string first;
+    std::set<std::string> blocks;
+  };
+  std::map<std::pair<std::string, std::string>, Group> groups;  // by layer and order
+  for (const AlignmentState::Contrary& each : contrary) {
+    const std::string layer = each.name.substr(0, each.name.rfind('.'));
+    const std::vector<std::string> numbers = name_numbers(each.name);
+    const bool elsewhere = each.how.starts_with("is made of");
+    Group& group = groups[{elsewhere ? layer : template_of(layer + "."), each.how}];
+    if (group.first.empty()) group.first = layer;
+    if (!numbers.empty()) group.blocks.insert(numbers.back());
+    for (const std::uint32_t i : each.match.a) group.names.names_a.push_back(a[i].name);
+    for (const std::uint32_t i : each.match.b) group.names.names_b.push_back(b[i].name);
+  }
+  std::vector<Exchange> exchanges;
+  for (auto& [key, group] : groups) {
+    const std::string layer =
+        group.blocks.size() > 1 ? without_dot(key.first) : without_dot(group.first);
+    group.names.summary = fmt::format("{} {}", layer, key.second);
+    if (group.blocks.size() > 1)
+      group.names.summary += fmt::format(", n = {}", list_text(group.blocks));
+    exchanges.push_back(std::move(group.names));
+  }
+  return exchanges;
+}
+
 }  // namespace samebits

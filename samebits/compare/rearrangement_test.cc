@@ -81,7 +81,7 @@ TEST(Rearranged, FusedInAnotherOrderIsADifference) {
   EXPECT_EQ(found.verdict, WeightsVerdict::different);
   ASSERT_FALSE(found.exchanges.empty());
   EXPECT_EQ(found.exchanges[0].summary,
-            "blocks.0.qkv.weight is stacked in the order k, q, v instead of q, k, v");
+            "blocks.{n}.qkv is stacked in the order k, q, v instead of q, k, v, n = 0, 1");
 }
 
 TEST(Rearranged, ExpertsStackedAlongANewDimension) {

@@ -26,8 +26,8 @@ struct TensorStats {
   std::uint64_t first = 0;                     // row-major index of the first differing element
   std::uint64_t nan_a = 0, nan_b = 0, inf_a = 0, inf_b = 0;
   /// What the change looks like: "nan", "one element", "few elements", "sign" (B = -A), "one ulp",
-  /// "scale" (B = cA to rounding), "rows permuted", "columns permuted", "few rows", "all", or ""
-  /// where it looks like nothing in particular.
+  /// "scale" (B = cA to rounding), "rows permuted", "blocks of 16 rows permuted" (columns
+  /// likewise), "few rows", "all", or "" where it looks like nothing in particular.
   std::string pattern;
 };
 

@@ -30,6 +30,22 @@ std::vector<NamedTensor> tensors_of(const Checkpoint& checkpoint,
   return tensors;
 }
 
+/// The roles of what is stacked in a tensor of this one: "3:qkv.weight" has three.
+std::vector<std::string> unfused(const std::string& role) {
+  const std::size_t colon = role.rfind(':');
+  const std::size_t begin = colon == std::string::npos ? 0 : colon + 1;
+  const std::size_t end = std::min(role.find('.', begin), role.size());
+  const std::span<const model::Fusion> fusions = model::fusions();
+  const auto fusion = std::find_if(fusions.begin(), fusions.end(), [&](const model::Fusion& each) {
+    return each.whole == std::string_view(role).substr(begin, end - begin);
+  });
+  if (fusion == fusions.end()) return {role};
+  std::vector<std::string> roles;
+  for (const std::string_view part : fusion->parts)
+    roles.push_back(role.substr(0, begin).append(part).append(role, end));
+  return roles;
+}
+
 /// What each tensor is, where a table of names accounts for nearly all of them without
 /// contradiction: a table that fits by half would tell half a truth.
 void add_roles(std::vector<NamedTensor>* tensors) {
@@ -43,7 +59,10 @@ void add_roles(std::vector<NamedTensor>* tensors) {
   std::sort(pieces.begin(), pieces.end(), [](const model::Piece* x, const model::Piece* y) {
     return std::pair(x->tensor, x->part) < std::pair(y->tensor, y->part);
   });
-  for (const model::Piece* piece : pieces) (*tensors)[piece->tensor].roles.push_back(piece->role);
+  for (const model::Piece* piece : pieces) {
+    for (std::string& role : unfused(piece->role))
+      (*tensors)[piece->tensor].roles.push_back(std::move(role));
+  }
 }
 
 bool have_same_names(const std::vector<NamedTensor>& x, const std::vector<NamedTensor>& y) {

@@ -207,12 +207,14 @@ class Composer {
     const bool told_by_roles =
         wanted.size() == found.size() && std::find(found.begin(), found.end(), "") == found.end();
     if (!told_by_roles) {
-      if (is_of_other_block(whole, parts))
-        return fmt::format("is made of {} and others", parts_[parts[0]].name);
+      if (const std::string block = other_block(whole, parts); !block.empty())
+        return "holds what belongs to block " + block;
       found = attention_letters(parts);
       wanted = wanted_letters(whole, found);
     }
     if (found == wanted || wanted.empty()) return "";
+    if (short_roles(found) == short_roles(wanted))
+      return "holds what belongs to block " + found[0].substr(0, found[0].find(':'));
     return fmt::format("is stacked in the order {} instead of {}",
                        fmt::join(short_roles(found), ", "), fmt::join(short_roles(wanted), ", "));
   }
@@ -230,13 +232,15 @@ class Composer {
     return same_block ? names : roles;
   }
 
-  // Where numbers can be compared: blocks.0.qkv made of the parts of layer.1.
-  bool is_of_other_block(std::uint32_t whole, const std::vector<std::uint32_t>& parts) const {
+  // The number in a part's name, where it is not the whole's: blocks.0.qkv made of layer.1's parts.
+  std::string other_block(std::uint32_t whole, const std::vector<std::uint32_t>& parts) const {
     const std::vector<std::string> own = name_numbers(whole_[whole].name);
-    return std::any_of(parts.begin(), parts.end(), [&](std::uint32_t part) {
+    for (const std::uint32_t part : parts) {
       const std::vector<std::string> numbers = name_numbers(parts_[part].name);
-      return numbers.size() == own.size() && numbers != own;
-    });
+      if (numbers.size() == own.size() && numbers != own)
+        return fmt::format("{}", fmt::join(numbers, "."));
+    }
+    return "";
   }
 
   // "q", "k", "v" for parts whose names differ in just that; empty for others.

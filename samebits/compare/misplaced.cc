@@ -217,8 +217,7 @@ std::vector<Exchange> describe_contrary(const WeightSet& a, const WeightSet& b,
   for (const AlignmentState::Contrary& each : contrary) {
     const std::string layer = each.name.substr(0, each.name.rfind('.'));
     const std::vector<std::string> numbers = name_numbers(each.name);
-    const bool elsewhere = each.how.starts_with("is made of");
-    Group& group = groups[{elsewhere ? layer : template_of(layer + "."), each.how}];
+    Group& group = groups[{template_of(layer + "."), each.how}];
     if (group.first.empty()) group.first = layer;
     if (!numbers.empty()) group.blocks.insert(numbers.back());
     for (const std::uint32_t i : each.match.a) group.names.names_a.push_back(a[i].name);

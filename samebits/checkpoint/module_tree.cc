@@ -50,6 +50,21 @@ bool is_hyper_parameter(const Tree& tree, NodeId node) {
          (class_of(tree, node) == "torch.device" || class_of(tree, node) == "torch.Size");
 }
 
+/// What torch.compile() wraps: OptimizedModule(module, context); or kNone.
+NodeId compiled_module(const Tree& tree, NodeId node) {
+  if (tree.kind(node) != Kind::object ||
+      class_of(tree, tree.callable(node)) != "torch._dynamo.eval_frame.OptimizedModule")
+    return kNone;
+  const auto args = elements(tree, tree.args(node));
+  return args.empty() ? kNone : args[0];
+}
+
+bool has_module_state(const Tree& tree, NodeId node) {
+  if (tree.kind(node) != Kind::object || tree.states(node).empty()) return false;
+  return attribute(tree, node, "_modules") != kNone &&
+         attribute(tree, node, "_parameters") != kNone;
+}
+
 class Reader {
  public:
   explicit Reader(const Tree& tree) : tree_(tree) {}
@@ -60,10 +75,12 @@ class Reader {
       result_.complete = false;
       return;
     }
-    const std::vector<KeyValue> state = attributes(tree_, node);
+    const NodeId compiled = compiled_module(tree_, node);
+    const std::vector<KeyValue> state = attributes(tree_, compiled == kNone ? node : compiled);
     const std::size_t index = result_.modules.size();
     result_.modules.push_back(record(node, path, state));
     result_.module_nodes.push_back(node);
+    if (compiled != kNone) return read_compiled(node, compiled, path, index);
     registered(state, path, index);
     const auto children = std::find_if(state.begin(), state.end(),
                                        [](const KeyValue& item) { return item.key == "_modules"; });
@@ -82,6 +99,17 @@ class Reader {
  private:
   // nn.Module trees of published models have up to 1e4 modules.
   static constexpr std::size_t kMaxModules = 200'000;
+
+  /// The wrapper has the mode of what it wraps, and nothing else of its own.
+  void read_compiled(NodeId node, NodeId compiled, const std::string& path, std::size_t index) {
+    result_.modules[index].hyper = Json::object();
+    result_.modules[index].hooks = 0;
+    on_path_.insert(node);
+    ++depth_;
+    if (is_module(tree_, compiled)) read(compiled, join_path(path, "_orig_mod"));
+    --depth_;
+    on_path_.erase(node);
+  }
 
   ModuleRecord record(NodeId node, const std::string& path,
                       const std::vector<KeyValue>& state) const {
@@ -154,9 +182,8 @@ class Reader {
 }  // namespace
 
 bool is_module(const Tree& tree, NodeId node) {
-  if (tree.kind(node) != Kind::object || tree.states(node).empty()) return false;
-  return attribute(tree, node, "_modules") != kNone &&
-         attribute(tree, node, "_parameters") != kNone;
+  const NodeId compiled = compiled_module(tree, node);
+  return has_module_state(tree, compiled == kNone ? node : compiled);
 }
 
 ModuleTree read_module_tree(const Tree& tree, NodeId root) {

@@ -81,7 +81,7 @@ class Walk {
         visit(item.value, join_path(path, item.key), child_role(role, item.key, optimizer));
     } else if (is_sequence(tree_, node)) {
       std::size_t i = 0;
-      for (const NodeId item : tree_.items(node))
+      for (const NodeId item : sequence_items(tree_, node))
         visit(item, join_path(path, std::to_string(i++)), role);
     } else if (tree_.kind(node) == Kind::object && seen_objects_.insert(node).second) {
       descend_object(node, path, role);
@@ -118,7 +118,8 @@ class Walk {
     const std::vector<std::size_t> suspended = std::exchange(open_, {});
     for (std::size_t i = 0; i < modules.modules.size(); ++i) {
       if (!seen_objects_.insert(modules.module_nodes[i]).second) continue;
-      add_attributes(modules.module_nodes[i], join_path(path, modules.modules[i].path));
+      const std::string& own = modules.modules[i].path;
+      add_attributes(modules.module_nodes[i], own.empty() ? path : join_path(path, own));
     }
     open_ = suspended;
     on_path_.erase(node);
@@ -140,7 +141,7 @@ class Walk {
   void visit_unseen(NodeId node, const std::string& path) {
     if (is_sequence(tree_, node)) {
       std::size_t i = 0;
-      for (const NodeId item : tree_.items(node)) {
+      for (const NodeId item : sequence_items(tree_, node)) {
         const std::string place = join_path(path, std::to_string(i++));
         if (seen_tensors_.count(item) == 0 && !is_module(tree_, item))
           visit(item, place, TensorRole::other);
@@ -177,6 +178,7 @@ class Walk {
     entry.requires_grad = tensor.requires_grad;
     entry.device = std::move(part.device);
     entry.note = std::move(part.note);
+    if (part.conjugated || part.negated) resolve(&part);
     entry.view = std::move(part.view);
     entry.readable = part.storage != nullptr;
     if (part.storage != nullptr) {
@@ -186,6 +188,26 @@ class Walk {
       entry.storage_bytes = part.storage->bytes.size();
     }
     push(std::move(entry));
+  }
+
+  /// Values of its own for a lazily conjugated or negated view: signs turned as torch would.
+  void resolve(TensorPart* part) {
+    auto values = std::make_shared<std::vector<std::uint8_t>>();
+    const Bytes stored = part->view.row_major_bytes(*values);
+    if (values->empty()) values->assign(stored.begin(), stored.end());
+    const DType dtype = part->view.dtype();
+    const bool complex = info(dtype).family == DTypeFamily::complex;
+    const std::uint64_t size = itemsize(dtype) / (complex ? 2 : 1);
+    for (std::uint64_t i = 0; i < values->size() / size; ++i) {
+      const bool imaginary = complex && i % 2 == 1;
+      const bool turns = part->negated != (part->conjugated && imaginary);
+      if (turns) (*values)[(i + 1) * size - 1] ^= 0x80;
+    }
+    auto view = TensorView::make(dtype, part->view.shape(), contiguous_strides(part->view.shape()),
+                                 0, *values);
+    SAMEBITS_CHECK(view.has_value());
+    part->view = *std::move(view);
+    out_.owned.push_back(std::move(values));
   }
 
   void push(StoredTensor entry) {
@@ -227,7 +249,8 @@ void find_config(Checkpoint& checkpoint, const TorchObject& object, const std::s
         config_object(object.tree, attribute(object.tree, modules.module_nodes[i], "config"));
     if (!config) continue;
     checkpoint.config = *config;
-    checkpoint.config_from = join_path(join_path(path, modules.modules[i].path), "config");
+    const std::string& own = modules.modules[i].path;
+    checkpoint.config_from = join_path(own.empty() ? path : join_path(path, own), "config");
   }
 }
 

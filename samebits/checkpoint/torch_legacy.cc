@@ -189,7 +189,9 @@ void note_embedded(Checkpoint& checkpoint, const Pickle& pickle, std::uint32_t f
 bool is_torch_legacy(Bytes bytes) {
   // PROTO n, LONG1 10 bytes; protocol 0 and 1 write the number as text.
   constexpr std::string_view kText = "L119547037146038801333356L\n";
-  const std::size_t start = bytes.size() > 2 && bytes[0] == 0x80 ? 2 : 0;
+  constexpr std::size_t kFrame = 9;  // FRAME and its size, from protocol 4 on
+  std::size_t start = bytes.size() > 2 && bytes[0] == 0x80 ? 2 : 0;
+  if (start == 2 && bytes[2] == 0x95) start += kFrame;
   const Bytes rest = bytes.subspan(std::min(start, bytes.size()));
   const bool as_long = rest.size() >= kMagicLong.size() &&
                        std::equal(kMagicLong.begin(), kMagicLong.end(), rest.begin());

@@ -177,7 +177,7 @@ class TensorReader {
       dtype = *given;
     }
     SAMEBITS_TRY(TensorPart part, make_part(node, *id, dtype, args));
-    part.note = metadata_note(metadata);
+    read_metadata(metadata, &part);
     TorchTensor tensor;
     tensor.parts.push_back(std::move(part));
     tensor.requires_grad =
@@ -203,6 +203,11 @@ class TensorReader {
       return fail(std::move(e));
     }
     if (record->error) return fail(*record->error);
+    if (is_packed(dtype)) {
+      return fail(unsupported(node, fmt::format("a tensor of {}, which packs several elements into "
+                                                "a byte,",
+                                                info(dtype).torch)));
+    }
     SAMEBITS_TRY_VOID(check_storage_size(node, id, *record));
     std::uint64_t first = static_cast<std::uint64_t>(*offset);
     if (id.view && !checked_add(first, id.view->first, &first))
@@ -221,31 +226,33 @@ class TensorReader {
     return part;
   }
 
+  /// quint4x2 and quint2x4 alone have fewer bytes than elements.
+  static bool is_packed(DType dtype) {
+    return dtype == DType::quint4x2 || dtype == DType::quint2x4;
+  }
+
   Result<TensorPart> meta_part(NodeId node, DType dtype, Shape shape) const {
     TensorPart part;
     part.device = "meta";
     part.note = "meta: the file has no values for it";
-    // The file has no bytes for it: every element is seen in one place, which nobody may read
-    // (StoredTensor::readable).
-    static constexpr std::uint8_t kNothing[16] = {};
-    Strides strides(shape.size(), 0);
-    Result<TensorView> view =
-        TensorView::make(dtype, std::move(shape), std::move(strides), 0, Bytes(kNothing));
+    Result<TensorView> view = TensorView::valueless(dtype, std::move(shape));
     if (!view) return fail(error(node, "a meta tensor's size is invalid"));
     part.view = std::move(*view);
     return part;
   }
 
-  std::string metadata_note(NodeId metadata) const {
-    std::string note;
-    for (const char* bit : {"conj", "neg"}) {
-      if (tree_.kind(metadata) != Kind::dict) break;
+  /// {"conj": True}, {"neg": True}: views that torch resolves when they are read.
+  void read_metadata(NodeId metadata, TensorPart* part) const {
+    if (tree_.kind(metadata) != Kind::dict) return;
+    const auto is_set = [&](const char* bit) {
       const NodeId value = tree_.get(metadata, bit);
-      if (value == kNone || tree_.kind(value) != Kind::boolean || !tree_.boolean(value)) continue;
-      note += note.empty() ? "" : ", ";
-      note += fmt::format("{} bit set", bit);
-    }
-    return note;
+      return tree_.kind(value) == Kind::boolean && tree_.boolean(value);
+    };
+    part->conjugated = is_set("conj");
+    part->negated = is_set("neg");
+    if (part->conjugated) part->note = "conjugate of what is stored";
+    if (part->negated)
+      part->note += part->note.empty() ? "negative of what is stored" : ", negated";
   }
 
   Result<TorchTensor> quantized(NodeId node, Args args) const {

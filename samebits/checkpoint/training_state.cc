@@ -24,7 +24,7 @@ bool contains(const std::string& text, std::string_view part) {
 /// An empty list or dict, or None: the key is there, the state is not.
 bool is_empty(const Tree& tree, NodeId node) {
   if (tree.kind(node) == Kind::none) return true;
-  if (is_sequence(tree, node)) return tree.items(node).empty();
+  if (is_sequence(tree, node)) return sequence_items(tree, node).empty();
   return tree.kind(node) == Kind::dict && tree.pairs(node).empty();
 }
 

@@ -11,18 +11,43 @@ using pickle::Kind;
 using pickle::kNone;
 using pickle::Tree;
 
+namespace {
+
+bool is_reconstructor(const Tree& tree, NodeId callable) {
+  return tree.is_global(callable, "copyreg", "_reconstructor") ||
+         tree.is_global(callable, "copy_reg", "_reconstructor");
+}
+
+/// copyreg._reconstructor(cls, base, state), as protocols 0 and 1 write objects of a class derived
+/// from dict, list or tuple: what it holds.
+NodeId base_state(const Tree& tree, NodeId node) {
+  if (tree.kind(node) != Kind::object || !is_reconstructor(tree, tree.callable(node))) return kNone;
+  const auto args = elements(tree, tree.args(node));
+  return args.size() == 3 ? args[2] : kNone;
+}
+
+bool is_plain_sequence(const Tree& tree, NodeId node) {
+  const Kind kind = tree.kind(node);
+  return kind == Kind::list || kind == Kind::tuple || kind == Kind::set || kind == Kind::frozenset;
+}
+
+}  // namespace
+
 bool is_mapping(const Tree& tree, NodeId node) {
   if (tree.kind(node) == Kind::dict) return true;
   if (tree.kind(node) != Kind::object) return false;
-  if (!tree.pairs(node).empty()) return true;
+  if (!tree.pairs(node).empty() || tree.kind(base_state(tree, node)) == Kind::dict) return true;
   const std::string name = class_of(tree, node);
   return name == "collections.OrderedDict" || name == "collections.defaultdict" ||
          name == "collections.Counter" || name == "builtins.dict" || name == "__builtin__.dict";
 }
 
 bool is_sequence(const Tree& tree, NodeId node) {
-  const Kind kind = tree.kind(node);
-  return kind == Kind::list || kind == Kind::tuple || kind == Kind::set || kind == Kind::frozenset;
+  return is_plain_sequence(tree, node) || is_plain_sequence(tree, base_state(tree, node));
+}
+
+std::span<const NodeId> sequence_items(const Tree& tree, NodeId node) {
+  return tree.items(is_plain_sequence(tree, node) ? node : base_state(tree, node));
 }
 
 namespace {
@@ -120,8 +145,7 @@ std::optional<NodeId> constructed_class(const Tree& tree, NodeId node) {
     return tree.callable(node);
   }
   const auto args = elements(tree, tree.args(node));
-  const bool reconstructs = tree.is_global(tree.callable(node), "copyreg", "_reconstructor") ||
-                            tree.is_global(tree.callable(node), "copy_reg", "_reconstructor") ||
+  const bool reconstructs = is_reconstructor(tree, tree.callable(node)) ||
                             tree.is_global(tree.callable(node), "copyreg", "__newobj__") ||
                             tree.is_global(tree.callable(node), "copy_reg", "__newobj__");
   if (reconstructs && !args.empty()) return args[0];

@@ -22,8 +22,10 @@ struct KeyValue {
 /// dict, or an object of a class that is one: OrderedDict, defaultdict, Counter, or any object that
 /// items were set on.
 bool is_mapping(const pickle::Tree& tree, NodeId node);
-/// list, tuple, set or frozenset.
+/// list, tuple, set or frozenset; an object that copyreg._reconstructor makes of one.
 bool is_sequence(const pickle::Tree& tree, NodeId node);
+/// Its elements; empty for others.
+std::span<const NodeId> sequence_items(const pickle::Tree& tree, NodeId node);
 
 /// The mapping's items with Python's meaning: a key keeps its first place and takes its last value.
 /// Keys that are neither text, bytes, numbers nor None are named by their kind ("tuple").

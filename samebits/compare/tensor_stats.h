@@ -18,7 +18,8 @@ struct TensorStats {
   double max_abs = 0;           // largest |a - b| over finite pairs
   double mean_abs = 0;
   double max_relative = 0;               // largest |a - b| / max(|a|, |b|)
-  double relative_norm = 0;              // |A - B| / |A| as vectors; infinite where A is zero
+  double relative_norm = 0;              // |A - B| / |A|; infinite where |A| is 0 or
+                                         // other elements are not finite
   std::optional<std::uint64_t> max_ulp;  // same float type only
   double cosine = 1;      // of A and B as vectors; 1 where both are zero, 0 where one is
   double norm_ratio = 1;  // |B| / |A|

@@ -98,6 +98,12 @@ bool config_differs(const Report& report, const Subject& a, const Subject& b) {
   });
 }
 
+bool is_average(const Report& report, const Subject& a, const Subject& b) {
+  return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
+    return finding.cause == "weights.averaged" && finding.subjects == Names{a.label, b.label};
+  });
+}
+
 std::string text_field(const Json& json, const char* field) {
   return json.is_object() && json.contains(field) && json[field].is_string()
              ? json[field].get<std::string>()
@@ -161,26 +167,32 @@ void find_preprocessing_changes(Report& report, const Subject& a, const Subject&
 void find_mode_changes(Report& report, const Subject& a, const Subject& b) {
   if (a.checkpoint->modules.empty() || b.checkpoint->modules.empty()) return;
   Names active;
-  Names harmless;
+  Names unknown;
+  Names all;
   for (const ModeDifference& difference :
        compare_modes(a.checkpoint->modules, b.checkpoint->modules)) {
-    (difference.effect == ModeEffect::random || difference.effect == ModeEffect::statistics
-         ? active
-         : harmless)
-        .push_back(difference.module);
+    const std::string name = difference.module.empty() ? "the root" : difference.module;
+    all.push_back(name);
+    if (difference.effect == ModeEffect::random || difference.effect == ModeEffect::statistics)
+      active.push_back(name);
+    if (difference.effect == ModeEffect::unknown) unknown.push_back(name);
   }
-  if (active.empty() && harmless.empty()) return;
+  if (all.empty()) return;
   const bool matters = !active.empty();
   Finding finding{.cause = "mode.training",
                   .role = matters ? Role::cause : Role::note,
                   .proof = Proof::observed,
                   .subjects = {a.label, b.label}};
-  finding.summary =
-      matters ? fmt::format("{} are in training mode on one side only, and it changes outputs",
-                            counted(active.size(), "module"))
-              : fmt::format("{} are in training mode on one side only, without effect",
-                            counted(harmless.size(), "module"));
-  finding.evidence = {{"modules", name_list(matters ? active : harmless)}};
+  const Names& named = matters ? active : all;
+  finding.summary = fmt::format(
+      "{} {} in training mode on one side only, {}", counted(named.size(), "module"),
+      named.size() == 1 ? "is" : "are",
+      matters ? "and it changes outputs" : "none of them dropout or batch norm that acts on it");
+  if (!unknown.empty()) {
+    finding.details.push_back("whether own code uses the flag is not known: " + unknown[0] +
+                              (unknown.size() > 1 ? " and others" : ""));
+  }
+  finding.evidence = {{"modules", name_list(named)}};
   finding.remedy = "Call eval() on both after loading";
   report.findings.push_back(std::move(finding));
 }
@@ -212,7 +224,8 @@ void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int
   Names names = comparison.only_a;
   names.insert(names.end(), comparison.only_b.begin(), comparison.only_b.end());
   for (const TensorMatch& match : comparison.matches) {
-    if (match.kind == MatchKind::changed || match.kind == MatchKind::rounded)
+    if (match.kind == MatchKind::changed || match.kind == MatchKind::exchanged ||
+        match.kind == MatchKind::rounded)
       names.push_back(left.tensors()[match.a.at(0)].name);
   }
   finding.role = Role::contributes;
@@ -258,7 +271,7 @@ void find_version_changes(Report& report, const Subject& a, const Subject& b) {
 
 void find_mixup(Report& report, const Subject& a, const Subject& b) {
   const WeightPair* pair = pair_of(report, a, b);
-  if (pair == nullptr) return;
+  if (pair == nullptr || is_average(report, a, b)) return;
   const ChangeExtent extent = change_extent(pair->comparison);
   const bool all_changed = extent.total >= 4 && extent.changed * 10 >= extent.total * 6;
   const bool other_config = config_differs(report, a, b) && extent.changed == 0;

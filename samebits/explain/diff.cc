@@ -32,8 +32,8 @@ void compare_pair(Report& report, std::size_t first, std::size_t second,
       report.not_checked.push_back("the values of " + name + " could not be read");
       report.incomplete = true;
     }
-    find_weight_causes(report, report.weights.back());
     find_averaged(report, report.weights.back(), options.threads);
+    find_weight_causes(report, report.weights.back());
   }
   find_config_changes(report, a, b);
   find_preprocessing_changes(report, a, b, options.preprocessing_role);

@@ -49,6 +49,12 @@ constexpr std::array kRequirements = std::to_array<Requirement>({
     {"sampler", &TrainingState::sampler},
 });
 
+/// The path; the root, which has none, by its class.
+std::string module_label(const ModuleRecord& module) {
+  const std::size_t dot = module.class_path.rfind('.');
+  return module.path.empty() ? "the root, " + module.class_path.substr(dot + 1) : module.path;
+}
+
 }  // namespace
 
 void find_calls(Report& report, const Subject& subject) {
@@ -81,39 +87,42 @@ void find_calls(Report& report, const Subject& subject) {
 }
 
 void find_training_mode(Report& report, const Subject& subject) {
+  // What differs between two subjects is said of the pair.
+  const bool said =
+      std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
+        return finding.cause == "mode.training" &&
+               std::count(finding.subjects.begin(), finding.subjects.end(), subject.label) > 0;
+      });
+  if (said) return;
   std::vector<std::string> random;
   std::vector<std::string> statistics;
   std::vector<std::string> unknown;
   std::vector<std::string> all;
   for (const ModuleRecord& module : subject.checkpoint->modules) {
     if (!module.training) continue;
-    all.push_back(module.path);
+    all.push_back(module_label(module));
     switch (mode_effect(module)) {
-      case ModeEffect::random: random.push_back(module.path); break;
-      case ModeEffect::statistics: statistics.push_back(module.path); break;
-      case ModeEffect::unknown: unknown.push_back(module.path); break;
+      case ModeEffect::random: random.push_back(all.back()); break;
+      case ModeEffect::statistics: statistics.push_back(all.back()); break;
+      case ModeEffect::unknown: unknown.push_back(all.back()); break;
       case ModeEffect::none: break;
     }
   }
   if (all.empty()) return;
-  const std::size_t total = subject.checkpoint->modules.size();
   const bool matters = !random.empty() || !statistics.empty();
   Finding finding{.cause = "mode.training",
                   .role = matters ? Role::risk : Role::note,
                   .proof = Proof::observed,
                   .subjects = {subject.label}};
-  finding.summary =
-      matters ? fmt::format("{} of {} modules are in training mode, and it changes outputs",
-                            all.size(), total)
-              : fmt::format(
-                    "{} of {} modules are in training mode, which no known module of them acts on",
-                    all.size(), total);
+  finding.summary = fmt::format(
+      "{} of {} modules {} in training mode, {}", all.size(), subject.checkpoint->modules.size(),
+      all.size() == 1 ? "is" : "are",
+      matters ? "and it changes outputs" : "none of them dropout or batch norm that acts on it");
   if (!random.empty()) finding.details.push_back("dropout is active in " + joined(random, 3));
   if (!statistics.empty())
     finding.details.push_back("batch statistics are used and updated in " + joined(statistics, 3));
   if (!unknown.empty())
-    finding.details.push_back("not known whether the code of these uses the flag: " +
-                              joined(unknown, 3));
+    finding.details.push_back("whether own code uses the flag is not known: " + joined(unknown, 3));
   std::vector<std::string> named = matters ? random : all;
   if (matters) named.insert(named.end(), statistics.begin(), statistics.end());
   finding.evidence = {{"modules", name_list(named)}, {"in_training_mode", all.size()}};

@@ -17,6 +17,13 @@ void compute_digests(Subject& subject, int threads) {
   });
 }
 
+void note_valueless(Report& report, const Checkpoint& checkpoint) {
+  for (const StoredTensor& tensor : checkpoint.entries) {
+    if (!tensor.readable && tensor.device == "meta")
+      report.not_checked.push_back("the file holds no values of " + tensor.path);
+  }
+}
+
 }  // namespace
 
 Report inspect(const std::string& path, const InspectOptions& options) {
@@ -30,6 +37,7 @@ Report inspect(const std::string& path, const InspectOptions& options) {
     find_calls(report, subject);
     find_invalid(report, subject);
     find_training_mode(report, subject);
+    note_valueless(report, *subject.checkpoint);
     if (!deep)
       report.not_checked.emplace_back("values and checksums were not read (--deep reads them)");
   }

@@ -47,21 +47,27 @@ class Finder {
   /// NaN and infinities on one side of a changed tensor.
   void invalid() {
     Names names;
-    std::uint64_t nan = 0;
-    std::uint64_t inf = 0;
+    std::uint64_t in_a = 0;
+    std::uint64_t in_b = 0;
     for (const TensorMatch& match : comparison_.matches) {
       if (!match.stats) continue;
-      const std::uint64_t found =
-          match.stats->nan_a + match.stats->nan_b + match.stats->inf_a + match.stats->inf_b;
-      if (found == 0) continue;
-      nan += match.stats->nan_a + match.stats->nan_b;
-      inf += match.stats->inf_a + match.stats->inf_b;
+      const std::uint64_t a = match.stats->nan_a + match.stats->inf_a;
+      const std::uint64_t b = match.stats->nan_b + match.stats->inf_b;
+      if (a == b) continue;
+      in_a += a;
+      in_b += b;
       names.push_back(name_of(match));
     }
     if (names.empty()) return;
     Finding finding = make("weights.invalid", Role::contributes, names);
     finding.summary =
-        fmt::format("{} NaN and {} infinite values stand in changed weights", nan, inf);
+        fmt::format("{} {} NaN or infinite values in {}: {} in {}, {} in {}",
+                    counted(names.size(), "weight"), names.size() == 1 ? "has" : "have",
+                    in_a == 0   ? pair_.b
+                    : in_b == 0 ? pair_.a
+                                : "both",
+                    in_a, pair_.a, in_b, pair_.b);
+    finding.remedy = "Go back to a checkpoint from before the training diverged";
     add(std::move(finding));
   }
 
@@ -182,6 +188,10 @@ class Finder {
 
   std::string describe(const TensorMatch& match) const {
     const TensorStats& stats = *match.stats;
+    if (stats.pattern == "nan") {
+      return fmt::format("most in {}: {} NaN in {}, {} in {}, of {} elements", name_of(match),
+                         stats.nan_a, pair_.a, stats.nan_b, pair_.b, stats.elements);
+    }
     std::string text = fmt::format("most in {}: {} of {} elements, up to {:.3g}", name_of(match),
                                    stats.differing, stats.elements, stats.max_abs);
     if (!stats.pattern.empty()) text += " (" + stats.pattern + ")";
@@ -310,7 +320,7 @@ ChangeExtent change_extent(const WeightComparison& comparison) {
   std::vector<double> cosines;
   extent.total = comparison.matched;
   for (const TensorMatch& match : comparison.matches) {
-    if (match.kind != MatchKind::changed || !match.stats) continue;
+    if (match.kind != MatchKind::changed || !match.stats || match.stats->pattern == "nan") continue;
     ++extent.changed;
     cosines.push_back(match.stats->cosine);
     if (std::isfinite(match.stats->max_abs))

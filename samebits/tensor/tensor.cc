@@ -148,6 +148,20 @@ Result<TensorView> TensorView::make(DType dtype, Shape shape, Strides strides, s
   return view;
 }
 
+Result<TensorView> TensorView::valueless(DType dtype, Shape shape) {
+  Strides strides = contiguous_strides(shape);
+  SAMEBITS_TRY_VOID(check_dimensions(shape, strides));
+  TensorView view;
+  SAMEBITS_TRY(view.numel_, element_count(shape));
+  std::uint64_t nbytes = 0;
+  if (!checked_mul(view.numel_, itemsize(dtype), &nbytes)) return fail(overflow(shape));
+  view.dtype_ = dtype;
+  view.shape_ = std::move(shape);
+  view.strides_ = std::move(strides);
+  view.contiguous_ = view.numel_ == 0;
+  return view;
+}
+
 Bytes TensorView::plain_bytes() const {
   SAMEBITS_CHECK(is_plain());
   return numel_ == 0 ? Bytes{} : storage_.subspan(byte_offset_, nbytes());
@@ -163,6 +177,7 @@ Bytes TensorView::row_major_range(std::uint64_t first, std::uint64_t count,
   const std::uint64_t item = itemsize(dtype_);
   if (count == 0) return {};
   if (is_plain()) return plain_bytes().subspan(first * item, count * item);
+  SAMEBITS_CHECK(!storage_.empty());
   buffer.resize(count * item);
   StridedCopy(shape_, strides_, item)
       .run(storage_.data() + byte_offset_, first, count, buffer.data());

@@ -38,6 +38,10 @@ class TensorView {
   static Result<TensorView> make(DType dtype, Shape shape, Strides strides, std::uint64_t offset,
                                  Bytes storage, bool big_endian = false);
 
+  /// Type and shape of a tensor whose values are nowhere (torch's meta device). Reading elements of
+  /// it is a mistake of the caller. Errors: malformed, limit.
+  static Result<TensorView> valueless(DType dtype, Shape shape);
+
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
   const Strides& strides() const { return strides_; }

@@ -2,8 +2,6 @@
 
 import copy
 import json
-import os
-import pathlib
 import sys
 
 import conftest
@@ -12,7 +10,6 @@ import torch
 from safetensors import safe_open
 
 TENSORS = 78
-TOKENS_KEPT, TOKENS, WIDTH = 1 + 4, 1 + 16, 32  # with the class token; mask_ratio 0.75 keeps 4 of 16 patches
 FEW_RULES = 12
 
 
@@ -24,10 +21,6 @@ def names_in_file(folder):
     """The names of the directory's own file, which transformers 5 writes otherwise than it uses them."""
     with safe_open(folder / "model.safetensors", "pt") as file:
         return set(file.keys())
-
-
-def outputs_between(report, b):
-    return next(pair for pair in report["outputs"] if pair["b"] == b and pair["point"] == "vit.layernorm")
 
 
 # What inspect says of each route.
@@ -100,7 +93,7 @@ TRAINING = {
 def test_training_state(run, routes5, route):
     training = run("inspect", routes5 / route).part("training")
     assert set(training) >= {"optimizer", "step", "scheduler", "scaler", "rng", "sampler", "ema"}
-    found = {name for name, where in training.items() if where is not None}
+    found = {name for name, where in training.items() if where is not None and name != "values"}
     assert found - {"step"} == TRAINING[route] - {"step"}
     assert "step" not in TRAINING[route] or "step" in found
 
@@ -166,17 +159,23 @@ def test_a_file_equals_itself(run, routes5):
 
 
 def test_untrained_routes_are_identical_though_many_tensors_share_their_bytes(run, routes):
-    for route in ("whole.pth", "statedict.pth", "bare.pth", "lightning.ckpt"):
+    for route in ("whole.pth", "statedict.pth", "bare.pth"):
         report = run("diff", routes / "zero" / "hf", routes / "zero" / route)
         assert report["verdict"] == "same"
         assert (report.pair("B")["verdict"], report.pair("B")["matched"]) == ("identical", TENSORS)
 
 
-@pytest.mark.explain
 def test_three_subjects_are_compared_with_the_first(run, routes):
     folder = routes / "trained"
-    report = run("explain", folder / "hf", folder / "whole.pth", folder / "statedict.pth", "--randn", "1x3x32x32")
+    report = run("explain", folder / "hf", folder / "whole.pth", folder / "statedict.pth")
     assert [(pair["a"], pair["b"]) for pair in report["weights"]] == [("A", "B"), ("A", "C")]
+
+
+def test_a_training_that_diverged_is_seen(run, routes):
+    """mask_ratio 0: the loss is a mean over no patch, and one step makes every weight NaN."""
+    report = run("diff", routes / "zero" / "hf", routes / "zero" / "lightning.ckpt")
+    assert report["verdict"] == "different" and report.findings("weights.invalid")
+    assert not report.findings("file.mixup")
 
 
 def test_the_report_is_deterministic(run, routes5):
@@ -384,60 +383,43 @@ def test_check_for_another_checkpoint(run, routes5):
     assert report["verdict"] == "risk" and report.finding("weights.reinitialized")["evidence"]["count"] == TENSORS
 
 
-# explain: the cause, proved.
+# explain: what the files alone say. The outputs were not run, so noise is suspected, and the report says what would settle it.
 
 
-def assert_noise(report, elements, verdicts):
+def assert_noise(report):
     assert report["verdict"] == "different"
     first = report["findings"][0]
-    assert (first["cause"], first["role"], first["proof"]) == ("rng.noise", "cause", "proved")
+    assert (first["cause"], first["role"], first["proof"]) == ("rng.noise", "cause", "suspected")
     assert first["subjects"] == [subject["label"] for subject in report["subjects"]]
-    assert report.causes("cause") <= {"rng.noise", "order.tokens"} and first["remedy"]
+    assert report.causes("cause") == {"rng.noise"} and first["remedy"]
     assert all(pair["verdict"] == "identical" for pair in report["weights"])
-    for subject in report["subjects"][1:]:
-        output = outputs_between(report, subject["label"])
-        assert output["elements"] == elements and output["verdict"] in verdicts
-        assert output["differing"] > 0
+    assert report["outputs"] == [] and any("outputs" in line for line in report["not_checked"])
 
 
-@pytest.mark.explain
 @pytest.mark.parametrize("third", ["statedict.pth", "bare.pth", "lightning.ckpt"])
 def test_explain_the_case(run, routes, third):
     folder = routes / "trained"
     report = run("explain", folder / "hf", folder / "whole.pth", folder / third)
-    assert_noise(report, TOKENS_KEPT * WIDTH, {"different"})
-    assert all(outputs_between(report, b)["max_abs"] > 0.01 for b in "BC")
+    assert_noise(report)
     assert [text for text in report["assumed"] if "C" in text and "config" in text and "A" in text]
 
 
-@pytest.mark.explain
 @pytest.mark.parametrize("third", ["statedict.pth", "hf"])
 def test_explain_with_mask_ratio_zero(run, routes, third):
     folder = routes / "trained-zero"
-    report = run("explain", folder / "hf", folder / "whole.pth", folder / third)
-    assert_noise(report, TOKENS * WIDTH, {"different", "permuted", "rounding"})
+    assert_noise(run("explain", folder / "hf", folder / "whole.pth", folder / third))
 
 
-@pytest.mark.explain
-def test_explain_with_a_batch(run, routes):
-    folder = routes / "trained"
-    report = run("explain", folder / "hf", folder / "whole.pth", "--randn", "8x3x32x32", "--seed", "42")
-    assert_noise(report, 8 * TOKENS_KEPT * WIDTH, {"different"})
-
-
-@pytest.mark.explain
 def test_explain_across_versions(run, routes4, routes5):
-    report = run("explain", routes4 / "hf", routes5 / "hf", routes5 / "whole.pth", routes4 / "whole.pth", routes4 / "lightning.ckpt")
-    assert_noise(report, TOKENS_KEPT * WIDTH, {"different"})
+    folders = [routes4 / "hf", routes5 / "hf", routes5 / "whole.pth", routes4 / "whole.pth", routes4 / "lightning.ckpt"]
+    assert_noise(run("explain", *folders))
 
 
-@pytest.mark.explain
 def test_explain_one_model_against_itself_still_draws_noise(run, routes):
     folder = routes / "trained"
-    assert_noise(run("explain", folder / "hf", folder / "hf"), TOKENS_KEPT * WIDTH, {"different"})
+    assert_noise(run("explain", folder / "hf", folder / "hf"))
 
 
-@pytest.mark.explain
 def test_explain_another_mask_ratio(run, routes):
     report = run("explain", routes / "trained" / "hf", routes / "trained-zero" / "whole.pth")
     assert report["verdict"] == "different" and report.pair("B")["verdict"] == "identical"
@@ -445,7 +427,6 @@ def test_explain_another_mask_ratio(run, routes):
     assert report.finding("config.changed")["evidence"]["fields"] == {"mask_ratio": [0.75, 0.0]}
 
 
-@pytest.mark.explain
 def test_explain_changed_weights(run, routes, tmp_path):
     folder = routes / "trained"
     state = torch.load(folder / "statedict.pth")
@@ -456,27 +437,33 @@ def test_explain_changed_weights(run, routes, tmp_path):
     assert "weights.changed" in report.causes("cause") and "rng.noise" in report.causes("cause", "contributes")
 
 
-# The examples in the repository are what they claim to be.
-
-
-@pytest.mark.explain
 def test_the_example_of_the_demo(run):
     folder = conftest.ROOT / "examples" / "vit-mae-tiny"
-    report = run("explain", folder / "hf", folder / "whole.pth", folder / "statedict.pth")
-    assert_noise(report, TOKENS_KEPT * WIDTH, {"different"})
+    assert_noise(run("explain", folder / "hf", folder / "whole.pth", folder / "statedict.pth"))
 
 
-# Base size: SAMEBITS_BASE=1; SAMEBITS_BASE_ROUTES may name a folder that make_routes.py --size base has filled.
+# Base size, as in the case: made once and kept in the cache.
+
+# With mask_ratio 0 the loss is a mean over no patch: a training step makes every weight NaN.
+BASE_ROUTES = {0.75: ["hf", "whole", "statedict", "lightning"], 0.0: ["hf", "whole", "statedict"]}
 
 
-@pytest.mark.base
-@pytest.mark.explain
-@pytest.mark.skipif(os.environ.get("SAMEBITS_BASE") != "1", reason="SAMEBITS_BASE=1 runs it")
-def test_base_size(run, tmp_path):
-    folder = pathlib.Path(os.environ.get("SAMEBITS_BASE_ROUTES", tmp_path))
+def base_routes(python, version, mask_ratio):
+    folder = conftest.cache() / "base" / f"transformers-{version}-ratio-{mask_ratio}"
     if not (folder / "routes.json").exists():
-        conftest.call(sys.executable, "make_routes.py", folder, "--size", "base", "--routes", "hf", "whole", "statedict")
-    paths = [folder / "hf", folder / "whole.pth", folder / "statedict.pth"]
-    pair = run("diff", *paths[:2]).pair("B")
-    assert (pair["verdict"], pair["matched"], pair["renamed"]) == ("identical", 334, 334) and len(pair["rules"]) <= FEW_RULES
-    assert_noise(run("explain", *paths, "--randn", "8x3x224x224", "--seed", "42", timeout=300), 307200, {"different"})
+        options = ["--size", "base", "--mask-ratio", mask_ratio, "--routes", *BASE_ROUTES[mask_ratio]]
+        conftest.call(python, "make_routes.py", folder, *options)
+    return folder
+
+
+@pytest.mark.parametrize("mask_ratio", [0.75, 0.0])
+@pytest.mark.parametrize("version", [4, 5])
+def test_base_size(run, python_t4, version, mask_ratio):
+    folder = base_routes({4: python_t4, 5: sys.executable}[version], version, mask_ratio)
+    files = {"hf": "hf", "whole": "whole.pth", "statedict": "statedict.pth", "lightning": "lightning.ckpt"}
+    paths = [folder / files[route] for route in BASE_ROUTES[mask_ratio]]
+    report = run("explain", *paths)
+    assert_noise(report)
+    for pair in report["weights"]:
+        assert (pair["verdict"], pair["matched"], pair["renamed"]) == ("identical", 334, 334) and len(pair["rules"]) <= FEW_RULES
+    assert report["subjects"][0]["config"]["mask_ratio"] == report["subjects"][1]["config"]["mask_ratio"] == mask_ratio

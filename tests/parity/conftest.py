@@ -28,6 +28,11 @@ COMPARED = [
 ]
 
 
+def cache():
+    """A folder for what is slow to make; every test makes what it does not find there."""
+    return pathlib.Path(os.environ.get("SAMEBITS_CACHE", pathlib.Path.home() / ".cache" / "samebits"))
+
+
 def missing(message):
     """A loud failure in CI, a skip on a desk."""
     (pytest.fail if IN_CI else pytest.skip)(message)

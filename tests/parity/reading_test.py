@@ -19,17 +19,20 @@ def tensors_in(report):
     assert report["verdict"] != "unknown", report["not_checked"]
     stored, transient = {}, {}
     for entry in report.part("entries"):
-        group = transient if entry.get("role") == "transient" else stored
+        group = transient if entry["role"] == "non-persistent buffer" else stored
         assert entry["name"] not in group, f"two entries are called {entry['name']}"
         group[entry["name"]] = truth.Tensor(entry["dtype"], tuple(entry["shape"]), entry["sha256"])
     return stored, transient
 
 
-def agree(report, expected, transient=None):
+def agree(report, expected, transient=None, attributes=None):
     stored, left_out = tensors_in(report)
+    expected = expected | (attributes or {})
     assert stored.keys() == expected.keys()
     assert stored == expected
     assert left_out == (transient or {})
+    roles = {entry["name"]: entry["role"] for entry in report.part("entries")}
+    assert all(roles[name] == "other" for name in attributes or {})
 
 
 def read_back(path):
@@ -38,7 +41,8 @@ def read_back(path):
 
 def compare(run, path):
     value = read_back(path)
-    agree(run("inspect", path, "--sha256"), truth.tensors_of(value), truth.transient_of(value))
+    report = run("inspect", path, "--sha256")
+    agree(report, truth.tensors_of(value), truth.transient_of(value), truth.attributes_of(value))
 
 
 @pytest.mark.parametrize("name", OBJECTS)
@@ -67,7 +71,7 @@ def test_pickle_protocols(run, tmp_path, name, protocol, zipped):
 
 
 def test_name_and_folder_say_nothing(run, tmp_path):
-    path = tmp_path / "weights.safetensors"
+    path = tmp_path / "config.json"
     torch.save({"w": seeded(2)}, path)
     compare(run, path)
 
@@ -122,6 +126,17 @@ def test_meta_has_no_bytes(run, tmp_path, zipped):
     assert entries["w"]["sha256"] == truth.of_tensor(read_back(path)["w"]).sha256
     assert (entries["m"]["dtype"], entries["m"]["shape"], entries["m"].get("sha256")) == ("float32", [3, 2], None)
     assert any("m" in line for line in report["not_checked"])
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_four_bits_are_no_elements_of_bytes(run, tmp_path, zipped):
+    path = tmp_path / "saved.pt"
+    packed = torch.quantize_per_channel(seeded(4, 6), torch.ones(4), torch.zeros(4), 0, torch.quint4x2)
+    torch.save({"q": packed, "w": seeded(2)}, path, _use_new_zipfile_serialization=zipped)
+    report = run("inspect", path, "--sha256")
+    assert report["verdict"] == "unknown" and any("quint4x2" in line for line in report["not_checked"])
+    entries = {e["name"]: e for e in report.part("entries")}
+    assert entries["w"]["sha256"] == truth.of_tensor(read_back(path)["w"]).sha256
 
 
 def test_jagged_is_never_silent(run, tmp_path):

@@ -196,11 +196,6 @@ def quantized_per_channel():
 
 
 @saved
-def quantized_four_bits():
-    return {"q": torch.quantize_per_channel(seeded(4, 6), torch.ones(4), torch.zeros(4), 0, torch.quint4x2)}
-
-
-@saved
 def legacy_typed_storages_beside():
     return {"a": torch.arange(4, dtype=torch.float16), "b": torch.arange(4, dtype=torch.float64), "c": torch.arange(4, dtype=torch.int16)}
 

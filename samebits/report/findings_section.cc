@@ -71,6 +71,8 @@ bool same_outcome(const OutputPair& a, const OutputPair& b) {
 void findings_section(const Report& report, Screen* screen) {
   const Finding* leading = leading_finding(report);
   for (const Finding& finding : report.findings) {
+    // The line of the weights says it already.
+    if (finding.cause == "weights.renamed" && finding.role == Role::note) continue;
     write_finding(finding, &finding == leading, screen);
   }
 }

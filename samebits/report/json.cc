@@ -23,6 +23,7 @@ Json stats_json(const TensorStats& stats) {
           {"max_ulp", stats.max_ulp ? Json(*stats.max_ulp) : Json()},
           {"cosine", json_number(stats.cosine)},
           {"norm_ratio", json_number(stats.norm_ratio)},
+          {"relative_norm", json_number(stats.relative_norm)},
           {"rows", stats.rows},
           {"rows_differing", stats.rows_differing},
           {"first", stats.first},
@@ -121,6 +122,13 @@ Json outputs_json(const std::vector<OutputPair>& pairs) {
   return json;
 }
 
+Json refits_json(const std::vector<LoadRefit>& refits) {
+  Json json = Json::array();
+  for (const LoadRefit& refit : refits)
+    json.push_back({{"from", refit.from}, {"to", refit.to}, {"count", refit.count}});
+  return json;
+}
+
 Json loads_json(const std::vector<LoadReport>& loads) {
   Json json = Json::array();
   for (const LoadReport& load : loads) {
@@ -132,7 +140,11 @@ Json loads_json(const std::vector<LoadReport>& loads) {
                     {"dropped", load.dropped},
                     {"mismatched", load.mismatched},
                     {"silent", load.silent},
-                    {"repair", rules_json(load.repair)}});
+                    {"raises", load.raises.empty() ? Json() : Json(load.raises)},
+                    {"written_for_5_only", load.written_for_5_only},
+                    {"repair", rules_json(load.repair)},
+                    {"refits", refits_json(load.refits)},
+                    {"restored", load.restored}});
   }
   return json;
 }

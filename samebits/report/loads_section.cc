@@ -35,6 +35,30 @@ void outcome(std::string_view label, const std::string& meaning,
   if (left_out > 0) screen->row("", and_more(left_out));
 }
 
+// "stack a, b and c into d", "cut d into a, b and c".
+std::string refit_text(const LoadRefit& refit) {
+  const bool stacks = refit.to.size() == 1;
+  return fmt::format("{} {} into {}   {}", stacks ? "stack" : "cut", fmt::join(refit.from, " + "),
+                     fmt::join(refit.to, " + "), quantity(refit.count, "time"));
+}
+
+void refit_rows(const LoadReport& load, Screen* screen) {
+  constexpr std::size_t kRefits = 4;
+  if (load.refits.empty()) return;
+  screen->row(load.repair.empty() ? "repair" : "", "along dimension 0:", Tone::bold);
+  for (std::size_t i = 0; i < std::min(load.refits.size(), kRefits); ++i)
+    screen->row("", refit_text(load.refits[i]));
+  if (load.refits.size() > kRefits) screen->row("", and_more(load.refits.size() - kRefits));
+}
+
+// What the repair is worth: "this fills 128 of the 128 that would stay random or raise".
+void restored_row(const LoadReport& load, Screen* screen) {
+  const std::size_t lost = load.random.size() + load.mismatched.size();
+  if (load.restored == 0 || lost == 0) return;
+  screen->row("", fmt::format("with it {} of these {} tensors are loaded", grouped(load.restored),
+                              grouped(lost)));
+}
+
 void repair_table(const std::vector<RenameRule>& rules, Screen* screen) {
   if (rules.empty()) return;
   const auto shown = [](const std::string& part) { return part.empty() ? "(nothing)" : part; };
@@ -52,6 +76,7 @@ void repair_table(const std::vector<RenameRule>& rules, Screen* screen) {
 std::string loaded_text(const LoadReport& load) {
   const std::string text =
       fmt::format("{} of {} loaded", grouped(load.loaded), quantity(load.target_tensors, "tensor"));
+  if (!load.raises.empty()) return "it raises: " + load.raises;
   const bool complete = load.random.empty() && load.dropped.empty() && load.mismatched.empty();
   if (complete) return text;
   return text + (load.silent ? ", and the loader says nothing" : ", with a warning");
@@ -64,6 +89,8 @@ void full(const LoadReport& load, Screen* screen) {
   outcome("mismatch", ", of another shape in the checkpoint:", load.mismatched, Tone::bad, screen);
   outcome("dropped", " of the checkpoint, not used:", load.dropped, Tone::warn, screen);
   repair_table(load.repair, screen);
+  refit_rows(load, screen);
+  restored_row(load, screen);
 }
 
 void brief(const LoadReport& load, Screen* screen) {

@@ -66,7 +66,7 @@ TEST(Terminal, GivesTheAnswerFirstOnOneScreen) {
   C  statedict.pth  state dict              2 tensors   (config from A)
 
   weights   A = B = C   2 of 2 tensors bit-identical
-            (B has the prefix "model.", C is renamed by 2 rules)
+            (B has the prefix "model."; C is renamed by 2 rules)
   config    A = B
   outputs   A, B, C differ at vit.layernorm: 100 % of 307 200 elements, up to
             1.16

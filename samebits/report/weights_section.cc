@@ -26,15 +26,27 @@ bool is_prefix_rule(const std::vector<RenameRule>& rules) {
   return rules.size() == 1 && (rules[0].from.empty() || rules[0].to.empty());
 }
 
-// "B has the prefix "model."", or "" where no name differs.
-std::string renaming(const WeightPair& pair) {
+// What was done to the names of the right side: "renamed by 9 rules"; "" where no name differs.
+struct Renaming {
+  std::string one, several;  // "is renamed by 9 rules", "are renamed by 9 rules"
+};
+
+Renaming renaming_of(const WeightPair& pair) {
   const std::vector<RenameRule>& rules = pair.comparison.rules;
-  if (rules.empty()) return "";
+  if (rules.empty()) return {};
   if (!is_prefix_rule(rules)) {
-    return fmt::format("{} is renamed by {}", pair.b, quantity(rules.size(), "rule"));
+    const std::string by = "renamed by " + quantity(rules.size(), "rule");
+    return {"is " + by, "are " + by};
   }
-  if (rules[0].from.empty()) return fmt::format("{} has the prefix \"{}\"", pair.b, rules[0].to);
-  return fmt::format("{} lacks the prefix \"{}\"", pair.b, rules[0].from);
+  const bool adds = rules[0].from.empty();
+  const std::string prefix = fmt::format("the prefix \"{}\"", adds ? rules[0].to : rules[0].from);
+  return {(adds ? "has " : "lacks ") + prefix, (adds ? "have " : "lack ") + prefix};
+}
+
+// "B has the prefix "model.""; "" where no name differs.
+std::string renaming(const WeightPair& pair) {
+  const std::string text = renaming_of(pair).one;
+  return text.empty() ? text : pair.b + " " + text;
 }
 
 std::string in_parentheses(const std::string& text) {
@@ -102,8 +114,8 @@ std::vector<std::string> pair_phrases(const Report& report, const WeightPair& pa
     case WeightsVerdict::same_values:
       return {pair.a + " = " + pair.b, of_total + " have equal values", kinds_text(found), note};
     case WeightsVerdict::rounded:
-      return {pair.a + " ~ " + pair.b, of_total + " equal up to the rounding of " + pair.b,
-              kinds_text(found), first_how(found, MatchKind::rounded), note};
+      return {pair.a + " ~ " + pair.b, of_total + " equal up to rounding", kinds_text(found),
+              first_how(found, MatchKind::rounded), note};
     case WeightsVerdict::different: return different_phrases(pair, total);
     case WeightsVerdict::unknown:
       return {pair.a + " ? " + pair.b,
@@ -124,12 +136,24 @@ bool all_identical(const Report& report) {
 
 void one_line(const Report& report, Screen* screen) {
   std::string relation = report.weights[0].a;
-  std::string notes;
+  std::vector<std::pair<Renaming, std::vector<std::string>>> groups;  // and whom it concerns
   for (const WeightPair& pair : report.weights) {
     relation += " = " + pair.b;
-    const std::string note = renaming(pair);
-    if (note.empty()) continue;
-    notes += (notes.empty() ? "" : ", ") + note;
+    Renaming found = renaming_of(pair);
+    if (found.one.empty()) continue;
+    const auto same = std::find_if(groups.begin(), groups.end(),
+                                   [&](const auto& group) { return group.first.one == found.one; });
+    if (same == groups.end()) {
+      groups.push_back({std::move(found), {pair.b}});
+    } else {
+      same->second.push_back(pair.b);
+    }
+  }
+  std::string notes;
+  for (const auto& [what, labels] : groups) {
+    notes += notes.empty() ? "" : "; ";
+    notes += labels.size() == 1 ? labels[0] + " " + what.one
+                                : fmt::format("{} {}", fmt::join(labels, ", "), what.several);
   }
   const std::uint64_t total = tensors_of_a(report, report.weights[0]);
   screen->phrases(
@@ -183,6 +207,11 @@ std::string match_name(const Report& report, const WeightPair& pair, const Tenso
   return indexes.size() == 1 ? name : fmt::format("{} and {} more", name, indexes.size() - 1);
 }
 
+// Beyond a few thousand, units in the last place say no more than that the numbers are others.
+std::string ulp_text(std::uint64_t ulp) {
+  return ulp < 10'000 ? grouped(ulp) : short_number(static_cast<double>(ulp));
+}
+
 std::vector<std::string> changed_row(const std::string& name, const TensorMatch& match) {
   if (!match.stats) return {name, "", "", "", "", match.how};
   const TensorStats& stats = *match.stats;
@@ -191,7 +220,7 @@ std::vector<std::string> changed_row(const std::string& name, const TensorMatch&
   return {name,
           short_number(stats.max_abs),
           short_number(stats.max_relative),
-          stats.max_ulp ? grouped(*stats.max_ulp) : "",
+          stats.max_ulp ? ulp_text(*stats.max_ulp) : "",
           fmt::format("{}/{}", stats.rows_differing, stats.rows),
           pattern};
 }

@@ -36,6 +36,29 @@ def blocks(prefix="", change=None):
     return {prefix + name: value for name, value in tensors.items()}
 
 
+def fused(order=(0, 1, 2), rename=False):
+    """Two blocks with query, key and value apart, or stacked in that order into one."""
+    tensors = {}
+    for n in range(2):
+        parts = [[100 * n + 10 * part + i / 8 for i in range(4)] for part in range(3)]
+        if rename:
+            rows = [value for part in order for value in parts[part]]
+            tensors[f"blocks.{n}.attn.qkv.weight"] = ([6, 2], rows)
+        else:
+            for name, values in zip(("query", "key", "value"), parts):
+                tensors[f"layer.{n}.attention.{name}.weight"] = ([2, 2], values)
+    return tensors
+
+
+def exchanged():
+    """blocks() with its first two blocks in each other's place."""
+    tensors = blocks()
+    for part in ("attn.weight", "attn.bias"):
+        first, second = f"blocks.0.{part}", f"blocks.1.{part}"
+        tensors[first], tensors[second] = tensors[second], tensors[first]
+    return tensors
+
+
 def write(folder):
     """Everything that the transcripts name."""
     whole = safetensors(blocks())
@@ -43,6 +66,11 @@ def write(folder):
     (folder / "same.safetensors").write_bytes(whole)
     (folder / "prefixed.safetensors").write_bytes(safetensors(blocks(prefix="model.")))
     (folder / "ulp.safetensors").write_bytes(safetensors(blocks(change="blocks.1.attn.weight")))
+    (folder / "exchanged.safetensors").write_bytes(safetensors(exchanged()))
+    (folder / "apart.safetensors").write_bytes(safetensors(fused()))
+    (folder / "fused.safetensors").write_bytes(safetensors(fused(rename=True)))
+    (folder / "kqv.safetensors").write_bytes(safetensors(fused((1, 0, 2), rename=True)))
+    (folder / "headless.safetensors").write_bytes(safetensors({n: t for n, t in blocks().items() if n != "head.weight"}))
     (folder / "truncated.safetensors").write_bytes(whole[:-8])
     (folder / "escape.safetensors").write_bytes(safetensors({"w\x1b[31m\n\u202eclean: x": ([1], [1.0])}))
     (folder / "text.txt").write_text("not a checkpoint\n")

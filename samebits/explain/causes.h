@@ -12,9 +12,8 @@
 namespace samebits {
 
 struct Cause {
-  std::string_view id;       // "weights.changed"
-  std::string_view meaning;  // a phrase, as in the documentation
-  std::string_view doc;      // page in the repository, "docs/causes/weights.changed.md"
+  std::string_view id;                       // "weights.changed"
+  std::string_view meaning;                  // a phrase, as in the documentation
   std::array<std::string_view, 2> evidence;  // keys that its evidence always has; "" where fewer
 };
 

@@ -61,8 +61,9 @@ TEST(Terminal, GivesTheAnswerFirstOnOneScreen) {
 
   A  hf/            Hugging Face directory  vit_mae   2 tensors
                                             transformers 5.24.0
-  B  whole.pth      whole-module pickle     TransformerModel(model=ViTMAEForPreT
-                                            raining)   2 tensors   eval
+  B  whole.pth      whole-module pickle     TransformerModel(model=
+                                            ViTMAEForPreTraining)   2 tensors
+                                            eval
   C  statedict.pth  state dict              2 tensors   (config from A)
 
   weights   A = B = C   2 of 2 tensors bit-identical

@@ -134,7 +134,7 @@ class Lines {
     if (!fits(piece, gap)) end_line();
     if (used_ > 0) append(gap);
     while (columns(piece) > width_ - used_) {
-      const std::string_view part = prefix(piece, width_ - used_);
+      const std::string_view part = break_well(prefix(piece, width_ - used_));
       append(part);
       piece.remove_prefix(part.size());
       end_line();
@@ -152,6 +152,13 @@ class Lines {
   }
 
  private:
+  // A long word is cut behind a mark where it has one not too near its start.
+  static std::string_view break_well(std::string_view part) {
+    const std::size_t mark = part.find_last_of("(,=/.");
+    const bool far_enough = mark != std::string_view::npos && mark >= part.size() / 3;
+    return far_enough ? part.substr(0, mark + 1) : part;
+  }
+
   void append(std::string_view text) {
     line_ += text;
     used_ += columns(text);

@@ -67,8 +67,9 @@ class SaxAdapter final : public nlohmann::json_sax<Json> {
 
  private:
   bool accept(Result<void> result) {
-    if (!result) error_ = std::move(result).error();
-    return result.has_value();
+    if (result) return true;
+    error_ = std::move(result).error();
+    return false;
   }
   bool deeper();
 

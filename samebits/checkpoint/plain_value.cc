@@ -6,7 +6,6 @@ namespace samebits {
 namespace {
 
 using pickle::Kind;
-using pickle::kNone;
 using pickle::Tree;
 
 constexpr int kMaxDepth = 12;

@@ -285,7 +285,7 @@ class TensorReader {
     return tensor;
   }
 
-  Result<void> append(TorchTensor& whole, NodeId node, std::string suffix, int depth) const {
+  Result<void> append(TorchTensor& whole, NodeId node, const std::string& suffix, int depth) const {
     SAMEBITS_TRY(TorchTensor part, read(node, depth + 1));
     for (TensorPart& piece : part.parts) {
       piece.suffix = piece.suffix.empty() ? suffix : suffix + "." + piece.suffix;

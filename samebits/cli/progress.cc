@@ -15,7 +15,7 @@ constexpr std::size_t kWidth = 60;
 
 }  // namespace
 
-Progress::Progress(std::string what) : what_(elide_middle(printable(what), kWidth)) {
+Progress::Progress(const std::string& what) : what_(elide_middle(printable(what), kWidth)) {
   if (isatty(STDERR_FILENO) == 1) thread_ = std::thread([this] { show(); });
 }
 

@@ -12,7 +12,7 @@ namespace samebits {
 /// no terminal; takes its line away when it ends.
 class Progress {
  public:
-  explicit Progress(std::string what);  // "reading hf/ and whole.pth"
+  explicit Progress(const std::string& what);  // "reading hf/ and whole.pth"
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kMostParts = 4096;  // of one tensor: experts of a mixture have 1000
 
-std::string twin_weight(std::string name) {  // "qkv.bias" to "qkv.weight"
+std::string twin_weight(const std::string& name) {  // "qkv.bias" to "qkv.weight"
   constexpr std::string_view kBias = "bias";
   if (!name.ends_with(kBias)) return "";
   return name.substr(0, name.size() - kBias.size()) + "weight";

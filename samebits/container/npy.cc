@@ -231,7 +231,7 @@ Result<TensorView> npy_view(const NpyHeader& header, Bytes bytes, const std::str
                             std::uint64_t base) {
   const auto [order, code] = split_descr(header.descr);
   const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes),
-                                  [code = code](const NumpyType& t) { return t.code == code; });
+                                  [wanted = code](const NumpyType& t) { return t.code == wanted; });
   if (type == std::end(kTypes)) {
     return fail({.code = ErrorCode::unsupported,
                  .what = header.is_object ? "a numpy array of Python objects"

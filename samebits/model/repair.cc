@@ -13,7 +13,7 @@ using Names = std::pair<std::string, std::string>;  // templates: in the file, i
 /// "3" of "3:query.weight"; -1 outside blocks.
 std::int64_t block_of(std::string_view role) {
   const std::size_t colon = role.find(':');
-  if (colon == std::string_view::npos || colon > 4) return -1;
+  if (colon > 4) return -1;  // npos too
   std::int64_t n = 0;
   for (const char c : role.substr(0, colon)) {
     if (c < '0' || c > '9') return -1;

@@ -139,12 +139,12 @@ void one_line(const Report& report, Screen* screen) {
   std::vector<std::pair<Renaming, std::vector<std::string>>> groups;  // and whom it concerns
   for (const WeightPair& pair : report.weights) {
     relation += " = " + pair.b;
-    Renaming found = renaming_of(pair);
+    const Renaming found = renaming_of(pair);
     if (found.one.empty()) continue;
     const auto same = std::find_if(groups.begin(), groups.end(),
                                    [&](const auto& group) { return group.first.one == found.one; });
     if (same == groups.end()) {
-      groups.push_back({std::move(found), {pair.b}});
+      groups.push_back({found, {pair.b}});
     } else {
       same->second.push_back(pair.b);
     }

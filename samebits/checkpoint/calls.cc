@@ -215,6 +215,9 @@ bool has_inert_base(const Tree& tree, NodeId call) {
 }
 
 Named name_call(const Tree& tree, const Call& call) {
+  // BUILD on a module or class would change it for the whole program.
+  if (call.build && tree.kind(call.target) == Kind::global)
+    return {tree.qualified_name(call.target) + ".__dict__", false};
   if (call.build) return {class_of(tree, call.target) + ".__setstate__", true};
   if (const auto made = constructed_class(tree, call.target)) {
     return {callable_name(tree, *made), has_inert_base(tree, call.target)};
@@ -226,6 +229,7 @@ Named name_call(const Tree& tree, const Call& call) {
 /// values and transformers' configs do not, and of any other class nothing is known, so it counts.
 bool reaches_setstate(const Tree& tree, const Call& call) {
   const std::string name = class_of(tree, call.target);
+  if (tree.kind(call.target) == Kind::global) return true;
   if (name.empty() || is_plain_call(name)) return false;
   return !name.starts_with("transformers.") || is_module(tree, call.target);
 }
@@ -279,14 +283,6 @@ void add_calls(Checkpoint& checkpoint, const pickle::Pickle& pickle, std::uint32
   for (const NodeId global : pickle.globals) {
     const std::string name = tree.qualified_name(global);
     if (known.insert(name).second) checkpoint.imports.push_back(name);
-    if (!tree.states(global)
-             .empty()) {  // BUILD on a module or class would change it for the whole program
-      counter.add({.global = name + ".__dict__",
-                   .count = 1,
-                   .how = "BUILD",
-                   .file = file,
-                   .offset = tree.offset(global)});
-    }
   }
   for (const Call& call : pickle.calls) {
     if (call.build && !reaches_setstate(tree, call)) continue;

@@ -105,7 +105,8 @@ class Converter {
 
 bool is_kept_config_field(const std::string& name) {
   return !name.starts_with('_') || name == "_name_or_path" || name == "_attn_implementation" ||
-         name == "_attn_implementation_internal";
+         name == "_attn_implementation_internal" || name == "_out_features" ||
+         name == "_out_indices" || name == "_output_attentions";
 }
 
 }  // namespace

@@ -212,7 +212,19 @@ Result<void> read_bare_pickle(Checkpoint& checkpoint, const FilePart& part) {
   checkpoint.kind = CheckpointKind::pickle;
   // Others may follow: pickle.load() in a loop would run them too.
   std::uint64_t position = first.end;
-  while (!first.error && position < bytes.size() && pickle::looks_like(bytes.subspan(position))) {
+  constexpr int kMostPickles = 1000;
+  for (int count = 1;
+       !first.error && position < bytes.size() && pickle::looks_like(bytes.subspan(position));
+       ++count) {
+    if (count == kMostPickles) {
+      checkpoint.unread.push_back({.code = ErrorCode::limit,
+                                   .what = "many pickles follow each other",
+                                   .file = source.path,
+                                   .offset = position,
+                                   .expected = std::to_string(kMostPickles) + " at most",
+                                   .hint = "The rest of the file was not read"});
+      break;
+    }
     const Pickle next = pickle::read(bytes.subspan(position), source.path, position);
     add_calls(checkpoint, next, part.file);
     if (next.error || next.end <= position) break;

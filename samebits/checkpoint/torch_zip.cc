@@ -27,7 +27,11 @@ std::optional<std::string> find_prefix(const ZipArchive& zip) {
 class ZipReader {
  public:
   ZipReader(Checkpoint& checkpoint, const FilePart& part, ZipArchive zip)
-      : out_(checkpoint), part_(part), zip_(std::move(zip)) {}
+      : out_(checkpoint),
+        part_(part),
+        zip_(std::move(zip)),
+        budget_(kLimits.inflate_total +
+                kLimits.inflate_total_factor * checkpoint.files[part.file].map->size()) {}
 
   Result<void> read() {
     note_structure();
@@ -113,7 +117,7 @@ class ZipReader {
     StorageRecord record{
         .file = part_.file, .offset = entry.data_offset, .id = id, .inflated = entry.method != 0};
     auto buffer = std::make_shared<std::vector<std::uint8_t>>();
-    Result<Bytes> bytes = entry.method == 0 ? zip_.stored(entry) : zip_.read(entry, *buffer);
+    Result<Bytes> bytes = entry.method == 0 ? zip_.stored(entry) : inflate(entry, *buffer);
     if (bytes) {
       record.bytes = *bytes;
       if (entry.method != 0) out_.owned.push_back(std::move(buffer));
@@ -123,10 +127,27 @@ class ZipReader {
     return record;
   }
 
+  /// The entry's bytes. Every deflated record is kept, so that their sum is bounded too.
+  Result<Bytes> inflate(const ZipEntry& entry, std::vector<std::uint8_t>& buffer) {
+    if (entry.method != 0) {
+      if (entry.size > budget_) {
+        return fail({.code = ErrorCode::limit,
+                     .what = "the deflated records of the archive grow too large",
+                     .file = zip_.path(),
+                     .offset = entry.data_offset,
+                     .expected = std::to_string(budget_) + " more bytes at most",
+                     .found = std::to_string(entry.size),
+                     .hint = "Unpack the archive and name the file that is meant"});
+      }
+      budget_ -= entry.size;
+    }
+    return zip_.read(entry, buffer);
+  }
+
   /// The pickle of an entry; its text stays alive with the Checkpoint.
   Result<pickle::Pickle> read_pickle(const ZipEntry& entry) {
     auto buffer = std::make_shared<std::vector<std::uint8_t>>();
-    SAMEBITS_TRY(const Bytes bytes, zip_.read(entry, *buffer));
+    SAMEBITS_TRY(const Bytes bytes, inflate(entry, *buffer));
     if (!buffer->empty()) out_.owned.push_back(buffer);
     pickle::Pickle pickle =
         pickle::read(bytes, zip_.path(), entry.method == 0 ? entry.data_offset : 0);
@@ -147,10 +168,23 @@ class ZipReader {
       return {};
     }
     SAMEBITS_TRY_VOID(read_main_object(out_, object, part_.key));
+    list_other_pickles();
     if (script) out_.kind = CheckpointKind::torchscript;
     if (const ZipEntry* constants = script ? zip_.find(prefix_ + "constants.pkl") : nullptr)
       read_constants(*constants);
     return {};
+  }
+
+  /// Pickles that torch.load() would not touch, and whoever unpacks the archive might.
+  void list_other_pickles() {
+    for (const ZipEntry& entry : zip_.entries()) {
+      const bool by_name = entry.name.ends_with(".pkl") || entry.name.ends_with(".pickle");
+      const bool read =
+          entry.name == prefix_ + "data.pkl" || entry.name == prefix_ + "constants.pkl";
+      if (!by_name || read) continue;
+      const Result<pickle::Pickle> other = read_pickle(entry);
+      if (!other) out_.unread.push_back(other.error());
+    }
   }
 
   /// TorchScript's constants: tensors of the code, not of the state dict. Their storages are named
@@ -196,7 +230,7 @@ class ZipReader {
 
   Result<void> read_member(const ZipEntry& entry, std::size_t& pickles) {
     auto buffer = std::make_shared<std::vector<std::uint8_t>>();
-    SAMEBITS_TRY(const Bytes bytes, zip_.read(entry, *buffer));
+    SAMEBITS_TRY(const Bytes bytes, inflate(entry, *buffer));
     if (!buffer->empty()) out_.owned.push_back(buffer);
     const std::uint64_t base = entry.method == 0 ? entry.data_offset : 0;
     if (looks_like_npy(bytes)) {
@@ -222,6 +256,7 @@ class ZipReader {
   ZipArchive zip_;
   std::string prefix_;
   StorageTable storages_;
+  std::uint64_t budget_ = 0;  // bytes to which deflated records may still grow
 };
 
 }  // namespace

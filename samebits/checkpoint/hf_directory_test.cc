@@ -1,0 +1,120 @@
+#include "samebits/checkpoint/hf_directory.h"
+
+#include <gmock/gmock.h>
+
+#include "samebits/checkpoint/open.h"
+#include "samebits/checkpoint/test_files.h"
+
+namespace samebits {
+namespace {
+
+using testing::HasSubstr;
+using namespace test_files;  // NOLINT: the vocabulary of these tests
+
+class HfDirectory : public testing::Test {
+ protected:
+  void write(const std::string& name, const std::string& content) {
+    folder_.write("model/" + name, content);
+  }
+  Result<Checkpoint> open(const OpenOptions& options = {}) {
+    return open_checkpoint(folder_.path("model"), options);
+  }
+  void write_index(const std::string& map) {
+    write("model.safetensors.index.json", "{\"metadata\": {}, \"weight_map\": {" + map + "}}");
+  }
+  Folder folder_;
+};
+
+TEST_F(HfDirectory, HasConfigProcessorAndWeights) {
+  write("config.json", "{\"model_type\": \"vit\", \"transformers_version\": \"5.24.0\"}");
+  write("preprocessor_config.json", "{\"do_resize\": true}");
+  write("model.safetensors", safetensors({{"w", {1, 2}}}));
+  const auto checkpoint = open();
+  ASSERT_TRUE(checkpoint);
+  EXPECT_EQ(checkpoint->kind, CheckpointKind::hf_directory);
+  EXPECT_EQ(checkpoint->model_type, "vit");
+  EXPECT_EQ(checkpoint->producer["transformers"], "5.24.0");
+  EXPECT_EQ(checkpoint->preprocessing["do_resize"], true);
+  EXPECT_EQ(checkpoint->parameters(), 2U);
+}
+
+TEST_F(HfDirectory, ABinFileIsReadAsTorchWroteIt) {
+  write("pytorch_model.bin", torch_zip(dict({{"w", tensor("0", 1)}}), {{"0", floats({1})}}));
+  const auto checkpoint = open();
+  ASSERT_TRUE(checkpoint);
+  EXPECT_EQ(checkpoint->kind, CheckpointKind::hf_directory);
+  EXPECT_EQ(checkpoint->parameters(), 1U);
+}
+
+TEST_F(HfDirectory, ShardsAreOneModel) {
+  write("one.safetensors", safetensors({{"a", {1}}}));
+  write("two.safetensors", safetensors({{"b", {2, 3}}}));
+  write_index(R"("a": "one.safetensors", "b": "two.safetensors")");
+  const auto checkpoint = open();
+  ASSERT_TRUE(checkpoint);
+  EXPECT_EQ(checkpoint->parameters(), 3U);
+  EXPECT_TRUE(checkpoint->unread.empty());
+}
+
+TEST_F(HfDirectory, AMissingShardIsSaid) {
+  write("one.safetensors", safetensors({{"a", {1}}}));
+  write_index(R"("a": "one.safetensors", "b": "two.safetensors")");
+  const auto checkpoint = open();
+  ASSERT_TRUE(checkpoint);
+  ASSERT_EQ(checkpoint->unread.size(), 1U);
+  EXPECT_THAT(to_string(checkpoint->unread[0]), HasSubstr("two.safetensors"));
+}
+
+TEST_F(HfDirectory, AnIndexThatNamesWhatAShardLacksIsSaid) {
+  write("one.safetensors", safetensors({{"a", {1}}}));
+  write_index(R"("a": "one.safetensors", "b": "one.safetensors")");
+  const auto checkpoint = open();
+  ASSERT_TRUE(checkpoint);
+  ASSERT_EQ(checkpoint->unread.size(), 1U);
+  EXPECT_EQ(checkpoint->unread[0].code, ErrorCode::inconsistent);
+}
+
+TEST_F(HfDirectory, AnIndexLeadsNowhereElse) {
+  folder_.write("secret.safetensors", safetensors({{"a", {1}}}));
+  for (const std::string name : {"../secret.safetensors", "/etc/passwd", "a\\\\b"}) {
+    write_index("\"a\": \"" + name + "\"");
+    const auto checkpoint = open();
+    const bool refused = !checkpoint || !checkpoint->unread.empty();
+    EXPECT_TRUE(refused) << name;
+    if (checkpoint) {
+      for (const SourceFile& file : checkpoint->files) EXPECT_THAT(file.path, HasSubstr("/model/"));
+    }
+  }
+}
+
+TEST_F(HfDirectory, AConfigThatIsNoObjectIsAnError) {
+  write("config.json", "[1]");
+  write("model.safetensors", safetensors({{"w", {1}}}));
+  const auto checkpoint = open();
+  ASSERT_FALSE(checkpoint);
+  EXPECT_THAT(checkpoint.error().what, HasSubstr("no JSON object"));
+}
+
+TEST_F(HfDirectory, AConfigThatIsCutIsAnError) {
+  write("config.json", "{\"model_type\": ");
+  write("model.safetensors", safetensors({{"w", {1}}}));
+  EXPECT_FALSE(open());
+}
+
+TEST_F(HfDirectory, WithoutWeightsIsAnError) {
+  write("config.json", "{}");
+  const auto checkpoint = open();
+  ASSERT_FALSE(checkpoint);
+  EXPECT_THAT(checkpoint.error().what, HasSubstr("holds no weights"));
+}
+
+TEST_F(HfDirectory, OfTwoFilesSafetensorsComesFirstAndAKeyChooses) {
+  write("model.safetensors", safetensors({{"w", {1}}}));
+  write("pytorch_model.bin", torch_zip(dict({{"w", tensor("0", 2)}}), {{"0", floats({1, 2})}}));
+  EXPECT_EQ(open()->parameters(), 1U);
+  EXPECT_EQ(open({.key = "pytorch_model.bin"})->parameters(), 2U);
+  EXPECT_EQ(open({.key = "other"}).error().code, ErrorCode::usage);
+}
+
+}  // namespace
+}  // namespace samebits

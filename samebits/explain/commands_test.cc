@@ -1,0 +1,240 @@
+// The commands as values: verdict, findings with role and proof, and exit status.
+#include <gmock/gmock.h>
+
+#include "samebits/checkpoint/test_files.h"
+#include "samebits/explain/causes.h"
+#include "samebits/explain/check.h"
+#include "samebits/explain/diff.h"
+#include "samebits/explain/explain.h"
+#include "samebits/explain/inspect.h"
+
+namespace samebits {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using namespace test_files;  // NOLINT: the vocabulary of these tests
+
+class Commands : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_.write("a.safetensors", safetensors({{"x", {1, 2, 3}}, {"y", {4, 5}}}));
+    folder_.write("changed.safetensors", safetensors({{"x", {1, 2, 3}}, {"y", {4, 6}}}));
+  }
+
+  std::string directory(const std::string& name, const std::string& config,
+                        const std::string& processor = "") {
+    folder_.write(name + "/config.json", config);
+    if (!processor.empty()) folder_.write(name + "/preprocessor_config.json", processor);
+    folder_.write(name + "/model.safetensors", safetensors({{"x", {1, 2, 3}}}));
+    return folder_.path(name);
+  }
+
+  std::string module_file(const std::string& name, const std::string& training,
+                          const std::string& dropout) {
+    const std::string child =
+        object(global("torch.nn.modules.dropout", "Dropout"), dict({{"training", training},
+                                                                    {"_parameters", dict({})},
+                                                                    {"_modules", dict({})},
+                                                                    {"p", dropout}}));
+    return folder_.write(name,
+                         torch_zip(object(global("my.net", "Net"),
+                                          dict({{"training", kFalse},
+                                                {"_parameters", dict({{"w", tensor("0", 2)}})},
+                                                {"_modules", dict({{"drop", child}})}})),
+                                   {{"0", floats({1, 2})}}));
+  }
+
+  Report diff_of(const std::string& a, const std::string& b) {
+    Report report = diff({folder_.path(a), ""}, {folder_.path(b), ""}, 1);
+    check_evidence(report);
+    return report;
+  }
+
+  static void check_evidence(const Report& report) {
+    for (const Finding& finding : report.findings)
+      EXPECT_TRUE(has_evidence(finding)) << finding.cause;
+  }
+
+  static const Finding* find(const Report& report, const std::string& cause) {
+    for (const Finding& finding : report.findings) {
+      if (finding.cause == cause) return &finding;
+    }
+    return nullptr;
+  }
+
+  Folder folder_;
+  const std::string tenth_ = "G?\xb9\x99\x99\x99\x99\x99\x9a";
+  const std::string zero_ = "G" + std::string(8, '\0');
+};
+
+TEST_F(Commands, TheSameFileIsTheSame) {
+  const Report report = diff_of("a.safetensors", "a.safetensors");
+  EXPECT_EQ(report.verdict, Verdict::same);
+  EXPECT_THAT(report.findings, IsEmpty());
+  EXPECT_EQ(exit_status(report), 0);
+}
+
+TEST_F(Commands, AChangedWeightIsACauseThatIsObserved) {
+  const Report report = diff_of("a.safetensors", "changed.safetensors");
+  EXPECT_EQ(report.verdict, Verdict::different);
+  EXPECT_EQ(exit_status(report), 1);
+  const Finding* finding = find(report, "weights.changed");
+  ASSERT_NE(finding, nullptr);
+  EXPECT_EQ(finding->role, Role::cause);
+  EXPECT_EQ(finding->proof, Proof::observed);
+  EXPECT_EQ(finding->evidence["tensors"], Json::array({"y"}));
+}
+
+TEST_F(Commands, WhatIsMissingNamesItsHolder) {
+  folder_.write("less.safetensors", safetensors({{"x", {1, 2, 3}}}));
+  const Report report = diff_of("a.safetensors", "less.safetensors");
+  const Finding* finding = find(report, "weights.missing");
+  ASSERT_NE(finding, nullptr);
+  EXPECT_EQ(finding->evidence["side"], "A");
+  EXPECT_EQ(finding->summary, "1 weight stands only in A: y");
+}
+
+TEST_F(Commands, AnUnreadableSideIsUnknown) {
+  const Report report = diff_of("a.safetensors", "nosuch");
+  EXPECT_EQ(report.verdict, Verdict::unknown);
+  EXPECT_EQ(exit_status(report), 2);
+  EXPECT_THAT(report.not_checked, ElementsAre(HasSubstr("nosuch")));
+}
+
+TEST_F(Commands, AFileWithoutWeightsIsUnknown) {
+  folder_.write("none.pkl", pickled(dict({{"epoch", number(1)}})));
+  EXPECT_EQ(diff_of("a.safetensors", "none.pkl").verdict, Verdict::unknown);
+}
+
+TEST_F(Commands, AConfigFieldThatMovesOutputsIsACause) {
+  directory("one", R"({"model_type": "vit_mae", "mask_ratio": 0.75})");
+  directory("two", R"({"model_type": "vit_mae", "mask_ratio": 0.5})");
+  const Report report = diff_of("one", "two");
+  EXPECT_EQ(report.verdict, Verdict::different);
+  const Finding* finding = find(report, "config.changed");
+  ASSERT_NE(finding, nullptr);
+  EXPECT_EQ(finding->role, Role::cause);
+  EXPECT_EQ(finding->evidence["fields"]["mask_ratio"], Json::array({0.75, 0.5}));
+}
+
+TEST_F(Commands, AConfigFieldThatMovesNothingIsANote) {
+  directory("one", R"({"model_type": "vit", "initializer_range": 0.02})");
+  directory("two", R"({"model_type": "vit", "initializer_range": 0.01})");
+  const Report report = diff_of("one", "two");
+  EXPECT_EQ(report.verdict, Verdict::same);
+  EXPECT_EQ(exit_status(report), 0);
+  EXPECT_EQ(find(report, "config.changed")->role, Role::note);
+}
+
+TEST_F(Commands, PreprocessingDiffersInDiffAndIsARiskInExplain) {
+  directory("one", R"({"model_type": "vit"})",
+            R"({"do_normalize": true, "image_mean": [0.5, 0.5, 0.5]})");
+  directory("two", R"({"model_type": "vit"})",
+            R"({"do_normalize": true, "image_mean": [0.4, 0.5, 0.5]})");
+  EXPECT_EQ(diff_of("one", "two").verdict, Verdict::different);
+  const Report report = explain({{folder_.path("one"), ""}, {folder_.path("two"), ""}}, 1);
+  check_evidence(report);
+  EXPECT_EQ(find(report, "input.preprocessing")->role, Role::risk);
+}
+
+TEST_F(Commands, ActiveDropoutOnOneSideIsACause) {
+  module_file("eval.pth", kFalse, tenth_);
+  module_file("train.pth", kTrue, tenth_);
+  const Report report = diff_of("eval.pth", "train.pth");
+  EXPECT_EQ(report.verdict, Verdict::different);
+  const Finding* finding = find(report, "mode.training");
+  ASSERT_NE(finding, nullptr);
+  EXPECT_EQ(finding->role, Role::cause);
+  EXPECT_EQ(finding->evidence["modules"], Json::array({"drop"}));
+}
+
+TEST_F(Commands, DropoutWithoutProbabilityIsANote) {
+  module_file("eval.pth", kFalse, zero_);
+  module_file("train.pth", kTrue, zero_);
+  const Report report = diff_of("eval.pth", "train.pth");
+  EXPECT_EQ(report.verdict, Verdict::same);
+  EXPECT_EQ(find(report, "mode.training")->role, Role::note);
+  EXPECT_EQ(exit_status(report), 0);
+}
+
+TEST_F(Commands, ActiveDropoutOnBothSidesIsARisk) {
+  module_file("one.pth", kTrue, tenth_);
+  const Report report = diff_of("one.pth", "one.pth");
+  EXPECT_EQ(report.verdict, Verdict::same);
+  EXPECT_EQ(exit_status(report), 1);
+}
+
+TEST_F(Commands, InspectIsCleanOrSaysTheRisk) {
+  EXPECT_EQ(inspect(folder_.path("a.safetensors"), {}).verdict, Verdict::clean);
+  folder_.write("bad.pkl", pickled(call(global("os", "system"), {text("true")})));
+  const Report report = inspect(folder_.path("bad.pkl"), {});
+  EXPECT_EQ(report.verdict, Verdict::risk);
+  ASSERT_NE(find(report, "file.calls"), nullptr);
+  EXPECT_THAT(find(report, "file.calls")->summary, HasSubstr("os.system"));
+}
+
+TEST_F(Commands, InspectWithDigestsHasOneForEachTensor) {
+  const Report report = inspect(folder_.path("a.safetensors"), {.sha256 = true});
+  ASSERT_EQ(report.subjects[0].digests.size(), 2U);
+  EXPECT_EQ(report.subjects[0].digests[0].size(), 64U);
+}
+
+TEST_F(Commands, ExplainSuspectsTheNoiseOfAMaskedAutoencoder) {
+  directory("one", R"({"model_type": "vit_mae", "mask_ratio": 0.75})");
+  const Report report = explain({{folder_.path("one"), ""}, {folder_.path("one"), ""}}, 1);
+  EXPECT_EQ(report.verdict, Verdict::different);
+  const Finding* finding = find(report, "rng.noise");
+  ASSERT_NE(finding, nullptr);
+  EXPECT_EQ(finding->proof, Proof::suspected);
+  EXPECT_FALSE(finding->settle.empty());
+  EXPECT_THAT(report.not_checked, Contains(HasSubstr("outputs")));
+}
+
+TEST_F(Commands, ExplainIsUnknownWhereFilesDoNotTell) {
+  const Report report =
+      explain({{folder_.path("a.safetensors"), ""}, {folder_.path("a.safetensors"), ""}}, 1);
+  EXPECT_EQ(report.verdict, Verdict::unknown);
+  EXPECT_EQ(exit_status(report), 2);
+}
+
+TEST_F(Commands, ExplainBorrowsAConfigAndSaysSo) {
+  directory("one", R"({"model_type": "vit_mae"})");
+  folder_.write("x.safetensors", safetensors({{"x", {1, 2, 3}}}));
+  const Report report =
+      explain({{folder_.path("one"), ""}, {folder_.path("x.safetensors"), ""}}, 1);
+  EXPECT_THAT(report.assumed, ElementsAre("B: config from A"));
+  EXPECT_THAT(find(report, "rng.noise")->subjects, ElementsAre("A", "B"));
+}
+
+TEST_F(Commands, AnAverageIsNamedBeforeTheChange) {
+  folder_.write("both.pth", torch_zip(dict({{"model", dict({{"w", tensor("0", 2)}})},
+                                            {"ema", dict({{"w", tensor("1", 2)}})}}),
+                                      {{"0", floats({1, 2})}, {"1", floats({3, 4})}}));
+  folder_.write("ema.pth", torch_zip(dict({{"w", tensor("0", 2)}}), {{"0", floats({3, 4})}}));
+  const Report report = diff_of("both.pth", "ema.pth");
+  ASSERT_FALSE(report.findings.empty());
+  EXPECT_EQ(report.findings[0].cause, "weights.averaged");
+  EXPECT_EQ(report.findings[0].evidence["key"], "ema");
+  EXPECT_EQ(find(report, "file.mixup"), nullptr);
+}
+
+TEST_F(Commands, CheckAgainstAListSaysWhatStaysRandom) {
+  folder_.write("list.json", R"([["x", [3]], ["y", [2]], ["z", [1]]])");
+  const auto report = check({folder_.path("a.safetensors"), ""}, folder_.path("list.json"), 1);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->verdict, Verdict::risk);
+  EXPECT_THAT(report->loads[0].random, ElementsAre("z"));
+  EXPECT_EQ(find(*report, "weights.reinitialized")->evidence["count"], 1);
+}
+
+TEST_F(Commands, CheckOfAnUnknownTargetIsAUsageError) {
+  const auto report = check({folder_.path("a.safetensors"), ""}, "transformers-9", 1);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::usage);
+}
+
+}  // namespace
+}  // namespace samebits

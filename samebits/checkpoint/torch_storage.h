@@ -5,9 +5,11 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "samebits/base/bytes.h"
 #include "samebits/base/error.h"
+#include "samebits/checkpoint/tree_view.h"
 #include "samebits/tensor/tensor.h"
 
 namespace samebits {
@@ -38,5 +40,21 @@ struct StorageTable {
     return found == by_key.end() ? nullptr : &found->second;
   }
 };
+
+/// The text or number of an id or key, as text; nothing for anything else.
+std::optional<std::string> key_of_id(const pickle::Tree& tree, NodeId node);
+
+/// ("storage", type, key, location, numel, view) of a persistent id.
+struct StorageId {
+  std::string key;
+  DType dtype = DType::uint8;  // of the typed storage; uint8 for UntypedStorage
+  bool untyped = false;
+  std::string device;
+  std::uint64_t numel = 0;
+  std::optional<std::pair<std::uint64_t, std::uint64_t>>
+      view;  // legacy: (offset, numel) in elements inside the storage
+};
+/// Nothing where the node is no such id.
+std::optional<StorageId> read_storage_id(const pickle::Tree& tree, NodeId node);
 
 }  // namespace samebits

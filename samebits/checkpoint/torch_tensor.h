@@ -36,9 +36,6 @@ struct TorchTensor {
   bool requires_grad = false;
 };
 
-/// The text or number of an id or key, as text; nothing for anything else.
-std::optional<std::string> key_of_id(const pickle::Tree& tree, NodeId node);
-
 /// True where the node is a call of one of torch's tensor-making functions, or a persistent id of a
 /// tensor (tar of 2016: a bare key); readable or not.
 bool is_tensor(const pickle::Tree& tree, NodeId node);
@@ -48,18 +45,5 @@ bool is_tensor(const pickle::Tree& tree, NodeId node);
 /// record disagree), unsupported. `file` names it in errors.
 Result<TorchTensor> read_tensor(const pickle::Tree& tree, NodeId node, const StorageTable& storages,
                                 const std::string& file);
-
-/// ("storage", type, key, location, numel, view) of a persistent id.
-struct StorageId {
-  std::string key;
-  DType dtype = DType::uint8;  // of the typed storage; uint8 for UntypedStorage
-  bool untyped = false;
-  std::string device;
-  std::uint64_t numel = 0;
-  std::optional<std::pair<std::uint64_t, std::uint64_t>>
-      view;  // legacy: (offset, numel) in elements inside the storage
-};
-/// Nothing where the node is no such id.
-std::optional<StorageId> read_storage_id(const pickle::Tree& tree, NodeId node);
 
 }  // namespace samebits

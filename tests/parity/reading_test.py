@@ -10,7 +10,8 @@ import pytest
 import safetensors.torch
 import torch
 import truth
-from saved_objects import OBJECTS, ZIP_ONLY, bits, fixed, seeded
+from saved_modules import fixed
+from saved_objects import OBJECTS, ZIP_ONLY, bits, seeded
 from torch import nn
 
 

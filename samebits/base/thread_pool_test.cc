@@ -1,0 +1,30 @@
+#include "samebits/base/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+namespace samebits {
+namespace {
+
+TEST(ThreadPool, CallsEveryItemOnce) {
+  for (const int threads : {1, 2, 3, 7}) {
+    ThreadPool pool(threads);
+    EXPECT_EQ(pool.threads(), threads);
+    for (const std::size_t count : {0U, 1U, 2U, 100U}) {
+      std::vector<int> calls(count, 0);
+      pool.run(count, [&](std::size_t i) { ++calls[i]; });
+      EXPECT_EQ(calls, std::vector<int>(count, 1));
+    }
+  }
+}
+
+TEST(ThreadPool, ManyShortRunsFollowEachOther) {
+  ThreadPool pool(3);
+  std::atomic<std::size_t> sum = 0;
+  for (int round = 0; round < 2000; ++round) pool.run(5, [&](std::size_t i) { sum += i; });
+  EXPECT_EQ(sum, 2000U * 10);
+}
+
+TEST(ThreadPool, LessThanOneThreadIsOne) { EXPECT_EQ(ThreadPool(0).threads(), 1); }
+
+}  // namespace
+}  // namespace samebits

@@ -1,0 +1,99 @@
+#include "samebits/kernels/attention.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "samebits/kernels/packing.h"
+#include "samebits/kernels/reference.h"
+
+namespace samebits {
+namespace {
+
+using reference::kPanel;
+using Part = AttentionWorkspace::Part;
+
+std::size_t tiles_of(std::size_t columns) { return (columns + kTileColumns - 1) / kTileColumns; }
+
+/// One head of one image.
+class Head {
+ public:
+  Head(const KernelTable& kernels, const AttentionShape& shape, Part& part)
+      : kernels_(kernels),
+        shape_(shape),
+        part_(part),
+        key_columns_(tiles_of(shape.tokens) * kTileColumns),
+        value_columns_(tiles_of(shape.width) * kTileColumns) {
+    const std::size_t rows = kernels.block_rows;
+    part.keys.reserve(key_columns_ * shape.width);
+    part.values.reserve(value_columns_ * shape.tokens);
+    part.queries.reserve(rows * shape.width);
+    part.scores.reserve(rows * key_columns_);
+    part.weights.reserve(rows * shape.tokens);
+    part.product.reserve(rows * value_columns_);
+  }
+
+  void run(const float* q, const float* k, const float* v, float* out) {
+    pack_tiles_of_rows(k, shape_.tokens, shape_.width, shape_.stride, part_.keys.data());
+    pack_tiles_of_columns(v, shape_.tokens, shape_.width, shape_.stride, part_.values.data());
+    for (std::size_t first = 0; first < shape_.tokens; first += kernels_.block_rows) {
+      const std::size_t rows = std::min(kernels_.block_rows, shape_.tokens - first);
+      run_block(q + first * shape_.stride, rows, out + first * shape_.out_stride);
+    }
+  }
+
+ private:
+  void run_block(const float* q, std::size_t rows, float* out) {
+    float* scores = part_.scores.data();
+    pack_rows(q, shape_.stride, rows, shape_.width, part_.queries.data());
+    multiply(part_.queries.data(), part_.keys.data(), rows, shape_.width, key_columns_, scores);
+    for (std::size_t r = 0; r < rows; ++r)
+      kernels_.scale_softmax(scores + r * key_columns_, shape_.scale, shape_.tokens);
+    pack_rows(scores, key_columns_, rows, shape_.tokens, part_.weights.data());
+    float* product = part_.product.data();
+    multiply(part_.weights.data(), part_.values.data(), rows, shape_.tokens, value_columns_,
+             product);
+    for (std::size_t r = 0; r < rows; ++r)
+      std::memcpy(out + r * shape_.out_stride, product + r * value_columns_,
+                  shape_.width * sizeof(float));
+  }
+
+  /// packed rows [rows, depth] times the tiles of a matrix of `columns` columns, a multiple of
+  /// kTileColumns.
+  void multiply(const float* packed, const float* tiles, std::size_t rows, std::size_t depth,
+                std::size_t columns, float* out) const {
+    for (std::size_t column = 0; column < columns; column += kTileColumns) {
+      const float* panel = packed;
+      for (std::size_t first = 0; first < depth; first += kPanel) {
+        const std::size_t size = std::min(kPanel, depth - first);
+        kernels_.multiply_panel(panel, tiles, rows, size, first > 0, out + column, columns);
+        panel += size * rows;
+        tiles += size * kTileColumns;
+      }
+    }
+  }
+
+  const KernelTable& kernels_;
+  const AttentionShape& shape_;
+  Part& part_;
+  std::size_t key_columns_, value_columns_;
+};
+
+}  // namespace
+
+void attention(const Engine& engine, const float* q, const float* k, const float* v,
+               const AttentionShape& shape, float* out, AttentionWorkspace& workspace) {
+  const std::size_t heads = shape.images * shape.heads;
+  const std::size_t threads = std::min(heads, static_cast<std::size_t>(engine.pool.threads()));
+  std::vector<Part>& parts = workspace.parts(engine.pool.threads());
+  engine.pool.run(threads, [&](std::size_t thread) {
+    Head head(engine.kernels, shape, parts[thread]);
+    for (std::size_t item = thread; item < heads; item += threads) {
+      const std::size_t token = item / shape.heads * shape.tokens;
+      const std::size_t column = item % shape.heads * shape.width;
+      const std::size_t at = token * shape.stride + column;
+      head.run(q + at, k + at, v + at, out + token * shape.out_stride + column);
+    }
+  });
+}
+
+}  // namespace samebits

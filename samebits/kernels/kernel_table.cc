@@ -1,0 +1,107 @@
+#include "samebits/kernels/kernel_table.h"
+
+#include <cmath>
+#include <initializer_list>
+
+#include "samebits/kernels/reference.h"
+
+namespace samebits {
+
+#if defined(__x86_64__)
+extern const KernelTable kAvx2Kernels;
+extern const KernelTable kAvx512Kernels;
+#endif
+
+namespace {
+
+void multiply_panel(const float* panel, const float* tile, std::size_t rows, std::size_t depth,
+                    bool add, float* out, std::size_t stride) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    float t[kTileColumns] = {};
+    for (std::size_t k = 0; k < depth; ++k) {
+      for (std::size_t c = 0; c < kTileColumns; ++c)
+        t[c] = std::fma(panel[k * rows + r], tile[k * kTileColumns + c], t[c]);
+    }
+    for (std::size_t c = 0; c < kTileColumns; ++c) {
+      float* at = out + r * stride + c;
+      *at = add ? *at + t[c] : t[c];
+    }
+  }
+}
+
+void add_bias(float* x, const float* bias, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = x[i] + bias[i];
+}
+
+void add_bias_gelu(float* x, const float* bias, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = reference::gelu(x[i] + bias[i]);
+}
+
+void add_bias_to(const float* x, const float* bias, std::size_t n, float* out) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = out[i] + (x[i] + bias[i]);
+}
+
+void layer_norm_row(const float* x, const float* gamma, const float* beta, float eps, std::size_t n,
+                    float* out) {
+  reference::layer_norm(x, gamma, beta, eps, 1, n, out);
+}
+
+void scale_softmax(float* x, float scale, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = x[i] * scale;
+  reference::softmax(x, n);
+}
+
+void exp_row(float* x, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = reference::exp(x[i]);
+}
+
+void erf_row(float* x, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = reference::erf(x[i]);
+}
+
+constexpr KernelTable kScalarKernels = {Isa::scalar,   4,           multiply_panel, add_bias,
+                                        add_bias_gelu, add_bias_to, layer_norm_row, scale_softmax,
+                                        exp_row,       erf_row};
+
+bool machine_has(Isa isa) {
+#if defined(__x86_64__)
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+  if (isa == Isa::avx2) return avx2;
+  if (isa == Isa::avx512) {
+    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
+  }
+#endif
+  return isa == Isa::scalar;
+}
+
+}  // namespace
+
+const char* isa_name(Isa isa) {
+  switch (isa) {
+    case Isa::scalar: return "scalar";
+    case Isa::avx2: return "avx2";
+    case Isa::avx512: return "avx512";
+  }
+  return "";
+}
+
+const KernelTable* kernel_table(Isa isa) {
+  if (!machine_has(isa)) return nullptr;
+#if defined(__x86_64__)
+  if (isa == Isa::avx2) return &kAvx2Kernels;
+  if (isa == Isa::avx512) return &kAvx512Kernels;
+#endif
+  return &kScalarKernels;
+}
+
+const KernelTable& best_kernels() {
+  for (const Isa isa : {Isa::avx512, Isa::avx2}) {
+    if (const KernelTable* table = kernel_table(isa)) return *table;
+  }
+  return kScalarKernels;
+}
+
+}  // namespace samebits

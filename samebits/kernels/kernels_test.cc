@@ -1,0 +1,245 @@
+// Every kernel of every instruction set that this machine has, against the definition: equal bits.
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "samebits/kernels/attention.h"
+#include "samebits/kernels/layer_norm.h"
+#include "samebits/kernels/linear.h"
+#include "samebits/kernels/reference.h"
+
+namespace samebits {
+namespace {
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInf = std::numeric_limits<float>::infinity();
+
+std::vector<float> numbers(std::size_t count, std::uint32_t seed, float scale = 1) {
+  std::vector<float> values(count);
+  std::uint64_t state = seed * 0x9E3779B97F4A7C15ULL + 1;
+  for (float& value : values) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    value = (static_cast<float>(static_cast<double>(state >> 40) / (1 << 24)) - 0.5F) * scale;
+  }
+  return values;
+}
+
+// Equal bits; NaN equals NaN, whichever.
+void expect_equal(const std::vector<float>& found, const std::vector<float>& wanted,
+                  const std::string& what) {
+  ASSERT_EQ(found.size(), wanted.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (std::isnan(found[i]) && std::isnan(wanted[i])) continue;
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(found[i]), std::bit_cast<std::uint32_t>(wanted[i]))
+        << what << " at " << i << ": " << found[i] << ", not " << wanted[i];
+  }
+}
+
+class Kernels : public testing::TestWithParam<Isa> {
+ protected:
+  void SetUp() override {
+    table_ = kernel_table(GetParam());
+    ASSERT_EQ(table_->isa, GetParam());  // the one that is asked for is the one that runs
+  }
+  const KernelTable* table_ = nullptr;
+};
+
+TEST_P(Kernels, LinearIsTheDefinition) {
+  struct Case {
+    std::size_t rows, depth, columns;
+  };
+  for (const Case& c :
+       {Case{1, 1, 1}, Case{1, 768, 10}, Case{2, 255, 33}, Case{3, 256, 32}, Case{14, 257, 31},
+        Case{15, 7, 64}, Case{50, 300, 65}, Case{197, 48, 96}, Case{29, 600, 100}}) {
+    const auto x = numbers(c.rows * c.depth, 1);
+    const auto w = numbers(c.columns * c.depth, 2);
+    const auto bias = numbers(c.columns, 3);
+    std::vector<float> wanted(c.rows * c.columns);
+    reference::linear(x.data(), w.data(), bias.data(), c.rows, c.depth, c.columns, wanted.data());
+    const PackedMatrix packed(w.data(), c.columns, c.depth, c.depth);
+    for (const int threads : {1, 2, 3, 4, 7}) {
+      ThreadPool pool(threads);
+      LinearWorkspace workspace;
+      std::vector<float> out(wanted.size(), -1);
+      linear({*table_, pool}, x.data(), c.depth, c.rows, packed, bias.data(), Epilogue::bias,
+             out.data(), c.columns, workspace);
+      expect_equal(out, wanted, "linear");
+    }
+  }
+}
+
+TEST_P(Kernels, EpiloguesAreTheDefinition) {
+  const std::size_t rows = 17;
+  const std::size_t depth = 40;
+  const std::size_t columns = 45;
+  const auto x = numbers(rows * depth, 1, 4);
+  const auto w = numbers(columns * depth, 2);
+  const auto bias = numbers(columns, 3);
+  const auto before = numbers(rows * columns, 4);
+  std::vector<float> product(rows * columns);
+  reference::linear(x.data(), w.data(), bias.data(), rows, depth, columns, product.data());
+  ThreadPool pool(2);
+  LinearWorkspace workspace;
+  const PackedMatrix packed(w.data(), columns, depth, depth);
+  std::vector<float> gelu = before;
+  linear({*table_, pool}, x.data(), depth, rows, packed, bias.data(), Epilogue::gelu, gelu.data(),
+         columns, workspace);
+  std::vector<float> residual = before;
+  linear({*table_, pool}, x.data(), depth, rows, packed, bias.data(), Epilogue::residual,
+         residual.data(), columns, workspace);
+  std::vector<float> wanted_gelu;
+  std::vector<float> wanted_residual;
+  for (std::size_t i = 0; i < product.size(); ++i) {
+    wanted_gelu.push_back(reference::gelu(product[i]));
+    wanted_residual.push_back(before[i] + product[i]);
+  }
+  expect_equal(gelu, wanted_gelu, "gelu");
+  expect_equal(residual, wanted_residual, "residual");
+}
+
+// A row's result is the same alone and among others.
+TEST_P(Kernels, RowsDoNotDependOnTheirBatch) {
+  const std::size_t depth = 300;
+  const std::size_t columns = 70;
+  const auto x = numbers(40 * depth, 1);
+  const auto w = numbers(columns * depth, 2);
+  const auto bias = numbers(columns, 3);
+  const PackedMatrix packed(w.data(), columns, depth, depth);
+  ThreadPool pool(2);
+  LinearWorkspace workspace;
+  std::vector<float> all(40 * columns);
+  linear({*table_, pool}, x.data(), depth, 40, packed, bias.data(), Epilogue::bias, all.data(),
+         columns, workspace);
+  for (std::size_t r = 0; r < 40; ++r) {
+    std::vector<float> one(columns);
+    linear({*table_, pool}, x.data() + r * depth, depth, 1, packed, bias.data(), Epilogue::bias,
+           one.data(), columns, workspace);
+    expect_equal(one,
+                 {all.begin() + static_cast<std::ptrdiff_t>(r * columns),
+                  all.begin() + static_cast<std::ptrdiff_t>((r + 1) * columns)},
+                 "row");
+  }
+}
+
+TEST_P(Kernels, InfinitiesNanAndTinyNumbersGoThrough) {
+  for (const float special : {kNan, kInf, -kInf, 1e-42F, 3e38F, -0.0F}) {
+    auto x = numbers(20 * 33, 1);
+    x[100] = special;
+    const auto w = numbers(33 * 40, 2);
+    const auto bias = numbers(40, 3);
+    std::vector<float> wanted(20 * 40);
+    reference::linear(x.data(), w.data(), bias.data(), 20, 33, 40, wanted.data());
+    ThreadPool pool(1);
+    LinearWorkspace workspace;
+    std::vector<float> out(wanted.size());
+    linear({*table_, pool}, x.data(), 33, 20, PackedMatrix(w.data(), 40, 33, 33), bias.data(),
+           Epilogue::bias, out.data(), 40, workspace);
+    expect_equal(out, wanted, "special");
+  }
+}
+
+TEST_P(Kernels, ExpAndErfAreTheDefinition) {
+  std::vector<float> x;
+  for (std::uint64_t bits = 0; bits < (std::uint64_t{1} << 32); bits += 9973)
+    x.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+  for (const float special : {0.0F, -0.0F, kInf, -kInf, kNan, 0.92F, -0.92F, 4.0F, 88.72284F,
+                              88.72285F, -104.0F, -103.9F, -87.4F})
+    x.push_back(special);
+  std::vector<float> exp = x;
+  std::vector<float> erf = x;
+  table_->exp(exp.data(), exp.size());
+  table_->erf(erf.data(), erf.size());
+  std::vector<float> wanted_exp;
+  std::vector<float> wanted_erf;
+  for (const float value : x) {
+    wanted_exp.push_back(reference::exp(value));
+    wanted_erf.push_back(reference::erf(value));
+  }
+  expect_equal(exp, wanted_exp, "exp");
+  expect_equal(erf, wanted_erf, "erf");
+}
+
+TEST_P(Kernels, LayerNormIsTheDefinition) {
+  for (const std::size_t width : {1U, 5U, 15U, 16U, 17U, 31U, 48U, 768U, 1001U}) {
+    const auto x = numbers(3 * width, 1, 3);
+    const auto gamma = numbers(width, 2);
+    const auto beta = numbers(width, 3);
+    std::vector<float> wanted(x.size());
+    reference::layer_norm(x.data(), gamma.data(), beta.data(), 1e-12F, 3, width, wanted.data());
+    ThreadPool pool(2);
+    std::vector<float> out(x.size());
+    layer_norm({*table_, pool}, x.data(), gamma.data(), beta.data(), 1e-12F, 3, width, out.data());
+    expect_equal(out, wanted, "layer_norm " + std::to_string(width));
+  }
+}
+
+TEST_P(Kernels, SoftmaxIsTheDefinition) {
+  for (const std::size_t n : {1U, 2U, 15U, 16U, 17U, 50U, 197U, 300U}) {
+    for (const float special : {0.0F, kNan, kInf, -kInf}) {
+      auto x = numbers(n, 1, 20);
+      if (special != 0) x[n / 2] = special;
+      std::vector<float> wanted = x;
+      for (float& value : wanted) value = value * 0.125F;
+      reference::softmax(wanted.data(), n);
+      table_->scale_softmax(x.data(), 0.125F, n);
+      expect_equal(x, wanted, "softmax " + std::to_string(n));
+    }
+  }
+}
+
+TEST_P(Kernels, AttentionIsTheDefinition) {
+  struct Case {
+    std::size_t images, tokens, heads, width;
+  };
+  for (const Case& c :
+       {Case{1, 1, 1, 16}, Case{2, 5, 3, 16}, Case{1, 50, 2, 64}, Case{1, 197, 1, 64},
+        Case{2, 33, 2, 80}, Case{1, 300, 1, 128}, Case{1, 17, 4, 24}}) {
+    const std::size_t stride = 3 * c.heads * c.width;  // one fused buffer
+    const std::size_t out_stride = c.heads * c.width;
+    const auto qkv = numbers(c.images * c.tokens * stride, 1, 3);
+    const float scale = 0.25F;
+    std::vector<float> wanted(c.images * c.tokens * out_stride);
+    for (std::size_t image = 0; image < c.images; ++image) {
+      for (std::size_t head = 0; head < c.heads; ++head) {
+        const float* q = qkv.data() + image * c.tokens * stride + head * c.width;
+        reference::attention(q, q + out_stride, q + 2 * out_stride, c.tokens, c.width, stride,
+                             scale, out_stride,
+                             wanted.data() + image * c.tokens * out_stride + head * c.width);
+      }
+    }
+    for (const int threads : {1, 2, 3}) {
+      ThreadPool pool(threads);
+      AttentionWorkspace workspace;
+      std::vector<float> out(wanted.size());
+      attention({*table_, pool}, qkv.data(), qkv.data() + out_stride, qkv.data() + 2 * out_stride,
+                {c.images, c.tokens, c.heads, c.width, stride, out_stride, scale}, out.data(),
+                workspace);
+      expect_equal(out, wanted, "attention " + std::to_string(c.tokens));
+    }
+  }
+}
+
+std::vector<Isa> available() {
+  std::vector<Isa> found;
+  for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512}) {
+    if (kernel_table(isa) != nullptr) found.push_back(isa);
+  }
+  return found;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Kernels, testing::ValuesIn(available()),
+                         [](const auto& each) { return isa_name(each.param); });
+
+TEST(BestKernels, AreTheWidestOfTheMachine) {
+  const KernelTable& best = best_kernels();
+  EXPECT_EQ(kernel_table(best.isa), &best);
+  if (best.isa != Isa::avx512) {
+    EXPECT_EQ(kernel_table(Isa::avx512), nullptr);
+  }
+}
+
+}  // namespace
+}  // namespace samebits

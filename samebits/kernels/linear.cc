@@ -1,0 +1,145 @@
+#include "samebits/kernels/linear.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "samebits/base/error.h"
+#include "samebits/kernels/packing.h"
+#include "samebits/kernels/reference.h"
+
+namespace samebits {
+namespace {
+
+using reference::kPanel;
+
+// Rows that are multiplied while their panels stay in the second-level cache.
+constexpr std::size_t kChunkRows = 224;
+
+/// Rows cut into blocks of nearly the same size, none larger than the kernel takes.
+class Blocks {
+ public:
+  Blocks(std::size_t rows, std::size_t most) : rows_(rows), count_((rows + most - 1) / most) {}
+  std::size_t count() const { return count_; }
+  std::size_t begin(std::size_t block) const { return block * rows_ / count_; }
+  std::size_t size(std::size_t block) const { return begin(block + 1) - begin(block); }
+
+ private:
+  std::size_t rows_, count_;
+};
+
+void finish_row(const KernelTable& kernels, Epilogue epilogue, const float* product,
+                const float* bias, std::size_t n, float* out) {
+  switch (epilogue) {
+    case Epilogue::bias: return kernels.add_bias(out, bias, n);
+    case Epilogue::gelu: return kernels.add_bias_gelu(out, bias, n);
+    case Epilogue::residual: return kernels.add_bias_to(product, bias, n, out);
+  }
+}
+
+/// One call of linear().
+class Product {
+ public:
+  Product(const Engine& engine, std::size_t rows, const PackedMatrix& w, const float* bias,
+          Epilogue epilogue, float* out, std::size_t out_stride, const float* packed)
+      : kernels_(engine.kernels),
+        blocks_(rows, engine.kernels.block_rows),
+        w_(w),
+        bias_(bias),
+        epilogue_(epilogue),
+        out_(out),
+        out_stride_(out_stride),
+        packed_(packed) {}
+
+  const Blocks& blocks() const { return blocks_; }
+
+  /// Blocks [first, last) of rows times the tiles [first_tile, last_tile).
+  void multiply(std::size_t first, std::size_t last, std::size_t first_tile,
+                std::size_t last_tile) const {
+    for (std::size_t tile = first_tile; tile < last_tile; ++tile) {
+      for (std::size_t block = first; block < last; ++block) multiply_block(block, tile);
+    }
+  }
+
+ private:
+  void multiply_block(std::size_t block, std::size_t tile) const {
+    const std::size_t rows = blocks_.size(block);
+    const std::size_t column = tile * kTileColumns;
+    const std::size_t columns = std::min(kTileColumns, w_.columns() - column);
+    float* target = out_ + blocks_.begin(block) * out_stride_ + column;
+    // A kernel writes whole tiles; what must not be overwritten is computed aside.
+    alignas(64) float aside[kMostRows * kTileColumns];
+    const bool apart = epilogue_ == Epilogue::residual || columns < kTileColumns;
+    float* product = apart ? aside : target;
+    const std::size_t stride = apart ? kTileColumns : out_stride_;
+    const float* panel = packed_ + blocks_.begin(block) * w_.depth();
+    const float* weights = w_.tile(tile);
+    for (std::size_t first = 0; first < w_.depth(); first += kPanel) {
+      const std::size_t depth = std::min(kPanel, w_.depth() - first);
+      kernels_.multiply_panel(panel, weights, rows, depth, first > 0, product, stride);
+      panel += depth * rows;
+      weights += depth * kTileColumns;
+    }
+    for (std::size_t r = 0; r < rows; ++r) {
+      float* row = target + r * out_stride_;
+      const float* from = product + r * stride;
+      if (apart && epilogue_ != Epilogue::residual) std::memcpy(row, from, columns * sizeof(float));
+      finish_row(kernels_, epilogue_, from, bias_ + column, columns, row);
+    }
+  }
+
+  static constexpr std::size_t kMostRows = 16;
+  const KernelTable& kernels_;
+  Blocks blocks_;
+  const PackedMatrix& w_;
+  const float* bias_;
+  Epilogue epilogue_;
+  float* out_;
+  std::size_t out_stride_;
+  const float* packed_;
+};
+
+}  // namespace
+
+void AlignedFloats::reserve(std::size_t size) {
+  if (values_.size() < size + kSlack) values_ = std::vector<float>(size + kSlack);
+}
+
+float* AlignedFloats::data() {
+  if (values_.empty()) return nullptr;
+  const auto address = reinterpret_cast<std::uintptr_t>(values_.data());
+  return values_.data() + (64 - address % 64) % 64 / sizeof(float);
+}
+
+PackedMatrix::PackedMatrix(const float* w, std::size_t columns, std::size_t depth,
+                           std::size_t stride)
+    : columns_(columns), depth_(depth), values_(tiles() * kTileColumns * depth) {
+  pack_tiles_of_rows(w, columns, depth, stride, values_.data());
+}
+
+void linear(const Engine& engine, const float* x, std::size_t x_stride, std::size_t rows,
+            const PackedMatrix& w, const float* bias, Epilogue epilogue, float* out,
+            std::size_t out_stride, LinearWorkspace& workspace) {
+  if (rows == 0) return;
+  SAMEBITS_CHECK(w.depth() > 0);
+  workspace.packed.reserve(rows * w.depth());
+  float* packed = workspace.packed.data();
+  const Product product(engine, rows, w, bias, epilogue, out, out_stride, packed);
+  const Blocks& blocks = product.blocks();
+  engine.pool.run(blocks.count(), [&](std::size_t block) {
+    pack_rows(x + blocks.begin(block) * x_stride, x_stride, blocks.size(block), w.depth(),
+              packed + blocks.begin(block) * w.depth());
+  });
+  const std::size_t chunk = std::max<std::size_t>(1, kChunkRows / engine.kernels.block_rows);
+  const std::size_t chunks = (blocks.count() + chunk - 1) / chunk;
+  const auto threads = static_cast<std::size_t>(engine.pool.threads());
+  const std::size_t groups = std::min(w.tiles(), threads == 1 ? 1 : 4 * threads);
+  engine.pool.run(chunks * groups, [&](std::size_t item) {
+    const std::size_t group = item % groups;
+    const std::size_t first = item / groups * chunk;
+    product.multiply(first, std::min(first + chunk, blocks.count()), group * w.tiles() / groups,
+                     (group + 1) * w.tiles() / groups);
+  });
+}
+
+}  // namespace samebits

@@ -1,0 +1,73 @@
+// Matrix products with a matrix that is used many times: a layer's weights.
+//
+// Bits: those of reference.h, whatever the kernels, the number of threads, and the number of rows
+// that are multiplied together.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "samebits/base/thread_pool.h"
+#include "samebits/kernels/kernel_table.h"
+
+namespace samebits {
+
+/// Memory whose start is a multiple of 64 bytes.
+class AlignedFloats {
+ public:
+  AlignedFloats() = default;
+  explicit AlignedFloats(std::size_t size) : values_(size + kSlack) {}
+  /// Grows to at least `size`; what was there is lost where it grows.
+  void reserve(std::size_t size);
+  float* data();
+  const float* data() const { return const_cast<AlignedFloats*>(this)->data(); }
+
+ private:
+  static constexpr std::size_t kSlack = 16;
+  std::vector<float> values_;
+};
+
+/// What runs the kernels: which ones, and on how many threads.
+struct Engine {
+  const KernelTable& kernels;
+  ThreadPool& pool;
+};
+
+/// w [columns, depth] as tiles of kTileColumns columns, zeros behind the last: tile, then panel,
+/// then k, then column. The layout is the same for every instruction set.
+class PackedMatrix {
+ public:
+  PackedMatrix() = default;
+  /// `w` is row-major with `stride` elements from row to row.
+  PackedMatrix(const float* w, std::size_t columns, std::size_t depth, std::size_t stride);
+
+  std::size_t columns() const { return columns_; }
+  std::size_t depth() const { return depth_; }
+  std::size_t tiles() const { return (columns_ + kTileColumns - 1) / kTileColumns; }
+  const float* tile(std::size_t index) const {
+    return values_.data() + index * depth_ * kTileColumns;
+  }
+
+ private:
+  std::size_t columns_ = 0, depth_ = 0;
+  AlignedFloats values_;
+};
+
+enum class Epilogue : unsigned char {
+  bias,      // out = x w' + bias
+  gelu,      // out = gelu(x w' + bias)
+  residual,  // out = out + (x w' + bias)
+};
+
+/// Reused from call to call; grows as needed.
+struct LinearWorkspace {
+  AlignedFloats packed;  // the rows of x
+};
+
+/// x is [rows, w.depth()] with `x_stride` elements from row to row, out is [rows, w.columns()] with
+/// `out_stride`; `bias` has w.columns() elements.
+void linear(const Engine& engine, const float* x, std::size_t x_stride, std::size_t rows,
+            const PackedMatrix& w, const float* bias, Epilogue epilogue, float* out,
+            std::size_t out_stride, LinearWorkspace& workspace);
+
+}  // namespace samebits

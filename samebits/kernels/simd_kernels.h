@@ -1,0 +1,245 @@
+// The body of every vector instruction set's kernels: included once by each kernels_*.cc, compiled
+// there for that target alone. Everything is in an unnamed namespace or in Highway's namespace of
+// the target, so that no function compiled for one machine is ever linked into the code for
+// another.
+//
+// Highway: static dispatch, one vector of `Lanes(d)` floats.
+#define HWY_COMPILE_ONLY_STATIC
+#include <hwy/highway.h>
+
+#include "samebits/kernels/kernel_table.h"
+#include "samebits/kernels/polynomials.h"
+
+namespace samebits {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using D = hn::ScalableTag<float>;
+using I = hn::RebindToSigned<D>;
+using V = hn::Vec<D>;
+constexpr D kD;
+constexpr I kI;
+constexpr std::size_t kLanes = HWY_LANES(float);
+constexpr std::size_t kVectors = kTileColumns / kLanes;  // of a row of a tile
+constexpr std::size_t kPartialVectors = 16 / kLanes;     // that hold the partials of a sum
+static_assert(kLanes <= 16 && 16 % kLanes == 0, "sums have sixteen partials");
+
+// ---- matrix product
+
+template <std::size_t kRows>
+void multiply_block(const float* panel, const float* tile, std::size_t depth, bool add, float* out,
+                    std::size_t stride) {
+  V t[kRows][kVectors];
+  for (std::size_t r = 0; r < kRows; ++r) {
+    for (std::size_t v = 0; v < kVectors; ++v) t[r][v] = hn::Zero(kD);
+  }
+  for (std::size_t k = 0; k < depth; ++k) {
+    V w[kVectors];
+    for (std::size_t v = 0; v < kVectors; ++v)
+      w[v] = hn::LoadU(kD, tile + k * kTileColumns + v * kLanes);
+    for (std::size_t r = 0; r < kRows; ++r) {
+      const V x = hn::Set(kD, panel[k * kRows + r]);
+      for (std::size_t v = 0; v < kVectors; ++v) t[r][v] = hn::MulAdd(x, w[v], t[r][v]);
+    }
+  }
+  for (std::size_t r = 0; r < kRows; ++r) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      float* at = out + r * stride + v * kLanes;
+      hn::StoreU(add ? hn::Add(hn::LoadU(kD, at), t[r][v]) : t[r][v], kD, at);
+    }
+  }
+}
+
+template <std::size_t kRows>
+void multiply_rows(const float* panel, const float* tile, std::size_t rows, std::size_t depth,
+                   bool add, float* out, std::size_t stride) {
+  if constexpr (kRows > 0) {
+    if (rows == kRows) return multiply_block<kRows>(panel, tile, depth, add, out, stride);
+    multiply_rows<kRows - 1>(panel, tile, rows, depth, add, out, stride);
+  }
+}
+
+void multiply_panel(const float* panel, const float* tile, std::size_t rows, std::size_t depth,
+                    bool add, float* out, std::size_t stride) {
+  multiply_rows<SAMEBITS_BLOCK_ROWS>(panel, tile, rows, depth, add, out, stride);
+}
+
+// ---- elementary functions
+
+template <std::size_t N>
+V polynomial(const std::array<float, N>& coefficients, V x) {
+  V y = hn::Set(kD, coefficients[N - 1]);
+  for (std::size_t i = N - 1; i-- > 0;) y = hn::MulAdd(y, x, hn::Set(kD, coefficients[i]));
+  return y;
+}
+
+V power_of_two(hn::Vec<I> n) {
+  return hn::BitCast(kD, hn::ShiftLeft<23>(hn::Add(n, hn::Set(kI, 127))));
+}
+
+V exp_of(V x) {
+  const V round = hn::Set(kD, kRound);
+  const V shifted = hn::MulAdd(x, hn::Set(kD, kLog2E), round);
+  const auto n = hn::Sub(hn::BitCast(kI, shifted), hn::BitCast(kI, round));
+  const V whole = hn::Sub(shifted, round);
+  V r = hn::MulAdd(whole, hn::Set(kD, -kLn2High), x);
+  r = hn::MulAdd(whole, hn::Set(kD, -kLn2Low), r);
+  const V power = hn::Add(hn::MulAdd(hn::Mul(r, r), polynomial(kExp, r), r), hn::Set(kD, 1.0F));
+  const auto half = hn::ShiftRight<1>(n);
+  V result = hn::Mul(hn::Mul(power, power_of_two(half)), power_of_two(hn::Sub(n, half)));
+  result =
+      hn::IfThenElse(hn::Gt(x, hn::Set(kD, kExpHighest)), hn::Set(kD, __builtin_inff()), result);
+  result = hn::IfThenElse(hn::Lt(x, hn::Set(kD, kExpLowest)), hn::Zero(kD), result);
+  return hn::IfThenElse(hn::IsNaN(x), x, result);
+}
+
+V erf_of(V x) {
+  const V size = hn::Abs(x);
+  const V small = hn::MulAdd(x, polynomial(kErfSmall, hn::Mul(x, x)), x);
+  const V one = hn::Set(kD, kErfOne);
+  const V at = hn::IfThenElse(hn::Lt(size, one), size, one);
+  const V tail = hn::Sub(hn::Set(kD, 1.0F), exp_of(polynomial(kErfLarge, at)));
+  const V result =
+      hn::IfThenElse(hn::Lt(size, hn::Set(kD, kErfSplit)), small, hn::CopySign(tail, x));
+  return hn::IfThenElse(hn::IsNaN(x), x, result);
+}
+
+V gelu_of(V x) {
+  const V factor = hn::Add(hn::Set(kD, 1.0F), erf_of(hn::Mul(x, hn::Set(kD, kInverseSqrt2))));
+  return hn::Mul(hn::Mul(hn::Set(kD, 0.5F), x), factor);
+}
+
+// ---- rows
+
+// Calls f(vector, index) for whole vectors and once for the rest, filled with `filler`.
+template <class Function>
+void map_row(float* x, std::size_t n, Function f) {
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) hn::StoreU(f(hn::LoadU(kD, x + i), i), kD, x + i);
+  if (i == n) return;
+  HWY_ALIGN float rest[kLanes] = {};
+  for (std::size_t j = 0; j < n - i; ++j) rest[j] = x[i + j];
+  hn::Store(f(hn::Load(kD, rest), i), kD, rest);
+  for (std::size_t j = 0; j < n - i; ++j) x[i + j] = rest[j];
+}
+
+// Elements [i, i + kLanes) of a row of n, zeros behind its end.
+V load_part(const float* x, std::size_t i, std::size_t n) {
+  if (i + kLanes <= n) return hn::LoadU(kD, x + i);
+  HWY_ALIGN float rest[kLanes] = {};
+  for (std::size_t j = i; j < n; ++j) rest[j - i] = x[j];
+  return hn::Load(kD, rest);
+}
+
+void add_bias(float* x, const float* bias, std::size_t n) {
+  map_row(x, n, [&](V v, std::size_t i) { return hn::Add(v, load_part(bias, i, n)); });
+}
+
+void add_bias_gelu(float* x, const float* bias, std::size_t n) {
+  map_row(x, n, [&](V v, std::size_t i) { return gelu_of(hn::Add(v, load_part(bias, i, n))); });
+}
+
+void add_bias_to(const float* x, const float* bias, std::size_t n, float* out) {
+  map_row(out, n, [&](V v, std::size_t i) {
+    return hn::Add(v, hn::Add(load_part(x, i, n), load_part(bias, i, n)));
+  });
+}
+
+void exp_row(float* x, std::size_t n) {
+  map_row(x, n, [](V v, std::size_t) { return exp_of(v); });
+}
+
+void erf_row(float* x, std::size_t n) {
+  map_row(x, n, [](V v, std::size_t) { return erf_of(v); });
+}
+
+// The tree over the sixteen partials.
+float tree(V* partials) {
+  HWY_ALIGN float p[16];
+  for (std::size_t v = 0; v < kPartialVectors; ++v) hn::Store(partials[v], kD, p + v * kLanes);
+  for (std::size_t half = 8; half > 0; half /= 2) {
+    for (std::size_t i = 0; i < half; ++i) p[i] = p[i] + p[i + half];
+  }
+  return p[0];
+}
+
+// partial i mod 16 collects f(partial, element i); the rest of the last sixteen stays out.
+template <class Function>
+float collect(const float* x, std::size_t n, Function f) {
+  V partials[kPartialVectors];
+  for (std::size_t v = 0; v < kPartialVectors; ++v) partials[v] = hn::Zero(kD);
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    for (std::size_t v = 0; v < kPartialVectors; ++v)
+      partials[v] = f(partials[v], hn::LoadU(kD, x + i + v * kLanes));
+  }
+  for (std::size_t v = 0; i < n; i += kLanes, ++v) {
+    const std::size_t count = n - i < kLanes ? n - i : kLanes;
+    const V updated = f(partials[v], load_part(x, i, n));
+    partials[v] = hn::IfThenElse(hn::FirstN(kD, count), updated, partials[v]);
+  }
+  return tree(partials);
+}
+
+float sum(const float* x, std::size_t n) {
+  return collect(x, n, [](V partial, V v) { return hn::Add(partial, v); });
+}
+
+void layer_norm_row(const float* x, const float* gamma, const float* beta, float eps, std::size_t n,
+                    float* out) {
+  const auto count = static_cast<float>(n);
+  const float mean = sum(x, n) / count;
+  const V m = hn::Set(kD, mean);
+  const float squares = collect(x, n, [m](V partial, V v) {
+    const V d = hn::Sub(v, m);
+    return hn::MulAdd(d, d, partial);
+  });
+  const float inverse = 1 / __builtin_sqrtf(squares / count + eps);
+  const V factor = hn::Set(kD, inverse);
+  for (std::size_t i = 0; i < n; i += kLanes) {
+    const V d = hn::Sub(load_part(x, i, n), m);
+    const V y = hn::MulAdd(hn::Mul(d, factor), load_part(gamma, i, n), load_part(beta, i, n));
+    if (i + kLanes <= n) {
+      hn::StoreU(y, kD, out + i);
+      continue;
+    }
+    HWY_ALIGN float rest[kLanes];
+    hn::Store(y, kD, rest);
+    for (std::size_t j = i; j < n; ++j) out[j] = rest[j - i];
+  }
+}
+
+// The largest element; NaN where there is one.
+float maximum(const float* x, std::size_t n) {
+  V most = hn::Set(kD, x[0]);
+  for (std::size_t i = 0; i < n; i += kLanes) {
+    V v = load_part(x, i, n);
+    if (i + kLanes > n) v = hn::IfThenElse(hn::FirstN(kD, n - i), v, most);
+    const auto larger = hn::Or(hn::Gt(v, most), hn::IsNaN(v));
+    most = hn::IfThenElse(larger, v, most);
+  }
+  HWY_ALIGN float lanes[kLanes];
+  hn::Store(most, kD, lanes);
+  float result = lanes[0];
+  for (std::size_t i = 1; i < kLanes; ++i) {
+    if (lanes[i] > result || lanes[i] != lanes[i]) result = lanes[i];
+  }
+  return result;
+}
+
+void scale_softmax(float* x, float scale, std::size_t n) {
+  if (n == 0) return;
+  const V factor = hn::Set(kD, scale);
+  map_row(x, n, [factor](V v, std::size_t) { return hn::Mul(v, factor); });
+  const V most = hn::Set(kD, maximum(x, n));
+  map_row(x, n, [most](V v, std::size_t) { return exp_of(hn::Sub(v, most)); });
+  const V total = hn::Set(kD, sum(x, n));
+  map_row(x, n, [total](V v, std::size_t) { return hn::Div(v, total); });
+}
+
+constexpr KernelTable kTable = {
+    SAMEBITS_ISA, SAMEBITS_BLOCK_ROWS, multiply_panel, add_bias, add_bias_gelu,
+    add_bias_to,  layer_norm_row,      scale_softmax,  exp_row,  erf_row};
+
+}  // namespace
+}  // namespace samebits

@@ -43,5 +43,6 @@ def erf_ratio(z):
 
 show("kExp", fit(exp_tail, -LN2 / 2 * 1.0001, LN2 / 2 * 1.0001, 4))
 show("kErfSmall", fit(erf_ratio, 1e-12, SPLIT**2, 6))
+show("kTanhSmall", fit(lambda z: mpmath.tanh(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1, 1e-12, 0.6**2, 5))
 # What counts is the error of 1 - e^y.
 show("kErfLarge", fit(lambda a: mpmath.log(mpmath.erfc(a)), SPLIT * 0.999, ONE, 7, weight=lambda x, y: numpy.exp(y)))

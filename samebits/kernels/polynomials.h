@@ -28,6 +28,13 @@ inline constexpr std::array<float, 8> kErfLarge = {
     0x1.70551ep-13F, -0x1.212834p+0F, -0x1.4444bep-1F, -0x1.bb8fc4p-4F,
     0x1.9bae34p-6F,  -0x1.118c74p-8F, 0x1.c839d0p-12F, -0x1.62da3ep-16F};
 
+inline constexpr float kTanhSplit = 0.6F;
+inline constexpr float kTanhOne = 9.02F;  // from here on tanh rounds to 1
+/// tanh(x) / x - 1 for |x| < kTanhSplit, ascending powers of x^2.
+inline constexpr std::array<float, 6> kTanhSmall = {-0x1.43e84ep-29F, -0x1.555534p-2F,
+                                                    0x1.1108a8p-3F,   -0x1.b87fbcp-5F,
+                                                    0x1.5430cap-6F,   -0x1.804070p-8F};
+
 inline constexpr float kInverseSqrt2 = 0x1.6a09e6p-1F;
 
 }  // namespace samebits

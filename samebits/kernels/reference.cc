@@ -83,6 +83,15 @@ float erf(float x) {
   return std::copysign(1 - exp(polynomial(kErfLarge, at)), x);
 }
 
+float tanh(float x) {
+  if (std::isnan(x)) return x;
+  const float size = std::fabs(x);
+  if (size < kTanhSplit)
+    return std::copysign(std::fma(x, polynomial(kTanhSmall, x * x), x), x);  // -0 stays -0
+  if (size >= kTanhOne) return std::copysign(1.0F, x);
+  return std::copysign(1 - 2 / (exp(2 * size) + 1), x);
+}
+
 float gelu(float x) { return 0.5F * x * (1 + erf(x * kInverseSqrt2)); }
 
 float relu(float x) { return x > 0 || std::isnan(x) ? x : 0; }

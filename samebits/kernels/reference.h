@@ -31,6 +31,9 @@ float exp(float x);
 /// Within 1.2 ULP of the error function.
 float erf(float x);
 
+/// Within 2 ULP of the hyperbolic tangent.
+float tanh(float x);
+
 float gelu(float x);  // 0.5 x (1 + erf(x / sqrt 2)), as torch's gelu(approximate='none')
 float relu(float x);  // x where x > 0 or x is NaN, else 0
 

@@ -58,6 +58,17 @@ TEST(Erf, HasItsLimits) {
   EXPECT_TRUE(std::isnan(reference::erf(std::nanf(""))));
 }
 
+TEST(Tanh, IsWithinItsBound) {
+  EXPECT_LT(worst_of(reference::tanh, [](double x) { return std::tanh(x); }, -12, 12), 2);
+}
+
+TEST(Tanh, HasItsLimits) {
+  EXPECT_EQ(reference::tanh(kInf), 1);
+  EXPECT_EQ(reference::tanh(-kInf), -1);
+  EXPECT_TRUE(std::signbit(reference::tanh(-0.0F)));
+  EXPECT_TRUE(std::isnan(reference::tanh(std::nanf(""))));
+}
+
 TEST(Dot, AddsPanelsFromLeftToRight) {
   // One panel of ones and a small one behind it: a single chain would lose the small products.
   std::vector<float> a(512, 1);

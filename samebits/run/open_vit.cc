@@ -1,0 +1,41 @@
+#include "samebits/run/open_vit.h"
+
+#include "samebits/model/recognize.h"
+
+namespace samebits {
+namespace {
+
+// "ViTMAEModel": of classes with the same tensors the one that is meant.
+std::string wanted_class(const Json& config) {
+  if (!config.is_object()) return "";
+  if (config.contains("architectures") && config["architectures"].is_array() &&
+      !config["architectures"].empty() && config["architectures"][0].is_string())
+    return config["architectures"][0].get<std::string>();
+  return config.contains("model_type") && config["model_type"] == "vit_mae" ? "ViTMAEModel" : "";
+}
+
+Error no_vit(const Checkpoint& checkpoint, const std::string& found) {
+  return {.code = ErrorCode::unsupported,
+          .what = "the weights are not those of a ViT that can be run",
+          .file = checkpoint.path,
+          .found = found};
+}
+
+}  // namespace
+
+Result<VitModel> open_vit(const Checkpoint& checkpoint, const Json& config) {
+  if (!checkpoint.has_weights()) return fail(no_vit(checkpoint, "no weights"));
+  std::vector<model::StoredShape> shapes;
+  for (const std::uint32_t index : checkpoint.weights().weights)
+    shapes.push_back({checkpoint.entries[index].name, checkpoint.entries[index].view.shape()});
+  const auto found = model::recognize(shapes, wanted_class(config));
+  if (!found) return fail(no_vit(checkpoint, "names that no table knows"));
+  if (found->absent > 0 || found->inconsistent > 0)
+    return fail(no_vit(checkpoint, std::to_string(found->absent) + " tensors missing, " +
+                                       std::to_string(found->inconsistent) + " of other shapes"));
+  SAMEBITS_TRY(const VitConfig vit, vit_config(*found, config));
+  SAMEBITS_TRY(VitWeights weights, load_vit_weights(checkpoint, *found, vit));
+  return VitModel(vit, std::move(weights));
+}
+
+}  // namespace samebits

@@ -1,0 +1,127 @@
+#include "samebits/run/vit_config.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+namespace samebits {
+namespace {
+
+constexpr std::array kKnown = std::to_array<std::string_view>(
+    {"ViTModel", "ViTForImageClassification", "ViTMAEModel", "ViTMAEForPreTraining"});
+
+Error lacking(const std::string& field) {
+  return {.code = ErrorCode::usage,
+          .what = "the config does not say " + field + ", and the weights do not tell",
+          .hint =
+              "Run the directory that save_pretrained wrote, or name its config.json with "
+              "--config"};
+}
+
+class Reader {
+ public:
+  explicit Reader(const Json& config) : config_(config) {}
+
+  Result<double> number(const char* field) const {
+    if (!config_.contains(field)) return fail(lacking(field));
+    const Json& value = config_[field];
+    if (!value.is_number()) {
+      return fail({.code = ErrorCode::malformed,
+                   .what = std::string("the config's field ") + field + " is no number",
+                   .found = value.dump().substr(0, 60)});
+    }
+    return value.get<double>();
+  }
+
+  Result<std::size_t> heads(const char* field, std::size_t width) const {
+    SAMEBITS_TRY(const double value, number(field));
+    const auto count = static_cast<std::size_t>(value);
+    if (value < 1 || value > 4096 || static_cast<double>(count) != value || width % count != 0) {
+      return fail({.code = ErrorCode::inconsistent,
+                   .what = std::string("the config's field ") + field + " does not fit the weights",
+                   .expected = fmt::format("a divisor of {}", width),
+                   .found = fmt::format("{}", value)});
+    }
+    return count;
+  }
+
+  Result<void> check_activation() const {
+    if (!config_.contains("hidden_act")) return fail(lacking("hidden_act"));
+    if (config_["hidden_act"] == "gelu") return {};
+    return fail({.code = ErrorCode::unsupported,
+                 .what = "this activation is not covered",
+                 .expected = "gelu",
+                 .found = config_["hidden_act"].dump().substr(0, 60)});
+  }
+
+  bool flag(const char* field) const {
+    return config_.contains(field) && config_[field].is_boolean() && config_[field].get<bool>();
+  }
+
+ private:
+  const Json& config_;
+};
+
+std::size_t size(std::int64_t value) { return value > 0 ? static_cast<std::size_t>(value) : 0; }
+
+// Height and width from the patches, whose number the positions tell, and image_size.
+Result<void> read_image(const Reader& reader, const Json& config, const model::Fields& fields,
+                        VitConfig* vit) {
+  vit->patch_height = size(fields['P']);
+  vit->patch_width = size(fields['W']);
+  vit->channels = size(fields['I']);
+  if (!config.contains("image_size")) return fail(lacking("image_size"));
+  const bool pair = config["image_size"].is_array();
+  if (pair && config["image_size"].size() == 2 && config["image_size"][0].is_number_unsigned() &&
+      config["image_size"][1].is_number_unsigned()) {
+    vit->image_height = config["image_size"][0].get<std::size_t>();
+    vit->image_width = config["image_size"][1].get<std::size_t>();
+  } else {
+    SAMEBITS_TRY(const double both, reader.number("image_size"));
+    vit->image_height = vit->image_width =
+        both > 0 && both < 65536 ? static_cast<std::size_t>(both) : 0;
+  }
+  const bool usable = vit->patch_height > 0 && vit->patch_width > 0 && vit->channels > 0 &&
+                      vit->image_height < 65536 && vit->image_width < 65536;
+  if (usable && vit->patches() + 1 == size(fields['X'])) return {};
+  return fail({.code = ErrorCode::inconsistent,
+               .what = "image_size and the patches do not fit the position embeddings",
+               .expected = fmt::format("{} positions", usable ? vit->patches() + 1 : 0),
+               .found = std::to_string(fields['X'])});
+}
+
+}  // namespace
+
+Result<VitConfig> vit_config(const model::Recognition& found, const Json& config) {
+  const std::string_view name = found.model_class->name;
+  const bool transformers = found.library == model::Library::transformers4 ||
+                            found.library == model::Library::transformers5;
+  if (!transformers || std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end()) {
+    return fail(
+        {.code = ErrorCode::unsupported,
+         .what = fmt::format("{} of {} is not covered", name, model::library_name(found.library)),
+         .expected = fmt::format("{} of transformers", fmt::join(kKnown, ", "))});
+  }
+  if (!config.is_object()) return fail(lacking("the number of heads"));
+  const Reader reader(config);
+  const model::Fields& fields = found.fields;
+  VitConfig vit;
+  vit.encoder = {size(fields['D']), size(fields.layers), 0, size(fields['M'])};
+  SAMEBITS_TRY_VOID(reader.check_activation());
+  SAMEBITS_TRY(vit.encoder.heads, reader.heads("num_attention_heads", vit.encoder.width));
+  SAMEBITS_TRY(const double eps, reader.number("layer_norm_eps"));
+  vit.eps = static_cast<float>(eps);
+  SAMEBITS_TRY_VOID(read_image(reader, config, fields, &vit));
+  vit.masked = name.starts_with("ViTMAE");
+  if (vit.masked) {
+    SAMEBITS_TRY(vit.mask_ratio, reader.number("mask_ratio"));
+    vit.norm_pix_loss = reader.flag("norm_pix_loss");
+  }
+  if (name == "ViTMAEForPreTraining") {
+    vit.decoder = {size(fields['E']), size(fields.decoder_layers), 0, size(fields['G'])};
+    SAMEBITS_TRY(vit.decoder.heads, reader.heads("decoder_num_attention_heads", vit.decoder.width));
+  }
+  return vit;
+}
+
+}  // namespace samebits

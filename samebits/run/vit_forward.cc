@@ -1,0 +1,290 @@
+#include "samebits/run/vit_forward.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "samebits/kernels/layer_norm.h"
+#include "samebits/kernels/reference.h"
+#include "samebits/run/masking.h"
+
+namespace samebits {
+namespace {
+
+using Floats = std::vector<float>;
+
+void add_to(const float* from, std::size_t count, float* into) {
+  for (std::size_t i = 0; i < count; ++i) into[i] = into[i] + from[i];
+}
+
+}  // namespace
+
+/// One pass: buffers and steps.
+struct VitModel::Pass {
+  Pass(VitModel& owner, const Engine& on, const VitInput& given, const TracePoint& point)
+      : model(owner), engine(on), input(given), trace(point), config(owner.config_) {}
+
+  void note(std::string_view name, const Floats& values, std::vector<std::size_t> shape) const {
+    if (trace) trace(name, values, shape);
+  }
+
+  Floats apply(const LinearWeights& layer, const float* x, std::size_t stride, std::size_t rows) {
+    Floats out(rows * layer.matrix.columns());
+    linear(engine, x, stride, rows, layer.matrix, layer.bias.data(), Epilogue::bias, out.data(),
+           layer.matrix.columns(), model.linear_);
+    return out;
+  }
+
+  /// [batch * patches, channels * patch height * patch width]: each patch in the order of its
+  /// convolution's kernel.
+  Floats patch_rows() const {
+    const std::size_t across = config.image_width / config.patch_width;
+    const std::size_t row_size = config.patch_values();
+    Floats rows(input.batch * config.patches() * row_size);
+    float* out = rows.data();
+    for (std::size_t image = 0; image < input.batch; ++image) {
+      for (std::size_t patch = 0; patch < config.patches(); ++patch) {
+        for (std::size_t c = 0; c < config.channels; ++c) {
+          for (std::size_t y = 0; y < config.patch_height; ++y) {
+            const std::size_t line = (image * config.channels + c) * config.image_height +
+                                     patch / across * config.patch_height + y;
+            const float* from = input.images.data() + line * config.image_width +
+                                patch % across * config.patch_width;
+            std::memcpy(out, from, config.patch_width * sizeof(float));
+            out += config.patch_width;
+          }
+        }
+      }
+    }
+    return rows;
+  }
+
+  /// Patches with their positions, [batch * patches, width].
+  Floats embed_patches() {
+    const std::size_t width = config.encoder.width;
+    const Floats rows = patch_rows();
+    Floats patches = apply(model.weights_.patches, rows.data(), config.patch_values(),
+                           input.batch * config.patches());
+    const float* positions = model.weights_.positions.data() + width;
+    for (std::size_t image = 0; image < input.batch; ++image)
+      add_to(positions, config.patches() * width,
+             patches.data() + image * config.patches() * width);
+    return patches;
+  }
+
+  /// The class token with its position, and behind it the patches that `kept` names.
+  Floats embeddings(const std::vector<Masking>& maskings) {
+    const std::size_t width = config.encoder.width;
+    const Floats patches = embed_patches();
+    Floats class_token = model.weights_.class_token;
+    add_to(model.weights_.positions.data(), width, class_token.data());
+    Floats tokens;
+    for (std::size_t image = 0; image < input.batch; ++image) {
+      const float* from = patches.data() + image * config.patches() * width;
+      tokens.insert(tokens.end(), class_token.begin(), class_token.end());
+      if (maskings.empty()) {
+        tokens.insert(tokens.end(), from, from + config.patches() * width);
+        continue;
+      }
+      for (const std::size_t patch : maskings[image].kept)
+        tokens.insert(tokens.end(), from + patch * width, from + (patch + 1) * width);
+    }
+    return tokens;
+  }
+
+  void run_block(const VitBlock& block, const VitStack& stack, std::size_t tokens, Floats& x) {
+    const std::size_t rows = input.batch * tokens;
+    const std::size_t width = stack.width;
+    normal.resize(x.size());
+    layer_norm(engine, x.data(), block.norm1.gamma.data(), block.norm1.beta.data(), config.eps,
+               rows, width, normal.data());
+    const Floats qkv = apply(block.qkv, normal.data(), width, rows);
+    mixed.resize(x.size());
+    const std::size_t head = width / stack.heads;
+    const AttentionShape shape{input.batch,
+                               tokens,
+                               stack.heads,
+                               head,
+                               3 * width,
+                               width,
+                               1 / std::sqrt(static_cast<float>(head))};
+    attention(engine, qkv.data(), qkv.data() + width, qkv.data() + 2 * width, shape, mixed.data(),
+              model.attention_);
+    linear(engine, mixed.data(), width, rows, block.attention_output.matrix,
+           block.attention_output.bias.data(), Epilogue::residual, x.data(), width, model.linear_);
+    layer_norm(engine, x.data(), block.norm2.gamma.data(), block.norm2.beta.data(), config.eps,
+               rows, width, normal.data());
+    inner.resize(rows * stack.mlp);
+    linear(engine, normal.data(), width, rows, block.mlp_in.matrix, block.mlp_in.bias.data(),
+           Epilogue::gelu, inner.data(), stack.mlp, model.linear_);
+    linear(engine, inner.data(), stack.mlp, rows, block.mlp_out.matrix, block.mlp_out.bias.data(),
+           Epilogue::residual, x.data(), width, model.linear_);
+  }
+
+  void run_blocks(const std::vector<VitBlock>& blocks, const VitStack& stack, std::size_t tokens,
+                  const std::string& name, Floats& x) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      run_block(blocks[i], stack, tokens, x);
+      note(name + std::to_string(i), x, {input.batch, tokens, stack.width});
+    }
+  }
+
+  void normalize(const NormWeights& norm, std::size_t width, Floats& x) {
+    layer_norm(engine, x.data(), norm.gamma.data(), norm.beta.data(), config.eps, x.size() / width,
+               width, x.data());
+  }
+
+  /// The encoder's output, [batch, tokens, width].
+  Floats encode(const std::vector<Masking>& maskings, std::size_t* tokens) {
+    Floats x = embeddings(maskings);
+    *tokens = x.size() / input.batch / config.encoder.width;
+    const std::vector<std::size_t> shape = {input.batch, *tokens, config.encoder.width};
+    note("vit.embeddings", x, shape);
+    run_blocks(model.weights_.blocks, config.encoder, *tokens, "vit.layers.", x);
+    normalize(model.weights_.norm, config.encoder.width, x);
+    note("vit.layernorm", x, shape);
+    return x;
+  }
+
+  /// logits [batch, patches, patch values]: the pixels of every patch.
+  Floats decode(const Floats& latent, std::size_t tokens, const std::vector<Masking>& maskings) {
+    const std::size_t width = config.decoder.width;
+    const std::size_t all = 1 + config.patches();
+    const Floats embedded = apply(*model.weights_.decoder_embed, latent.data(),
+                                  config.encoder.width, input.batch * tokens);
+    Floats x(input.batch * all * width);
+    for (std::size_t image = 0; image < input.batch; ++image) {
+      const float* from = embedded.data() + image * tokens * width;
+      float* to = x.data() + image * all * width;
+      std::memcpy(to, from, width * sizeof(float));
+      for (std::size_t patch = 0; patch < config.patches(); ++patch) {
+        const std::size_t at = maskings[image].restore[patch];
+        const float* token =
+            at + 1 < tokens ? from + (at + 1) * width : model.weights_.mask_token.data();
+        std::memcpy(to + (patch + 1) * width, token, width * sizeof(float));
+      }
+      add_to(model.weights_.decoder_positions.data(), all * width, to);
+    }
+    run_blocks(model.weights_.decoder_blocks, config.decoder, all, "decoder.decoder_layers.", x);
+    normalize(model.weights_.decoder_norm, width, x);
+    const Floats predicted =
+        apply(*model.weights_.decoder_pred, x.data(), width, input.batch * all);
+    Floats logits;
+    const std::size_t values = config.patch_values();
+    for (std::size_t image = 0; image < input.batch; ++image) {
+      const float* from = predicted.data() + (image * all + 1) * values;
+      logits.insert(logits.end(), from, from + config.patches() * values);
+    }
+    return logits;
+  }
+
+  /// [batch * patches, patch values] with the channel last, as the decoder predicts them.
+  Floats pixels() const {
+    const std::size_t area = config.patch_height * config.patch_width;
+    const Floats rows = patch_rows();
+    Floats target(rows.size());
+    for (std::size_t row = 0; row < rows.size(); row += config.patch_values()) {
+      for (std::size_t c = 0; c < config.channels; ++c) {
+        for (std::size_t i = 0; i < area; ++i)
+          target[row + i * config.channels + c] = rows[row + c * area + i];
+      }
+    }
+    return target;
+  }
+
+  /// Mean over the removed patches of the mean squared error; both means by sum().
+  float loss(const Floats& logits, const Floats& mask) const {
+    const std::size_t values = config.patch_values();
+    Floats target = pixels();
+    Floats errors;
+    for (std::size_t row = 0; row < target.size(); row += values) {
+      float* t = target.data() + row;
+      if (config.norm_pix_loss) normalize_patch(t, values);
+      Floats squares(values);
+      for (std::size_t i = 0; i < values; ++i) {
+        const float d = logits[row + i] - t[i];
+        squares[i] = d * d;
+      }
+      errors.push_back(reference::sum(squares.data(), values) / static_cast<float>(values));
+    }
+    for (std::size_t i = 0; i < errors.size(); ++i) errors[i] = errors[i] * mask[i];
+    return reference::sum(errors.data(), errors.size()) / reference::sum(mask.data(), mask.size());
+  }
+
+  // (t - mean) / sqrt(unbiased variance + 1e-6)
+  static void normalize_patch(float* t, std::size_t count) {
+    const float mean = reference::sum(t, count) / static_cast<float>(count);
+    Floats squares(count);
+    for (std::size_t i = 0; i < count; ++i) squares[i] = (t[i] - mean) * (t[i] - mean);
+    const float variance = reference::sum(squares.data(), count) / static_cast<float>(count - 1);
+    const float deviation = std::sqrt(variance + 1e-6F);
+    for (std::size_t i = 0; i < count; ++i) t[i] = (t[i] - mean) / deviation;
+  }
+
+  VitModel& model;
+  const Engine& engine;
+  const VitInput& input;
+  const TracePoint& trace;
+  const VitConfig& config;
+  Floats normal, mixed, inner;
+};
+
+const NamedArray& VitOutputs::at(std::string_view name) const {
+  const auto found = std::find_if(arrays.begin(), arrays.end(),
+                                  [&](const NamedArray& array) { return array.name == name; });
+  SAMEBITS_CHECK(found != arrays.end());
+  return *found;
+}
+
+VitOutputs VitModel::forward(const Engine& engine, const VitInput& input, const TracePoint& trace) {
+  const std::size_t patches = config_.patches();
+  SAMEBITS_CHECK(input.batch > 0 && input.images.size() == input.batch * config_.channels *
+                                                               config_.image_height *
+                                                               config_.image_width);
+  VitOutputs outputs;
+  std::vector<Masking> maskings;
+  Floats mask;
+  Floats restore;
+  if (config_.masked) {
+    SAMEBITS_CHECK(input.noise.size() == input.batch * patches);
+    for (std::size_t image = 0; image < input.batch; ++image) {
+      maskings.push_back(
+          random_masking(input.noise.subspan(image * patches, patches), input.mask_ratio));
+      const Masking& masking = maskings.back();
+      if (masking.tied) outputs.tied_images.push_back(image);
+      mask.insert(mask.end(), masking.mask.begin(), masking.mask.end());
+      for (const std::size_t at : masking.restore) restore.push_back(static_cast<float>(at));
+    }
+  }
+  Pass pass(*this, engine, input, trace);
+  std::size_t tokens = 0;
+  Floats hidden = pass.encode(maskings, &tokens);
+  const std::size_t width = config_.encoder.width;
+  if (weights_.classifier) {
+    Floats logits = pass.apply(*weights_.classifier, hidden.data(), tokens * width, input.batch);
+    pass.note("classifier", logits, {input.batch, weights_.classifier->matrix.columns()});
+    outputs.arrays.push_back(
+        {"logits", {input.batch, weights_.classifier->matrix.columns()}, std::move(logits)});
+  }
+  if (weights_.pooler) {
+    Floats pooled = pass.apply(*weights_.pooler, hidden.data(), tokens * width, input.batch);
+    for (float& value : pooled) value = reference::tanh(value);
+    outputs.arrays.push_back(
+        {"pooler_output", {input.batch, weights_.pooler->matrix.columns()}, std::move(pooled)});
+  }
+  if (weights_.decoder_pred) {
+    Floats logits = pass.decode(hidden, tokens, maskings);
+    const float loss = pass.loss(logits, mask);
+    outputs.arrays.push_back(
+        {"logits", {input.batch, patches, config_.patch_values()}, std::move(logits)});
+    outputs.arrays.push_back({"loss", {}, {loss}});
+  }
+  outputs.arrays.push_back({"last_hidden_state", {input.batch, tokens, width}, std::move(hidden)});
+  if (!maskings.empty()) {
+    outputs.arrays.push_back({"mask", {input.batch, patches}, std::move(mask)});
+    outputs.arrays.push_back({"ids_restore", {input.batch, patches}, std::move(restore), true});
+  }
+  return outputs;
+}
+
+}  // namespace samebits

@@ -1,0 +1,177 @@
+"""The forward pass against transformers: our error at most PyTorch's own, the same masks, and the same bits everywhere.
+
+The truth is the same model in float64. SAMEBITS_VIT_RUN names the program vit_run (default: beside the program under test).
+"""
+
+import copy
+import os
+import pathlib
+import subprocess
+
+import conftest
+import numpy
+import pytest
+import torch
+from transformers import ViTConfig, ViTForImageClassification, ViTMAEConfig, ViTMAEForPreTraining, ViTMAEModel, ViTModel
+
+RUN = pathlib.Path(os.environ.get("SAMEBITS_VIT_RUN", conftest.PROGRAM.parent / "vit_run"))
+TINY = dict(hidden_size=48, num_attention_heads=3, num_hidden_layers=3, intermediate_size=96, image_size=32, patch_size=8)
+DECODER = dict(decoder_hidden_size=32, decoder_num_attention_heads=2, decoder_num_hidden_layers=2, decoder_intermediate_size=64)
+
+
+def isas():
+    flags = pathlib.Path("/proc/cpuinfo").read_text()
+    return ["scalar"] + ["avx2"] * (" avx2 " in flags) + ["avx512"] * (" avx512vl " in flags)
+
+
+def spread(model):
+    """Weights of the size that trained models have: at initialization every layer does nearly nothing."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "decoder_pos_embed" not in name:
+                parameter.add_(torch.randn(parameter.shape, generator=generator) * (0.1 if parameter.dim() > 1 else 0.3))
+    return model.eval()
+
+
+MODELS = {
+    "ViTModel": lambda: ViTModel(ViTConfig(**TINY)),
+    "ViTModel-without-pooler": lambda: ViTModel(ViTConfig(**TINY), add_pooling_layer=False),
+    "ViTModel-without-qkv-bias": lambda: ViTModel(ViTConfig(**TINY | {"qkv_bias": False})),
+    "ViTForImageClassification": lambda: ViTForImageClassification(ViTConfig(**TINY, num_labels=7)),
+    "ViTMAEModel": lambda: ViTMAEModel(ViTMAEConfig(**TINY)),
+    "ViTMAEForPreTraining": lambda: ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER)),
+    "ViTMAEForPreTraining-norm-pix": lambda: ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER, norm_pix_loss=True, mask_ratio=0.5)),
+}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def saved(request, tmp_path_factory):
+    torch.manual_seed(1)
+    model = spread(MODELS[request.param]())
+    folder = tmp_path_factory.mktemp("vit") / request.param
+    model.save_pretrained(folder)
+    return model, folder
+
+
+def inputs(config, batch, seed=5):
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randn(batch, config.num_channels, config.image_size, config.image_size, generator=generator)
+    return images, torch.rand(batch, (config.image_size // config.patch_size) ** 2, generator=generator)
+
+
+def run(path, images, noise, out, isa="avx2", threads=2, config="-", ratio=0.75):
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "images").write_bytes(images.numpy().tobytes())
+    (out / "noise").write_bytes(noise.numpy().tobytes())
+    words = [RUN, path, config, out / "images", out / "noise", len(images), ratio, isa, threads, out]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return {file.stem: numpy.frombuffer(file.read_bytes(), dtype="f4") for file in out.glob("*.f32")}
+
+
+def traced(model, images, noise):
+    """Outputs of transformers, and what every traced module gives."""
+    points, hooks = {}, []
+
+    def note(name):
+        def hook(module, arguments, output):
+            value = output[0] if isinstance(output, tuple) else output
+            points["trace." + name] = value.detach()
+
+        return hook
+
+    for name, module in model.named_modules():
+        own = name if name.startswith(("vit.", "decoder.", "classifier")) else "vit." + name
+        last = own.split(".")[-1]
+        block = last.isdigit() and own.split(".")[-2] in ("layers", "decoder_layers")
+        if block or own in ("vit.embeddings", "vit.layernorm", "classifier"):
+            hooks.append(module.register_forward_hook(note(own)))
+    arguments = {"noise": noise} if "MAE" in type(model).__name__ else {}
+    with torch.no_grad():
+        output = model(images, **arguments)
+    for hook in hooks:
+        hook.remove()
+    named = {name: value for name, value in output.items() if isinstance(value, torch.Tensor)}
+    return points | named
+
+
+def worst(found, truth):
+    return float((torch.as_tensor(found, dtype=torch.float64).reshape(-1) - truth.reshape(-1).double()).abs().max())
+
+
+def rms(found, truth):
+    return float((torch.as_tensor(found, dtype=torch.float64).reshape(-1) - truth.reshape(-1)).pow(2).mean().sqrt())
+
+
+def test_error_is_at_most_that_of_pytorch(saved, tmp_path):
+    model, folder = saved
+    images, noise = inputs(model.config, 3)
+    ratio = getattr(model.config, "mask_ratio", 0)
+    found = run(folder, images, noise, tmp_path, ratio=ratio)
+    theirs = traced(model, images, noise)
+    truth = traced(copy.deepcopy(model).double(), images.double(), noise.double())
+    compared = [name for name in found if name in truth and truth[name].is_floating_point() and name != "mask"]
+    assert len(compared) >= 5
+    for name in compared:
+        floor = 4 * numpy.finfo("f4").eps * float(truth[name].abs().max())
+        assert worst(found[name], truth[name]) <= max(1.5 * worst(theirs[name].numpy(), truth[name]), floor), name
+    if "mask" in found:
+        assert (found["mask"] == truth["mask"].numpy().reshape(-1)).all()
+        assert (found["ids_restore"] == truth["ids_restore"].numpy().reshape(-1)).all()
+
+
+def test_same_bits_on_every_isa_thread_count_and_batch(saved, tmp_path):
+    model, folder = saved
+    images, noise = inputs(model.config, 4)
+    first = run(folder, images, noise, tmp_path / "first", isa="scalar", threads=1)
+    for isa in isas():
+        for threads in (1, 2, 3, 7):
+            again = run(folder, images, noise, tmp_path / f"{isa}{threads}", isa, threads)
+            assert {n: v.tobytes() for n, v in again.items()} == {n: v.tobytes() for n, v in first.items()}
+    for place in range(4):
+        one = run(folder, images[place : place + 1], noise[place : place + 1], tmp_path / f"one{place}")
+        for name, value in one.items():
+            if name != "loss":
+                assert value.tobytes() == first[name].reshape(4, -1)[place].tobytes(), name
+
+
+def test_same_bits_on_every_route(saved, tmp_path):
+    model, folder = saved
+    images, noise = inputs(model.config, 2)
+    wanted = run(folder, images, noise, tmp_path / "hf")
+    torch.save(model, tmp_path / "whole.pth")
+    torch.save(model.state_dict(), tmp_path / "state.pth")
+    torch.save({"state_dict": model.state_dict(), "epoch": 1}, tmp_path / "training.pth", _use_new_zipfile_serialization=False)
+    for name in ("whole.pth", "state.pth", "training.pth"):
+        found = run(tmp_path / name, images, noise, tmp_path / ("out" + name), config=folder / "config.json")
+        assert {n: v.tobytes() for n, v in found.items()} == {n: v.tobytes() for n, v in wanted.items()}, name
+
+
+def test_base_size(tmp_path):
+    torch.manual_seed(1)
+    model = spread(ViTForImageClassification(ViTConfig(num_labels=1000)))
+    model.save_pretrained(tmp_path / "hf")
+    images, noise = inputs(model.config, 2)
+    found = run(tmp_path / "hf", images, noise, tmp_path / "out", isa=isas()[-1])
+    theirs = traced(model, images, noise)
+    truth = traced(model.double(), images.double(), noise.double())
+    compared = [name for name in found if name in truth]
+    assert len(compared) == 12 + 4
+    for name in compared:
+        assert rms(found[name], truth[name]) <= rms(theirs[name].numpy(), truth[name]), name
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"hidden_act": "relu"}, "activation"), ({"num_attention_heads": 5}, "num_attention_heads"), ({"image_size": 64}, "image_size"),
+    ({"layer_norm_eps": None}, "layer_norm_eps"), ({"hidden_act": None}, "hidden_act"),
+])
+def test_what_does_not_fit_is_refused_by_name(tmp_path, change, message):
+    import json
+
+    ViTModel(ViTConfig(**TINY)).save_pretrained(tmp_path / "hf")
+    config = json.loads((tmp_path / "hf" / "config.json").read_text()) | change
+    (tmp_path / "config.json").write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+    words = [RUN, tmp_path / "hf", tmp_path / "config.json", "/dev/null", "-", 1, 0, "scalar", 1, tmp_path]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and message in done.stderr

@@ -47,6 +47,46 @@ def make_data():
     return data
 
 
+FORWARD = """
+import statistics, sys, time, torch, transformers
+name, folder, batch, threads, repeats = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
+torch.set_num_threads(threads)
+model = getattr(transformers, name).from_pretrained(folder).eval()
+images, times = torch.randn(batch, 3, 224, 224), []
+with torch.no_grad():
+    model(images)
+    for _ in range(repeats):
+        start = time.perf_counter()
+        model(images)
+        times.append(time.perf_counter() - start)
+print(statistics.median(times))
+"""
+VIT = """
+import sys, torch, transformers
+torch.manual_seed(7)
+transformers.ViTForImageClassification(transformers.ViTConfig(num_labels=1000)).save_pretrained(sys.argv[1])
+"""
+
+
+def make_vit():
+    folder = CACHE / "vit-base"
+    if not (folder / "model.safetensors").exists():
+        subprocess.run([sys.executable, "-c", VIT, folder], check=True, stderr=subprocess.DEVNULL)
+    return folder
+
+
+def forward_seconds(name, folder, batch, threads, repeats):
+    """Medians of one forward pass: ours, PyTorch's. Each side loads once and takes turns three times."""
+    ours, theirs = [], []
+    command = [SAMEBITS, "run", folder, "--randn", f"{batch}x3x224x224", "--threads", str(threads), "--repeat", str(repeats), "--json"]
+    for _ in range(3):
+        done = subprocess.run(command, capture_output=True, check=True)
+        ours.append(statistics.median(json.loads(done.stdout)["timing"]["forward_s"]))
+        words = [sys.executable, "-c", FORWARD, name, folder, str(batch), str(threads), str(repeats)]
+        theirs.append(float(subprocess.run(words, capture_output=True, check=True).stdout))
+    return statistics.median(ours), statistics.median(theirs)
+
+
 class AnonymousMemory:
     """The largest RssAnon of a process, sampled; what a process allocates, without the files that it maps."""
 
@@ -134,6 +174,14 @@ def measure(data, repeats, table):
         table.add(f"anonymous memory of diff, {name}", anonymous_memory([SAMEBITS, "diff", *command]) / 1e6, 64, "MB")
 
 
+def measure_forward(data, table):
+    for name, folder, ratio in (("ViTForImageClassification", make_vit(), 1.25), ("ViTMAEForPreTraining", data / "hf", 1.4)):
+        for batch, threads in ((1, 1), (1, 2), (8, 1), (8, 2)):
+            ours, theirs = forward_seconds(name, folder, batch, threads, 5 if batch == 1 else 3)
+            what = f"{name}, batch {batch}, threads {threads}, run / PyTorch"
+            table.add(what, ours / theirs, 1 / ratio, "", f"{ours * 1000:.0f} ms against {theirs * 1000:.0f} ms")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=11)
@@ -143,6 +191,7 @@ def main():
     print(f"ViT-MAE base, 448 MB a file, page cache warm, {os.cpu_count()} cores, medians of {options.repeats}\n")
     table = Table()
     measure(data, options.repeats, table)
+    measure_forward(data, table)
     if options.json:
         options.json.write_text(json.dumps(table.rows, indent=1) + "\n")
     print(f"\n{len(table.rows) - table.failed} of {len(table.rows)} figures hold")

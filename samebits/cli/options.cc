@@ -32,23 +32,6 @@ bool wants_color(const std::string& choice) {
   return isatty(STDOUT_FILENO) == 1 && !is_set("NO_COLOR") && !is_dumb;
 }
 
-// The terminal's width where the output goes to one, within what reads well.
-int output_width() {
-  winsize size{};
-  if (isatty(STDOUT_FILENO) != 1 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 80;
-  return size.ws_col == 0 ? 80 : std::clamp<int>(size.ws_col, 60, 120);
-}
-
-// True where everything was written, or nobody reads any more.
-bool write_output(const std::string& text) {
-  errno = 0;
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  if (std::fflush(stdout) == 0 && written) return true;
-  if (errno == EPIPE) return true;
-  std::fprintf(stderr, "samebits: the report could not be written: %s\n", std::strerror(errno));
-  return false;
-}
-
 // "B=NAME".
 bool names_one(const std::string& key) {
   return key.size() > 2 && key[1] == '=' && key[0] >= 'A' && key[0] <= 'Z';
@@ -60,6 +43,21 @@ std::string is_color(const std::string& choice) {
 }
 
 }  // namespace
+
+int output_width() {
+  winsize size{};
+  if (isatty(STDOUT_FILENO) != 1 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 80;
+  return size.ws_col == 0 ? 80 : std::clamp<int>(size.ws_col, 60, 120);
+}
+
+bool write_output(const std::string& text) {
+  errno = 0;
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (std::fflush(stdout) == 0 && written) return true;
+  if (errno == EPIPE) return true;
+  std::fprintf(stderr, "samebits: the report could not be written: %s\n", std::strerror(errno));
+  return false;
+}
 
 int ReportOptions::thread_count() const { return threads == 0 ? available_threads() : threads; }
 

@@ -32,6 +32,11 @@ Result<std::vector<SubjectOptions>> choose_subjects(const std::vector<std::strin
 /// a reader that stopped reading (a closed pipe) is no error.
 int print_report(const Report& report, const ReportOptions& options);
 
+/// The terminal's width where the output goes to one, within what reads well; else 80.
+int output_width();
+/// Writes to standard output. True where everything was written, or nobody reads any more.
+bool write_output(const std::string& text);
+
 /// "samebits: ..." on standard error; the exit status of a usage error.
 int usage_error(const Error& error);
 

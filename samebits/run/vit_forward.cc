@@ -24,7 +24,8 @@ struct VitModel::Pass {
   Pass(VitModel& owner, const Engine& on, const VitInput& given, const TracePoint& point)
       : model(owner), engine(on), input(given), trace(point), config(owner.config_) {}
 
-  void note(std::string_view name, const Floats& values, std::vector<std::size_t> shape) const {
+  void note(std::string_view name, const Floats& values,
+            const std::vector<std::size_t>& shape) const {
     if (trace) trace(name, values, shape);
   }
 

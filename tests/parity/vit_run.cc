@@ -24,7 +24,7 @@ std::vector<float> floats_of(const std::string& path) {
   return values;
 }
 
-void write(const std::string& folder, std::string name, std::span<const float> values) {
+void write(const std::string& folder, const std::string& name, std::span<const float> values) {
   std::ofstream(folder + "/" + name + ".f32", std::ios::binary)
       .write(reinterpret_cast<const char*>(values.data()),
              static_cast<std::streamsize>(values.size_bytes()));

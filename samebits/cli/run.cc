@@ -1,0 +1,240 @@
+#include "samebits/run/run_request.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "samebits/cli/commands.h"
+#include "samebits/cli/options.h"
+#include "samebits/cli/progress.h"
+#include "samebits/container/safetensors_writer.h"
+#include "samebits/report/run_report.h"
+#include "samebits/tensor/digest.h"
+
+namespace samebits {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// An output as it is published: float32, or int64 where torch has indexes.
+struct Published {
+  const NamedArray* array;
+  std::vector<std::int64_t> indexes;
+
+  explicit Published(const NamedArray& output) : array(&output) {
+    if (!output.is_index) return;
+    for (const float value : output.values) indexes.push_back(static_cast<std::int64_t>(value));
+  }
+  DType dtype() const { return array->is_index ? DType::int64 : DType::float32; }
+  Bytes bytes() const {
+    return array->is_index
+               ? Bytes{reinterpret_cast<const std::uint8_t*>(indexes.data()), indexes.size() * 8}
+               : Bytes{reinterpret_cast<const std::uint8_t*>(array->values.data()),
+                       array->values.size() * 4};
+  }
+  Shape shape() const { return {array->shape.begin(), array->shape.end()}; }
+};
+
+RunOutput summary_of(const Published& output) {
+  RunOutput summary{.name = output.array->name,
+                    .dtype = std::string(info(output.dtype()).torch),
+                    .shape = output.array->shape,
+                    .sha256 = sha256_hex(output.bytes())};
+  double sum = 0;
+  std::size_t finite = 0;
+  for (const float value : output.array->values) {
+    if (!std::isfinite(value)) continue;
+    summary.smallest = finite == 0 ? value : std::min<double>(summary.smallest, value);
+    summary.largest = finite == 0 ? value : std::max<double>(summary.largest, value);
+    sum += value;
+    ++finite;
+  }
+  summary.not_finite = output.array->values.size() - finite;
+  summary.mean = finite == 0 ? 0 : sum / static_cast<double>(finite);
+  return summary;
+}
+
+// The `count` largest logits of each image; of equal ones the first class.
+std::vector<RunClass> top_classes(const NamedArray& logits, const std::vector<std::string>& labels,
+                                  std::size_t count) {
+  std::vector<RunClass> top;
+  const std::size_t classes = logits.shape[1];
+  for (std::size_t image = 0; image < logits.shape[0]; ++image) {
+    const float* row = logits.values.data() + image * classes;
+    std::vector<std::size_t> order(classes);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [row](std::size_t x, std::size_t y) {
+      return row[x] > row[y] || (std::isnan(row[y]) && !std::isnan(row[x]));
+    });
+    for (std::size_t i = 0; i < std::min(count, classes); ++i)
+      top.push_back(
+          {image, order[i], order[i] < labels.size() ? labels[order[i]] : "", row[order[i]]});
+  }
+  return top;
+}
+
+struct Run {
+  RunRequest request;
+  ReportOptions report;
+  std::string randn, isa, save;
+  double mask_ratio = -1;
+  int repeat = 1;
+  std::size_t top = 0;
+
+  Result<const KernelTable*> kernels() const {
+    if (isa.empty()) return &best_kernels();
+    const Isa wanted = isa == "avx512" ? Isa::avx512 : isa == "avx2" ? Isa::avx2 : Isa::scalar;
+    if (const KernelTable* table = kernel_table(wanted)) return table;
+    return fail(
+        {.code = ErrorCode::usage, .what = "--isa " + isa + ": this machine has no " + isa});
+  }
+
+  /// "8x3x224x224".
+  Result<std::vector<std::size_t>> randn_sizes() const {
+    std::vector<std::size_t> sizes;
+    for (std::size_t begin = 0; begin < randn.size();) {
+      const std::size_t end = std::min(randn.find('x', begin), randn.size());
+      const std::string word = randn.substr(begin, end - begin);
+      const bool digits = !word.empty() && word.size() < 10 &&
+                          word.find_first_not_of("0123456789") == std::string::npos;
+      if (!digits) {
+        return fail({.code = ErrorCode::usage,
+                     .what = "--randn " + randn + " is no shape",
+                     .expected = "sizes such as 8x3x224x224"});
+      }
+      sizes.push_back(std::stoul(word));
+      begin = end + 1;
+    }
+    return sizes;
+  }
+
+  Result<RunReport> make() const {
+    SAMEBITS_TRY(const KernelTable* table, kernels());
+    RunRequest wanted = request;
+    SAMEBITS_TRY(wanted.randn, randn_sizes());
+    if (mask_ratio >= 0) wanted.mask_ratio = mask_ratio;
+    SAMEBITS_TRY(const auto subjects, choose_subjects({request.model}, report.keys));
+    wanted.key = subjects.front().key;
+    const Clock::time_point start = Clock::now();
+    SAMEBITS_TRY(PreparedRun run, prepare_run(wanted));
+    RunReport made;
+    made.load_s = seconds_since(start);
+    ThreadPool pool(report.thread_count());
+    VitOutputs outputs;
+    for (int i = 0; i < repeat; ++i) {
+      const Clock::time_point begin = Clock::now();
+      outputs = run.model.forward({*table, pool}, run.input());
+      made.forward_s.push_back(seconds_since(begin));
+    }
+    SAMEBITS_TRY_VOID(fill(run, outputs, &made));
+    made.isa = isa_name(table->isa);
+    made.threads = pool.threads();
+    return made;
+  }
+
+  Result<void> fill(const PreparedRun& run, const VitOutputs& outputs, RunReport* made) const {
+    made->model = request.model;
+    made->assumed = run.assumed;
+    std::vector<Published> published;
+    for (const NamedArray& array : outputs.arrays) published.emplace_back(array);
+    std::vector<TensorToWrite> tensors;
+    for (const Published& output : published) {
+      made->outputs.push_back(summary_of(output));
+      tensors.push_back({output.array->name, output.dtype(), output.shape(), output.bytes()});
+      if (top > 0 && output.array->name == "logits" && output.array->shape.size() == 2)
+        made->top = top_classes(*output.array, run.labels, top);
+    }
+    for (const std::size_t image : outputs.tied_images)
+      made->notes.push_back(fmt::format(
+          "the noise of image {} has two equal numbers: torch may order these patches otherwise",
+          image));
+    if (save.empty()) return {};
+    return write_safetensors(save, tensors, {{"format", "pt"}});
+  }
+
+  int run() const {
+    Result<RunReport> made = [this] {
+      const Progress progress("running " + request.model);
+      return make();
+    }();
+    if (!made) return usage_error(made.error());
+    const std::string text = report.json ? run_json_text(*made) : render_run(*made, output_width());
+    return write_output(text) ? 0 : 2;
+  }
+};
+
+void add_input_options(CLI::App* command, Run* run) {
+  command
+      ->add_option("--input", run->request.input_path,
+                   "a safetensors file with the tensor pixel_values, float32 "
+                   "[batch, channels, height, width], as the model's processor makes it")
+      ->type_name("FILE");
+  command
+      ->add_option("--randn", run->randn,
+                   "instead: torch.randn of this shape, bit for bit (default: one image)")
+      ->type_name("SHAPE")
+      ->excludes("--input");
+  command->add_option("--seed", run->request.seed, "of --randn (default: 42)")->type_name("N");
+  command
+      ->add_option("--noise", run->request.noise_path,
+                   "a masked autoencoder's noise: a safetensors file with the tensor noise, "
+                   "float32 [batch, patches]")
+      ->type_name("FILE");
+  command
+      ->add_option("--noise-seed", run->request.noise_seed,
+                   "instead: torch.rand(batch, patches) after manual_seed(N) (default: 42)")
+      ->type_name("N")
+      ->excludes("--noise");
+  command
+      ->add_option("--mask-ratio", run->mask_ratio,
+                   "of a masked autoencoder, 0 to below 1 (default: its config's)")
+      ->type_name("R")
+      ->check(CLI::Range(0.0, 1.0).description(""));
+}
+
+}  // namespace
+
+void add_run(CLI::App* program, int* status) {
+  const auto chosen = std::make_shared<Run>();
+  CLI::App* command = program->add_subcommand(
+      "run",
+      "What does the model compute?\n"
+      "Runs a ViT or ViT-MAE in eval mode, float32, without Python. The same weights, config, "
+      "input and noise give the same bits from any file format, in any batch, on any number of "
+      "threads and any instruction set. Exit status: 0, or 2 where it could not be run.");
+  command
+      ->add_option("MODEL", chosen->request.model,
+                   "a file or directory with ViTModel, ViTForImageClassification, ViTMAEModel "
+                   "or ViTMAEForPreTraining")
+      ->required();
+  add_input_options(command, chosen.get());
+  command
+      ->add_option("--config", chosen->request.config_path,
+                   "the config.json of a model that carries none")
+      ->type_name("FILE");
+  command->add_option("--top", chosen->top, "print the N most likely classes of each image")
+      ->type_name("N");
+  command->add_option("--save", chosen->save, "write the outputs as safetensors")
+      ->type_name("FILE");
+  command->add_option("--repeat", chosen->repeat, "run the forward pass N times, for its timing")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1'000'000).description(""));
+  command
+      ->add_option("--isa", chosen->isa,
+                   "scalar, avx2 or avx512 (default: the widest of this machine)")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"scalar", "avx2", "avx512"}).description(""));
+  add_report_options(command, &chosen->report);
+  command->footer("example\n  samebits run hf/ --randn 8x3x224x224 --seed 42 --noise-seed 7");
+  command->callback([chosen, status] { *status = chosen->run(); });
+}
+
+}  // namespace samebits

@@ -1,0 +1,167 @@
+#include "samebits/run/run_request.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "samebits/base/mapped_file.h"
+#include "samebits/checkpoint/open.h"
+#include "samebits/rng/distributions.h"
+
+namespace samebits {
+namespace {
+
+/// 16 GB of images are more than any machine here runs at once.
+constexpr std::size_t kMostValues = std::size_t{1} << 32;
+
+using Sizes = std::vector<std::size_t>;
+
+std::string sizes_text(const Sizes& sizes) { return fmt::format("[{}]", fmt::join(sizes, ", ")); }
+
+Result<Json> read_config(const RunRequest& request, const Checkpoint& checkpoint) {
+  if (request.config_path.empty()) return checkpoint.config;
+  SAMEBITS_TRY(const auto file, MappedFile::open(request.config_path));
+  return parse_json(file->bytes(), request.config_path);
+}
+
+/// The tensor called `name`, or else the only one of the file.
+Result<const StoredTensor*> pick(const Checkpoint& file, const std::string& name) {
+  for (const StoredTensor& tensor : file.entries) {
+    if (tensor.path == name) return &tensor;
+  }
+  if (file.entries.size() == 1) return &file.entries[0];
+  return fail({.code = ErrorCode::usage,
+               .what = "the file has no tensor called " + name,
+               .file = file.path,
+               .found = fmt::format("{} tensors", file.entries.size())});
+}
+
+Result<std::vector<float>> floats_of(const Checkpoint& file, const StoredTensor& tensor,
+                                     Sizes* sizes) {
+  if (tensor.view.dtype() != DType::float32 || !tensor.readable) {
+    return fail({.code = ErrorCode::unsupported,
+                 .what = "the tensor " + tensor.path + " is no input",
+                 .file = file.path,
+                 .expected = "float32",
+                 .found = std::string(info(tensor.view.dtype()).torch)});
+  }
+  sizes->clear();
+  for (const std::int64_t size : tensor.view.shape())
+    sizes->push_back(static_cast<std::size_t>(size));
+  std::vector<std::uint8_t> buffer;
+  const Bytes bytes = tensor.view.row_major_bytes(buffer);
+  std::vector<float> values(tensor.view.numel());
+  std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::uint8_t*>(values.data()));
+  return values;
+}
+
+class Preparation {
+ public:
+  Preparation(const RunRequest& request, PreparedRun& run) : request_(request), run_(run) {}
+
+  Result<void> images() {
+    const VitConfig& config = run_.model.config();
+    const Sizes image = {config.channels, config.image_height, config.image_width};
+    Sizes sizes;
+    if (!request_.input_path.empty()) {
+      SAMEBITS_TRY(const Checkpoint file, open_checkpoint(request_.input_path));
+      SAMEBITS_TRY(const StoredTensor* tensor, pick(file, "pixel_values"));
+      SAMEBITS_TRY(run_.images, floats_of(file, *tensor, &sizes));
+    } else {
+      sizes = request_.randn.empty() ? Sizes{1, image[0], image[1], image[2]} : request_.randn;
+    }
+    const bool fits = sizes.size() == 4 && sizes[0] > 0 &&
+                      std::equal(image.begin(), image.end(), sizes.begin() + 1) &&
+                      sizes[0] <= kMostValues / (image[0] * image[1] * image[2]);
+    if (!fits) {
+      return fail({.code = ErrorCode::inconsistent,
+                   .what = "the input has another shape than the model takes",
+                   .expected = fmt::format("[batch, {}]", fmt::join(image, ", ")),
+                   .found = sizes_text(sizes)});
+    }
+    run_.batch = sizes[0];
+    if (!request_.input_path.empty()) return {};
+    run_.images.resize(sizes[0] * sizes[1] * sizes[2] * sizes[3]);
+    CpuGenerator generator(request_.seed);
+    normal(generator, 0, 1, run_.images);
+    if (request_.randn.empty())
+      run_.assumed.push_back(
+          fmt::format("input: torch.randn({}), seed {}", fmt::join(sizes, ", "), request_.seed));
+    return {};
+  }
+
+  Result<void> noise() {
+    if (!run_.model.config().masked) return {};
+    SAMEBITS_TRY_VOID(ratio());
+    const Sizes wanted = {run_.batch, run_.model.config().patches()};
+    if (request_.noise_path.empty()) {
+      run_.noise.resize(wanted[0] * wanted[1]);
+      CpuGenerator generator(request_.noise_seed);
+      uniform(generator, 0, 1, run_.noise);
+      run_.assumed.push_back(fmt::format("noise: torch.rand({}), seed {}", fmt::join(wanted, ", "),
+                                         request_.noise_seed));
+      return {};
+    }
+    SAMEBITS_TRY(const Checkpoint file, open_checkpoint(request_.noise_path));
+    SAMEBITS_TRY(const StoredTensor* tensor, pick(file, "noise"));
+    Sizes sizes;
+    SAMEBITS_TRY(run_.noise, floats_of(file, *tensor, &sizes));
+    if (sizes != wanted) {
+      return fail({.code = ErrorCode::inconsistent,
+                   .what = "the noise has another shape than the model takes",
+                   .file = request_.noise_path,
+                   .expected = sizes_text(wanted),
+                   .found = sizes_text(sizes)});
+    }
+    const auto bad = std::find_if(run_.noise.begin(), run_.noise.end(),
+                                  [](float value) { return !std::isfinite(value); });
+    if (bad == run_.noise.end()) return {};
+    return fail({.code = ErrorCode::malformed,
+                 .what = "the noise is not finite",
+                 .file = request_.noise_path,
+                 .found = fmt::format("{} at element {}", *bad, bad - run_.noise.begin())});
+  }
+
+ private:
+  Result<void> ratio() {
+    run_.mask_ratio = request_.mask_ratio.value_or(run_.model.config().mask_ratio);
+    if (run_.mask_ratio >= 0 && run_.mask_ratio < 1) return {};
+    return fail({.code = ErrorCode::malformed,
+                 .what = "the mask ratio is not usable",
+                 .expected = "0 to below 1",
+                 .found = fmt::format("{}", run_.mask_ratio)});
+  }
+
+  const RunRequest& request_;
+  PreparedRun& run_;
+};
+
+std::vector<std::string> labels_of(const Json& config) {
+  std::vector<std::string> labels;
+  if (!config.is_object() || !config.contains("id2label") || !config["id2label"].is_object())
+    return labels;
+  const Json& names = config["id2label"];
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto at = names.find(std::to_string(i));
+    if (at == names.end() || !at->is_string()) return {};
+    labels.push_back(at->get<std::string>());
+  }
+  return labels;
+}
+
+}  // namespace
+
+Result<PreparedRun> prepare_run(const RunRequest& request) {
+  SAMEBITS_TRY(const Checkpoint checkpoint, open_checkpoint(request.model, {.key = request.key}));
+  if (!checkpoint.unread.empty()) return fail(checkpoint.unread[0]);
+  SAMEBITS_TRY(const Json config, read_config(request, checkpoint));
+  SAMEBITS_TRY(VitModel model, open_vit(checkpoint, config));
+  PreparedRun run{.model = std::move(model), .labels = labels_of(config)};
+  Preparation preparation(request, run);
+  SAMEBITS_TRY_VOID(preparation.images());
+  SAMEBITS_TRY_VOID(preparation.noise());
+  return run;
+}
+
+}  // namespace samebits

@@ -1,0 +1,44 @@
+// What a run takes and gives, as values: the model, its input and its noise from files or from
+// torch's generator.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "samebits/run/open_vit.h"
+
+namespace samebits {
+
+struct RunRequest {
+  std::string model;        // path
+  std::string key;          // which of several sets of weights
+  std::string config_path;  // "": the model's own
+  std::string input_path;   // safetensors with pixel_values, and noise if it has it; "": randn
+  std::vector<std::size_t> randn;  // [batch, channels, height, width]; empty: one image
+  std::uint64_t seed = 42;
+  std::string noise_path;  // safetensors with noise; "": rand(batch, patches) with noise_seed
+  std::uint64_t noise_seed = 42;
+  std::optional<double> mask_ratio;  // nothing: the config's
+};
+
+/// Everything that a forward pass needs, loaded and checked.
+struct PreparedRun {
+  VitModel model;
+  std::vector<std::string> labels;  // of the classes, where the config has them
+  std::vector<float> images, noise;
+  std::size_t batch = 0;
+  double mask_ratio = 0;
+  std::vector<std::string>
+      assumed;  // what was not given: "input: torch.randn(1, 3, 224, 224), seed 42"
+
+  VitInput input() const {
+    return {.images = images, .batch = batch, .noise = noise, .mask_ratio = mask_ratio};
+  }
+};
+
+/// Errors: those of open_checkpoint() and open_vit(); usage and inconsistent for an input or noise
+/// of another shape, malformed for noise that is not finite and a mask ratio outside [0, 1).
+Result<PreparedRun> prepare_run(const RunRequest& request);
+
+}  // namespace samebits

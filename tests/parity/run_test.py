@@ -1,0 +1,119 @@
+"""samebits run: what it prints and saves, over routes, instruction sets, threads and batches."""
+
+import json
+import subprocess
+
+import conftest
+import pytest
+import safetensors.torch
+import torch
+from transformers import ViTMAEForPreTraining
+from vit_test import isas
+
+EXAMPLE = conftest.ROOT / "examples" / "vit-mae-tiny"
+
+
+def run(*arguments, status=0):
+    words = [str(conftest.PROGRAM), "run", *map(str, arguments)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def report(*arguments):
+    return json.loads(run(*arguments, "--json").stdout)
+
+
+def digests(*arguments):
+    return {output["name"]: output["sha256"] for output in report(*arguments)["outputs"]}
+
+
+def test_the_schema():
+    found = report(EXAMPLE / "hf", "--repeat", 3, "--threads", 2, "--isa", "scalar")
+    assert found["schema"] == "samebits.run/1" and found["isa"] == "scalar" and found["threads"] == 2
+    assert len(found["timing"]["forward_s"]) == 3 and found["timing"]["load_s"] > 0
+    shapes = {output["name"]: (output["dtype"], output["shape"]) for output in found["outputs"]}
+    assert shapes == {
+        "logits": ("float32", [1, 16, 192]), "loss": ("float32", []), "last_hidden_state": ("float32", [1, 5, 32]),
+        "mask": ("float32", [1, 16]), "ids_restore": ("int64", [1, 16]),
+    }
+    assert found["assumed"] == ["input: torch.randn(1, 3, 32, 32), seed 42", "noise: torch.rand(1, 16), seed 42"]
+
+
+def test_every_route_isa_and_thread_count_gives_the_same_bits():
+    given = ["--randn", "5x3x32x32", "--seed", 3, "--noise-seed", 9]
+    wanted = digests(EXAMPLE / "hf", *given)
+    for isa in isas():
+        for threads in (1, 2, 3, 7):
+            assert digests(EXAMPLE / "hf", *given, "--isa", isa, "--threads", threads) == wanted
+            assert report(EXAMPLE / "hf", "--isa", isa)["isa"] == isa
+    assert digests(EXAMPLE / "whole.pth", *given) == wanted
+    assert digests(EXAMPLE / "statedict.pth", *given, "--config", EXAMPLE / "hf" / "config.json") == wanted
+
+
+def test_saved_outputs_are_those_of_transformers(tmp_path):
+    out = tmp_path / "out.safetensors"
+    run(EXAMPLE / "hf", "--randn", "4x3x32x32", "--seed", 42, "--noise-seed", 7, "--mask-ratio", 0.5, "--save", out)
+    found = safetensors.torch.load_file(out)
+    torch.manual_seed(42)
+    images = torch.randn(4, 3, 32, 32)
+    torch.manual_seed(7)
+    noise = torch.rand(4, 16)
+    model = ViTMAEForPreTraining.from_pretrained(EXAMPLE / "hf", mask_ratio=0.5).eval()
+    with torch.no_grad():
+        wanted = model(images, noise=noise)
+    assert torch.equal(found["ids_restore"], wanted.ids_restore) and torch.equal(found["mask"], wanted.mask)
+    for name in ("logits", "loss"):
+        torch.testing.assert_close(found[name], wanted[name], rtol=1e-5, atol=1e-5)
+
+
+def test_an_input_file_is_the_input(tmp_path):
+    torch.manual_seed(42)
+    safetensors.torch.save_file({"pixel_values": torch.randn(2, 3, 32, 32)}, tmp_path / "input.safetensors")
+    torch.manual_seed(42)
+    safetensors.torch.save_file({"noise": torch.rand(2, 16)}, tmp_path / "noise.safetensors")
+    given = ["--input", tmp_path / "input.safetensors", "--noise", tmp_path / "noise.safetensors"]
+    found = report(EXAMPLE / "hf", *given)
+    assert found["assumed"] == []
+    assert {o["name"]: o["sha256"] for o in found["outputs"]} == digests(EXAMPLE / "hf", "--randn", "2x3x32x32")
+
+
+def test_tied_noise_is_said(tmp_path):
+    noise = torch.linspace(0, 1, 16).reshape(1, 16)
+    noise[0, 3] = noise[0, 9]
+    safetensors.torch.save_file({"noise": noise}, tmp_path / "noise.safetensors")
+    assert "two equal numbers" in report(EXAMPLE / "hf", "--noise", tmp_path / "noise.safetensors")["notes"][0]
+
+
+def save(path, **tensors):
+    safetensors.torch.save_file(tensors, path)
+    return path
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["hf", "--randn", "1x3x224x224"], "another shape"), (["hf", "--randn", "1x3xx32"], "no shape"), (["statedict.pth"], "config"),
+    (["hf", "--mask-ratio", "1"], "mask ratio"), (["nosuch"], "No such file"), (["hf", "--isa", "mmx"], "--isa"),
+    (["hf", "--randn", "0x3x32x32"], "another shape"), (["hf", "--noise", "nan"], "not finite"), (["hf", "--noise", "short"], "another shape"),
+    (["hf", "--input", "half"], "float32"), (["hf", "--input", "two"], "pixel_values"), (["hf", "--save", "/nowhere/out"], "/nowhere"),
+])
+def test_what_cannot_be_run_is_an_error(tmp_path, arguments, message):
+    files = {
+        "nan": save(tmp_path / "nan", noise=torch.full((1, 16), float("nan"))), "short": save(tmp_path / "short", noise=torch.rand(1, 15)),
+        "half": save(tmp_path / "half", pixel_values=torch.rand(1, 3, 32, 32).half()), "two": save(tmp_path / "two", a=torch.ones(1), b=torch.ones(1)),
+    }
+    words = [files.get(word, EXAMPLE / word if i == 0 else word) for i, word in enumerate(arguments)]
+    done = run(*words, status=2)
+    assert message in done.stderr and not done.stdout
+
+
+def test_a_model_of_another_kind_is_refused(tmp_path):
+    torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "linear.pth")
+    assert "not those of a ViT" in run(tmp_path / "linear.pth", status=2).stderr
+
+
+def test_the_terminal_report_says_what_ran():
+    done = run(EXAMPLE / "hf", "--threads", 1, "--isa", "scalar")
+    lines = done.stdout.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert any("scalar" in line and "1 thread" in line for line in lines)
+    assert any(line.split()[:2] == ["logits", "float32"] for line in lines)

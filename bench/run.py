@@ -159,7 +159,7 @@ def measure(data, repeats, table):
         "renamed": ([SAMEBITS, "diff", hf, whole], {0, 1}, None),
         "inspect": ([SAMEBITS, "inspect", state], {0, 1}, None),
         "inspect whole": ([SAMEBITS, "inspect", whole], {0, 1}, None),
-        "explain": ([SAMEBITS, "explain", hf, whole, state], {0, 1, 2}, None),
+        "explain": ([SAMEBITS, "explain", "--files-only", hf, whole, state], {0, 1, 2}, None),
     }, repeats)
     for name, seconds in medians.items():
         print(f"  {name:16} {seconds * 1000:9.1f} ms")

@@ -11,6 +11,7 @@ namespace {
 
 struct Explain {
   std::vector<std::string> paths;
+  bool files_only = false;
   ReportOptions report;
 
   int run() const {
@@ -22,7 +23,7 @@ struct Explain {
     Report made;
     {
       const Progress progress("comparing " + paths.front() + " with the others");
-      made = explain(*subjects, report.thread_count());
+      made = explain(*subjects, {.threads = report.thread_count(), .files_only = files_only});
     }
     return print_report(made, report);
   }
@@ -40,6 +41,8 @@ void add_explain(CLI::App* program, int* status) {
       "1 different or a risk was found, 2 the question could not be settled.");
   command->add_option("SUBJECT", chosen->paths, "files or directories of weights, two or more")
       ->required();
+  command->add_flag("--files-only", chosen->files_only,
+                    "run nothing: say what the files alone show");
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits explain hf/ whole.pth statedict.pth");
   command->callback([chosen, status] { *status = chosen->run(); });

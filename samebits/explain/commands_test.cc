@@ -135,7 +135,7 @@ TEST_F(Commands, PreprocessingDiffersInDiffAndIsARiskInExplain) {
   directory("two", R"({"model_type": "vit"})",
             R"({"do_normalize": true, "image_mean": [0.4, 0.5, 0.5]})");
   EXPECT_EQ(diff_of("one", "two").verdict, Verdict::different);
-  const Report report = explain({{folder_.path("one"), ""}, {folder_.path("two"), ""}}, 1);
+  const Report report = explain({{folder_.path("one"), ""}, {folder_.path("two"), ""}}, {});
   check_evidence(report);
   EXPECT_EQ(find(report, "input.preprocessing")->role, Role::risk);
 }
@@ -184,7 +184,7 @@ TEST_F(Commands, InspectWithDigestsHasOneForEachTensor) {
 
 TEST_F(Commands, ExplainSuspectsTheNoiseOfAMaskedAutoencoder) {
   directory("one", R"({"model_type": "vit_mae", "mask_ratio": 0.75})");
-  const Report report = explain({{folder_.path("one"), ""}, {folder_.path("one"), ""}}, 1);
+  const Report report = explain({{folder_.path("one"), ""}, {folder_.path("one"), ""}}, {});
   EXPECT_EQ(report.verdict, Verdict::different);
   const Finding* finding = find(report, "rng.noise");
   ASSERT_NE(finding, nullptr);
@@ -195,7 +195,7 @@ TEST_F(Commands, ExplainSuspectsTheNoiseOfAMaskedAutoencoder) {
 
 TEST_F(Commands, ExplainIsUnknownWhereFilesDoNotTell) {
   const Report report =
-      explain({{folder_.path("a.safetensors"), ""}, {folder_.path("a.safetensors"), ""}}, 1);
+      explain({{folder_.path("a.safetensors"), ""}, {folder_.path("a.safetensors"), ""}}, {});
   EXPECT_EQ(report.verdict, Verdict::unknown);
   EXPECT_EQ(exit_status(report), 2);
 }
@@ -204,7 +204,7 @@ TEST_F(Commands, ExplainBorrowsAConfigAndSaysSo) {
   directory("one", R"({"model_type": "vit_mae"})");
   folder_.write("x.safetensors", safetensors({{"x", {1, 2, 3}}}));
   const Report report =
-      explain({{folder_.path("one"), ""}, {folder_.path("x.safetensors"), ""}}, 1);
+      explain({{folder_.path("one"), ""}, {folder_.path("x.safetensors"), ""}}, {});
   EXPECT_THAT(report.assumed, ElementsAre("B: config from A"));
   EXPECT_THAT(find(report, "rng.noise")->subjects, ElementsAre("A", "B"));
 }

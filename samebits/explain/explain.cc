@@ -6,6 +6,7 @@
 
 #include "samebits/explain/diff.h"
 #include "samebits/explain/file_findings.h"
+#include "samebits/explain/forward_runs.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
@@ -54,14 +55,15 @@ bool has_role(const Report& report, Role role) {
 
 }  // namespace
 
-Report explain(const std::vector<SubjectOptions>& subjects, int threads) {
+Report explain(const std::vector<SubjectOptions>& subjects, const ExplainOptions& options) {
   SAMEBITS_CHECK(subjects.size() >= 2);
   Report report;
   report.command = "explain";
-  open_subjects(report, subjects, {.threads = threads});
-  std::vector<WeightSet> weights = weight_sets(report, threads);
+  open_subjects(report, subjects, {.threads = options.threads});
+  std::vector<WeightSet> weights = weight_sets(report, options.threads);
   for (std::size_t i = 1; i < subjects.size(); ++i) {
-    compare_pair(report, 0, i, weights, {.threads = threads, .preprocessing_role = Role::risk});
+    compare_pair(report, 0, i, weights,
+                 {.threads = options.threads, .preprocessing_role = Role::risk});
   }
   borrow_configs(report);
   for (const Subject& subject : report.subjects) {
@@ -72,12 +74,20 @@ Report explain(const std::vector<SubjectOptions>& subjects, int threads) {
     find_resume_leftovers(report, subject);
   }
   find_shared_noise(report);
+  bool ran = false;
+  if (options.files_only) {
+    report.not_checked.emplace_back(
+        "outputs: no forward pass was run; what is said rests on the files and on the model's "
+        "definition");
+  } else {
+    ran = prove_by_running(report, options.threads);
+  }
   sort_findings(&report.findings);
-  report.not_checked.emplace_back(
-      "outputs: no forward pass was run; what is said rests on the files and on the model's "
-      "definition");
   const bool different = has_role(report, Role::cause) || has_role(report, Role::contributes);
-  report.verdict = report.incomplete || !different ? Verdict::unknown : Verdict::different;
+  report.verdict = report.incomplete ? Verdict::unknown
+                   : different       ? Verdict::different
+                   : ran             ? Verdict::same
+                                     : Verdict::unknown;
   return report;
 }
 

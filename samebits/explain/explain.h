@@ -6,10 +6,15 @@
 
 namespace samebits {
 
-/// From the files alone: every subject against A, everything that stands in them as observed, and
-/// what the model's definition implies as suspected, with what would prove it. No forward pass is
-/// run: equal files of a deterministic model give the verdict unknown, with that said. Requires at
-/// least two subjects.
-Report explain(const std::vector<SubjectOptions>& subjects, int threads);
+struct ExplainOptions {
+  int threads = 1;
+  bool files_only = false;  // run nothing
+};
+
+/// Every subject against A: what stands in the files is observed. Where the engine covers the
+/// models they are run, and what makes the outputs differ is proved by exchanging it; where it does
+/// not, what the model's definition implies is suspected, with what would prove it, and equal files
+/// of a deterministic model give the verdict unknown. Requires at least two subjects.
+Report explain(const std::vector<SubjectOptions>& subjects, const ExplainOptions& options);
 
 }  // namespace samebits

@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 
 TENSORS = 78
+TOKENS_KEPT, TOKENS, WIDTH = 1 + 4, 1 + 16, 32  # with the class token; mask_ratio 0.75 keeps 4 of 16 patches
 FEW_RULES = 12
 
 
@@ -383,48 +384,63 @@ def test_check_for_another_checkpoint(run, routes5):
     assert report["verdict"] == "risk" and report.finding("weights.reinitialized")["evidence"]["count"] == TENSORS
 
 
-# explain: what the files alone say. The outputs were not run, so noise is suspected, and the report says what would settle it.
+# explain: the cause, proved.
 
 
-def assert_noise(report):
+def assert_noise(report, elements):
     assert report["verdict"] == "different"
     first = report["findings"][0]
-    assert (first["cause"], first["role"], first["proof"]) == ("rng.noise", "cause", "suspected")
+    assert (first["cause"], first["role"], first["proof"]) == ("rng.noise", "cause", "proved")
     assert first["subjects"] == [subject["label"] for subject in report["subjects"]]
     assert report.causes("cause") == {"rng.noise"} and first["remedy"]
     assert all(pair["verdict"] == "identical" for pair in report["weights"])
-    assert report["outputs"] == [] and any("outputs" in line for line in report["not_checked"])
+    assert first["evidence"]["equal_with_one_noise"] is True and first["evidence"]["self_difference"] > 0.01
+    assert [(pair["a"], pair["b"]) for pair in report["outputs"]] == [("A", subject["label"]) for subject in report["subjects"][1:]]
+    for pair in report["outputs"]:
+        assert pair["point"] == "vit.layernorm" and pair["verdict"] == "different" and pair["elements"] == elements
+        assert pair["max_abs"] > 0.01
+    assert report["not_checked"] == []
+
+
+def test_files_alone_only_suspect_the_noise(run, routes):
+    folder = routes / "trained"
+    report = run("explain", folder / "hf", folder / "whole.pth", "--files-only")
+    first = report["findings"][0]
+    assert (first["cause"], first["role"], first["proof"]) == ("rng.noise", "cause", "suspected") and first["settle"]
+    assert report["verdict"] == "different" and report["outputs"] == []
+    assert any("outputs" in line for line in report["not_checked"])
 
 
 @pytest.mark.parametrize("third", ["statedict.pth", "bare.pth", "lightning.ckpt"])
 def test_explain_the_case(run, routes, third):
     folder = routes / "trained"
     report = run("explain", folder / "hf", folder / "whole.pth", folder / third)
-    assert_noise(report)
+    assert_noise(report, TOKENS_KEPT * WIDTH)
     assert [text for text in report["assumed"] if "C" in text and "config" in text and "A" in text]
 
 
 @pytest.mark.parametrize("third", ["statedict.pth", "hf"])
 def test_explain_with_mask_ratio_zero(run, routes, third):
     folder = routes / "trained-zero"
-    assert_noise(run("explain", folder / "hf", folder / "whole.pth", folder / third))
+    assert_noise(run("explain", folder / "hf", folder / "whole.pth", folder / third), TOKENS * WIDTH)
 
 
 def test_explain_across_versions(run, routes4, routes5):
     folders = [routes4 / "hf", routes5 / "hf", routes5 / "whole.pth", routes4 / "whole.pth", routes4 / "lightning.ckpt"]
-    assert_noise(run("explain", *folders))
+    assert_noise(run("explain", *folders), TOKENS_KEPT * WIDTH)
 
 
 def test_explain_one_model_against_itself_still_draws_noise(run, routes):
     folder = routes / "trained"
-    assert_noise(run("explain", folder / "hf", folder / "hf"))
+    assert_noise(run("explain", folder / "hf", folder / "hf"), TOKENS_KEPT * WIDTH)
 
 
 def test_explain_another_mask_ratio(run, routes):
     report = run("explain", routes / "trained" / "hf", routes / "trained-zero" / "whole.pth")
     assert report["verdict"] == "different" and report.pair("B")["verdict"] == "identical"
     assert "config.changed" in report.causes("cause") and "rng.noise" in report.causes("cause", "contributes")
-    assert report.finding("config.changed")["evidence"]["fields"] == {"mask_ratio": [0.75, 0.0]}
+    finding = report.finding("config.changed")
+    assert finding["evidence"]["fields"] == {"mask_ratio": [0.75, 0.0]} and finding["proof"] == "proved"
 
 
 def test_explain_changed_weights(run, routes, tmp_path):
@@ -435,11 +451,12 @@ def test_explain_changed_weights(run, routes, tmp_path):
     report = run("explain", folder / "hf", tmp_path / "variant.pth")
     assert report["verdict"] == "different"
     assert "weights.changed" in report.causes("cause") and "rng.noise" in report.causes("cause", "contributes")
+    assert report.finding("weights.changed")["proof"] == "proved"
 
 
 def test_the_example_of_the_demo(run):
     folder = conftest.ROOT / "examples" / "vit-mae-tiny"
-    assert_noise(run("explain", folder / "hf", folder / "whole.pth", folder / "statedict.pth"))
+    assert_noise(run("explain", folder / "hf", folder / "whole.pth", folder / "statedict.pth"), TOKENS_KEPT * WIDTH)
 
 
 # Base size, as in the case: made once and kept in the cache.
@@ -463,7 +480,7 @@ def test_base_size(run, python_t4, version, mask_ratio):
     files = {"hf": "hf", "whole": "whole.pth", "statedict": "statedict.pth", "lightning": "lightning.ckpt"}
     paths = [folder / files[route] for route in BASE_ROUTES[mask_ratio]]
     report = run("explain", *paths)
-    assert_noise(report)
+    assert_noise(report, (1 + int(196 * (1 - mask_ratio))) * 768)
     for pair in report["weights"]:
         assert (pair["verdict"], pair["matched"], pair["renamed"]) == ("identical", 334, 334) and len(pair["rules"]) <= FEW_RULES
     assert report["subjects"][0]["config"]["mask_ratio"] == report["subjects"][1]["config"]["mask_ratio"] == mask_ratio

@@ -207,13 +207,13 @@ void add_run(CLI::App* program, int* status) {
   CLI::App* command = program->add_subcommand(
       "run",
       "What does the model compute?\n"
-      "Runs a ViT or ViT-MAE in eval mode, float32, without Python. The same weights, config, "
+      "Runs a vision transformer in eval mode, float32, without Python. The same weights, config, "
       "input and noise give the same bits from any file format, in any batch, on any number of "
       "threads and any instruction set. Exit status: 0, or 2 where it could not be run.");
   command
       ->add_option("MODEL", chosen->request.model,
-                   "a file or directory with ViTModel, ViTForImageClassification, ViTMAEModel "
-                   "or ViTMAEForPreTraining")
+                   "a file or directory with a ViT, ViT-MAE, DeiT or DINOv2, under the names of "
+                   "transformers, timm, facebookresearch/mae or torchvision")
       ->required();
   add_input_options(command, chosen.get());
   command

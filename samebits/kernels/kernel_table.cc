@@ -41,6 +41,15 @@ void add_bias_to(const float* x, const float* bias, std::size_t n, float* out) {
   for (std::size_t i = 0; i < n; ++i) out[i] = out[i] + (x[i] + bias[i]);
 }
 
+void add_scaled_to(const float* x, const float* bias, const float* scale, std::size_t n,
+                   float* out) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = out[i] + (x[i] + bias[i]) * scale[i];
+}
+
+void silu_gate(float* x, const float* up, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = reference::silu(x[i]) * up[i];
+}
+
 void layer_norm_row(const float* x, const float* gamma, const float* beta, float eps, std::size_t n,
                     float* out) {
   reference::layer_norm(x, gamma, beta, eps, 1, n, out);
@@ -59,9 +68,18 @@ void erf_row(float* x, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) x[i] = reference::erf(x[i]);
 }
 
-constexpr KernelTable kScalarKernels = {Isa::scalar,   4,           multiply_panel, add_bias,
-                                        add_bias_gelu, add_bias_to, layer_norm_row, scale_softmax,
-                                        exp_row,       erf_row};
+constexpr KernelTable kScalarKernels = {.isa = Isa::scalar,
+                                        .block_rows = 4,
+                                        .multiply_panel = multiply_panel,
+                                        .add_bias = add_bias,
+                                        .add_bias_gelu = add_bias_gelu,
+                                        .add_bias_to = add_bias_to,
+                                        .add_scaled_to = add_scaled_to,
+                                        .silu_gate = silu_gate,
+                                        .layer_norm_row = layer_norm_row,
+                                        .scale_softmax = scale_softmax,
+                                        .exp = exp_row,
+                                        .erf = erf_row};
 
 bool machine_has(Isa isa) {
 #if defined(__x86_64__)

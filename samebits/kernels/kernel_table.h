@@ -26,6 +26,9 @@ struct KernelTable {
   void (*add_bias_gelu)(float* x, const float* bias, std::size_t n);     // x = gelu(x + bias)
   void (*add_bias_to)(const float* x, const float* bias, std::size_t n,  // out = out + (x + bias)
                       float* out);
+  void (*add_scaled_to)(const float* x, const float* bias, const float* scale, std::size_t n,
+                        float* out);                            // out = out + (x + bias) * scale
+  void (*silu_gate)(float* x, const float* up, std::size_t n);  // x = silu(x) * up
   void (*layer_norm_row)(const float* x, const float* gamma, const float* beta, float eps,
                          std::size_t n, float* out);
   void (*scale_softmax)(float* x, float scale, std::size_t n);  // softmax(x * scale)

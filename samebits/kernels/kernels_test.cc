@@ -90,14 +90,21 @@ TEST_P(Kernels, EpiloguesAreTheDefinition) {
   std::vector<float> residual = before;
   linear({*table_, pool}, x.data(), depth, rows, packed, bias.data(), Epilogue::residual,
          residual.data(), columns, workspace);
+  const auto scale = numbers(columns, 5);
+  std::vector<float> scaled = before;
+  linear({*table_, pool}, x.data(), depth, rows, packed, bias.data(), Epilogue::scaled,
+         scaled.data(), columns, workspace, scale.data());
+  std::vector<float> wanted_scaled;
   std::vector<float> wanted_gelu;
   std::vector<float> wanted_residual;
   for (std::size_t i = 0; i < product.size(); ++i) {
     wanted_gelu.push_back(reference::gelu(product[i]));
     wanted_residual.push_back(before[i] + product[i]);
+    wanted_scaled.push_back(before[i] + product[i] * scale[i % columns]);
   }
   expect_equal(gelu, wanted_gelu, "gelu");
   expect_equal(residual, wanted_residual, "residual");
+  expect_equal(scaled, wanted_scaled, "scaled");
 }
 
 // A row's result is the same alone and among others.
@@ -160,6 +167,18 @@ TEST_P(Kernels, ExpAndErfAreTheDefinition) {
   }
   expect_equal(exp, wanted_exp, "exp");
   expect_equal(erf, wanted_erf, "erf");
+}
+
+TEST_P(Kernels, SiluGateIsTheDefinition) {
+  for (const std::size_t n : {1U, 7U, 16U, 100U}) {
+    auto x = numbers(n, 1, 40);
+    x[n / 2] = -200;  // exp overflows: x / infinity
+    const auto up = numbers(n, 2);
+    std::vector<float> wanted;
+    for (std::size_t i = 0; i < n; ++i) wanted.push_back(reference::silu(x[i]) * up[i]);
+    table_->silu_gate(x.data(), up.data(), n);
+    expect_equal(x, wanted, "silu_gate");
+  }
 }
 
 TEST_P(Kernels, LayerNormIsTheDefinition) {

@@ -29,8 +29,9 @@ class Blocks {
 };
 
 void finish_row(const KernelTable& kernels, Epilogue epilogue, const float* product,
-                const float* bias, std::size_t n, float* out) {
+                const float* bias, const float* scale, std::size_t n, float* out) {
   switch (epilogue) {
+    case Epilogue::scaled: return kernels.add_scaled_to(product, bias, scale, n, out);
     case Epilogue::bias: return kernels.add_bias(out, bias, n);
     case Epilogue::gelu: return kernels.add_bias_gelu(out, bias, n);
     case Epilogue::residual: return kernels.add_bias_to(product, bias, n, out);
@@ -41,11 +42,13 @@ void finish_row(const KernelTable& kernels, Epilogue epilogue, const float* prod
 class Product {
  public:
   Product(const Engine& engine, std::size_t rows, const PackedMatrix& w, const float* bias,
-          Epilogue epilogue, float* out, std::size_t out_stride, const float* packed)
+          const float* scale, Epilogue epilogue, float* out, std::size_t out_stride,
+          const float* packed)
       : kernels_(engine.kernels),
         blocks_(rows, engine.kernels.block_rows),
         w_(w),
         bias_(bias),
+        scale_(scale),
         epilogue_(epilogue),
         out_(out),
         out_stride_(out_stride),
@@ -69,7 +72,8 @@ class Product {
     float* target = out_ + blocks_.begin(block) * out_stride_ + column;
     // A kernel writes whole tiles; what must not be overwritten is computed aside.
     alignas(64) float aside[kMostRows * kTileColumns];
-    const bool apart = epilogue_ == Epilogue::residual || columns < kTileColumns;
+    const bool adds = epilogue_ == Epilogue::residual || epilogue_ == Epilogue::scaled;
+    const bool apart = adds || columns < kTileColumns;
     float* product = apart ? aside : target;
     const std::size_t stride = apart ? kTileColumns : out_stride_;
     const float* panel = packed_ + blocks_.begin(block) * w_.depth();
@@ -83,8 +87,9 @@ class Product {
     for (std::size_t r = 0; r < rows; ++r) {
       float* row = target + r * out_stride_;
       const float* from = product + r * stride;
-      if (apart && epilogue_ != Epilogue::residual) std::memcpy(row, from, columns * sizeof(float));
-      finish_row(kernels_, epilogue_, from, bias_ + column, columns, row);
+      if (apart && !adds) std::memcpy(row, from, columns * sizeof(float));
+      finish_row(kernels_, epilogue_, from, bias_ + column,
+                 scale_ == nullptr ? nullptr : scale_ + column, columns, row);
     }
   }
 
@@ -93,6 +98,7 @@ class Product {
   Blocks blocks_;
   const PackedMatrix& w_;
   const float* bias_;
+  const float* scale_;
   Epilogue epilogue_;
   float* out_;
   std::size_t out_stride_;
@@ -119,12 +125,12 @@ PackedMatrix::PackedMatrix(const float* w, std::size_t columns, std::size_t dept
 
 void linear(const Engine& engine, const float* x, std::size_t x_stride, std::size_t rows,
             const PackedMatrix& w, const float* bias, Epilogue epilogue, float* out,
-            std::size_t out_stride, LinearWorkspace& workspace) {
+            std::size_t out_stride, LinearWorkspace& workspace, const float* scale) {
   if (rows == 0) return;
-  SAMEBITS_CHECK(w.depth() > 0);
+  SAMEBITS_CHECK(w.depth() > 0 && (scale != nullptr || epilogue != Epilogue::scaled));
   workspace.packed.reserve(rows * w.depth());
   float* packed = workspace.packed.data();
-  const Product product(engine, rows, w, bias, epilogue, out, out_stride, packed);
+  const Product product(engine, rows, w, bias, scale, epilogue, out, out_stride, packed);
   const Blocks& blocks = product.blocks();
   engine.pool.run(blocks.count(), [&](std::size_t block) {
     pack_rows(x + blocks.begin(block) * x_stride, x_stride, blocks.size(block), w.depth(),

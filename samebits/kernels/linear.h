@@ -57,6 +57,7 @@ enum class Epilogue : unsigned char {
   bias,      // out = x w' + bias
   gelu,      // out = gelu(x w' + bias)
   residual,  // out = out + (x w' + bias)
+  scaled,    // out = out + (x w' + bias) * scale
 };
 
 /// Reused from call to call; grows as needed.
@@ -65,9 +66,9 @@ struct LinearWorkspace {
 };
 
 /// x is [rows, w.depth()] with `x_stride` elements from row to row, out is [rows, w.columns()] with
-/// `out_stride`; `bias` has w.columns() elements.
+/// `out_stride`; `bias` has w.columns() elements, and so has `scale`, which Epilogue::scaled needs.
 void linear(const Engine& engine, const float* x, std::size_t x_stride, std::size_t rows,
             const PackedMatrix& w, const float* bias, Epilogue epilogue, float* out,
-            std::size_t out_stride, LinearWorkspace& workspace);
+            std::size_t out_stride, LinearWorkspace& workspace, const float* scale = nullptr);
 
 }  // namespace samebits

@@ -94,6 +94,8 @@ float tanh(float x) {
 
 float gelu(float x) { return 0.5F * x * (1 + erf(x * kInverseSqrt2)); }
 
+float silu(float x) { return x / (1 + exp(-x)); }
+
 float relu(float x) { return x > 0 || std::isnan(x) ? x : 0; }
 
 void linear(const float* x, const float* w, const float* bias, std::size_t rows, std::size_t k,

@@ -145,6 +145,22 @@ void add_bias_to(const float* x, const float* bias, std::size_t n, float* out) {
   });
 }
 
+void add_scaled_to(const float* x, const float* bias, const float* scale, std::size_t n,
+                   float* out) {
+  map_row(out, n, [&](V v, std::size_t i) {
+    const V product = hn::Add(load_part(x, i, n), load_part(bias, i, n));
+    return hn::Add(v, hn::Mul(product, load_part(scale, i, n)));
+  });
+}
+
+void silu_gate(float* x, const float* up, std::size_t n) {
+  const V one = hn::Set(kD, 1.0F);
+  map_row(x, n, [&](V v, std::size_t i) {
+    const V silu = hn::Div(v, hn::Add(one, exp_of(hn::Neg(v))));
+    return hn::Mul(silu, load_part(up, i, n));
+  });
+}
+
 void exp_row(float* x, std::size_t n) {
   map_row(x, n, [](V v, std::size_t) { return exp_of(v); });
 }
@@ -237,9 +253,18 @@ void scale_softmax(float* x, float scale, std::size_t n) {
   map_row(x, n, [total](V v, std::size_t) { return hn::Div(v, total); });
 }
 
-constexpr KernelTable kTable = {
-    SAMEBITS_ISA, SAMEBITS_BLOCK_ROWS, multiply_panel, add_bias, add_bias_gelu,
-    add_bias_to,  layer_norm_row,      scale_softmax,  exp_row,  erf_row};
+constexpr KernelTable kTable = {.isa = SAMEBITS_ISA,
+                                .block_rows = SAMEBITS_BLOCK_ROWS,
+                                .multiply_panel = multiply_panel,
+                                .add_bias = add_bias,
+                                .add_bias_gelu = add_bias_gelu,
+                                .add_bias_to = add_bias_to,
+                                .add_scaled_to = add_scaled_to,
+                                .silu_gate = silu_gate,
+                                .layer_norm_row = layer_norm_row,
+                                .scale_softmax = scale_softmax,
+                                .exp = exp_row,
+                                .erf = erf_row};
 
 }  // namespace
 }  // namespace samebits

@@ -7,8 +7,12 @@
 namespace samebits {
 namespace {
 
-constexpr std::array kKnown = std::to_array<std::string_view>(
-    {"ViTModel", "ViTForImageClassification", "ViTMAEModel", "ViTMAEForPreTraining"});
+// Of the classes that model/ knows, those whose forward pass is another one.
+constexpr std::array kOther = std::to_array<std::string_view>(
+    {"ViTForMaskedImageModeling", "DeiTForMaskedImageModeling", "Dinov2Backbone",
+     "Dinov2WithRegistersBackbone", "LinearProbe"});
+constexpr model::Parts kOtherParts =
+    model::kPoolNorm | model::kPreNorm | model::kQkNorm | model::kPreLogits | model::kLinearProbe;
 
 Error lacking(const std::string& field) {
   return {.code = ErrorCode::usage,
@@ -83,42 +87,47 @@ Result<void> read_image(const Reader& reader, const Json& config, const model::F
   }
   const bool usable = vit->patch_height > 0 && vit->patch_width > 0 && vit->channels > 0 &&
                       vit->image_height < 65536 && vit->image_width < 65536;
-  if (usable && vit->patches() + 1 == size(fields['X'])) return {};
-  return fail({.code = ErrorCode::inconsistent,
-               .what = "image_size and the patches do not fit the position embeddings",
-               .expected = fmt::format("{} positions", usable ? vit->patches() + 1 : 0),
-               .found = std::to_string(fields['X'])});
+  if (usable && vit->patches() + vit->positioned() == size(fields['X'])) return {};
+  return fail(
+      {.code = ErrorCode::inconsistent,
+       .what = "image_size and the patches do not fit the position embeddings",
+       .expected = fmt::format("{} positions", usable ? vit->patches() + vit->positioned() : 0),
+       .found = std::to_string(fields['X'])});
 }
 
 }  // namespace
 
 Result<VitConfig> vit_config(const model::Recognition& found, const Json& config) {
   const std::string_view name = found.model_class->name;
-  const bool transformers = found.library == model::Library::transformers4 ||
-                            found.library == model::Library::transformers5;
-  if (!transformers || std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end()) {
-    return fail(
-        {.code = ErrorCode::unsupported,
-         .what = fmt::format("{} of {} is not covered", name, model::library_name(found.library)),
-         .expected = fmt::format("{} of transformers", fmt::join(kKnown, ", "))});
+  const model::Fields& fields = found.fields;
+  const bool other = std::find(kOther.begin(), kOther.end(), name) != kOther.end();
+  const bool has_class_token = (fields.parts & model::kClassToken) != 0;
+  if (other || (fields.parts & kOtherParts) != 0 || !has_class_token) {
+    return fail({.code = ErrorCode::unsupported,
+                 .what = fmt::format("this form of {} of {} is not covered", name,
+                                     model::library_name(found.library)),
+                 .expected = "ViT, ViT-MAE, DeiT or DINOv2 with a class token and a final norm"});
   }
   if (!config.is_object()) return fail(lacking("the number of heads"));
   const Reader reader(config);
-  const model::Fields& fields = found.fields;
   VitConfig vit;
-  vit.encoder = {size(fields['D']), size(fields.layers), 0, size(fields['M'])};
+  const bool gated = (fields.parts & model::kGated) != 0;
+  vit.encoder = {size(fields['D']), size(fields.layers), 0, size(fields[gated ? 'F' : 'M']), gated};
+  vit.distilled = (fields.parts & model::kDistillation) != 0;
+  if ((fields.parts & model::kRegisters) != 0) vit.registers = size(fields['R']);
+  vit.mean_of_patches = found.model_class->head == 2;
   SAMEBITS_TRY_VOID(reader.check_activation());
   SAMEBITS_TRY(vit.encoder.heads, reader.heads("num_attention_heads", vit.encoder.width));
   SAMEBITS_TRY(const double eps, reader.number("layer_norm_eps"));
   vit.eps = static_cast<float>(eps);
   SAMEBITS_TRY_VOID(read_image(reader, config, fields, &vit));
-  vit.masked = name.starts_with("ViTMAE");
+  vit.masked = name.starts_with("ViTMAE") || name == "MaskedAutoencoderViT";
   if (vit.masked) {
     SAMEBITS_TRY(vit.mask_ratio, reader.number("mask_ratio"));
     vit.norm_pix_loss = reader.flag("norm_pix_loss");
   }
-  if (name == "ViTMAEForPreTraining") {
-    vit.decoder = {size(fields['E']), size(fields.decoder_layers), 0, size(fields['G'])};
+  if ((fields.parts & model::kDecoder) != 0) {
+    vit.decoder = {size(fields['E']), size(fields.decoder_layers), 0, size(fields['G']), false};
     SAMEBITS_TRY(vit.decoder.heads, reader.heads("decoder_num_attention_heads", vit.decoder.width));
   }
   return vit;

@@ -13,6 +13,7 @@ namespace samebits {
 
 struct VitStack {
   std::size_t width = 0, layers = 0, heads = 0, mlp = 0;
+  bool gated = false;  // SwiGLU of `mlp` pairs instead of gelu
 };
 
 struct VitConfig {
@@ -22,6 +23,12 @@ struct VitConfig {
   bool masked = false;        // a masked autoencoder: it needs noise
   double mask_ratio = 0;      // masked autoencoders only
   bool norm_pix_loss = false;
+  bool distilled = false;        // a distillation token behind the class token
+  std::size_t registers = 0;     // tokens behind the class token that have no position
+  bool mean_of_patches = false;  // the classifier sees the class token and the patches' mean
+
+  /// Tokens in front of the patches that have a position.
+  std::size_t positioned() const { return distilled ? 2 : 1; }
 
   std::size_t patches() const {
     return (image_height / patch_height) * (image_width / patch_width);

@@ -66,19 +66,24 @@ struct VitModel::Pass {
     const Floats rows = patch_rows();
     Floats patches = apply(model.weights_.patches, rows.data(), config.patch_values(),
                            input.batch * config.patches());
-    const float* positions = model.weights_.positions.data() + width;
+    const float* positions = model.weights_.positions.data() + config.positioned() * width;
     for (std::size_t image = 0; image < input.batch; ++image)
       add_to(positions, config.patches() * width,
              patches.data() + image * config.patches() * width);
     return patches;
   }
 
-  /// The class token with its position, and behind it the patches that `kept` names.
+  /// The class token, the distillation token, registers, and behind them the patches that `kept`
+  /// names.
   Floats embeddings(const std::vector<Masking>& maskings) {
     const std::size_t width = config.encoder.width;
     const Floats patches = embed_patches();
-    Floats class_token = model.weights_.class_token;
-    add_to(model.weights_.positions.data(), width, class_token.data());
+    const VitWeights& weights = model.weights_;
+    Floats class_token = weights.class_token;
+    class_token.insert(class_token.end(), weights.distillation_token.begin(),
+                       weights.distillation_token.end());
+    add_to(weights.positions.data(), class_token.size(), class_token.data());
+    class_token.insert(class_token.end(), weights.registers.begin(), weights.registers.end());
     Floats tokens;
     for (std::size_t image = 0; image < input.batch; ++image) {
       const float* from = patches.data() + image * config.patches() * width;
@@ -111,15 +116,32 @@ struct VitModel::Pass {
                                1 / std::sqrt(static_cast<float>(head))};
     attention(engine, qkv.data(), qkv.data() + width, qkv.data() + 2 * width, shape, mixed.data(),
               model.attention_);
-    linear(engine, mixed.data(), width, rows, block.attention_output.matrix,
-           block.attention_output.bias.data(), Epilogue::residual, x.data(), width, model.linear_);
+    add_branch(block.attention_output, mixed.data(), width, rows, block.scale1, x);
     layer_norm(engine, x.data(), block.norm2.gamma.data(), block.norm2.beta.data(), config.eps,
                rows, width, normal.data());
-    inner.resize(rows * stack.mlp);
+    const std::size_t inputs = block.mlp_in.matrix.columns();
+    inner.resize(rows * inputs);
     linear(engine, normal.data(), width, rows, block.mlp_in.matrix, block.mlp_in.bias.data(),
-           Epilogue::gelu, inner.data(), stack.mlp, model.linear_);
-    linear(engine, inner.data(), stack.mlp, rows, block.mlp_out.matrix, block.mlp_out.bias.data(),
-           Epilogue::residual, x.data(), width, model.linear_);
+           block.gated ? Epilogue::bias : Epilogue::gelu, inner.data(), inputs, model.linear_);
+    if (block.gated) gate(rows, stack.mlp);
+    add_branch(block.mlp_out, inner.data(), inputs, rows, block.scale2, x);
+  }
+
+  /// The first half of each row becomes silu(itself) times the second half.
+  void gate(std::size_t rows, std::size_t width) {
+    for (std::size_t r = 0; r < rows; ++r) {
+      float* row = inner.data() + r * 2 * width;
+      engine.kernels.silu_gate(row, row + width, width);
+    }
+  }
+
+  /// x = x + layer(from), or x + layer(from) * scale.
+  void add_branch(const LinearWeights& layer, const float* from, std::size_t stride,
+                  std::size_t rows, const Floats& scale, Floats& x) {
+    const std::size_t width = layer.matrix.columns();
+    linear(engine, from, stride, rows, layer.matrix, layer.bias.data(),
+           scale.empty() ? Epilogue::residual : Epilogue::scaled, x.data(), width, model.linear_,
+           scale.empty() ? nullptr : scale.data());
   }
 
   void run_blocks(const std::vector<VitBlock>& blocks, const VitStack& stack, std::size_t tokens,
@@ -145,6 +167,50 @@ struct VitModel::Pass {
     normalize(model.weights_.norm, config.encoder.width, x);
     note("vit.layernorm", x, shape);
     return x;
+  }
+
+  /// [batch, 2 * width]: the class token and the mean of the patches, each number of which is the
+  /// sum() over the tokens divided by their number.
+  Floats class_and_mean(const Floats& hidden, std::size_t tokens) const {
+    const std::size_t width = config.encoder.width;
+    const std::size_t first = tokens - config.patches();
+    Floats seen;
+    Floats column(config.patches());
+    for (std::size_t image = 0; image < input.batch; ++image) {
+      const float* from = hidden.data() + image * tokens * width;
+      seen.insert(seen.end(), from, from + width);
+      for (std::size_t d = 0; d < width; ++d) {
+        for (std::size_t i = 0; i < column.size(); ++i) column[i] = from[(first + i) * width + d];
+        seen.push_back(reference::sum(column.data(), column.size()) /
+                       static_cast<float>(column.size()));
+      }
+    }
+    return seen;
+  }
+
+  void classify(const Floats& hidden, std::size_t tokens, VitOutputs* outputs) {
+    const std::size_t width = config.encoder.width;
+    const VitWeights& weights = model.weights_;
+    const std::vector<std::size_t> shape = {input.batch, weights.classifier->matrix.columns()};
+    Floats logits;
+    if (config.mean_of_patches) {
+      const Floats seen = class_and_mean(hidden, tokens);
+      logits = apply(*weights.classifier, seen.data(), 2 * width, input.batch);
+    } else {
+      logits = apply(*weights.classifier, hidden.data(), tokens * width, input.batch);
+    }
+    if (weights.distillation_classifier) {
+      Floats other = apply(*weights.distillation_classifier, hidden.data() + width, tokens * width,
+                           input.batch);
+      Floats mean(logits.size());
+      for (std::size_t i = 0; i < mean.size(); ++i) mean[i] = (logits[i] + other[i]) / 2;
+      outputs->arrays.push_back({"logits", shape, std::move(mean)});
+      outputs->arrays.push_back({"cls_logits", shape, std::move(logits)});
+      outputs->arrays.push_back({"distillation_logits", shape, std::move(other)});
+      return;
+    }
+    note("classifier", logits, shape);
+    outputs->arrays.push_back({"logits", shape, std::move(logits)});
   }
 
   /// logits [batch, patches, patch values]: the pixels of every patch.
@@ -261,12 +327,7 @@ VitOutputs VitModel::forward(const Engine& engine, const VitInput& input, const 
   std::size_t tokens = 0;
   Floats hidden = pass.encode(maskings, &tokens);
   const std::size_t width = config_.encoder.width;
-  if (weights_.classifier) {
-    Floats logits = pass.apply(*weights_.classifier, hidden.data(), tokens * width, input.batch);
-    pass.note("classifier", logits, {input.batch, weights_.classifier->matrix.columns()});
-    outputs.arrays.push_back(
-        {"logits", {input.batch, weights_.classifier->matrix.columns()}, std::move(logits)});
-  }
+  if (weights_.classifier) pass.classify(hidden, tokens, &outputs);
   if (weights_.pooler) {
     Floats pooled = pass.apply(*weights_.pooler, hidden.data(), tokens * width, input.batch);
     for (float& value : pooled) value = reference::tanh(value);

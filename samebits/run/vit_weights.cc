@@ -91,12 +91,48 @@ class Loader {
       const std::size_t width = stack.width;
       SAMEBITS_TRY(blocks[i].norm1, norm(at + "norm1", width));
       SAMEBITS_TRY(blocks[i].norm2, norm(at + "norm2", width));
-      SAMEBITS_TRY(blocks[i].qkv, linear({at + "query", at + "key", at + "value"}, width, width));
+      if (has(at + "qkv.weight")) {
+        SAMEBITS_TRY(blocks[i].qkv, linear({at + "qkv"}, 3 * width, width));
+      } else {
+        SAMEBITS_TRY(blocks[i].qkv, linear({at + "query", at + "key", at + "value"}, width, width));
+      }
       SAMEBITS_TRY(blocks[i].attention_output, linear({at + "attention_output"}, width, width));
-      SAMEBITS_TRY(blocks[i].mlp_in, linear({at + "mlp_in"}, stack.mlp, width));
-      SAMEBITS_TRY(blocks[i].mlp_out, linear({at + "mlp_out"}, width, stack.mlp));
+      SAMEBITS_TRY_VOID(mlp(at, stack, &blocks[i]));
+      if (has(at + "scale1")) {
+        SAMEBITS_TRY(blocks[i].scale1, values(at + "scale1", width));
+        SAMEBITS_TRY(blocks[i].scale2, values(at + "scale2", width));
+      }
     }
     return blocks;
+  }
+
+  Result<void> mlp(const std::string& at, const VitStack& stack, VitBlock* block) const {
+    block->gated = stack.gated;
+    if (!stack.gated) {
+      SAMEBITS_TRY(block->mlp_in, linear({at + "mlp_in"}, stack.mlp, stack.width));
+      SAMEBITS_TRY(block->mlp_out, linear({at + "mlp_out"}, stack.width, stack.mlp));
+      return {};
+    }
+    if (has(at + "gate_up.weight")) {
+      SAMEBITS_TRY(block->mlp_in, linear({at + "gate_up"}, 2 * stack.mlp, stack.width));
+    } else {
+      SAMEBITS_TRY(block->mlp_in, linear({at + "gate", at + "up"}, stack.mlp, stack.width));
+    }
+    SAMEBITS_TRY(block->mlp_out, linear({at + "down"}, stack.width, stack.mlp));
+    return {};
+  }
+
+  /// Classifiers see `width` numbers.
+  Result<void> heads(std::size_t width, VitWeights* weights) const {
+    const std::string first = has("cls_classifier.weight") ? "cls_classifier" : "classifier";
+    if (const std::size_t rows = outputs(first); rows > 0) {
+      SAMEBITS_TRY(weights->classifier, linear({first}, rows, width));
+    }
+    if (const std::size_t rows = outputs("distillation_classifier"); rows > 0) {
+      SAMEBITS_TRY(weights->distillation_classifier,
+                   linear({"distillation_classifier"}, rows, width));
+    }
+    return {};
   }
 
   /// Rows of the classifier or pooler: what the bias has.
@@ -135,16 +171,21 @@ Result<VitWeights> load_vit_weights(const Checkpoint& checkpoint, const model::R
   const std::size_t width = config.encoder.width;
   VitWeights weights;
   SAMEBITS_TRY(weights.class_token, loader.values("cls_token", width));
-  SAMEBITS_TRY(weights.positions, loader.values("positions", (1 + config.patches()) * width));
+  if (config.distilled) {
+    SAMEBITS_TRY(weights.distillation_token, loader.values("distillation_token", width));
+  }
+  if (config.registers > 0) {
+    SAMEBITS_TRY(weights.registers, loader.values("register_tokens", config.registers * width));
+  }
+  SAMEBITS_TRY(weights.positions,
+               loader.values("positions", (config.positioned() + config.patches()) * width));
   SAMEBITS_TRY(weights.patches, loader.linear({"patches"}, width, config.patch_values()));
   SAMEBITS_TRY(weights.blocks, loader.blocks("", config.encoder));
   SAMEBITS_TRY(weights.norm, loader.norm("norm", width));
   if (const std::size_t rows = loader.outputs("pooler"); rows > 0) {
     SAMEBITS_TRY(weights.pooler, loader.linear({"pooler"}, rows, width));
   }
-  if (const std::size_t rows = loader.outputs("classifier"); rows > 0) {
-    SAMEBITS_TRY(weights.classifier, loader.linear({"classifier"}, rows, width));
-  }
+  SAMEBITS_TRY_VOID(loader.heads(config.mean_of_patches ? 2 * width : width, &weights));
   if (config.decoder.width > 0) SAMEBITS_TRY_VOID(loader.decoder(&weights));
   return weights;
 }

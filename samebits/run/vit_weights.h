@@ -24,14 +24,19 @@ struct VitBlock {
   NormWeights norm1, norm2;
   LinearWeights qkv;  // query, key and value, one behind the other
   LinearWeights attention_output, mlp_in, mlp_out;
+  bool gated = false;                 // mlp_in is gate and up, one behind the other
+  std::vector<float> scale1, scale2;  // layer scale; empty where there is none
 };
 
 struct VitWeights {
-  std::vector<float> class_token, positions;  // [width], [1 + patches, width]
-  LinearWeights patches;                      // [width, channels * patch height * patch width]
+  std::vector<float> class_token, distillation_token;  // [width]; the second may be empty
+  std::vector<float> registers;                        // [count, width], without positions
+  std::vector<float> positions;  // [tokens before the patches + patches, width]
+  LinearWeights patches;         // [width, channels * patch height * patch width]
   std::vector<VitBlock> blocks;
   NormWeights norm;
   std::optional<LinearWeights> pooler, classifier;
+  std::optional<LinearWeights> distillation_classifier;  // beside `classifier`: their mean counts
   // of a masked autoencoder
   std::vector<float> mask_token, decoder_positions;
   std::optional<LinearWeights> decoder_embed, decoder_pred;

@@ -24,6 +24,7 @@ END = re.compile(r"\[exit \d+\]")
 
 def prepare(folder):
     """The fixtures, and the program under its name; the environment for commands."""
+    assert PROGRAM.exists(), f"{PROGRAM} does not exist: build it, or name it in SAMEBITS"
     fixtures.write(folder)
     programs = folder / "bin"
     programs.mkdir()

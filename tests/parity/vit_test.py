@@ -12,10 +12,15 @@ import conftest
 import numpy
 import pytest
 import torch
-from transformers import ViTConfig, ViTForImageClassification, ViTMAEConfig, ViTMAEForPreTraining, ViTMAEModel, ViTModel
+from transformers import (
+    DeiTConfig, DeiTForImageClassification, DeiTForImageClassificationWithTeacher, DeiTModel, Dinov2Config, Dinov2ForImageClassification,
+    Dinov2Model, Dinov2WithRegistersConfig, Dinov2WithRegistersForImageClassification, Dinov2WithRegistersModel, ViTConfig,
+    ViTForImageClassification, ViTMAEConfig, ViTMAEForPreTraining, ViTMAEModel, ViTModel,
+)
 
 RUN = pathlib.Path(os.environ.get("SAMEBITS_VIT_RUN", conftest.PROGRAM.parent / "vit_run"))
 TINY = dict(hidden_size=48, num_attention_heads=3, num_hidden_layers=3, intermediate_size=96, image_size=32, patch_size=8)
+DINO = dict(hidden_size=48, num_attention_heads=3, num_hidden_layers=3, mlp_ratio=2, image_size=32, patch_size=8)
 DECODER = dict(decoder_hidden_size=32, decoder_num_attention_heads=2, decoder_num_hidden_layers=2, decoder_intermediate_size=64)
 
 
@@ -41,6 +46,15 @@ MODELS = {
     "ViTForImageClassification": lambda: ViTForImageClassification(ViTConfig(**TINY, num_labels=7)),
     "ViTMAEModel": lambda: ViTMAEModel(ViTMAEConfig(**TINY)),
     "ViTMAEForPreTraining": lambda: ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER)),
+    "DeiTModel": lambda: DeiTModel(DeiTConfig(**TINY)),
+    "DeiTForImageClassification": lambda: DeiTForImageClassification(DeiTConfig(**TINY, num_labels=7)),
+    "DeiTForImageClassificationWithTeacher": lambda: DeiTForImageClassificationWithTeacher(DeiTConfig(**TINY, num_labels=7)),
+    "Dinov2Model": lambda: Dinov2Model(Dinov2Config(**DINO)),
+    "Dinov2Model-swiglu": lambda: Dinov2Model(Dinov2Config(**DINO, use_swiglu_ffn=True)),
+    "Dinov2ForImageClassification": lambda: Dinov2ForImageClassification(Dinov2Config(**DINO, num_labels=7)),
+    "Dinov2WithRegistersModel": lambda: Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**DINO, num_register_tokens=3)),
+    "Dinov2WithRegistersForImageClassification": lambda: Dinov2WithRegistersForImageClassification(
+        Dinov2WithRegistersConfig(**DINO, num_register_tokens=4, num_labels=7)),
     "ViTMAEForPreTraining-norm-pix": lambda: ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER, norm_pix_loss=True, mask_ratio=0.5)),
 }
 
@@ -82,9 +96,11 @@ def traced(model, images, noise):
         return hook
 
     for name, module in model.named_modules():
+        name = name.removeprefix("deit.").removeprefix("dinov2.").removeprefix("dinov2_with_registers.")
         own = name if name.startswith(("vit.", "decoder.", "classifier")) else "vit." + name
         last = own.split(".")[-1]
-        block = last.isdigit() and own.split(".")[-2] in ("layers", "decoder_layers")
+        block = last.isdigit() and own.split(".")[-2] in ("layer", "layers", "decoder_layers")
+        own = "vit.layers." + last if block and "decoder" not in own else own
         if block or own in ("vit.embeddings", "vit.layernorm", "classifier"):
             hooks.append(module.register_forward_hook(note(own)))
     arguments = {"noise": noise} if "MAE" in type(model).__name__ else {}
@@ -114,7 +130,8 @@ def test_error_is_at_most_that_of_pytorch(saved, tmp_path):
     compared = [name for name in found if name in truth and truth[name].is_floating_point() and name != "mask"]
     assert len(compared) >= 5
     for name in compared:
-        floor = 4 * numpy.finfo("f4").eps * float(truth[name].abs().max())
+        # Few numbers, each a few roundings off: chance decides who is nearer. Base size tells.
+        floor = 8 * numpy.finfo("f4").eps * float(truth[name].abs().max())
         assert worst(found[name], truth[name]) <= max(1.5 * worst(theirs[name].numpy(), truth[name]), floor), name
     if "mask" in found:
         assert (found["mask"] == truth["mask"].numpy().reshape(-1)).all()
@@ -145,6 +162,41 @@ def test_same_bits_on_every_route(saved, tmp_path):
     torch.save({"state_dict": model.state_dict(), "epoch": 1}, tmp_path / "training.pth", _use_new_zipfile_serialization=False)
     for name in ("whole.pth", "state.pth", "training.pth"):
         found = run(tmp_path / name, images, noise, tmp_path / ("out" + name), config=folder / "config.json")
+        assert {n: v.tobytes() for n, v in found.items()} == {n: v.tobytes() for n, v in wanted.items()}, name
+
+
+def timm_names(state, layers):
+    """A ViTForImageClassification's state dict under timm's names, qkv fused."""
+    outer = {
+        "cls_token": "vit.embeddings.cls_token", "pos_embed": "vit.embeddings.position_embeddings",
+        "patch_embed.proj": "vit.embeddings.patch_embeddings.projection", "norm": "vit.layernorm", "head": "classifier",
+    }
+    inner = {"norm1": "layernorm_before", "norm2": "layernorm_after", "attn.proj": "attention.o_proj", "mlp.fc1": "mlp.fc1", "mlp.fc2": "mlp.fc2"}
+    found = {}
+    for own, other in outer.items():
+        found |= {own + name[len(other):]: value for name, value in state.items() if name.startswith(other)}
+    for n in range(layers):
+        for kind in ("weight", "bias"):
+            for own, other in inner.items():
+                found[f"blocks.{n}.{own}.{kind}"] = state[f"vit.layers.{n}.{other}.{kind}"]
+            found[f"blocks.{n}.attn.qkv.{kind}"] = torch.cat([state[f"vit.layers.{n}.attention.{part}_proj.{kind}"] for part in "qkv"])
+    return found
+
+
+def test_timm_names_and_half_types_give_the_bits_of_their_values(tmp_path):
+    torch.manual_seed(1)
+    model = spread(ViTForImageClassification(ViTConfig(**TINY, num_labels=7)).bfloat16().float())
+    model.load_state_dict({name: value.bfloat16().float() for name, value in model.state_dict().items()})
+    model.save_pretrained(tmp_path / "hf")
+    config = tmp_path / "hf" / "config.json"
+    images, noise = inputs(model.config, 2)
+    wanted = run(tmp_path / "hf", images, noise, tmp_path / "wanted")
+    timm = timm_names(model.state_dict(), 3)
+    torch.save(timm, tmp_path / "timm.pth")
+    torch.save({name: value.bfloat16() for name, value in timm.items()}, tmp_path / "timm-bf16.pth")
+    torch.save({name: value.double() for name, value in model.state_dict().items()}, tmp_path / "double.pth")
+    for name in ("timm.pth", "timm-bf16.pth", "double.pth"):
+        found = run(tmp_path / name, images, noise, tmp_path / ("out" + name), config=config)
         assert {n: v.tobytes() for n, v in found.items()} == {n: v.tobytes() for n, v in wanted.items()}, name
 
 

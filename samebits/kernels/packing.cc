@@ -14,9 +14,9 @@ void pack_rows(const float* x, std::size_t stride, std::size_t rows, std::size_t
                float* packed) {
   for (std::size_t first = 0; first < depth; first += kPanel) {
     const std::size_t size = std::min(kPanel, depth - first);
-    for (std::size_t r = 0; r < rows; ++r) {
-      const float* from = x + r * stride + first;
-      for (std::size_t k = 0; k < size; ++k) packed[k * rows + r] = from[k];
+    for (std::size_t k = 0; k < size; ++k) {
+      const float* from = x + first + k;
+      for (std::size_t r = 0; r < rows; ++r) packed[k * rows + r] = from[r * stride];
     }
     packed += size * rows;
   }

@@ -104,7 +104,9 @@ struct VitModel::Pass {
     normal.resize(x.size());
     layer_norm(engine, x.data(), block.norm1.gamma.data(), block.norm1.beta.data(), config.eps,
                rows, width, normal.data());
-    const Floats qkv = apply(block.qkv, normal.data(), width, rows);
+    qkv.resize(rows * 3 * width);
+    linear(engine, normal.data(), width, rows, block.qkv.matrix, block.qkv.bias.data(),
+           Epilogue::bias, qkv.data(), 3 * width, model.linear_);
     mixed.resize(x.size());
     const std::size_t head = width / stack.heads;
     const AttentionShape shape{input.batch,
@@ -293,7 +295,7 @@ struct VitModel::Pass {
   const VitInput& input;
   const TracePoint& trace;
   const VitConfig& config;
-  Floats normal, mixed, inner;
+  Floats normal, qkv, mixed, inner;
 };
 
 const NamedArray& VitOutputs::at(std::string_view name) const {

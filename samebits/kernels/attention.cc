@@ -26,9 +26,7 @@ class Head {
     const std::size_t rows = kernels.block_rows;
     part.keys.reserve(key_columns_ * shape.width);
     part.values.reserve(value_columns_ * shape.tokens);
-    part.queries.reserve(rows * shape.width);
     part.scores.reserve(rows * key_columns_);
-    part.weights.reserve(rows * shape.tokens);
     part.product.reserve(rows * value_columns_);
   }
 
@@ -44,29 +42,25 @@ class Head {
  private:
   void run_block(const float* q, std::size_t rows, float* out) {
     float* scores = part_.scores.data();
-    pack_rows(q, shape_.stride, rows, shape_.width, part_.queries.data());
-    multiply(part_.queries.data(), part_.keys.data(), rows, shape_.width, key_columns_, scores);
+    multiply(q, shape_.stride, part_.keys.data(), rows, shape_.width, key_columns_, scores);
     for (std::size_t r = 0; r < rows; ++r)
       kernels_.scale_softmax(scores + r * key_columns_, shape_.scale, shape_.tokens);
-    pack_rows(scores, key_columns_, rows, shape_.tokens, part_.weights.data());
     float* product = part_.product.data();
-    multiply(part_.weights.data(), part_.values.data(), rows, shape_.tokens, value_columns_,
+    multiply(scores, key_columns_, part_.values.data(), rows, shape_.tokens, value_columns_,
              product);
     for (std::size_t r = 0; r < rows; ++r)
       std::memcpy(out + r * shape_.out_stride, product + r * value_columns_,
                   shape_.width * sizeof(float));
   }
 
-  /// packed rows [rows, depth] times the tiles of a matrix of `columns` columns, a multiple of
-  /// kTileColumns.
-  void multiply(const float* packed, const float* tiles, std::size_t rows, std::size_t depth,
-                std::size_t columns, float* out) const {
+  /// x [rows, depth] times the tiles of a matrix of `columns` columns, a multiple of kTileColumns.
+  void multiply(const float* x, std::size_t x_stride, const float* tiles, std::size_t rows,
+                std::size_t depth, std::size_t columns, float* out) const {
     for (std::size_t column = 0; column < columns; column += kTileColumns) {
-      const float* panel = packed;
       for (std::size_t first = 0; first < depth; first += kPanel) {
         const std::size_t size = std::min(kPanel, depth - first);
-        kernels_.multiply_panel(panel, tiles, rows, size, first > 0, out + column, columns);
-        panel += size * rows;
+        kernels_.multiply_panel(x + first, x_stride, tiles, rows, size, first > 0, out + column,
+                                columns);
         tiles += size * kTileColumns;
       }
     }

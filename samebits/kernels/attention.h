@@ -25,7 +25,7 @@ class AttentionWorkspace {
  public:
   struct Part {
     AlignedFloats keys, values;  // as PackedMatrix holds them
-    AlignedFloats queries, scores, weights, product;
+    AlignedFloats scores, product;
   };
   std::vector<Part>& parts(int threads) {
     if (parts_.size() < static_cast<std::size_t>(threads))

@@ -14,13 +14,13 @@ extern const KernelTable kAvx512Kernels;
 
 namespace {
 
-void multiply_panel(const float* panel, const float* tile, std::size_t rows, std::size_t depth,
-                    bool add, float* out, std::size_t stride) {
+void multiply_panel(const float* x, std::size_t x_stride, const float* tile, std::size_t rows,
+                    std::size_t depth, bool add, float* out, std::size_t stride) {
   for (std::size_t r = 0; r < rows; ++r) {
     float t[kTileColumns] = {};
     for (std::size_t k = 0; k < depth; ++k) {
       for (std::size_t c = 0; c < kTileColumns; ++c)
-        t[c] = std::fma(panel[k * rows + r], tile[k * kTileColumns + c], t[c]);
+        t[c] = std::fma(x[r * x_stride + k], tile[k * kTileColumns + c], t[c]);
     }
     for (std::size_t c = 0; c < kTileColumns; ++c) {
       float* at = out + r * stride + c;

@@ -18,10 +18,10 @@ struct KernelTable {
   /// Most rows of a block that multiply_panel() takes.
   std::size_t block_rows;
   /// One panel of one tile: for r < rows and c < kTileColumns,
-  /// t = dot of panel[k * rows + r] and tile[k * kTileColumns + c] over k < depth <= kPanel;
+  /// t = dot of x[r * x_stride + k] and tile[k * kTileColumns + c] over k < depth <= kPanel;
   /// out[r * stride + c] = t, or, where `add`, out + t.
-  void (*multiply_panel)(const float* panel, const float* tile, std::size_t rows, std::size_t depth,
-                         bool add, float* out, std::size_t stride);
+  void (*multiply_panel)(const float* x, std::size_t x_stride, const float* tile, std::size_t rows,
+                         std::size_t depth, bool add, float* out, std::size_t stride);
   void (*add_bias)(float* x, const float* bias, std::size_t n);          // x = x + bias
   void (*add_bias_gelu)(float* x, const float* bias, std::size_t n);     // x = gelu(x + bias)
   void (*add_bias_to)(const float* x, const float* bias, std::size_t n,  // out = out + (x + bias)

@@ -62,10 +62,9 @@ TEST_P(Kernels, LinearIsTheDefinition) {
     const PackedMatrix packed(w.data(), c.columns, c.depth, c.depth);
     for (const int threads : {1, 2, 3, 4, 7}) {
       ThreadPool pool(threads);
-      LinearWorkspace workspace;
       std::vector<float> out(wanted.size(), -1);
       linear({*table_, pool}, x.data(), c.depth, c.rows, packed, bias.data(), Epilogue::bias,
-             out.data(), c.columns, workspace);
+             out.data(), c.columns);
       expect_equal(out, wanted, "linear");
     }
   }
@@ -82,18 +81,17 @@ TEST_P(Kernels, EpiloguesAreTheDefinition) {
   std::vector<float> product(rows * columns);
   reference::linear(x.data(), w.data(), bias.data(), rows, depth, columns, product.data());
   ThreadPool pool(2);
-  LinearWorkspace workspace;
   const PackedMatrix packed(w.data(), columns, depth, depth);
   std::vector<float> gelu = before;
   linear({*table_, pool}, x.data(), depth, rows, packed, bias.data(), Epilogue::gelu, gelu.data(),
-         columns, workspace);
+         columns);
   std::vector<float> residual = before;
   linear({*table_, pool}, x.data(), depth, rows, packed, bias.data(), Epilogue::residual,
-         residual.data(), columns, workspace);
+         residual.data(), columns);
   const auto scale = numbers(columns, 5);
   std::vector<float> scaled = before;
   linear({*table_, pool}, x.data(), depth, rows, packed, bias.data(), Epilogue::scaled,
-         scaled.data(), columns, workspace, scale.data());
+         scaled.data(), columns, scale.data());
   std::vector<float> wanted_scaled;
   std::vector<float> wanted_gelu;
   std::vector<float> wanted_residual;
@@ -116,14 +114,13 @@ TEST_P(Kernels, RowsDoNotDependOnTheirBatch) {
   const auto bias = numbers(columns, 3);
   const PackedMatrix packed(w.data(), columns, depth, depth);
   ThreadPool pool(2);
-  LinearWorkspace workspace;
   std::vector<float> all(40 * columns);
   linear({*table_, pool}, x.data(), depth, 40, packed, bias.data(), Epilogue::bias, all.data(),
-         columns, workspace);
+         columns);
   for (std::size_t r = 0; r < 40; ++r) {
     std::vector<float> one(columns);
     linear({*table_, pool}, x.data() + r * depth, depth, 1, packed, bias.data(), Epilogue::bias,
-           one.data(), columns, workspace);
+           one.data(), columns);
     expect_equal(one,
                  {all.begin() + static_cast<std::ptrdiff_t>(r * columns),
                   all.begin() + static_cast<std::ptrdiff_t>((r + 1) * columns)},
@@ -140,10 +137,9 @@ TEST_P(Kernels, InfinitiesNanAndTinyNumbersGoThrough) {
     std::vector<float> wanted(20 * 40);
     reference::linear(x.data(), w.data(), bias.data(), 20, 33, 40, wanted.data());
     ThreadPool pool(1);
-    LinearWorkspace workspace;
     std::vector<float> out(wanted.size());
     linear({*table_, pool}, x.data(), 33, 20, PackedMatrix(w.data(), 40, 33, 33), bias.data(),
-           Epilogue::bias, out.data(), 40, workspace);
+           Epilogue::bias, out.data(), 40);
     expect_equal(out, wanted, "special");
   }
 }

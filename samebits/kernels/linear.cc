@@ -42,8 +42,8 @@ void finish_row(const KernelTable& kernels, Epilogue epilogue, const float* prod
 class Product {
  public:
   Product(const Engine& engine, std::size_t rows, const PackedMatrix& w, const float* bias,
-          const float* scale, Epilogue epilogue, float* out, std::size_t out_stride,
-          const float* packed)
+          const float* scale, Epilogue epilogue, float* out, std::size_t out_stride, const float* x,
+          std::size_t x_stride)
       : kernels_(engine.kernels),
         blocks_(rows, engine.kernels.block_rows),
         w_(w),
@@ -52,7 +52,8 @@ class Product {
         epilogue_(epilogue),
         out_(out),
         out_stride_(out_stride),
-        packed_(packed) {}
+        x_(x),
+        x_stride_(x_stride) {}
 
   const Blocks& blocks() const { return blocks_; }
 
@@ -76,12 +77,12 @@ class Product {
     const bool apart = adds || columns < kTileColumns;
     float* product = apart ? aside : target;
     const std::size_t stride = apart ? kTileColumns : out_stride_;
-    const float* panel = packed_ + blocks_.begin(block) * w_.depth();
+    const float* panel = x_ + blocks_.begin(block) * x_stride_;
     const float* weights = w_.tile(tile);
     for (std::size_t first = 0; first < w_.depth(); first += kPanel) {
       const std::size_t depth = std::min(kPanel, w_.depth() - first);
-      kernels_.multiply_panel(panel, weights, rows, depth, first > 0, product, stride);
-      panel += depth * rows;
+      kernels_.multiply_panel(panel + first, x_stride_, weights, rows, depth, first > 0, product,
+                              stride);
       weights += depth * kTileColumns;
     }
     for (std::size_t r = 0; r < rows; ++r) {
@@ -102,7 +103,8 @@ class Product {
   Epilogue epilogue_;
   float* out_;
   std::size_t out_stride_;
-  const float* packed_;
+  const float* x_;
+  std::size_t x_stride_;
 };
 
 }  // namespace
@@ -125,17 +127,11 @@ PackedMatrix::PackedMatrix(const float* w, std::size_t columns, std::size_t dept
 
 void linear(const Engine& engine, const float* x, std::size_t x_stride, std::size_t rows,
             const PackedMatrix& w, const float* bias, Epilogue epilogue, float* out,
-            std::size_t out_stride, LinearWorkspace& workspace, const float* scale) {
+            std::size_t out_stride, const float* scale) {
   if (rows == 0) return;
   SAMEBITS_CHECK(w.depth() > 0 && (scale != nullptr || epilogue != Epilogue::scaled));
-  workspace.packed.reserve(rows * w.depth());
-  float* packed = workspace.packed.data();
-  const Product product(engine, rows, w, bias, scale, epilogue, out, out_stride, packed);
+  const Product product(engine, rows, w, bias, scale, epilogue, out, out_stride, x, x_stride);
   const Blocks& blocks = product.blocks();
-  engine.pool.run(blocks.count(), [&](std::size_t block) {
-    pack_rows(x + blocks.begin(block) * x_stride, x_stride, blocks.size(block), w.depth(),
-              packed + blocks.begin(block) * w.depth());
-  });
   const std::size_t chunk = std::max<std::size_t>(1, kChunkRows / engine.kernels.block_rows);
   const std::size_t chunks = (blocks.count() + chunk - 1) / chunk;
   const auto threads = static_cast<std::size_t>(engine.pool.threads());

@@ -60,15 +60,10 @@ enum class Epilogue : unsigned char {
   scaled,    // out = out + (x w' + bias) * scale
 };
 
-/// Reused from call to call; grows as needed.
-struct LinearWorkspace {
-  AlignedFloats packed;  // the rows of x
-};
-
 /// x is [rows, w.depth()] with `x_stride` elements from row to row, out is [rows, w.columns()] with
 /// `out_stride`; `bias` has w.columns() elements, and so has `scale`, which Epilogue::scaled needs.
 void linear(const Engine& engine, const float* x, std::size_t x_stride, std::size_t rows,
             const PackedMatrix& w, const float* bias, Epilogue epilogue, float* out,
-            std::size_t out_stride, LinearWorkspace& workspace, const float* scale = nullptr);
+            std::size_t out_stride, const float* scale = nullptr);
 
 }  // namespace samebits

@@ -1,14 +1,9 @@
-// The order in which a matrix product reads its two sides.
+// The order in which a matrix product reads its right side.
 #pragma once
 
 #include <cstddef>
 
 namespace samebits {
-
-/// A block of rows: panel of at most kPanel columns, then column, then row. `packed` holds
-/// rows * depth elements.
-void pack_rows(const float* x, std::size_t stride, std::size_t rows, std::size_t depth,
-               float* packed);
 
 /// w [count, depth]: tile of kTileColumns rows of w, then k, then row of w; zeros for rows behind
 /// the last. `tiles` holds count, rounded up to tiles, times depth elements.

@@ -26,9 +26,14 @@ static_assert(kLanes <= 16 && 16 % kLanes == 0, "sums have sixteen partials");
 
 // ---- matrix product
 
+// Three rows share a pointer: an address is a pointer plus 0, 1 or 2 strides, and five pointers fit
+// into registers.
 template <std::size_t kRows>
-void multiply_block(const float* panel, const float* tile, std::size_t depth, bool add, float* out,
-                    std::size_t stride) {
+void multiply_block(const float* x, std::size_t x_stride, const float* tile, std::size_t depth,
+                    bool add, float* out, std::size_t stride) {
+  constexpr std::size_t kPointers = (kRows + 2) / 3;
+  const float* rows[kPointers];
+  for (std::size_t p = 0; p < kPointers; ++p) rows[p] = x + 3 * p * x_stride;
   V t[kRows][kVectors];
   for (std::size_t r = 0; r < kRows; ++r) {
     for (std::size_t v = 0; v < kVectors; ++v) t[r][v] = hn::Zero(kD);
@@ -38,9 +43,10 @@ void multiply_block(const float* panel, const float* tile, std::size_t depth, bo
     for (std::size_t v = 0; v < kVectors; ++v)
       w[v] = hn::LoadU(kD, tile + k * kTileColumns + v * kLanes);
     for (std::size_t r = 0; r < kRows; ++r) {
-      const V x = hn::Set(kD, panel[k * kRows + r]);
-      for (std::size_t v = 0; v < kVectors; ++v) t[r][v] = hn::MulAdd(x, w[v], t[r][v]);
+      const V each = hn::Set(kD, rows[r / 3][r % 3 * x_stride]);
+      for (std::size_t v = 0; v < kVectors; ++v) t[r][v] = hn::MulAdd(each, w[v], t[r][v]);
     }
+    for (std::size_t p = 0; p < kPointers; ++p) ++rows[p];
   }
   for (std::size_t r = 0; r < kRows; ++r) {
     for (std::size_t v = 0; v < kVectors; ++v) {
@@ -51,17 +57,17 @@ void multiply_block(const float* panel, const float* tile, std::size_t depth, bo
 }
 
 template <std::size_t kRows>
-void multiply_rows(const float* panel, const float* tile, std::size_t rows, std::size_t depth,
-                   bool add, float* out, std::size_t stride) {
+void multiply_rows(const float* x, std::size_t x_stride, const float* tile, std::size_t rows,
+                   std::size_t depth, bool add, float* out, std::size_t stride) {
   if constexpr (kRows > 0) {
-    if (rows == kRows) return multiply_block<kRows>(panel, tile, depth, add, out, stride);
-    multiply_rows<kRows - 1>(panel, tile, rows, depth, add, out, stride);
+    if (rows == kRows) return multiply_block<kRows>(x, x_stride, tile, depth, add, out, stride);
+    multiply_rows<kRows - 1>(x, x_stride, tile, rows, depth, add, out, stride);
   }
 }
 
-void multiply_panel(const float* panel, const float* tile, std::size_t rows, std::size_t depth,
-                    bool add, float* out, std::size_t stride) {
-  multiply_rows<SAMEBITS_BLOCK_ROWS>(panel, tile, rows, depth, add, out, stride);
+void multiply_panel(const float* x, std::size_t x_stride, const float* tile, std::size_t rows,
+                    std::size_t depth, bool add, float* out, std::size_t stride) {
+  multiply_rows<SAMEBITS_BLOCK_ROWS>(x, x_stride, tile, rows, depth, add, out, stride);
 }
 
 // ---- elementary functions

@@ -32,7 +32,7 @@ struct VitModel::Pass {
   Floats apply(const LinearWeights& layer, const float* x, std::size_t stride, std::size_t rows) {
     Floats out(rows * layer.matrix.columns());
     linear(engine, x, stride, rows, layer.matrix, layer.bias.data(), Epilogue::bias, out.data(),
-           layer.matrix.columns(), model.linear_);
+           layer.matrix.columns());
     return out;
   }
 
@@ -106,7 +106,7 @@ struct VitModel::Pass {
                rows, width, normal.data());
     qkv.resize(rows * 3 * width);
     linear(engine, normal.data(), width, rows, block.qkv.matrix, block.qkv.bias.data(),
-           Epilogue::bias, qkv.data(), 3 * width, model.linear_);
+           Epilogue::bias, qkv.data(), 3 * width);
     mixed.resize(x.size());
     const std::size_t head = width / stack.heads;
     const AttentionShape shape{input.batch,
@@ -124,7 +124,7 @@ struct VitModel::Pass {
     const std::size_t inputs = block.mlp_in.matrix.columns();
     inner.resize(rows * inputs);
     linear(engine, normal.data(), width, rows, block.mlp_in.matrix, block.mlp_in.bias.data(),
-           block.gated ? Epilogue::bias : Epilogue::gelu, inner.data(), inputs, model.linear_);
+           block.gated ? Epilogue::bias : Epilogue::gelu, inner.data(), inputs);
     if (block.gated) gate(rows, stack.mlp);
     add_branch(block.mlp_out, inner.data(), inputs, rows, block.scale2, x);
   }
@@ -142,7 +142,7 @@ struct VitModel::Pass {
                   std::size_t rows, const Floats& scale, Floats& x) {
     const std::size_t width = layer.matrix.columns();
     linear(engine, from, stride, rows, layer.matrix, layer.bias.data(),
-           scale.empty() ? Epilogue::residual : Epilogue::scaled, x.data(), width, model.linear_,
+           scale.empty() ? Epilogue::residual : Epilogue::scaled, x.data(), width,
            scale.empty() ? nullptr : scale.data());
   }
 

@@ -62,7 +62,6 @@ class VitModel {
   struct Pass;
   VitConfig config_;
   VitWeights weights_;
-  LinearWorkspace linear_;
   AttentionWorkspace attention_;
 };
 

@@ -73,17 +73,17 @@ void multiply_panel(const float* x, std::size_t x_stride, const float* tile, std
 // ---- elementary functions
 
 template <std::size_t N>
-V polynomial(const std::array<float, N>& coefficients, V x) {
+HWY_INLINE V polynomial(const std::array<float, N>& coefficients, V x) {
   V y = hn::Set(kD, coefficients[N - 1]);
   for (std::size_t i = N - 1; i-- > 0;) y = hn::MulAdd(y, x, hn::Set(kD, coefficients[i]));
   return y;
 }
 
-V power_of_two(hn::Vec<I> n) {
+HWY_INLINE V power_of_two(hn::Vec<I> n) {
   return hn::BitCast(kD, hn::ShiftLeft<23>(hn::Add(n, hn::Set(kI, 127))));
 }
 
-V exp_of(V x) {
+HWY_INLINE V exp_of(V x) {
   const V round = hn::Set(kD, kRound);
   const V shifted = hn::MulAdd(x, hn::Set(kD, kLog2E), round);
   const auto n = hn::Sub(hn::BitCast(kI, shifted), hn::BitCast(kI, round));
@@ -99,7 +99,7 @@ V exp_of(V x) {
   return hn::IfThenElse(hn::IsNaN(x), x, result);
 }
 
-V erf_of(V x) {
+HWY_INLINE V erf_of(V x) {
   const V size = hn::Abs(x);
   const V small = hn::MulAdd(x, polynomial(kErfSmall, hn::Mul(x, x)), x);
   const V one = hn::Set(kD, kErfOne);
@@ -110,7 +110,7 @@ V erf_of(V x) {
   return hn::IfThenElse(hn::IsNaN(x), x, result);
 }
 
-V gelu_of(V x) {
+HWY_INLINE V gelu_of(V x) {
   const V factor = hn::Add(hn::Set(kD, 1.0F), erf_of(hn::Mul(x, hn::Set(kD, kInverseSqrt2))));
   return hn::Mul(hn::Mul(hn::Set(kD, 0.5F), x), factor);
 }
@@ -130,7 +130,7 @@ void map_row(float* x, std::size_t n, Function f) {
 }
 
 // Elements [i, i + kLanes) of a row of n, zeros behind its end.
-V load_part(const float* x, std::size_t i, std::size_t n) {
+HWY_INLINE V load_part(const float* x, std::size_t i, std::size_t n) {
   if (i + kLanes <= n) return hn::LoadU(kD, x + i);
   HWY_ALIGN float rest[kLanes] = {};
   for (std::size_t j = i; j < n; ++j) rest[j - i] = x[j];
@@ -231,15 +231,8 @@ void layer_norm_row(const float* x, const float* gamma, const float* beta, float
   }
 }
 
-// The largest element; NaN where there is one.
-float maximum(const float* x, std::size_t n) {
-  V most = hn::Set(kD, x[0]);
-  for (std::size_t i = 0; i < n; i += kLanes) {
-    V v = load_part(x, i, n);
-    if (i + kLanes > n) v = hn::IfThenElse(hn::FirstN(kD, n - i), v, most);
-    const auto larger = hn::Or(hn::Gt(v, most), hn::IsNaN(v));
-    most = hn::IfThenElse(larger, v, most);
-  }
+// The largest of `most`'s lanes; NaN where there is one.
+float largest_lane(V most) {
   HWY_ALIGN float lanes[kLanes];
   hn::Store(most, kD, lanes);
   float result = lanes[0];
@@ -249,13 +242,48 @@ float maximum(const float* x, std::size_t n) {
   return result;
 }
 
+// x = x * scale; gives the largest element, NaN where there is one.
+float scale_and_maximum(float* x, float scale, std::size_t n) {
+  const V factor = hn::Set(kD, scale);
+  V most = hn::Set(kD, x[0] * scale);
+  map_row(x, n, [&](V v, std::size_t i) {
+    const V scaled = hn::Mul(v, factor);
+    auto larger = hn::Or(hn::Gt(scaled, most), hn::IsNaN(scaled));
+    if (i + kLanes > n) larger = hn::And(larger, hn::FirstN(kD, n - i));
+    most = hn::IfThenElse(larger, scaled, most);
+    return scaled;
+  });
+  return largest_lane(most);
+}
+
+// x = exp(x - most); gives the sum.
+float exponentials(float* x, V most, std::size_t n) {
+  V partials[kPartialVectors];
+  for (std::size_t v = 0; v < kPartialVectors; ++v) partials[v] = hn::Zero(kD);
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    for (std::size_t v = 0; v < kPartialVectors; ++v) {
+      float* at = x + i + v * kLanes;
+      const V e = exp_of(hn::Sub(hn::LoadU(kD, at), most));
+      hn::StoreU(e, kD, at);
+      partials[v] = hn::Add(partials[v], e);
+    }
+  }
+  for (std::size_t v = 0; i < n; i += kLanes, ++v) {
+    const std::size_t count = n - i < kLanes ? n - i : kLanes;
+    const V e = exp_of(hn::Sub(load_part(x, i, n), most));
+    HWY_ALIGN float rest[kLanes];
+    hn::Store(e, kD, rest);
+    for (std::size_t j = 0; j < count; ++j) x[i + j] = rest[j];
+    partials[v] = hn::IfThenElse(hn::FirstN(kD, count), hn::Add(partials[v], e), partials[v]);
+  }
+  return tree(partials);
+}
+
 void scale_softmax(float* x, float scale, std::size_t n) {
   if (n == 0) return;
-  const V factor = hn::Set(kD, scale);
-  map_row(x, n, [factor](V v, std::size_t) { return hn::Mul(v, factor); });
-  const V most = hn::Set(kD, maximum(x, n));
-  map_row(x, n, [most](V v, std::size_t) { return exp_of(hn::Sub(v, most)); });
-  const V total = hn::Set(kD, sum(x, n));
+  const V most = hn::Set(kD, scale_and_maximum(x, scale, n));
+  const V total = hn::Set(kD, exponentials(x, most, n));
   map_row(x, n, [total](V v, std::size_t) { return hn::Div(v, total); });
 }
 

@@ -131,7 +131,7 @@ struct Run {
     VitOutputs outputs;
     for (int i = 0; i < repeat; ++i) {
       const Clock::time_point begin = Clock::now();
-      outputs = run.model.forward({*table, pool}, run.input());
+      outputs = run.forward({*table, pool});
       made.forward_s.push_back(seconds_since(begin));
     }
     SAMEBITS_TRY_VOID(fill(run, outputs, &made));

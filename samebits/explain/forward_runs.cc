@@ -96,9 +96,9 @@ class Runs {
 
   VitOutputs forward(VitModel& model, std::uint64_t noise_seed) {
     const std::vector<float> drawn = noise(model, noise_seed);
-    return model.forward(
-        engine_,
-        {.images = images_, .batch = 1, .noise = drawn, .mask_ratio = model.config().mask_ratio});
+    return model.forward(engine_, {.images = {images_, 1, input_sizes_[2], input_sizes_[3]},
+                                   .noise = drawn,
+                                   .mask_ratio = model.config().mask_ratio});
   }
 
   Result<void> take_input(const VitConfig& config) {

@@ -30,21 +30,28 @@ class Head {
     part.product.reserve(rows * value_columns_);
   }
 
-  void run(const float* q, const float* k, const float* v, float* out) {
+  /// `dropout` is this head's part of the shape's.
+  void run(const float* q, const float* k, const float* v, const float* dropout, float* out) {
     pack_tiles_of_rows(k, shape_.tokens, shape_.width, shape_.stride, part_.keys.data());
     pack_tiles_of_columns(v, shape_.tokens, shape_.width, shape_.stride, part_.values.data());
     for (std::size_t first = 0; first < shape_.tokens; first += kernels_.block_rows) {
       const std::size_t rows = std::min(kernels_.block_rows, shape_.tokens - first);
-      run_block(q + first * shape_.stride, rows, out + first * shape_.out_stride);
+      const float* factors = dropout == nullptr ? nullptr : dropout + first * shape_.tokens;
+      run_block(q + first * shape_.stride, rows, factors, out + first * shape_.out_stride);
     }
   }
 
  private:
-  void run_block(const float* q, std::size_t rows, float* out) {
+  void run_block(const float* q, std::size_t rows, const float* dropout, float* out) {
     float* scores = part_.scores.data();
     multiply(q, shape_.stride, part_.keys.data(), rows, shape_.width, key_columns_, scores);
-    for (std::size_t r = 0; r < rows; ++r)
-      kernels_.scale_softmax(scores + r * key_columns_, shape_.scale, shape_.tokens);
+    for (std::size_t r = 0; r < rows; ++r) {
+      float* row = scores + r * key_columns_;
+      kernels_.scale_softmax(row, shape_.scale, shape_.tokens);
+      if (dropout == nullptr) continue;
+      const float* factors = dropout + r * shape_.tokens;
+      for (std::size_t i = 0; i < shape_.tokens; ++i) row[i] = row[i] * factors[i];
+    }
     float* product = part_.product.data();
     multiply(scores, key_columns_, part_.values.data(), rows, shape_.tokens, value_columns_,
              product);
@@ -60,7 +67,7 @@ class Head {
       for (std::size_t first = 0; first < depth; first += kPanel) {
         const std::size_t size = std::min(kPanel, depth - first);
         kernels_.multiply_panel(x + first, x_stride, tiles, rows, size, first > 0, out + column,
-                                columns);
+                                columns, tiles);
         tiles += size * kTileColumns;
       }
     }
@@ -85,7 +92,9 @@ void attention(const Engine& engine, const float* q, const float* k, const float
       const std::size_t token = item / shape.heads * shape.tokens;
       const std::size_t column = item % shape.heads * shape.width;
       const std::size_t at = token * shape.stride + column;
-      head.run(q + at, k + at, v + at, out + token * shape.out_stride + column);
+      const float* dropout =
+          shape.dropout == nullptr ? nullptr : shape.dropout + item * shape.tokens * shape.tokens;
+      head.run(q + at, k + at, v + at, dropout, out + token * shape.out_stride + column);
     }
   });
 }

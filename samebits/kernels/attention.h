@@ -18,6 +18,8 @@ struct AttentionShape {
   std::size_t stride = 0;
   std::size_t out_stride = 0;
   float scale = 1;  // of the scores
+  /// [images, heads, tokens, tokens]: multiplied onto the softmax; nullptr: nothing is (eval mode).
+  const float* dropout = nullptr;
 };
 
 /// Reused from call to call; grows as needed. One part for each thread.

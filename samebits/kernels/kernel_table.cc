@@ -15,7 +15,8 @@ extern const KernelTable kAvx512Kernels;
 namespace {
 
 void multiply_panel(const float* x, std::size_t x_stride, const float* tile, std::size_t rows,
-                    std::size_t depth, bool add, float* out, std::size_t stride) {
+                    std::size_t depth, bool add, float* out, std::size_t stride,
+                    [[maybe_unused]] const float* soon) {
   for (std::size_t r = 0; r < rows; ++r) {
     float t[kTileColumns] = {};
     for (std::size_t k = 0; k < depth; ++k) {
@@ -29,21 +30,25 @@ void multiply_panel(const float* x, std::size_t x_stride, const float* tile, std
   }
 }
 
-void add_bias(float* x, const float* bias, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) x[i] = x[i] + bias[i];
-}
-
-void add_bias_gelu(float* x, const float* bias, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) x[i] = reference::gelu(x[i] + bias[i]);
-}
-
-void add_bias_to(const float* x, const float* bias, std::size_t n, float* out) {
-  for (std::size_t i = 0; i < n; ++i) out[i] = out[i] + (x[i] + bias[i]);
-}
-
-void add_scaled_to(const float* x, const float* bias, const float* scale, std::size_t n,
-                   float* out) {
-  for (std::size_t i = 0; i < n; ++i) out[i] = out[i] + (x[i] + bias[i]) * scale[i];
+void finish_tile(Epilogue epilogue, const float* product, std::size_t product_stride,
+                 const float* bias, const float* scale, std::size_t rows, std::size_t columns,
+                 float* out, std::size_t stride) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t c = 0; c < columns; ++c) {
+      const float sum = product[r * product_stride + c] + bias[c];
+      float& at = out[r * stride + c];
+      switch (epilogue) {
+        case Epilogue::bias: at = sum; break;
+        case Epilogue::gelu: at = reference::gelu(sum); break;
+        case Epilogue::gelu_tanh: at = reference::gelu_tanh(sum); break;
+        case Epilogue::quick_gelu: at = reference::quick_gelu(sum); break;
+        case Epilogue::silu: at = reference::silu(sum); break;
+        case Epilogue::relu: at = reference::relu(sum); break;
+        case Epilogue::residual: at = at + sum; break;
+        case Epilogue::scaled: at = at + sum * scale[c]; break;
+      }
+    }
+  }
 }
 
 void silu_gate(float* x, const float* up, std::size_t n) {
@@ -68,18 +73,20 @@ void erf_row(float* x, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) x[i] = reference::erf(x[i]);
 }
 
+void tanh_row(float* x, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = reference::tanh(x[i]);
+}
+
 constexpr KernelTable kScalarKernels = {.isa = Isa::scalar,
                                         .block_rows = 4,
                                         .multiply_panel = multiply_panel,
-                                        .add_bias = add_bias,
-                                        .add_bias_gelu = add_bias_gelu,
-                                        .add_bias_to = add_bias_to,
-                                        .add_scaled_to = add_scaled_to,
+                                        .finish_tile = finish_tile,
                                         .silu_gate = silu_gate,
                                         .layer_norm_row = layer_norm_row,
                                         .scale_softmax = scale_softmax,
                                         .exp = exp_row,
-                                        .erf = erf_row};
+                                        .erf = erf_row,
+                                        .tanh = tanh_row};
 
 bool machine_has(Isa isa) {
 #if defined(__x86_64__)

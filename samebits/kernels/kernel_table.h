@@ -12,6 +12,20 @@ const char* isa_name(Isa isa);  // "avx512"
 
 /// Columns that a packed matrix keeps side by side, whatever the instruction set.
 inline constexpr std::size_t kTileColumns = 32;
+/// A product fetches half a row of another tile with every kFetchEvery steps of k.
+inline constexpr std::size_t kFetchEvery = 8;
+
+/// What a layer makes of its product x; the functions are those of reference.h.
+enum class Epilogue : std::uint8_t {
+  bias,       // out = x + bias
+  gelu,       // out = gelu(x + bias)
+  gelu_tanh,  // and so on
+  quick_gelu,
+  silu,
+  relu,
+  residual,  // out = out + (x + bias)
+  scaled,    // out = out + (x + bias) * scale
+};
 
 struct KernelTable {
   Isa isa;
@@ -19,21 +33,24 @@ struct KernelTable {
   std::size_t block_rows;
   /// One panel of one tile: for r < rows and c < kTileColumns,
   /// t = dot of x[r * x_stride + k] and tile[k * kTileColumns + c] over k < depth <= kPanel;
-  /// out[r * stride + c] = t, or, where `add`, out + t.
+  /// out[r * stride + c] = t, or, where `add`, out + t. Meanwhile it asks for the cache lines of
+  /// depth / kFetchEvery half rows of a tile from `soon` on.
   void (*multiply_panel)(const float* x, std::size_t x_stride, const float* tile, std::size_t rows,
-                         std::size_t depth, bool add, float* out, std::size_t stride);
-  void (*add_bias)(float* x, const float* bias, std::size_t n);          // x = x + bias
-  void (*add_bias_gelu)(float* x, const float* bias, std::size_t n);     // x = gelu(x + bias)
-  void (*add_bias_to)(const float* x, const float* bias, std::size_t n,  // out = out + (x + bias)
-                      float* out);
-  void (*add_scaled_to)(const float* x, const float* bias, const float* scale, std::size_t n,
-                        float* out);                            // out = out + (x + bias) * scale
+                         std::size_t depth, bool add, float* out, std::size_t stride,
+                         const float* soon);
+  /// What a layer does with its product: out = finish(product + bias), as `epilogue` says, for
+  /// `rows` rows and `columns` <= kTileColumns columns. `product` may be `out` where columns is
+  /// kTileColumns; its rows have kTileColumns elements. `scale` is read by Epilogue::scaled alone.
+  void (*finish_tile)(Epilogue epilogue, const float* product, std::size_t product_stride,
+                      const float* bias, const float* scale, std::size_t rows, std::size_t columns,
+                      float* out, std::size_t stride);
   void (*silu_gate)(float* x, const float* up, std::size_t n);  // x = silu(x) * up
   void (*layer_norm_row)(const float* x, const float* gamma, const float* beta, float eps,
                          std::size_t n, float* out);
   void (*scale_softmax)(float* x, float scale, std::size_t n);  // softmax(x * scale)
   void (*exp)(float* x, std::size_t n);
   void (*erf)(float* x, std::size_t n);
+  void (*tanh)(float* x, std::size_t n);
 };
 
 /// The kernels of `isa`, or nullptr where this machine or this build has none.

@@ -28,16 +28,6 @@ class Blocks {
   std::size_t rows_, count_;
 };
 
-void finish_row(const KernelTable& kernels, Epilogue epilogue, const float* product,
-                const float* bias, const float* scale, std::size_t n, float* out) {
-  switch (epilogue) {
-    case Epilogue::scaled: return kernels.add_scaled_to(product, bias, scale, n, out);
-    case Epilogue::bias: return kernels.add_bias(out, bias, n);
-    case Epilogue::gelu: return kernels.add_bias_gelu(out, bias, n);
-    case Epilogue::residual: return kernels.add_bias_to(product, bias, n, out);
-  }
-}
-
 /// One call of linear().
 class Product {
  public:
@@ -57,16 +47,21 @@ class Product {
 
   const Blocks& blocks() const { return blocks_; }
 
-  /// Blocks [first, last) of rows times the tiles [first_tile, last_tile).
+  /// Blocks [first, last) of rows times the tiles [first_tile, last_tile). While the blocks meet
+  /// one tile, the next one is fetched, a share of it with each block: weights come from far away.
   void multiply(std::size_t first, std::size_t last, std::size_t first_tile,
                 std::size_t last_tile) const {
     for (std::size_t tile = first_tile; tile < last_tile; ++tile) {
-      for (std::size_t block = first; block < last; ++block) multiply_block(block, tile);
+      const float* next = w_.tile(std::min(tile + 1, last_tile - 1));
+      for (std::size_t block = first; block < last; ++block) {
+        const std::size_t share = w_.depth() * (block - first) / (last - first);
+        multiply_block(block, tile, next + share * kTileColumns);
+      }
     }
   }
 
  private:
-  void multiply_block(std::size_t block, std::size_t tile) const {
+  void multiply_block(std::size_t block, std::size_t tile, const float* soon) const {
     const std::size_t rows = blocks_.size(block);
     const std::size_t column = tile * kTileColumns;
     const std::size_t columns = std::min(kTileColumns, w_.columns() - column);
@@ -82,16 +77,12 @@ class Product {
     for (std::size_t first = 0; first < w_.depth(); first += kPanel) {
       const std::size_t depth = std::min(kPanel, w_.depth() - first);
       kernels_.multiply_panel(panel + first, x_stride_, weights, rows, depth, first > 0, product,
-                              stride);
+                              stride, soon + first / kFetchEvery * (kTileColumns / 2));
       weights += depth * kTileColumns;
     }
-    for (std::size_t r = 0; r < rows; ++r) {
-      float* row = target + r * out_stride_;
-      const float* from = product + r * stride;
-      if (apart && !adds) std::memcpy(row, from, columns * sizeof(float));
-      finish_row(kernels_, epilogue_, from, bias_ + column,
-                 scale_ == nullptr ? nullptr : scale_ + column, columns, row);
-    }
+    kernels_.finish_tile(epilogue_, product, stride, bias_ + column,
+                         scale_ == nullptr ? nullptr : scale_ + column, rows, columns, target,
+                         out_stride_);
   }
 
   static constexpr std::size_t kMostRows = 16;

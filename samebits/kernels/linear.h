@@ -53,15 +53,15 @@ class PackedMatrix {
   AlignedFloats values_;
 };
 
-enum class Epilogue : unsigned char {
-  bias,      // out = x w' + bias
-  gelu,      // out = gelu(x w' + bias)
-  residual,  // out = out + (x w' + bias)
-  scaled,    // out = out + (x w' + bias) * scale
-};
+/// The stride for rows of `width` floats of which linear() reads or writes many at once: rows whose
+/// distance is a multiple of 4096 bytes would all need the same few lines of the first-level cache.
+constexpr std::size_t row_stride(std::size_t width) {
+  return width % 1024 == 0 ? width + 256 : width;
+}
 
 /// x is [rows, w.depth()] with `x_stride` elements from row to row, out is [rows, w.columns()] with
-/// `out_stride`; `bias` has w.columns() elements, and so has `scale`, which Epilogue::scaled needs.
+/// `out_stride`: x w' finished as `epilogue` says. `bias` has w.columns() elements, and so has
+/// `scale`, which Epilogue::scaled needs.
 void linear(const Engine& engine, const float* x, std::size_t x_stride, std::size_t rows,
             const PackedMatrix& w, const float* bias, Epilogue epilogue, float* out,
             std::size_t out_stride, const float* scale = nullptr);

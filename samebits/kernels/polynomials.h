@@ -35,6 +35,9 @@ inline constexpr std::array<float, 6> kTanhSmall = {-0x1.43e84ep-29F, -0x1.55553
                                                     0x1.1108a8p-3F,   -0x1.b87fbcp-5F,
                                                     0x1.5430cap-6F,   -0x1.804070p-8F};
 
+inline constexpr float kGeluCubic = 0.044715F;
+inline constexpr float kSqrt2OverPi = 0x1.988454p-1F;
+inline constexpr float kQuickGelu = 1.702F;
 inline constexpr float kInverseSqrt2 = 0x1.6a09e6p-1F;
 
 }  // namespace samebits

@@ -94,6 +94,13 @@ float tanh(float x) {
 
 float gelu(float x) { return 0.5F * x * (1 + erf(x * kInverseSqrt2)); }
 
+float gelu_tanh(float x) {
+  const float inner = kSqrt2OverPi * std::fma(kGeluCubic, x * x * x, x);
+  return 0.5F * x * (1 + tanh(inner));
+}
+
+float quick_gelu(float x) { return x / (1 + exp(-(kQuickGelu * x))); }
+
 float silu(float x) { return x / (1 + exp(-x)); }
 
 float relu(float x) { return x > 0 || std::isnan(x) ? x : 0; }

@@ -35,8 +35,11 @@ float erf(float x);
 float tanh(float x);
 
 float gelu(float x);  // 0.5 x (1 + erf(x / sqrt 2)), as torch's gelu(approximate='none')
-float silu(float x);  // x / (1 + exp(-x))
-float relu(float x);  // x where x > 0 or x is NaN, else 0
+/// 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), as torch's gelu(approximate='tanh').
+float gelu_tanh(float x);
+float quick_gelu(float x);  // x / (1 + exp(-1.702 x))
+float silu(float x);        // x / (1 + exp(-x))
+float relu(float x);        // x where x > 0 or x is NaN, else 0
 
 /// out[r, m] = dot(x[r, :], w[m, :]) + bias[m]; bias may be nullptr. x is [rows, k], w is [m, k],
 /// out is [rows, m], all row-major.

@@ -30,25 +30,36 @@ static_assert(kLanes <= 16 && 16 % kLanes == 0, "sums have sixteen partials");
 // into registers.
 template <std::size_t kRows>
 void multiply_block(const float* x, std::size_t x_stride, const float* tile, std::size_t depth,
-                    bool add, float* out, std::size_t stride) {
+                    bool add, float* out, std::size_t stride, const float* soon) {
   constexpr std::size_t kPointers = (kRows + 2) / 3;
   const float* rows[kPointers];
   for (std::size_t p = 0; p < kPointers; ++p) rows[p] = x + 3 * p * x_stride;
   V t[kRows][kVectors];
+#pragma GCC unroll 16
   for (std::size_t r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
     for (std::size_t v = 0; v < kVectors; ++v) t[r][v] = hn::Zero(kD);
   }
   for (std::size_t k = 0; k < depth; ++k) {
     V w[kVectors];
+#pragma GCC unroll 16
     for (std::size_t v = 0; v < kVectors; ++v)
       w[v] = hn::LoadU(kD, tile + k * kTileColumns + v * kLanes);
+#pragma GCC unroll 16
     for (std::size_t r = 0; r < kRows; ++r) {
       const V each = hn::Set(kD, rows[r / 3][r % 3 * x_stride]);
+#pragma GCC unroll 16
       for (std::size_t v = 0; v < kVectors; ++v) t[r][v] = hn::MulAdd(each, w[v], t[r][v]);
     }
     for (std::size_t p = 0; p < kPointers; ++p) ++rows[p];
+    if (k % kFetchEvery == 0) {
+      __builtin_prefetch(soon, 0, 2);
+      soon += kTileColumns / 2;
+    }
   }
+#pragma GCC unroll 16
   for (std::size_t r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
     for (std::size_t v = 0; v < kVectors; ++v) {
       float* at = out + r * stride + v * kLanes;
       hn::StoreU(add ? hn::Add(hn::LoadU(kD, at), t[r][v]) : t[r][v], kD, at);
@@ -58,16 +69,18 @@ void multiply_block(const float* x, std::size_t x_stride, const float* tile, std
 
 template <std::size_t kRows>
 void multiply_rows(const float* x, std::size_t x_stride, const float* tile, std::size_t rows,
-                   std::size_t depth, bool add, float* out, std::size_t stride) {
+                   std::size_t depth, bool add, float* out, std::size_t stride, const float* soon) {
   if constexpr (kRows > 0) {
-    if (rows == kRows) return multiply_block<kRows>(x, x_stride, tile, depth, add, out, stride);
-    multiply_rows<kRows - 1>(x, x_stride, tile, rows, depth, add, out, stride);
+    if (rows == kRows)
+      return multiply_block<kRows>(x, x_stride, tile, depth, add, out, stride, soon);
+    multiply_rows<kRows - 1>(x, x_stride, tile, rows, depth, add, out, stride, soon);
   }
 }
 
 void multiply_panel(const float* x, std::size_t x_stride, const float* tile, std::size_t rows,
-                    std::size_t depth, bool add, float* out, std::size_t stride) {
-  multiply_rows<SAMEBITS_BLOCK_ROWS>(x, x_stride, tile, rows, depth, add, out, stride);
+                    std::size_t depth, bool add, float* out, std::size_t stride,
+                    const float* soon) {
+  multiply_rows<SAMEBITS_BLOCK_ROWS>(x, x_stride, tile, rows, depth, add, out, stride, soon);
 }
 
 // ---- elementary functions
@@ -83,36 +96,81 @@ HWY_INLINE V power_of_two(hn::Vec<I> n) {
   return hn::BitCast(kD, hn::ShiftLeft<23>(hn::Add(n, hn::Set(kI, 127))));
 }
 
-HWY_INLINE V exp_of(V x) {
+// exp(x) = power * 2^n
+struct Split {
+  V power;
+  hn::Vec<I> n;
+};
+
+HWY_INLINE Split split_exp(V x) {
   const V round = hn::Set(kD, kRound);
   const V shifted = hn::MulAdd(x, hn::Set(kD, kLog2E), round);
-  const auto n = hn::Sub(hn::BitCast(kI, shifted), hn::BitCast(kI, round));
   const V whole = hn::Sub(shifted, round);
   V r = hn::MulAdd(whole, hn::Set(kD, -kLn2High), x);
   r = hn::MulAdd(whole, hn::Set(kD, -kLn2Low), r);
   const V power = hn::Add(hn::MulAdd(hn::Mul(r, r), polynomial(kExp, r), r), hn::Set(kD, 1.0F));
-  const auto half = hn::ShiftRight<1>(n);
-  V result = hn::Mul(hn::Mul(power, power_of_two(half)), power_of_two(hn::Sub(n, half)));
-  result =
-      hn::IfThenElse(hn::Gt(x, hn::Set(kD, kExpHighest)), hn::Set(kD, __builtin_inff()), result);
-  result = hn::IfThenElse(hn::Lt(x, hn::Set(kD, kExpLowest)), hn::Zero(kD), result);
-  return hn::IfThenElse(hn::IsNaN(x), x, result);
+  return {power, hn::Sub(hn::BitCast(kI, shifted), hn::BitCast(kI, round))};
 }
 
+// exp(x) where its result is a normal number.
+HWY_INLINE V exp_normal(V x) {
+  const Split e = split_exp(x);
+  return hn::Mul(e.power, power_of_two(e.n));
+}
+
+// exp(x) for x <= kExpHighest, and NaN.
+HWY_INLINE V exp_finite(V x) {
+  const Split e = split_exp(x);
+  const auto half = hn::ShiftRight<1>(e.n);
+  const V result = hn::Mul(hn::Mul(e.power, power_of_two(half)), power_of_two(hn::Sub(e.n, half)));
+  return hn::IfThenElse(hn::Lt(x, hn::Set(kD, kExpLowest)), hn::Zero(kD), result);
+}
+
+HWY_INLINE V exp_of(V x) {
+  const V infinite = hn::Set(kD, __builtin_inff());
+  return hn::IfThenElse(hn::Gt(x, hn::Set(kD, kExpHighest)), infinite, exp_finite(x));
+}
+
+// A NaN is never greater: it goes through the polynomial.
 HWY_INLINE V erf_of(V x) {
   const V size = hn::Abs(x);
   const V small = hn::MulAdd(x, polynomial(kErfSmall, hn::Mul(x, x)), x);
-  const V one = hn::Set(kD, kErfOne);
-  const V at = hn::IfThenElse(hn::Lt(size, one), size, one);
-  const V tail = hn::Sub(hn::Set(kD, 1.0F), exp_of(polynomial(kErfLarge, at)));
-  const V result =
-      hn::IfThenElse(hn::Lt(size, hn::Set(kD, kErfSplit)), small, hn::CopySign(tail, x));
-  return hn::IfThenElse(hn::IsNaN(x), x, result);
+  const V at = hn::Min(size, hn::Set(kD, kErfOne));
+  const V tail = hn::Sub(hn::Set(kD, 1.0F), exp_normal(polynomial(kErfLarge, at)));
+  return hn::IfThenElse(hn::Ge(size, hn::Set(kD, kErfSplit)), hn::CopySign(tail, x), small);
+}
+
+HWY_INLINE V tanh_of(V x) {
+  const V size = hn::Abs(x);
+  const V one = hn::Set(kD, 1.0F);
+  const V small = hn::CopySign(hn::MulAdd(x, polynomial(kTanhSmall, hn::Mul(x, x)), x), x);
+  const V at = hn::Min(size, hn::Set(kD, kTanhOne));
+  const V power = exp_normal(hn::Add(at, at));
+  V tail = hn::Sub(one, hn::Div(hn::Set(kD, 2.0F), hn::Add(power, one)));
+  tail = hn::IfThenElse(hn::Ge(size, hn::Set(kD, kTanhOne)), one, tail);
+  return hn::IfThenElse(hn::Ge(size, hn::Set(kD, kTanhSplit)), hn::CopySign(tail, x), small);
 }
 
 HWY_INLINE V gelu_of(V x) {
   const V factor = hn::Add(hn::Set(kD, 1.0F), erf_of(hn::Mul(x, hn::Set(kD, kInverseSqrt2))));
   return hn::Mul(hn::Mul(hn::Set(kD, 0.5F), x), factor);
+}
+
+HWY_INLINE V gelu_tanh_of(V x) {
+  const V cubic = hn::MulAdd(hn::Set(kD, kGeluCubic), hn::Mul(hn::Mul(x, x), x), x);
+  const V factor = hn::Add(hn::Set(kD, 1.0F), tanh_of(hn::Mul(hn::Set(kD, kSqrt2OverPi), cubic)));
+  return hn::Mul(hn::Mul(hn::Set(kD, 0.5F), x), factor);
+}
+
+HWY_INLINE V silu_of(V x) { return hn::Div(x, hn::Add(hn::Set(kD, 1.0F), exp_of(hn::Neg(x)))); }
+
+HWY_INLINE V quick_gelu_of(V x) {
+  const V power = exp_of(hn::Neg(hn::Mul(hn::Set(kD, kQuickGelu), x)));
+  return hn::Div(x, hn::Add(hn::Set(kD, 1.0F), power));
+}
+
+HWY_INLINE V relu_of(V x) {
+  return hn::IfThenElse(hn::Or(hn::Gt(x, hn::Zero(kD)), hn::IsNaN(x)), x, hn::Zero(kD));
 }
 
 // ---- rows
@@ -137,34 +195,72 @@ HWY_INLINE V load_part(const float* x, std::size_t i, std::size_t n) {
   return hn::Load(kD, rest);
 }
 
-void add_bias(float* x, const float* bias, std::size_t n) {
-  map_row(x, n, [&](V v, std::size_t i) { return hn::Add(v, load_part(bias, i, n)); });
+// Elements [i, i + kLanes) of a row of n as far as they are in it.
+HWY_INLINE void store_part(V v, std::size_t i, std::size_t n, float* x) {
+  if (i + kLanes <= n) return hn::StoreU(v, kD, x + i);
+  HWY_ALIGN float rest[kLanes];
+  hn::Store(v, kD, rest);
+  for (std::size_t j = i; j < n; ++j) x[j] = rest[j - i];
 }
 
-void add_bias_gelu(float* x, const float* bias, std::size_t n) {
-  map_row(x, n, [&](V v, std::size_t i) { return gelu_of(hn::Add(v, load_part(bias, i, n))); });
+// out = f(product + bias, out, column), column by column of every row.
+template <class Function>
+HWY_INLINE void finish_rows(const float* product, std::size_t product_stride, const float* bias,
+                            std::size_t rows, std::size_t columns, float* out, std::size_t stride,
+                            Function f) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    const float* from = product + r * product_stride;
+    float* to = out + r * stride;
+    for (std::size_t i = 0; i < columns; i += kLanes) {
+      const V sum = hn::Add(hn::LoadU(kD, from + i), load_part(bias, i, columns));
+      store_part(f(sum, to, i), i, columns, to);
+    }
+  }
 }
 
-void add_bias_to(const float* x, const float* bias, std::size_t n, float* out) {
-  map_row(out, n, [&](V v, std::size_t i) {
-    return hn::Add(v, hn::Add(load_part(x, i, n), load_part(bias, i, n)));
-  });
+// `columns` is a constant where a tile is whole, which is the usual case.
+HWY_INLINE void finish_columns(Epilogue epilogue, const float* product, std::size_t product_stride,
+                               const float* bias, const float* scale, std::size_t rows,
+                               std::size_t columns, float* out, std::size_t stride) {
+  const auto finish = [&](auto f) {
+    finish_rows(product, product_stride, bias, rows, columns, out, stride, f);
+  };
+  const auto map = [&](auto f) {
+    finish([f](V sum, const float*, std::size_t) { return f(sum); });
+  };
+  switch (epilogue) {
+    case Epilogue::bias: return map([](V sum) { return sum; });
+    case Epilogue::gelu: return map([](V sum) { return gelu_of(sum); });
+    case Epilogue::gelu_tanh: return map([](V sum) { return gelu_tanh_of(sum); });
+    case Epilogue::quick_gelu: return map([](V sum) { return quick_gelu_of(sum); });
+    case Epilogue::silu: return map([](V sum) { return silu_of(sum); });
+    case Epilogue::relu: return map([](V sum) { return relu_of(sum); });
+    case Epilogue::residual:
+      return finish([&](V sum, const float* before, std::size_t i) {
+        return hn::Add(load_part(before, i, columns), sum);
+      });
+    case Epilogue::scaled:
+      return finish([&](V sum, const float* before, std::size_t i) {
+        return hn::Add(load_part(before, i, columns), hn::Mul(sum, load_part(scale, i, columns)));
+      });
+  }
 }
 
-void add_scaled_to(const float* x, const float* bias, const float* scale, std::size_t n,
-                   float* out) {
-  map_row(out, n, [&](V v, std::size_t i) {
-    const V product = hn::Add(load_part(x, i, n), load_part(bias, i, n));
-    return hn::Add(v, hn::Mul(product, load_part(scale, i, n)));
-  });
+void finish_tile(Epilogue epilogue, const float* product, std::size_t product_stride,
+                 const float* bias, const float* scale, std::size_t rows, std::size_t columns,
+                 float* out, std::size_t stride) {
+  if (columns == kTileColumns)
+    return finish_columns(epilogue, product, product_stride, bias, scale, rows, kTileColumns, out,
+                          stride);
+  finish_columns(epilogue, product, product_stride, bias, scale, rows, columns, out, stride);
 }
 
 void silu_gate(float* x, const float* up, std::size_t n) {
-  const V one = hn::Set(kD, 1.0F);
-  map_row(x, n, [&](V v, std::size_t i) {
-    const V silu = hn::Div(v, hn::Add(one, exp_of(hn::Neg(v))));
-    return hn::Mul(silu, load_part(up, i, n));
-  });
+  map_row(x, n, [&](V v, std::size_t i) { return hn::Mul(silu_of(v), load_part(up, i, n)); });
+}
+
+void tanh_row(float* x, std::size_t n) {
+  map_row(x, n, [](V v, std::size_t) { return tanh_of(v); });
 }
 
 void exp_row(float* x, std::size_t n) {
@@ -221,13 +317,7 @@ void layer_norm_row(const float* x, const float* gamma, const float* beta, float
   for (std::size_t i = 0; i < n; i += kLanes) {
     const V d = hn::Sub(load_part(x, i, n), m);
     const V y = hn::MulAdd(hn::Mul(d, factor), load_part(gamma, i, n), load_part(beta, i, n));
-    if (i + kLanes <= n) {
-      hn::StoreU(y, kD, out + i);
-      continue;
-    }
-    HWY_ALIGN float rest[kLanes];
-    hn::Store(y, kD, rest);
-    for (std::size_t j = i; j < n; ++j) out[j] = rest[j - i];
+    store_part(y, i, n, out);
   }
 }
 
@@ -264,17 +354,15 @@ float exponentials(float* x, V most, std::size_t n) {
   for (; i + 16 <= n; i += 16) {
     for (std::size_t v = 0; v < kPartialVectors; ++v) {
       float* at = x + i + v * kLanes;
-      const V e = exp_of(hn::Sub(hn::LoadU(kD, at), most));
+      const V e = exp_finite(hn::Sub(hn::LoadU(kD, at), most));
       hn::StoreU(e, kD, at);
       partials[v] = hn::Add(partials[v], e);
     }
   }
   for (std::size_t v = 0; i < n; i += kLanes, ++v) {
     const std::size_t count = n - i < kLanes ? n - i : kLanes;
-    const V e = exp_of(hn::Sub(load_part(x, i, n), most));
-    HWY_ALIGN float rest[kLanes];
-    hn::Store(e, kD, rest);
-    for (std::size_t j = 0; j < count; ++j) x[i + j] = rest[j];
+    const V e = exp_finite(hn::Sub(load_part(x, i, n), most));
+    store_part(e, i, n, x);
     partials[v] = hn::IfThenElse(hn::FirstN(kD, count), hn::Add(partials[v], e), partials[v]);
   }
   return tree(partials);
@@ -290,15 +378,13 @@ void scale_softmax(float* x, float scale, std::size_t n) {
 constexpr KernelTable kTable = {.isa = SAMEBITS_ISA,
                                 .block_rows = SAMEBITS_BLOCK_ROWS,
                                 .multiply_panel = multiply_panel,
-                                .add_bias = add_bias,
-                                .add_bias_gelu = add_bias_gelu,
-                                .add_bias_to = add_bias_to,
-                                .add_scaled_to = add_scaled_to,
+                                .finish_tile = finish_tile,
                                 .silu_gate = silu_gate,
                                 .layer_norm_row = layer_norm_row,
                                 .scale_softmax = scale_softmax,
                                 .exp = exp_row,
-                                .erf = erf_row};
+                                .erf = erf_row,
+                                .tanh = tanh_row};
 
 }  // namespace
 }  // namespace samebits

@@ -63,7 +63,7 @@ TEST(OpenVit, AFieldThatDoesNotFitIsNamed) {
   EXPECT_THAT(changed("num_attention_heads", 5), HasSubstr("num_attention_heads"));
   EXPECT_THAT(changed("num_attention_heads", 0), HasSubstr("num_attention_heads"));
   EXPECT_THAT(changed("layer_norm_eps", "small"), HasSubstr("layer_norm_eps"));
-  EXPECT_THAT(changed("hidden_act", "relu"), HasSubstr("activation"));
+  EXPECT_THAT(changed("hidden_act", "mish"), HasSubstr("activation"));
   EXPECT_THAT(changed("image_size", 64), HasSubstr("image_size"));
   EXPECT_THAT(changed("image_size", -1), HasSubstr("image_size"));
 }
@@ -86,9 +86,21 @@ TEST(PrepareRun, DrawsWhatIsNotGivenAndSaysSo) {
 }
 
 TEST(PrepareRun, AnInputOfAnotherShapeIsAnError) {
-  const auto run = prepare_run({.model = example("hf"), .randn = {1, 3, 32, 33}});
+  const auto run = prepare_run({.model = example("hf"), .randn = {1, 3, 32, 4}});
   ASSERT_FALSE(run);
   EXPECT_EQ(run.error().expected, "[batch, 3, 32, 32]");
+  EXPECT_THAT(run.error().what, HasSubstr("smaller than a patch"));
+  EXPECT_FALSE(prepare_run({.model = example("hf"), .randn = {1, 4, 32, 32}}));
+  EXPECT_FALSE(prepare_run({.model = example("hf"), .randn = {1, 3, 1U << 20, 1U << 20}}));
+}
+
+TEST(PrepareRun, ImagesOfAnotherSizeHaveResampledPositionsAndThatIsSaid) {
+  auto run = prepare_run({.model = example("hf"), .randn = {2, 3, 48, 40}});
+  ASSERT_TRUE(run) << to_string(run.error());
+  EXPECT_THAT(run->assumed, testing::Contains(HasSubstr("resampled from 4x4 to 6x5 patches")));
+  ThreadPool pool(1);
+  const VitOutputs outputs = run->forward({best_kernels(), pool});
+  EXPECT_EQ(outputs.at("mask").shape, (std::vector<std::size_t>{2, 30}));
 }
 
 TEST(PrepareRun, AMaskRatioOfOneIsAnError) {
@@ -101,12 +113,16 @@ TEST(VitModel, AForwardPassIsTracedInItsOrder) {
   ASSERT_TRUE(run);
   ThreadPool pool(1);
   std::vector<std::string> points;
-  run->model.forward({best_kernels(), pool}, run->input(),
-                     [&](std::string_view name, std::span<const float>,
-                         const std::vector<std::size_t>&) { points.emplace_back(name); });
-  EXPECT_THAT(points, testing::ElementsAre("vit.embeddings", "vit.layers.0", "vit.layers.1",
-                                           "vit.layernorm", "decoder.decoder_layers.0",
-                                           "decoder.decoder_layers.1"));
+  run->forward({best_kernels(), pool},
+               [&](std::string_view name, std::span<const float>, const std::vector<std::size_t>&) {
+                 points.emplace_back(name);
+               });
+  ASSERT_EQ(points.size(), 1 + 5 * 2 + 1 + 1 + 5 * 2 + 2);
+  points.resize(7);
+  EXPECT_THAT(points, testing::ElementsAre("vit.embeddings", "vit.layers.0.layernorm_before",
+                                           "vit.layers.0.attention", "vit.layers.0.layernorm_after",
+                                           "vit.layers.0.mlp", "vit.layers.0",
+                                           "vit.layers.1.layernorm_before"));
 }
 
 }  // namespace

@@ -71,16 +71,11 @@ class Preparation {
     } else {
       sizes = request_.randn.empty() ? Sizes{1, image[0], image[1], image[2]} : request_.randn;
     }
-    const bool fits = sizes.size() == 4 && sizes[0] > 0 &&
-                      std::equal(image.begin(), image.end(), sizes.begin() + 1) &&
-                      sizes[0] <= kMostValues / (image[0] * image[1] * image[2]);
-    if (!fits) {
-      return fail({.code = ErrorCode::inconsistent,
-                   .what = "the input has another shape than the model takes",
-                   .expected = fmt::format("[batch, {}]", fmt::join(image, ", ")),
-                   .found = sizes_text(sizes)});
-    }
+    SAMEBITS_TRY_VOID(check_sizes(sizes));
     run_.batch = sizes[0];
+    run_.height = sizes[2];
+    run_.width = sizes[3];
+    note_resampling();
     if (!request_.input_path.empty()) return {};
     run_.images.resize(sizes[0] * sizes[1] * sizes[2] * sizes[3]);
     CpuGenerator generator(request_.seed);
@@ -94,7 +89,8 @@ class Preparation {
   Result<void> noise() {
     if (!run_.model.config().masked) return {};
     SAMEBITS_TRY_VOID(ratio());
-    const Sizes wanted = {run_.batch, run_.model.config().patches()};
+    const Sizes wanted = {run_.batch,
+                          patch_grid(run_.model.config(), run_.height, run_.width).cells()};
     if (request_.noise_path.empty()) {
       run_.noise.resize(wanted[0] * wanted[1]);
       CpuGenerator generator(request_.noise_seed);
@@ -124,6 +120,34 @@ class Preparation {
   }
 
  private:
+  Result<void> check_sizes(const Sizes& sizes) const {
+    const VitConfig& config = run_.model.config();
+    const bool fits =
+        sizes.size() == 4 && sizes[0] > 0 && sizes[1] == config.channels &&
+        std::max(sizes[2], sizes[3]) < 65536 &&
+        sizes[0] <= kMostValues / std::max<std::size_t>(1, sizes[1] * sizes[2] * sizes[3]);
+    const char* reason = fits ? run_.model.cannot_take(sizes[2], sizes[3]) : "";
+    if (reason == nullptr) return {};
+    return fail({.code = ErrorCode::inconsistent,
+                 .what = std::string("the input has another shape than the model takes") +
+                         (*reason == 0 ? "" : ": ") + reason,
+                 .expected = fmt::format("[batch, {}, {}, {}]", config.channels,
+                                         config.image_height, config.image_width),
+                 .found = sizes_text(sizes)});
+  }
+
+  void note_resampling() {
+    const VitConfig& config = run_.model.config();
+    if (run_.height == config.image_height && run_.width == config.image_width) return;
+    const Grid own = patch_grid(config, config.image_height, config.image_width);
+    const Grid grid = patch_grid(config, run_.height, run_.width);
+    run_.assumed.push_back(fmt::format("positions: resampled from {}x{} to {}x{} patches, {}",
+                                       own.height, own.width, grid.height, grid.width,
+                                       config.resampling == Resampling::bicubic
+                                           ? "bicubic, as interpolate_pos_encoding=True does"
+                                           : "bicubic with antialias, as timm does"));
+  }
+
   Result<void> ratio() {
     run_.mask_ratio = request_.mask_ratio.value_or(run_.model.config().mask_ratio);
     if (run_.mask_ratio >= 0 && run_.mask_ratio < 1) return {};
@@ -152,12 +176,30 @@ std::vector<std::string> labels_of(const Json& config) {
 
 }  // namespace
 
+VitOutputs PreparedRun::forward(const Engine& engine, const TracePoint& trace) {
+  std::optional<CpuGenerator> generator;
+  if (dropout_seed) generator.emplace(*dropout_seed);
+  return model.forward(engine,
+                       {.images = {images, batch, height, width},
+                        .noise = noise,
+                        .mask_ratio = mask_ratio,
+                        .training = generator ? &*generator : nullptr},
+                       trace);
+}
+
 Result<PreparedRun> prepare_run(const RunRequest& request) {
   SAMEBITS_TRY(const Checkpoint checkpoint, open_checkpoint(request.model, {.key = request.key}));
   if (!checkpoint.unread.empty()) return fail(checkpoint.unread[0]);
   SAMEBITS_TRY(const Json config, read_config(request, checkpoint));
   SAMEBITS_TRY(VitModel model, open_vit(checkpoint, config));
-  PreparedRun run{.model = std::move(model), .labels = labels_of(config)};
+  if (request.dropout_seed && model.config().no_training != nullptr) {
+    return fail({.code = ErrorCode::unsupported,
+                 .what = std::string("training mode is not covered for this model: ") +
+                         model.config().no_training,
+                 .file = request.model});
+  }
+  PreparedRun run{
+      .model = std::move(model), .labels = labels_of(config), .dropout_seed = request.dropout_seed};
   Preparation preparation(request, run);
   SAMEBITS_TRY_VOID(preparation.images());
   SAMEBITS_TRY_VOID(preparation.noise());

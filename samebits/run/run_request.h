@@ -20,6 +20,8 @@ struct RunRequest {
   std::string noise_path;  // safetensors with noise; "": rand(batch, patches) with noise_seed
   std::uint64_t noise_seed = 42;
   std::optional<double> mask_ratio;  // nothing: the config's
+  /// Training mode: dropout draws as after manual_seed(*dropout_seed). Nothing: eval mode.
+  std::optional<std::uint64_t> dropout_seed;
 };
 
 /// Everything that a forward pass needs, loaded and checked.
@@ -27,14 +29,14 @@ struct PreparedRun {
   VitModel model;
   std::vector<std::string> labels;  // of the classes, where the config has them
   std::vector<float> images, noise;
-  std::size_t batch = 0;
+  std::size_t batch = 0, height = 0, width = 0;
   double mask_ratio = 0;
   std::vector<std::string>
       assumed;  // what was not given: "input: torch.randn(1, 3, 224, 224), seed 42"
 
-  VitInput input() const {
-    return {.images = images, .batch = batch, .noise = noise, .mask_ratio = mask_ratio};
-  }
+  std::optional<std::uint64_t> dropout_seed;
+
+  VitOutputs forward(const Engine& engine, const TracePoint& trace = {});
 };
 
 /// Errors: those of open_checkpoint() and open_vit(); usage and inconsistent for an input or noise

@@ -14,6 +14,16 @@ constexpr std::array kOther = std::to_array<std::string_view>(
 constexpr model::Parts kOtherParts =
     model::kPoolNorm | model::kPreNorm | model::kQkNorm | model::kPreLogits | model::kLinearProbe;
 
+// transformers' names of the functions; gelu_new and gelu_pytorch_tanh compute the same.
+constexpr std::pair<const char*, Activation> kActivations[] = {
+    {"gelu", Activation::gelu},
+    {"gelu_new", Activation::gelu_tanh},
+    {"gelu_pytorch_tanh", Activation::gelu_tanh},
+    {"quick_gelu", Activation::quick_gelu},
+    {"silu", Activation::silu},
+    {"swish", Activation::silu},
+    {"relu", Activation::relu}};
+
 Error lacking(const std::string& field) {
   return {.code = ErrorCode::usage,
           .what = "the config does not say " + field + ", and the weights do not tell",
@@ -49,13 +59,26 @@ class Reader {
     return count;
   }
 
-  Result<void> check_activation() const {
+  Result<Activation> activation() const {
     if (!config_.contains("hidden_act")) return fail(lacking("hidden_act"));
-    if (config_["hidden_act"] == "gelu") return {};
+    for (const auto& [name, activation] : kActivations) {
+      if (config_["hidden_act"] == name) return activation;
+    }
     return fail({.code = ErrorCode::unsupported,
                  .what = "this activation is not covered",
-                 .expected = "gelu",
+                 .expected = "gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, silu, swish or relu",
                  .found = config_["hidden_act"].dump().substr(0, 60)});
+  }
+
+  /// 0 where there is none, as the classes of transformers have it.
+  Result<double> probability(const char* field) const {
+    if (!config_.contains(field)) return 0.0;
+    SAMEBITS_TRY(const double value, number(field));
+    if (value >= 0 && value < 1) return value;
+    return fail({.code = ErrorCode::malformed,
+                 .what = std::string("the config's field ") + field + " is no probability",
+                 .expected = "0 to below 1",
+                 .found = fmt::format("{}", value)});
   }
 
   bool flag(const char* field) const {
@@ -95,6 +118,40 @@ Result<void> read_image(const Reader& reader, const Json& config, const model::F
        .found = std::to_string(fields['X'])});
 }
 
+bool of_transformers(model::Library library) {
+  return library == model::Library::transformers4 || library == model::Library::transformers5;
+}
+
+bool is_dino(std::string_view name) { return name.starts_with("Dinov2"); }
+
+Result<void> read_training(const Reader& reader, std::string_view name, model::Library library,
+                           VitConfig* vit) {
+  SAMEBITS_TRY(vit->hidden_dropout, reader.probability("hidden_dropout_prob"));
+  SAMEBITS_TRY(vit->attention_dropout, reader.probability("attention_probs_dropout_prob"));
+  SAMEBITS_TRY(const double path, reader.probability("drop_path_rate"));
+  vit->embedding_dropout = !name.starts_with("ViTMAE");
+  if (!of_transformers(library)) {
+    vit->no_training = "only transformers' classes are covered in training mode";
+  } else if (is_dino(name) && (vit->hidden_dropout > 0 || path > 0)) {
+    vit->no_training = "DINOv2's dropout differs between versions of transformers";
+  }
+  return {};
+}
+
+Resampling resampling_of(model::Library library, std::string_view name) {
+  if (library == model::Library::timm) return Resampling::bicubic_antialias;
+  return of_transformers(library) && name != "MaskedAutoencoderViT" ? Resampling::bicubic
+                                                                    : Resampling::refused;
+}
+
+ModuleNames names_of(std::string_view name) {
+  if (name.starts_with("DeiT")) return {.model = "deit", .layers = "deit.layers."};
+  if (!is_dino(name)) return {};
+  const std::string model =
+      name.starts_with("Dinov2WithRegisters") ? "dinov2_with_registers" : "dinov2";
+  return {.model = model, .layers = model + ".encoder.layer.", .norm1 = "norm1", .norm2 = "norm2"};
+}
+
 }  // namespace
 
 Result<VitConfig> vit_config(const model::Recognition& found, const Json& config) {
@@ -116,11 +173,14 @@ Result<VitConfig> vit_config(const model::Recognition& found, const Json& config
   vit.distilled = (fields.parts & model::kDistillation) != 0;
   if ((fields.parts & model::kRegisters) != 0) vit.registers = size(fields['R']);
   vit.mean_of_patches = found.model_class->head == 2;
-  SAMEBITS_TRY_VOID(reader.check_activation());
+  SAMEBITS_TRY(vit.activation, reader.activation());
   SAMEBITS_TRY(vit.encoder.heads, reader.heads("num_attention_heads", vit.encoder.width));
   SAMEBITS_TRY(const double eps, reader.number("layer_norm_eps"));
   vit.eps = static_cast<float>(eps);
   SAMEBITS_TRY_VOID(read_image(reader, config, fields, &vit));
+  SAMEBITS_TRY_VOID(read_training(reader, name, found.library, &vit));
+  vit.resampling = resampling_of(found.library, name);
+  vit.names = names_of(name);
   vit.masked = name.starts_with("ViTMAE") || name == "MaskedAutoencoderViT";
   if (vit.masked) {
     SAMEBITS_TRY(vit.mask_ratio, reader.number("mask_ratio"));

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
+#include <cstdint>
+#include <string>
 
 #include "samebits/base/json.h"
 #include "samebits/model/recognize.h"
+#include "samebits/run/positions.h"
 
 namespace samebits {
 
@@ -16,16 +18,32 @@ struct VitStack {
   bool gated = false;  // SwiGLU of `mlp` pairs instead of gelu
 };
 
+enum class Activation : std::uint8_t { gelu, gelu_tanh, quick_gelu, silu, relu };
+
+/// Modules of the encoder as transformers 5 names them.
+struct ModuleNames {
+  std::string model = "vit";
+  std::string layers = "vit.layers.";
+  const char* norm1 = "layernorm_before";
+  const char* norm2 = "layernorm_after";
+};
+
 struct VitConfig {
   std::size_t image_height = 0, image_width = 0, patch_height = 0, patch_width = 0, channels = 0;
   VitStack encoder, decoder;  // the decoder of a masked autoencoder; no layers elsewhere
   float eps = 0;              // of every layer norm
-  bool masked = false;        // a masked autoencoder: it needs noise
-  double mask_ratio = 0;      // masked autoencoders only
+  Activation activation = Activation::gelu;
+  bool masked = false;    // a masked autoencoder: it needs noise
+  double mask_ratio = 0;  // masked autoencoders only
   bool norm_pix_loss = false;
   bool distilled = false;        // a distillation token behind the class token
   std::size_t registers = 0;     // tokens behind the class token that have no position
   bool mean_of_patches = false;  // the classifier sees the class token and the patches' mean
+  double hidden_dropout = 0, attention_dropout = 0;  // probabilities in training mode
+  bool embedding_dropout = false;                    // behind the embeddings too
+  const char* no_training = nullptr;                 // why training mode is not covered
+  Resampling resampling = Resampling::refused;
+  ModuleNames names;
 
   /// Tokens in front of the patches that have a position.
   std::size_t positioned() const { return distilled ? 2 : 1; }
@@ -37,8 +55,8 @@ struct VitConfig {
 };
 
 /// `found` as recognize() read the weights. Errors: usage where there is no config and the weights
-/// do not tell (the number of heads, eps), unsupported for an activation other than gelu and for a
-/// class that run does not know, malformed and inconsistent for fields that cannot be.
+/// do not tell (the number of heads, eps), unsupported for an activation or a class that run does
+/// not know, malformed and inconsistent for fields that cannot be.
 Result<VitConfig> vit_config(const model::Recognition& found, const Json& config);
 
 }  // namespace samebits

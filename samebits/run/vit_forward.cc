@@ -3,186 +3,191 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "samebits/kernels/layer_norm.h"
 #include "samebits/kernels/reference.h"
-#include "samebits/run/masking.h"
 
 namespace samebits {
 namespace {
 
 using Floats = std::vector<float>;
+using Sizes = std::vector<std::size_t>;
+
+// Tokens that one part of a batch has at least: enough rows for full speed.
+constexpr std::size_t kPartTokens = 1536;
 
 void add_to(const float* from, std::size_t count, float* into) {
   for (std::size_t i = 0; i < count; ++i) into[i] = into[i] + from[i];
 }
 
+/// Outputs of a batch that is run in parts.
+class Collected {
+ public:
+  explicit Collected(std::size_t batch) : batch_(batch) {}
+
+  /// Values of the next images; `rest` are the sizes behind the batch's.
+  void add(std::string_view name, const Sizes& rest, Floats values, bool is_index = false) {
+    const auto found = std::find_if(arrays_.begin(), arrays_.end(),
+                                    [&](const NamedArray& array) { return array.name == name; });
+    if (found != arrays_.end()) {
+      found->values.insert(found->values.end(), values.begin(), values.end());
+      return;
+    }
+    Sizes shape = {batch_};
+    shape.insert(shape.end(), rest.begin(), rest.end());
+    arrays_.push_back({std::string(name), std::move(shape), std::move(values), is_index});
+  }
+
+  std::vector<NamedArray> take() { return std::move(arrays_); }
+
+ private:
+  std::size_t batch_;
+  std::vector<NamedArray> arrays_;
+};
+
 }  // namespace
 
-/// One pass: buffers and steps.
-struct VitModel::Pass {
-  Pass(VitModel& owner, const Engine& on, const VitInput& given, const TracePoint& point)
-      : model(owner), engine(on), input(given), trace(point), config(owner.config_) {}
-
-  void note(std::string_view name, const Floats& values,
-            const std::vector<std::size_t>& shape) const {
-    if (trace) trace(name, values, shape);
+/// One pass over some images.
+class VitModel::Pass {
+ public:
+  Pass(VitModel& model, const Engine& engine, const VitInput& input, const TracePoint& trace)
+      : model_(model),
+        config_(model.config_),
+        weights_(model.weights_),
+        images_(input.images),
+        grid_(patch_grid(config_, images_.height, images_.width)),
+        step_{engine, config_, trace, input.training, model.work_, images_.count} {
+    if (config_.masked) {
+      for (std::size_t image = 0; image < images_.count; ++image)
+        maskings_.push_back(random_masking(
+            input.noise.subspan(image * grid_.cells(), grid_.cells()), input.mask_ratio));
+    }
+    const std::size_t kept = maskings_.empty() ? grid_.cells() : maskings_[0].kept.size();
+    tokens_ = front() + kept;
   }
+
+  const std::vector<Masking>& maskings() const { return maskings_; }
+
+  void run(Collected* outputs, Floats* errors) {
+    Floats hidden = encode();
+    if (weights_.classifier) classify(hidden, outputs);
+    if (weights_.pooler) pool(hidden, outputs);
+    if (weights_.decoder_pred) {
+      Floats logits = decode(hidden);
+      const Floats more = patch_errors(config_, images_, logits);
+      errors->insert(errors->end(), more.begin(), more.end());
+      outputs->add("logits", {grid_.cells(), config_.patch_values()}, std::move(logits));
+    }
+    outputs->add("last_hidden_state", {tokens_, config_.encoder.width}, std::move(hidden));
+  }
+
+ private:
+  std::size_t front() const { return config_.positioned() + config_.registers; }
 
   Floats apply(const LinearWeights& layer, const float* x, std::size_t stride, std::size_t rows) {
     Floats out(rows * layer.matrix.columns());
-    linear(engine, x, stride, rows, layer.matrix, layer.bias.data(), Epilogue::bias, out.data(),
-           layer.matrix.columns());
+    linear(step_.engine, x, stride, rows, layer.matrix, layer.bias.data(), Epilogue::bias,
+           out.data(), layer.matrix.columns());
     return out;
   }
 
-  /// [batch * patches, channels * patch height * patch width]: each patch in the order of its
-  /// convolution's kernel.
-  Floats patch_rows() const {
-    const std::size_t across = config.image_width / config.patch_width;
-    const std::size_t row_size = config.patch_values();
-    Floats rows(input.batch * config.patches() * row_size);
-    float* out = rows.data();
-    for (std::size_t image = 0; image < input.batch; ++image) {
-      for (std::size_t patch = 0; patch < config.patches(); ++patch) {
-        for (std::size_t c = 0; c < config.channels; ++c) {
-          for (std::size_t y = 0; y < config.patch_height; ++y) {
-            const std::size_t line = (image * config.channels + c) * config.image_height +
-                                     patch / across * config.patch_height + y;
-            const float* from = input.images.data() + line * config.image_width +
-                                patch % across * config.patch_width;
-            std::memcpy(out, from, config.patch_width * sizeof(float));
-            out += config.patch_width;
-          }
-        }
-      }
-    }
-    return rows;
+  bool resized() const {
+    return !(grid_ == patch_grid(config_, config_.image_height, config_.image_width));
   }
 
-  /// Patches with their positions, [batch * patches, width].
-  Floats embed_patches() {
-    const std::size_t width = config.encoder.width;
-    const Floats rows = patch_rows();
-    Floats patches = apply(model.weights_.patches, rows.data(), config.patch_values(),
-                           input.batch * config.patches());
-    const float* positions = model.weights_.positions.data() + config.positioned() * width;
-    for (std::size_t image = 0; image < input.batch; ++image)
-      add_to(positions, config.patches() * width,
-             patches.data() + image * config.patches() * width);
-    return patches;
+  /// Positions of the patches, [patches, width].
+  Floats patch_positions() const {
+    const std::size_t width = config_.encoder.width;
+    const std::span<const float> all =
+        std::span(weights_.positions).subspan(config_.positioned() * width);
+    if (!resized()) return {all.begin(), all.end()};
+    return resample_positions(all, patch_grid(config_, config_.image_height, config_.image_width),
+                              grid_, width, config_.resampling);
   }
 
-  /// The class token, the distillation token, registers, and behind them the patches that `kept`
-  /// names.
-  Floats embeddings(const std::vector<Masking>& maskings) {
-    const std::size_t width = config.encoder.width;
-    const Floats patches = embed_patches();
-    const VitWeights& weights = model.weights_;
-    Floats class_token = weights.class_token;
-    class_token.insert(class_token.end(), weights.distillation_token.begin(),
-                       weights.distillation_token.end());
-    add_to(weights.positions.data(), class_token.size(), class_token.data());
-    class_token.insert(class_token.end(), weights.registers.begin(), weights.registers.end());
-    Floats tokens;
-    for (std::size_t image = 0; image < input.batch; ++image) {
-      const float* from = patches.data() + image * config.patches() * width;
-      tokens.insert(tokens.end(), class_token.begin(), class_token.end());
-      if (maskings.empty()) {
-        tokens.insert(tokens.end(), from, from + config.patches() * width);
-        continue;
-      }
-      for (const std::size_t patch : maskings[image].kept)
-        tokens.insert(tokens.end(), from + patch * width, from + (patch + 1) * width);
-    }
+  /// Positions of the decoder's tokens. transformers resamples their flattened row, not the grid.
+  Floats decoder_positions() const {
+    const Floats& all = weights_.decoder_positions;
+    if (!resized()) return all;
+    const std::size_t width = config_.decoder.width;
+    const Floats patches =
+        resample_positions(std::span(all).subspan(width), {1, all.size() / width - 1},
+                           {1, grid_.cells()}, width, config_.resampling);
+    Floats positions(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(width));
+    positions.insert(positions.end(), patches.begin(), patches.end());
+    return positions;
+  }
+
+  /// What stands before the patches: class token, distillation token, registers.
+  Floats front_tokens() const {
+    Floats tokens = weights_.class_token;
+    tokens.insert(tokens.end(), weights_.distillation_token.begin(),
+                  weights_.distillation_token.end());
+    add_to(weights_.positions.data(), tokens.size(), tokens.data());
+    tokens.insert(tokens.end(), weights_.registers.begin(), weights_.registers.end());
     return tokens;
   }
 
-  void run_block(const VitBlock& block, const VitStack& stack, std::size_t tokens, Floats& x) {
-    const std::size_t rows = input.batch * tokens;
-    const std::size_t width = stack.width;
-    normal.resize(x.size());
-    layer_norm(engine, x.data(), block.norm1.gamma.data(), block.norm1.beta.data(), config.eps,
-               rows, width, normal.data());
-    qkv.resize(rows * 3 * width);
-    linear(engine, normal.data(), width, rows, block.qkv.matrix, block.qkv.bias.data(),
-           Epilogue::bias, qkv.data(), 3 * width);
-    mixed.resize(x.size());
-    const std::size_t head = width / stack.heads;
-    const AttentionShape shape{input.batch,
-                               tokens,
-                               stack.heads,
-                               head,
-                               3 * width,
-                               width,
-                               1 / std::sqrt(static_cast<float>(head))};
-    attention(engine, qkv.data(), qkv.data() + width, qkv.data() + 2 * width, shape, mixed.data(),
-              model.attention_);
-    add_branch(block.attention_output, mixed.data(), width, rows, block.scale1, x);
-    layer_norm(engine, x.data(), block.norm2.gamma.data(), block.norm2.beta.data(), config.eps,
-               rows, width, normal.data());
-    const std::size_t inputs = block.mlp_in.matrix.columns();
-    inner.resize(rows * inputs);
-    linear(engine, normal.data(), width, rows, block.mlp_in.matrix, block.mlp_in.bias.data(),
-           block.gated ? Epilogue::bias : Epilogue::gelu, inner.data(), inputs);
-    if (block.gated) gate(rows, stack.mlp);
-    add_branch(block.mlp_out, inner.data(), inputs, rows, block.scale2, x);
-  }
-
-  /// The first half of each row becomes silu(itself) times the second half.
-  void gate(std::size_t rows, std::size_t width) {
-    for (std::size_t r = 0; r < rows; ++r) {
-      float* row = inner.data() + r * 2 * width;
-      engine.kernels.silu_gate(row, row + width, width);
+  /// work.x [images, tokens, width]: the tokens with their positions.
+  void embed() {
+    const std::size_t width = config_.encoder.width;
+    const Floats positions = patch_positions();
+    const Floats tokens = front_tokens();
+    Sizes which(grid_.cells());
+    std::iota(which.begin(), which.end(), std::size_t{0});
+    step_.work.x.reserve(images_.count * tokens_ * width);
+    step_.work.rows.reserve((tokens_ - front()) * config_.patch_values());
+    for (std::size_t image = 0; image < images_.count; ++image) {
+      const Sizes& kept = maskings_.empty() ? which : maskings_[image].kept;
+      patch_rows(config_, images_, image, kept, step_.work.rows.data());
+      float* x = step_.work.x.data() + image * tokens_ * width;
+      std::memcpy(x, tokens.data(), tokens.size() * sizeof(float));
+      x += tokens.size();
+      const LinearWeights& layer = weights_.patches;
+      linear(step_.engine, step_.work.rows.data(), config_.patch_values(), kept.size(),
+             layer.matrix, layer.bias.data(), Epilogue::bias, x, width);
+      for (std::size_t i = 0; i < kept.size(); ++i)
+        add_to(positions.data() + kept[i] * width, width, x + i * width);
     }
-  }
-
-  /// x = x + layer(from), or x + layer(from) * scale.
-  void add_branch(const LinearWeights& layer, const float* from, std::size_t stride,
-                  std::size_t rows, const Floats& scale, Floats& x) {
-    const std::size_t width = layer.matrix.columns();
-    linear(engine, from, stride, rows, layer.matrix, layer.bias.data(),
-           scale.empty() ? Epilogue::residual : Epilogue::scaled, x.data(), width,
-           scale.empty() ? nullptr : scale.data());
+    if (config_.embedding_dropout)
+      step_.drop(config_.hidden_dropout, step_.work.x.data(), images_.count * tokens_ * width);
+    step_.note(config_.names.model + ".embeddings", step_.work.x.data(), tokens_, width, width);
   }
 
   void run_blocks(const std::vector<VitBlock>& blocks, const VitStack& stack, std::size_t tokens,
-                  const std::string& name, Floats& x) {
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
-      run_block(blocks[i], stack, tokens, x);
-      note(name + std::to_string(i), x, {input.batch, tokens, stack.width});
-    }
+                  const std::string& name) {
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+      run_block(step_, blocks[i], stack, tokens, name + std::to_string(i), step_.work.x.data());
   }
 
-  void normalize(const NormWeights& norm, std::size_t width, Floats& x) {
-    layer_norm(engine, x.data(), norm.gamma.data(), norm.beta.data(), config.eps, x.size() / width,
-               width, x.data());
+  Floats normalized(const NormWeights& norm, std::size_t tokens, std::size_t width,
+                    const std::string& name) {
+    Floats out(images_.count * tokens * width);
+    layer_norm(step_.engine, step_.work.x.data(), norm.gamma.data(), norm.beta.data(), config_.eps,
+               images_.count * tokens, width, out.data(), width);
+    step_.note(name, out.data(), tokens, width, width);
+    return out;
   }
 
-  /// The encoder's output, [batch, tokens, width].
-  Floats encode(const std::vector<Masking>& maskings, std::size_t* tokens) {
-    Floats x = embeddings(maskings);
-    *tokens = x.size() / input.batch / config.encoder.width;
-    const std::vector<std::size_t> shape = {input.batch, *tokens, config.encoder.width};
-    note("vit.embeddings", x, shape);
-    run_blocks(model.weights_.blocks, config.encoder, *tokens, "vit.layers.", x);
-    normalize(model.weights_.norm, config.encoder.width, x);
-    note("vit.layernorm", x, shape);
-    return x;
+  Floats encode() {
+    embed();
+    run_blocks(weights_.blocks, config_.encoder, tokens_, config_.names.layers);
+    return normalized(weights_.norm, tokens_, config_.encoder.width,
+                      config_.names.model + ".layernorm");
   }
 
-  /// [batch, 2 * width]: the class token and the mean of the patches, each number of which is the
+  /// [images, 2 * width]: the class token and the mean of the patches, each number of which is the
   /// sum() over the tokens divided by their number.
-  Floats class_and_mean(const Floats& hidden, std::size_t tokens) const {
-    const std::size_t width = config.encoder.width;
-    const std::size_t first = tokens - config.patches();
+  Floats class_and_mean(const Floats& hidden) const {
+    const std::size_t width = config_.encoder.width;
     Floats seen;
-    Floats column(config.patches());
-    for (std::size_t image = 0; image < input.batch; ++image) {
-      const float* from = hidden.data() + image * tokens * width;
+    Floats column(tokens_ - front());
+    for (std::size_t image = 0; image < images_.count; ++image) {
+      const float* from = hidden.data() + image * tokens_ * width;
       seen.insert(seen.end(), from, from + width);
       for (std::size_t d = 0; d < width; ++d) {
-        for (std::size_t i = 0; i < column.size(); ++i) column[i] = from[(first + i) * width + d];
+        for (std::size_t i = 0; i < column.size(); ++i) column[i] = from[(front() + i) * width + d];
         seen.push_back(reference::sum(column.data(), column.size()) /
                        static_cast<float>(column.size()));
       }
@@ -190,113 +195,118 @@ struct VitModel::Pass {
     return seen;
   }
 
-  void classify(const Floats& hidden, std::size_t tokens, VitOutputs* outputs) {
-    const std::size_t width = config.encoder.width;
-    const VitWeights& weights = model.weights_;
-    const std::vector<std::size_t> shape = {input.batch, weights.classifier->matrix.columns()};
-    Floats logits;
-    if (config.mean_of_patches) {
-      const Floats seen = class_and_mean(hidden, tokens);
-      logits = apply(*weights.classifier, seen.data(), 2 * width, input.batch);
-    } else {
-      logits = apply(*weights.classifier, hidden.data(), tokens * width, input.batch);
-    }
-    if (weights.distillation_classifier) {
-      Floats other = apply(*weights.distillation_classifier, hidden.data() + width, tokens * width,
-                           input.batch);
-      Floats mean(logits.size());
-      for (std::size_t i = 0; i < mean.size(); ++i) mean[i] = (logits[i] + other[i]) / 2;
-      outputs->arrays.push_back({"logits", shape, std::move(mean)});
-      outputs->arrays.push_back({"cls_logits", shape, std::move(logits)});
-      outputs->arrays.push_back({"distillation_logits", shape, std::move(other)});
-      return;
-    }
-    note("classifier", logits, shape);
-    outputs->arrays.push_back({"logits", shape, std::move(logits)});
+  /// A head's output [images, columns], reported as a point.
+  void add_head(const char* output, const char* point, Floats values, Collected* outputs) {
+    const Sizes rest = {values.size() / images_.count};
+    if (step_.trace) step_.trace(point, values, {images_.count, rest[0]});
+    outputs->add(output, rest, std::move(values));
   }
 
-  /// logits [batch, patches, patch values]: the pixels of every patch.
-  Floats decode(const Floats& latent, std::size_t tokens, const std::vector<Masking>& maskings) {
-    const std::size_t width = config.decoder.width;
-    const std::size_t all = 1 + config.patches();
-    const Floats embedded = apply(*model.weights_.decoder_embed, latent.data(),
-                                  config.encoder.width, input.batch * tokens);
-    Floats x(input.batch * all * width);
-    for (std::size_t image = 0; image < input.batch; ++image) {
-      const float* from = embedded.data() + image * tokens * width;
-      float* to = x.data() + image * all * width;
+  void classify(const Floats& hidden, Collected* outputs) {
+    const std::size_t width = config_.encoder.width;
+    const LinearWeights& layer = *weights_.classifier;
+    Floats logits;
+    if (config_.mean_of_patches) {
+      const Floats seen = class_and_mean(hidden);
+      logits = apply(layer, seen.data(), 2 * width, images_.count);
+    } else {
+      logits = apply(layer, hidden.data(), tokens_ * width, images_.count);
+    }
+    if (!weights_.distillation_classifier)
+      return add_head("logits", "classifier", std::move(logits), outputs);
+    Floats other = apply(*weights_.distillation_classifier, hidden.data() + width, tokens_ * width,
+                         images_.count);
+    Floats mean(logits.size());
+    for (std::size_t i = 0; i < mean.size(); ++i) mean[i] = (logits[i] + other[i]) / 2;
+    outputs->add("logits", {mean.size() / images_.count}, std::move(mean));
+    add_head("cls_logits", "cls_classifier", std::move(logits), outputs);
+    add_head("distillation_logits", "distillation_classifier", std::move(other), outputs);
+  }
+
+  void pool(const Floats& hidden, Collected* outputs) {
+    Floats pooled =
+        apply(*weights_.pooler, hidden.data(), tokens_ * config_.encoder.width, images_.count);
+    for (float& value : pooled) value = reference::tanh(value);
+    add_head("pooler_output", "pooler", std::move(pooled), outputs);
+  }
+
+  /// work.x [images, 1 + patches, decoder width]: the encoder's tokens in the patches' order, the
+  /// mask token for those that were removed.
+  void restore(const Floats& latent) {
+    const std::size_t width = config_.decoder.width;
+    const Floats positions = decoder_positions();
+    const Floats embedded = apply(*weights_.decoder_embed, latent.data(), config_.encoder.width,
+                                  images_.count * tokens_);
+    step_.note("decoder.decoder_embed", embedded.data(), tokens_, width, width);
+    step_.work.x.reserve(images_.count * positions.size());
+    for (std::size_t image = 0; image < images_.count; ++image) {
+      const float* from = embedded.data() + image * tokens_ * width;
+      float* to = step_.work.x.data() + image * positions.size();
       std::memcpy(to, from, width * sizeof(float));
-      for (std::size_t patch = 0; patch < config.patches(); ++patch) {
-        const std::size_t at = maskings[image].restore[patch];
+      for (std::size_t patch = 0; patch < grid_.cells(); ++patch) {
+        const std::size_t at = maskings_[image].restore[patch];
         const float* token =
-            at + 1 < tokens ? from + (at + 1) * width : model.weights_.mask_token.data();
+            at + 1 < tokens_ ? from + (at + 1) * width : weights_.mask_token.data();
         std::memcpy(to + (patch + 1) * width, token, width * sizeof(float));
       }
-      add_to(model.weights_.decoder_positions.data(), all * width, to);
+      add_to(positions.data(), positions.size(), to);
     }
-    run_blocks(model.weights_.decoder_blocks, config.decoder, all, "decoder.decoder_layers.", x);
-    normalize(model.weights_.decoder_norm, width, x);
-    const Floats predicted =
-        apply(*model.weights_.decoder_pred, x.data(), width, input.batch * all);
-    Floats logits;
-    const std::size_t values = config.patch_values();
-    for (std::size_t image = 0; image < input.batch; ++image) {
-      const float* from = predicted.data() + (image * all + 1) * values;
-      logits.insert(logits.end(), from, from + config.patches() * values);
+  }
+
+  /// [images, patches, patch values]: the pixels of every patch.
+  Floats decode(const Floats& latent) {
+    const std::size_t width = config_.decoder.width;
+    const std::size_t all = 1 + grid_.cells();
+    restore(latent);
+    run_blocks(weights_.decoder_blocks, config_.decoder, all, "decoder.decoder_layers.");
+    const Floats last = normalized(weights_.decoder_norm, all, width, "decoder.decoder_norm");
+    const std::size_t values = config_.patch_values();
+    Floats logits(images_.count * grid_.cells() * values);
+    const LinearWeights& layer = *weights_.decoder_pred;
+    if (step_.trace) {  // the class token's row too, which is dropped afterwards
+      const Floats rows = apply(layer, last.data(), width, images_.count * all);
+      step_.note("decoder.decoder_pred", rows.data(), all, values, values);
     }
+    for (std::size_t image = 0; image < images_.count; ++image)
+      linear(step_.engine, last.data() + (image * all + 1) * width, width, grid_.cells(),
+             layer.matrix, layer.bias.data(), Epilogue::bias,
+             logits.data() + image * grid_.cells() * values, values);
     return logits;
   }
 
-  /// [batch * patches, patch values] with the channel last, as the decoder predicts them.
-  Floats pixels() const {
-    const std::size_t area = config.patch_height * config.patch_width;
-    const Floats rows = patch_rows();
-    Floats target(rows.size());
-    for (std::size_t row = 0; row < rows.size(); row += config.patch_values()) {
-      for (std::size_t c = 0; c < config.channels; ++c) {
-        for (std::size_t i = 0; i < area; ++i)
-          target[row + i * config.channels + c] = rows[row + c * area + i];
-      }
-    }
-    return target;
-  }
-
-  /// Mean over the removed patches of the mean squared error; both means by sum().
-  float loss(const Floats& logits, const Floats& mask) const {
-    const std::size_t values = config.patch_values();
-    Floats target = pixels();
-    Floats errors;
-    for (std::size_t row = 0; row < target.size(); row += values) {
-      float* t = target.data() + row;
-      if (config.norm_pix_loss) normalize_patch(t, values);
-      Floats squares(values);
-      for (std::size_t i = 0; i < values; ++i) {
-        const float d = logits[row + i] - t[i];
-        squares[i] = d * d;
-      }
-      errors.push_back(reference::sum(squares.data(), values) / static_cast<float>(values));
-    }
-    for (std::size_t i = 0; i < errors.size(); ++i) errors[i] = errors[i] * mask[i];
-    return reference::sum(errors.data(), errors.size()) / reference::sum(mask.data(), mask.size());
-  }
-
-  // (t - mean) / sqrt(unbiased variance + 1e-6)
-  static void normalize_patch(float* t, std::size_t count) {
-    const float mean = reference::sum(t, count) / static_cast<float>(count);
-    Floats squares(count);
-    for (std::size_t i = 0; i < count; ++i) squares[i] = (t[i] - mean) * (t[i] - mean);
-    const float variance = reference::sum(squares.data(), count) / static_cast<float>(count - 1);
-    const float deviation = std::sqrt(variance + 1e-6F);
-    for (std::size_t i = 0; i < count; ++i) t[i] = (t[i] - mean) / deviation;
-  }
-
-  VitModel& model;
-  const Engine& engine;
-  const VitInput& input;
-  const TracePoint& trace;
-  const VitConfig& config;
-  Floats normal, qkv, mixed, inner;
+  VitModel& model_;
+  const VitConfig& config_;
+  const VitWeights& weights_;
+  Images images_;
+  Grid grid_;
+  Step step_;
+  std::vector<Masking> maskings_;
+  std::size_t tokens_ = 0;
 };
+
+namespace {
+
+void add_maskings(const std::vector<Masking>& maskings, std::size_t first, std::size_t patches,
+                  Collected* outputs, std::vector<std::size_t>* tied) {
+  Floats mask;
+  Floats restore;
+  for (std::size_t i = 0; i < maskings.size(); ++i) {
+    if (maskings[i].tied) tied->push_back(first + i);
+    mask.insert(mask.end(), maskings[i].mask.begin(), maskings[i].mask.end());
+    for (const std::size_t at : maskings[i].restore) restore.push_back(static_cast<float>(at));
+  }
+  outputs->add("mask", {patches}, std::move(mask));
+  outputs->add("ids_restore", {patches}, std::move(restore), true);
+}
+
+/// Mean over the removed patches; both sums by reference::sum().
+float masked_mean(const Floats& errors, const Floats& mask) {
+  Floats masked(errors.size());
+  for (std::size_t i = 0; i < errors.size(); ++i) masked[i] = errors[i] * mask[i];
+  return reference::sum(masked.data(), masked.size()) / reference::sum(mask.data(), mask.size());
+}
+
+}  // namespace
 
 const NamedArray& VitOutputs::at(std::string_view name) const {
   const auto found = std::find_if(arrays.begin(), arrays.end(),
@@ -305,48 +315,46 @@ const NamedArray& VitOutputs::at(std::string_view name) const {
   return *found;
 }
 
+const char* VitModel::cannot_take(std::size_t height, std::size_t width) const {
+  const Grid own = patch_grid(config_, config_.image_height, config_.image_width);
+  const Grid grid = patch_grid(config_, height, width);
+  if (height == config_.image_height && width == config_.image_width) return nullptr;
+  if (grid.cells() == 0) return "it is smaller than a patch";
+  if (config_.resampling == Resampling::refused)
+    return "the library of this model does not resize its positions";
+  return own.height == own.width ? nullptr : "its positions are no square";
+}
+
 VitOutputs VitModel::forward(const Engine& engine, const VitInput& input, const TracePoint& trace) {
-  const std::size_t patches = config_.patches();
-  SAMEBITS_CHECK(input.batch > 0 && input.images.size() == input.batch * config_.channels *
-                                                               config_.image_height *
-                                                               config_.image_width);
+  const Images& images = input.images;
+  SAMEBITS_CHECK(images.count > 0 &&
+                 images.values.size() ==
+                     images.count * config_.channels * images.height * images.width &&
+                 cannot_take(images.height, images.width) == nullptr);
+  const std::size_t patches = patch_grid(config_, images.height, images.width).cells();
+  SAMEBITS_CHECK(!config_.masked || input.noise.size() == images.count * patches);
+  // A trace is of the whole batch, and so are dropout's masks.
+  const bool whole = trace || input.training != nullptr;
+  const std::size_t least = kPartTokens * std::max(2, engine.pool.threads()) / 2;
+  const std::size_t part = whole ? images.count : std::max<std::size_t>(1, least / patches);
+  Collected collected(images.count);
+  Collected masks(images.count);
   VitOutputs outputs;
-  std::vector<Masking> maskings;
-  Floats mask;
-  Floats restore;
-  if (config_.masked) {
-    SAMEBITS_CHECK(input.noise.size() == input.batch * patches);
-    for (std::size_t image = 0; image < input.batch; ++image) {
-      maskings.push_back(
-          random_masking(input.noise.subspan(image * patches, patches), input.mask_ratio));
-      const Masking& masking = maskings.back();
-      if (masking.tied) outputs.tied_images.push_back(image);
-      mask.insert(mask.end(), masking.mask.begin(), masking.mask.end());
-      for (const std::size_t at : masking.restore) restore.push_back(static_cast<float>(at));
-    }
+  Floats errors;
+  for (std::size_t first = 0; first < images.count; first += part) {
+    const std::size_t count = std::min(part, images.count - first);
+    VitInput some = input;
+    some.images = images.part(first, count);
+    if (config_.masked) some.noise = input.noise.subspan(first * patches, count * patches);
+    Pass pass(*this, engine, some, trace);
+    pass.run(&collected, &errors);
+    if (config_.masked) add_maskings(pass.maskings(), first, patches, &masks, &outputs.tied_images);
   }
-  Pass pass(*this, engine, input, trace);
-  std::size_t tokens = 0;
-  Floats hidden = pass.encode(maskings, &tokens);
-  const std::size_t width = config_.encoder.width;
-  if (weights_.classifier) pass.classify(hidden, tokens, &outputs);
-  if (weights_.pooler) {
-    Floats pooled = pass.apply(*weights_.pooler, hidden.data(), tokens * width, input.batch);
-    for (float& value : pooled) value = reference::tanh(value);
-    outputs.arrays.push_back(
-        {"pooler_output", {input.batch, weights_.pooler->matrix.columns()}, std::move(pooled)});
-  }
+  outputs.arrays = collected.take();
+  for (NamedArray& array : masks.take()) outputs.arrays.push_back(std::move(array));
   if (weights_.decoder_pred) {
-    Floats logits = pass.decode(hidden, tokens, maskings);
-    const float loss = pass.loss(logits, mask);
-    outputs.arrays.push_back(
-        {"logits", {input.batch, patches, config_.patch_values()}, std::move(logits)});
-    outputs.arrays.push_back({"loss", {}, {loss}});
-  }
-  outputs.arrays.push_back({"last_hidden_state", {input.batch, tokens, width}, std::move(hidden)});
-  if (!maskings.empty()) {
-    outputs.arrays.push_back({"mask", {input.batch, patches}, std::move(mask)});
-    outputs.arrays.push_back({"ids_restore", {input.batch, patches}, std::move(restore), true});
+    const float loss = masked_mean(errors, outputs.at("mask").values);
+    outputs.arrays.insert(outputs.arrays.begin() + 1, {"loss", {}, {loss}});
   }
   return outputs;
 }

@@ -1,20 +1,13 @@
-// The forward pass of ViT and ViT-MAE in eval mode, step by step, under the numeric contract: the
-// same weights, config, input and noise give the same bits, whatever the batch, the place in the
-// batch, the number of threads and the instruction set.
+// The forward pass of ViT and ViT-MAE, step by step, under the numeric contract: the same weights,
+// config, input and noise give the same bits, whatever the batch, the place in the batch, the
+// number of threads and the instruction set.
 //
-// Order of operations as in transformers' models/vit and models/vit_mae (4.57.6 and 5.24.0 alike);
-// bits as kernels/reference.h defines them.
+// Order of operations as in transformers' models/vit, models/vit_mae, models/deit and
+// models/dinov2 (4.57.6 and 5.24.0 alike); bits as kernels/reference.h defines them.
 #pragma once
 
-#include <cstdint>
-#include <functional>
-#include <span>
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include "samebits/kernels/attention.h"
-#include "samebits/run/vit_weights.h"
+#include "samebits/run/block.h"
+#include "samebits/run/patches.h"
 
 namespace samebits {
 
@@ -26,10 +19,11 @@ struct NamedArray {
 };
 
 struct VitInput {
-  std::span<const float> images;  // [batch, channels, height, width]
-  std::size_t batch = 0;
-  std::span<const float> noise;  // [batch, patches]; masked autoencoders only
+  Images images;
+  std::span<const float> noise;  // [images, patches]; masked autoencoders only
   double mask_ratio = 0;         // 0 to below 1; masked autoencoders only
+  /// Training mode: what dropout draws its masks from, as torch does on a CPU. nullptr: eval mode.
+  CpuGenerator* training = nullptr;
 };
 
 struct VitOutputs {
@@ -41,11 +35,6 @@ struct VitOutputs {
   const NamedArray& at(std::string_view name) const;
 };
 
-/// Called at every point of the pass, in its order, with the name of the module in transformers 5
-/// ("vit.layers.3"). The values are valid during the call.
-using TracePoint = std::function<void(std::string_view name, std::span<const float> values,
-                                      const std::vector<std::size_t>& shape)>;
-
 /// A model that is ready to run. One caller at a time.
 class VitModel {
  public:
@@ -53,16 +42,21 @@ class VitModel {
 
   const VitConfig& config() const { return config_; }
 
+  /// nullptr where images of this size can be run, or else why not.
+  const char* cannot_take(std::size_t height, std::size_t width) const;
+
   /// last_hidden_state, with pooler_output where there is a pooler; logits where there is a
   /// classifier; of masked autoencoders also mask and ids_restore, and with the decoder logits and
-  /// loss. Requires images, and noise where it is a masked autoencoder, of the right size.
+  /// loss. Requires images of a size that can be taken, and noise where it is a masked autoencoder.
+  /// In eval mode and without a trace, the memory needed beside the outputs does not grow with the
+  /// batch: it is run in parts.
   VitOutputs forward(const Engine& engine, const VitInput& input, const TracePoint& trace = {});
 
  private:
-  struct Pass;
+  class Pass;
   VitConfig config_;
   VitWeights weights_;
-  AttentionWorkspace attention_;
+  Workspace work_;
 };
 
 }  // namespace samebits

@@ -42,6 +42,8 @@ void multiply_block(const float* x, std::size_t x_stride, const float* tile, std
   }
   for (std::size_t k = 0; k < depth; ++k) {
     V w[kVectors];
+    __builtin_prefetch(tile + (k + 12) * kTileColumns, 0, 3);
+    __builtin_prefetch(tile + (k + 12) * kTileColumns + 16, 0, 3);
 #pragma GCC unroll 16
     for (std::size_t v = 0; v < kVectors; ++v)
       w[v] = hn::LoadU(kD, tile + k * kTileColumns + v * kLanes);
@@ -175,32 +177,34 @@ HWY_INLINE V relu_of(V x) {
 
 // ---- rows
 
-// Calls f(vector, index) for whole vectors and once for the rest, filled with `filler`.
-template <class Function>
-void map_row(float* x, std::size_t n, Function f) {
-  std::size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) hn::StoreU(f(hn::LoadU(kD, x + i), i), kD, x + i);
-  if (i == n) return;
-  HWY_ALIGN float rest[kLanes] = {};
-  for (std::size_t j = 0; j < n - i; ++j) rest[j] = x[i + j];
-  hn::Store(f(hn::Load(kD, rest), i), kD, rest);
-  for (std::size_t j = 0; j < n - i; ++j) x[i + j] = rest[j];
-}
-
 // Elements [i, i + kLanes) of a row of n, zeros behind its end.
 HWY_INLINE V load_part(const float* x, std::size_t i, std::size_t n) {
   if (i + kLanes <= n) return hn::LoadU(kD, x + i);
+#if HWY_MEM_OPS_MIGHT_FAULT
   HWY_ALIGN float rest[kLanes] = {};
   for (std::size_t j = i; j < n; ++j) rest[j - i] = x[j];
   return hn::Load(kD, rest);
+#else
+  return hn::MaskedLoad(hn::FirstN(kD, n - i), kD, x + i);
+#endif
 }
 
 // Elements [i, i + kLanes) of a row of n as far as they are in it.
 HWY_INLINE void store_part(V v, std::size_t i, std::size_t n, float* x) {
   if (i + kLanes <= n) return hn::StoreU(v, kD, x + i);
+#if HWY_MEM_OPS_MIGHT_FAULT
   HWY_ALIGN float rest[kLanes];
   hn::Store(v, kD, rest);
   for (std::size_t j = i; j < n; ++j) x[j] = rest[j - i];
+#else
+  hn::BlendedStore(v, hn::FirstN(kD, n - i), kD, x + i);
+#endif
+}
+
+// x = f(vector, index), vector by vector; the last one is filled with zeros.
+template <class Function>
+HWY_INLINE void map_row(float* x, std::size_t n, Function f) {
+  for (std::size_t i = 0; i < n; i += kLanes) store_part(f(load_part(x, i, n), i), i, n, x);
 }
 
 // out = f(product + bias, out, column), column by column of every row.

@@ -275,14 +275,25 @@ void erf_row(float* x, std::size_t n) {
   map_row(x, n, [](V v, std::size_t) { return erf_of(v); });
 }
 
-// The tree over the sixteen partials.
-float tree(V* partials) {
-  HWY_ALIGN float p[16];
-  for (std::size_t v = 0; v < kPartialVectors; ++v) hn::Store(partials[v], kD, p + v * kLanes);
-  for (std::size_t half = 8; half > 0; half /= 2) {
-    for (std::size_t i = 0; i < half; ++i) p[i] = p[i] + p[i + half];
+// Lane i + lane i + half of a vector, until four are left; then in scalars.
+template <class Tag>
+HWY_INLINE float tree_of_lanes(Tag tag, hn::Vec<Tag> v) {
+  if constexpr (hn::MaxLanes(Tag()) > 4) {
+    const hn::Half<Tag> half;
+    return tree_of_lanes(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  } else {
+    HWY_ALIGN float p[4];
+    hn::Store(v, tag, p);
+    return (p[0] + p[2]) + (p[1] + p[3]);
   }
-  return p[0];
+}
+
+// The tree over the sixteen partials.
+HWY_INLINE float tree(V* partials) {
+  for (std::size_t half = kPartialVectors / 2; half > 0; half /= 2) {
+    for (std::size_t v = 0; v < half; ++v) partials[v] = hn::Add(partials[v], partials[v + half]);
+  }
+  return tree_of_lanes(kD, partials[0]);
 }
 
 // partial i mod 16 collects f(partial, element i); the rest of the last sixteen stays out.
@@ -326,14 +337,9 @@ void layer_norm_row(const float* x, const float* gamma, const float* beta, float
 }
 
 // The largest of `most`'s lanes; NaN where there is one.
-float largest_lane(V most) {
-  HWY_ALIGN float lanes[kLanes];
-  hn::Store(most, kD, lanes);
-  float result = lanes[0];
-  for (std::size_t i = 1; i < kLanes; ++i) {
-    if (lanes[i] > result || lanes[i] != lanes[i]) result = lanes[i];
-  }
-  return result;
+HWY_INLINE float largest_lane(V most) {
+  if (!hn::AllFalse(kD, hn::IsNaN(most))) return __builtin_nanf("");
+  return hn::GetLane(hn::MaxOfLanes(kD, most));
 }
 
 // x = x * scale; gives the largest element, NaN where there is one.

@@ -173,8 +173,9 @@ struct Checkpoint {
       imports;  // every "module.name" that the pickles name, in order, without repeats
   TrainingState training;
   std::vector<Oddity> oddities;
-  std::vector<ByteRange> bytes;  // every byte of every file, sorted, without overlap
-  std::vector<Error> unread;     // parts that could not be read; the rest stands
+  std::vector<std::string> trace_order;  // traces: the points in execution order
+  std::vector<ByteRange> bytes;          // every byte of every file, sorted, without overlap
+  std::vector<Error> unread;             // parts that could not be read; the rest stands
 
   bool has_weights() const { return !candidates.empty(); }
   const Candidate& weights() const { return candidates.at(chosen); }

@@ -6,7 +6,6 @@
 #include "samebits/container/safetensors.h"
 
 namespace samebits {
-
 Result<void> add_safetensors(Checkpoint& checkpoint, std::uint32_t file) {
   checkpoint.files[file].container = "safetensors";
   const Bytes bytes = checkpoint.files[file].map->bytes();
@@ -31,11 +30,46 @@ Result<void> add_safetensors(Checkpoint& checkpoint, std::uint32_t file) {
   return {};
 }
 
+namespace {
+
+// What samebits run --trace wrote beside the points. Metadata that is no such thing makes the file
+// an ordinary one.
+void read_trace(Checkpoint& checkpoint) {
+  checkpoint.kind = CheckpointKind::safetensors;
+  if (checkpoint.producer.is_null()) return;
+  Json& metadata = checkpoint.producer["metadata"];
+  const auto text = metadata.find("samebits.trace");
+  if (text == metadata.end() || !text->is_string()) return;
+  const std::string bytes = text->get<std::string>();
+  const Result<Json> trace = parse_json(
+      {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, checkpoint.path);
+  if (!trace || !trace->is_object() || !trace->contains("points") || !(*trace)["points"].is_array())
+    return;
+  checkpoint.kind = CheckpointKind::trace;
+  for (StoredTensor& point : checkpoint.entries) point.role = TensorRole::other;
+  metadata.erase(text);
+  for (const Json& point : (*trace)["points"]) {
+    if (point.is_object() && point.contains("name") && point["name"].is_string())
+      checkpoint.trace_order.push_back(point["name"].get<std::string>());
+  }
+  const auto run = trace->find("run");
+  if (run == trace->end() || !run->is_object()) return;
+  if (const auto config = run->find("config"); config != run->end() && config->is_object()) {
+    checkpoint.config = *config;
+    checkpoint.config_from = "samebits.trace";
+    if (config->contains("model_type") && (*config)["model_type"].is_string())
+      checkpoint.model_type = (*config)["model_type"].get<std::string>();
+  }
+  checkpoint.producer["trace"] = *run;
+  checkpoint.producer["trace"].erase("config");
+}
+
+}  // namespace
+
 Result<void> read_safetensors(Checkpoint& checkpoint, std::uint32_t file, const std::string& key) {
   SAMEBITS_TRY_VOID(add_safetensors(checkpoint, file));
-  const bool traced =
-      !checkpoint.producer.is_null() && checkpoint.producer["metadata"].contains("samebits.trace");
-  checkpoint.kind = traced ? CheckpointKind::trace : CheckpointKind::safetensors;
+  read_trace(checkpoint);
+  if (checkpoint.kind == CheckpointKind::trace) return {};  // activations are no weights
   Candidate all;
   for (std::uint32_t i = 0; i < checkpoint.entries.size(); ++i) all.weights.push_back(i);
   checkpoint.candidates.push_back(std::move(all));

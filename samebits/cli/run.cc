@@ -1,5 +1,3 @@
-#include "samebits/run/run_request.h"
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -12,8 +10,10 @@
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/container/safetensors_writer.h"
+#include "samebits/report/json.h"
 #include "samebits/report/run_report.h"
-#include "samebits/tensor/digest.h"
+#include "samebits/run/run_request.h"
+#include "samebits/run/trace.h"
 
 namespace samebits {
 namespace {
@@ -24,42 +24,16 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// An output as it is published: float32, or int64 where torch has indexes.
-struct Published {
-  const NamedArray* array;
-  std::vector<std::int64_t> indexes;
-
-  explicit Published(const NamedArray& output) : array(&output) {
-    if (!output.is_index) return;
-    for (const float value : output.values) indexes.push_back(static_cast<std::int64_t>(value));
-  }
-  DType dtype() const { return array->is_index ? DType::int64 : DType::float32; }
-  Bytes bytes() const {
-    return array->is_index
-               ? Bytes{reinterpret_cast<const std::uint8_t*>(indexes.data()), indexes.size() * 8}
-               : Bytes{reinterpret_cast<const std::uint8_t*>(array->values.data()),
-                       array->values.size() * 4};
-  }
-  Shape shape() const { return {array->shape.begin(), array->shape.end()}; }
-};
-
 RunOutput summary_of(const Published& output) {
-  RunOutput summary{.name = output.array->name,
-                    .dtype = std::string(info(output.dtype()).torch),
-                    .shape = output.array->shape,
-                    .sha256 = sha256_hex(output.bytes())};
-  double sum = 0;
-  std::size_t finite = 0;
-  for (const float value : output.array->values) {
-    if (!std::isfinite(value)) continue;
-    summary.smallest = finite == 0 ? value : std::min<double>(summary.smallest, value);
-    summary.largest = finite == 0 ? value : std::max<double>(summary.largest, value);
-    sum += value;
-    ++finite;
-  }
-  summary.not_finite = output.array->values.size() - finite;
-  summary.mean = finite == 0 ? 0 : sum / static_cast<double>(finite);
-  return summary;
+  const ArraySummary summary = summarize(output);
+  return {.name = output.array().name,
+          .dtype = std::string(info(output.dtype()).torch),
+          .shape = output.array().shape,
+          .sha256 = summary.sha256,
+          .mean = summary.mean,
+          .smallest = summary.smallest,
+          .largest = summary.largest,
+          .not_finite = summary.not_finite};
 }
 
 // The `count` largest logits of each image; of equal ones the first class.
@@ -84,7 +58,7 @@ std::vector<RunClass> top_classes(const NamedArray& logits, const std::vector<st
 struct Run {
   RunRequest request;
   ReportOptions report;
-  std::string randn, isa, save;
+  std::string randn, isa, save, trace;
   double mask_ratio = -1;
   int repeat = 1;
   std::size_t top = 0;
@@ -137,7 +111,25 @@ struct Run {
     SAMEBITS_TRY_VOID(fill(run, outputs, &made));
     made.isa = isa_name(table->isa);
     made.threads = pool.threads();
+    if (!trace.empty()) SAMEBITS_TRY_VOID(write_trace(run, {*table, pool}, made));
     return made;
+  }
+
+  /// A pass of its own, so that the recording is in no timing.
+  Result<void> write_trace(PreparedRun& run, const Engine& engine, const RunReport& made) const {
+    TraceRecorder recorder({run.images, run.batch, run.height, run.width},
+                           run.model.config().channels, run.noise);
+    run.forward(engine, recorder.point());
+    Json description = {{"model", request.model},
+                        {"config", run.config},
+                        {"mode", run.dropout_seed ? "train" : "eval"},
+                        {"isa", made.isa},
+                        {"threads", made.threads},
+                        {"tool", tool_version()},
+                        {"assumed", run.assumed}};
+    if (run.dropout_seed) description["dropout_seed"] = *run.dropout_seed;
+    if (run.model.config().masked) description["mask_ratio"] = run.mask_ratio;
+    return recorder.write(trace, description);
   }
 
   Result<void> fill(const PreparedRun& run, const VitOutputs& outputs, RunReport* made) const {
@@ -148,9 +140,9 @@ struct Run {
     std::vector<TensorToWrite> tensors;
     for (const Published& output : published) {
       made->outputs.push_back(summary_of(output));
-      tensors.push_back({output.array->name, output.dtype(), output.shape(), output.bytes()});
-      if (top > 0 && output.array->name == "logits" && output.array->shape.size() == 2)
-        made->top = top_classes(*output.array, run.labels, top);
+      tensors.push_back({output.array().name, output.dtype(), output.shape(), output.bytes()});
+      if (top > 0 && output.array().name == "logits" && output.array().shape.size() == 2)
+        made->top = top_classes(output.array(), run.labels, top);
     }
     for (const std::size_t image : outputs.tied_images)
       made->notes.push_back(fmt::format(
@@ -198,6 +190,10 @@ void add_input_options(CLI::App* command, Run* run) {
                    "of a masked autoencoder, 0 to below 1 (default: its config's)")
       ->type_name("R")
       ->check(CLI::Range(0.0, 1.0).description(""));
+  command
+      ->add_option("--train", run->request.dropout_seed,
+                   "training mode: dropout draws as torch does on a CPU after manual_seed(N)")
+      ->type_name("N");
 }
 
 }  // namespace
@@ -207,7 +203,7 @@ void add_run(CLI::App* program, int* status) {
   CLI::App* command = program->add_subcommand(
       "run",
       "What does the model compute?\n"
-      "Runs a vision transformer in eval mode, float32, without Python. The same weights, config, "
+      "Runs a vision transformer in float32, without Python. The same weights, config, "
       "input and noise give the same bits from any file format, in any batch, on any number of "
       "threads and any instruction set. Exit status: 0, or 2 where it could not be run.");
   command
@@ -223,6 +219,11 @@ void add_run(CLI::App* program, int* status) {
   command->add_option("--top", chosen->top, "print the N most likely classes of each image")
       ->type_name("N");
   command->add_option("--save", chosen->save, "write the outputs as safetensors")
+      ->type_name("FILE");
+  command
+      ->add_option("--trace", chosen->trace,
+                   "write the input and the output of every layer as safetensors; samebits diff of "
+                   "two such files finds where they part")
       ->type_name("FILE");
   command->add_option("--repeat", chosen->repeat, "run the forward pass N times, for its timing")
       ->type_name("N")

@@ -5,6 +5,7 @@
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/trace_diff.h"
 #include "samebits/explain/weight_findings.h"
 
 namespace samebits {
@@ -47,6 +48,10 @@ Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads) {
   Report report;
   report.command = "diff";
   open_subjects(report, {a, b}, {.threads = threads});
+  if (are_traces(report)) {
+    compare_traces(report, threads);
+    return report;
+  }
   require_weights(report);
   std::vector<WeightSet> weights = weight_sets(report, threads);
   compare_pair(report, 0, 1, weights, {.threads = threads});

@@ -8,7 +8,8 @@ namespace samebits {
 
 /// Weights, config, mode and preprocessing of two checkpoints. Reads every byte that it compares.
 /// Verdict as the JSON schema defines it: different where weights differ, or a config field, a mode
-/// or a preprocessing field that can move outputs.
+/// or a preprocessing field that can move outputs. Of two traces it compares the points instead:
+/// see trace_diff.h.
 Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads);
 
 /// What diff and explain share: the pair's comparison and its findings are added to the report. The

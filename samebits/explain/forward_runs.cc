@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/explain/output_pair.h"
 #include "samebits/rng/distributions.h"
 #include "samebits/run/open_vit.h"
 
@@ -29,17 +30,11 @@ bool identical(const VitOutputs& x, const VitOutputs& y) {
                     });
 }
 
-OutputPair compare_outputs(const std::string& a, const std::string& b, const NamedArray& x,
-                           const NamedArray& y) {
-  OutputPair pair{.a = a, .b = b, .elements = x.values.size()};
-  for (std::size_t i = 0; i < x.values.size(); ++i) {
-    if (same_bits(x.values[i], y.values[i])) continue;
-    ++pair.differing;
-    const double distance = std::fabs(double{x.values[i]} - double{y.values[i]});
-    if (std::isfinite(distance)) pair.max_abs = std::max(pair.max_abs, distance);
-  }
-  pair.verdict = pair.differing == 0 ? "identical" : "different";
-  return pair;
+TensorView view_of(const NamedArray& array) {
+  const Shape shape(array.shape.begin(), array.shape.end());
+  return *TensorView::make(DType::float32, shape, contiguous_strides(shape), 0,
+                           {reinterpret_cast<const std::uint8_t*>(array.values.data()),
+                            array.values.size() * sizeof(float)});
 }
 
 /// The runs of one explain.
@@ -156,8 +151,8 @@ class Runs {
           first, other, point, fmt::join(a.shape, ", "), fmt::join(b.shape, ", ")));
       return;
     }
-    OutputPair pair = compare_outputs(first, other, a, b);
-    pair.point = point;
+    OutputPair pair =
+        compare_outputs(first, other, point, {view_of(a), view_of(b)}, pool_.threads());
     if (encoder || pair.differing > 0) report_.outputs.push_back(std::move(pair));
   }
 
@@ -171,8 +166,9 @@ class Runs {
     Finding* noise = finding("rng.noise");
     if (noise == nullptr || again_.empty()) return;
     const std::string& label = report_.subjects[0].label;
-    const OutputPair twice =
-        compare_outputs(label, label, own_[0].at(kPoint), again_[0].at(kPoint));
+    const OutputPair twice = compare_outputs(
+        label, label, kPoint, {view_of(own_[0].at(kPoint)), view_of(again_[0].at(kPoint))},
+        pool_.threads());
     if (twice.differing == 0) return;
     const std::size_t elements = shared_[0].at(kPoint).values.size();
     noise->proof = Proof::proved;

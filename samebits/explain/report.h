@@ -53,12 +53,16 @@ struct WeightPair {
   WeightComparison comparison;
 };
 
-/// Outputs at a point of two runs; filled by the engine.
+/// Outputs at a point of two runs.
 struct OutputPair {
   std::string a, b, point;
   std::string verdict;  // "identical", "permuted", "rounding", "different"
   std::uint64_t elements = 0, differing = 0;
   double max_abs = 0;
+  std::optional<std::uint64_t> max_ulp;  // same float type only
+  double cosine = 1;
+  std::string looks_like;  // "all elements", "rows permuted", "rounded to bfloat16", ...; "" for
+                           // nothing in particular
 };
 
 struct FieldsPair {
@@ -94,6 +98,7 @@ struct Report {
   std::vector<WeightPair> weights;  // each pair has A on its left
   std::vector<FieldsPair> config, preprocessing;
   std::vector<OutputPair> outputs;
+  bool traces = false;            // outputs are all points of two traces, in execution order
   std::vector<LoadReport> loads;  // check: first the way that fits the file, then the other
   std::vector<Finding> findings;  // causes first, then contributes, risks, notes
   std::vector<std::string> assumed;

@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 
+#include "samebits/compare/trace.h"
 #include "samebits/report/name_groups.h"
 #include "samebits/report/sections.h"
 #include "samebits/report/text.h"
@@ -107,10 +108,13 @@ void other_roles_rows(const Checkpoint& checkpoint, Screen* screen) {
   }
 }
 
-void prefix_table(const Checkpoint& checkpoint, Screen* screen) {
-  const std::vector<std::uint32_t>& weights = checkpoint.weights().weights;
+void prefix_table(const Checkpoint& checkpoint, const std::vector<std::uint32_t>& weights,
+                  Screen* screen) {
   std::vector<std::string> names;
-  for (const std::uint32_t index : weights) names.push_back(checkpoint.entries.at(index).name);
+  for (const std::uint32_t index : weights) {
+    const StoredTensor& tensor = checkpoint.entries.at(index);
+    names.push_back(tensor.name.empty() ? tensor.path : tensor.name);
+  }
   const std::vector<PrefixGroup> groups = group_by_prefix(names, kPrefixes);
   std::vector<std::vector<std::string>> rows;
   std::size_t left_out = 0;
@@ -137,7 +141,15 @@ void prefix_table(const Checkpoint& checkpoint, Screen* screen) {
   if (left_out > 0) screen->row("", and_more(left_out));
 }
 
+void points_rows(const Checkpoint& trace, Screen* screen) {
+  const std::vector<std::uint32_t> points = trace_points(trace);
+  screen->phrases("points", {grouped(points.size()), size_text(bytes_of(trace, points)),
+                             dtypes_text(trace, points)});
+  prefix_table(trace, points, screen);
+}
+
 void tensors_rows(const Checkpoint& checkpoint, bool all, Screen* screen) {
+  if (checkpoint.kind == CheckpointKind::trace) return points_rows(checkpoint, screen);
   if (!checkpoint.has_weights()) {
     screen->row("tensors", checkpoint.entries.empty() ? "none" : "none that are a model's weights");
     other_roles_rows(checkpoint, screen);
@@ -148,7 +160,7 @@ void tensors_rows(const Checkpoint& checkpoint, bool all, Screen* screen) {
                   {grouped(weights.size()), quantity(checkpoint.parameters(), "parameter"),
                    size_text(bytes_of(checkpoint, weights)), dtypes_text(checkpoint, weights)});
   other_roles_rows(checkpoint, screen);
-  if (!all) prefix_table(checkpoint, screen);
+  if (!all) prefix_table(checkpoint, weights, screen);
 }
 
 void config_row(const Checkpoint& checkpoint, Screen* screen) {

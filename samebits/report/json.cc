@@ -117,7 +117,10 @@ Json outputs_json(const std::vector<OutputPair>& pairs) {
                     {"verdict", pair.verdict},
                     {"elements", pair.elements},
                     {"differing", pair.differing},
-                    {"max_abs", json_number(pair.max_abs)}});
+                    {"max_abs", json_number(pair.max_abs)},
+                    {"max_ulp", pair.max_ulp ? Json(*pair.max_ulp) : Json()},
+                    {"cosine", json_number(pair.cosine)},
+                    {"looks_like", pair.looks_like}});
   }
   return json;
 }

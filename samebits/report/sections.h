@@ -14,6 +14,8 @@ void weights_section(const Report& report, Screen* screen);
 /// Config and preprocessing fields that differ, and what each can do.
 void fields_section(const Report& report, Screen* screen);
 void outputs_section(const Report& report, Screen* screen);
+/// The same for all points of two traces: where they part, and how the difference grows.
+void trace_section(const Report& report, Screen* screen);
 /// What loading would do (check).
 void loads_section(const Report& report, Screen* screen);
 /// Causes, contributions, risks, notes, each with its remedy.

@@ -41,6 +41,8 @@ std::string details(const Subject& subject) {
   if (checkpoint.has_weights()) {
     phrases.push_back(quantity(checkpoint.weights().weights.size(), "tensor"));
   }
+  if (checkpoint.kind == CheckpointKind::trace)
+    phrases.push_back(quantity(checkpoint.entries.size(), "point"));
   phrases.push_back(weights_from_text(checkpoint));
   phrases.push_back(producer_text(checkpoint));
   phrases.push_back(mode_text(checkpoint));

@@ -32,14 +32,22 @@ std::string unread_text(const Report& report) {
   return labels.empty() ? "not everything could be checked" : labels + " could not be read";
 }
 
+std::string different_answer(const Report& report) {
+  const auto parting = std::find_if(report.outputs.begin(), report.outputs.end(),
+                                    [](const OutputPair& pair) { return pair.differing > 0; });
+  if (!report.traces || parting == report.outputs.end()) return "the differences are listed below";
+  return "the two runs part at " + parting->point;
+}
+
 // What is said where no finding explains the verdict.
 std::string plain_answer(const Report& report) {
   switch (report.verdict) {
     case Verdict::unknown: return unread_text(report);
     case Verdict::same:
+      if (report.traces) return "every point is bit-identical";
       return report.outputs.empty() ? "no difference found in what was compared"
                                     : "outputs are bit-identical and no difference was found";
-    case Verdict::different: return "the differences are listed below";
+    case Verdict::different: return different_answer(report);
     case Verdict::risk: return "the risks are listed below";
     case Verdict::clean: break;
   }
@@ -78,7 +86,7 @@ void body(const Report& report, const TerminalStyle& style, Screen* screen) {
     screen->blank();
     weights_section(report, screen);
     fields_section(report, screen);
-    outputs_section(report, screen);
+    report.traces ? trace_section(report, screen) : outputs_section(report, screen);
   }
   if (!report.loads.empty()) {
     screen->blank();

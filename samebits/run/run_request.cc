@@ -198,8 +198,10 @@ Result<PreparedRun> prepare_run(const RunRequest& request) {
                          model.config().no_training,
                  .file = request.model});
   }
-  PreparedRun run{
-      .model = std::move(model), .labels = labels_of(config), .dropout_seed = request.dropout_seed};
+  PreparedRun run{.model = std::move(model),
+                  .config = config,
+                  .labels = labels_of(config),
+                  .dropout_seed = request.dropout_seed};
   Preparation preparation(request, run);
   SAMEBITS_TRY_VOID(preparation.images());
   SAMEBITS_TRY_VOID(preparation.noise());

@@ -27,6 +27,7 @@ struct RunRequest {
 /// Everything that a forward pass needs, loaded and checked.
 struct PreparedRun {
   VitModel model;
+  Json config;                      // that it runs with
   std::vector<std::string> labels;  // of the classes, where the config has them
   std::vector<float> images, noise;
   std::size_t batch = 0, height = 0, width = 0;

@@ -2,7 +2,10 @@
 
 import json
 import os
+import pathlib
 import struct
+
+EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples" / "vit-mae-tiny"
 
 NOON = 1735732800  # 2025-01-01 12:00 UTC: when every file was written
 
@@ -83,5 +86,6 @@ def write(folder):
         (directory / "model.safetensors").write_bytes(safetensors(blocks(), {"format": "pt"}))
         config = {"model_type": "vit_mae", "hidden_size": 32, "mask_ratio": ratio, "transformers_version": "5.24.0"}
         (directory / "config.json").write_text(json.dumps(config))
+    (folder / "mae").symlink_to(EXAMPLE / "hf")
     for path in folder.rglob("*"):
         os.utime(path, (NOON, NOON))

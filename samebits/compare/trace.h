@@ -1,0 +1,26 @@
+// A recorded forward pass: what its points are, in which order, and which of them belong together.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "samebits/checkpoint/checkpoint.h"
+
+namespace samebits {
+
+/// Points of a trace in execution order, as indexes into checkpoint.entries: the order that
+/// samebits wrote down, or else that of the bytes in the file.
+std::vector<std::uint32_t> trace_points(const Checkpoint& trace);
+
+struct PointPairs {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> matched;  // in A's order
+  std::vector<std::string> only_a, only_b;
+};
+
+/// Equal names first; then names that are equal without the model's own prefix ("vit.", "model.")
+/// and with transformers 4's encoder.layer as transformers 5's layers, where that is one to one.
+PointPairs match_points(const Checkpoint& a, const Checkpoint& b);
+
+}  // namespace samebits

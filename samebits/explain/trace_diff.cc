@@ -1,0 +1,127 @@
+#include "samebits/explain/trace_diff.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "samebits/compare/trace.h"
+#include "samebits/explain/context_findings.h"
+#include "samebits/explain/output_pair.h"
+
+namespace samebits {
+namespace {
+
+constexpr const char* kInput = "pixel_values";
+constexpr const char* kNoise = "noise";
+
+bool is_trace(const Subject& subject) { return subject.checkpoint->kind == CheckpointKind::trace; }
+
+/// One comparison of two traces.
+class TraceDiff {
+ public:
+  TraceDiff(Report& report, int threads)
+      : report_(report),
+        threads_(threads),
+        a_(report.subjects[0]),
+        b_(report.subjects[1]),
+        pairs_(match_points(*a_.checkpoint, *b_.checkpoint)) {}
+
+  void run() {
+    report_.traces = true;
+    for (const auto& [x, y] : pairs_.matched)
+      add(a_.checkpoint->entries[x], b_.checkpoint->entries[y]);
+    note_unmatched(a_, pairs_.only_a);
+    note_unmatched(b_, pairs_.only_b);
+    find_config_changes(report_, a_, b_);
+    const auto parting =
+        std::find_if(report_.outputs.begin(), report_.outputs.end(), [](const OutputPair& pair) {
+          return pair.differing > 0 && pair.point != kInput && pair.point != kNoise;
+        });
+    if (differs(kNoise)) find_noise();
+    if (parting != report_.outputs.end()) find_shape(*parting);
+    sort_findings(&report_.findings);
+    const bool different = parting != report_.outputs.end() || differs(kInput) || differs(kNoise);
+    report_.incomplete = report_.incomplete || (!different && !report_.not_checked.empty());
+    report_.verdict = different            ? Verdict::different
+                      : report_.incomplete ? Verdict::unknown
+                                           : Verdict::same;
+  }
+
+ private:
+  void add(const StoredTensor& x, const StoredTensor& y) {
+    const ValuePair values{x.view, y.view};
+    const bool same_shape = x.view.shape() == y.view.shape();
+    if (!same_shape || !x.readable || !y.readable || !have_numbers(values)) {
+      report_.not_checked.push_back(
+          fmt::format("{}: {} {} in {}, {} {} in {}", x.path, info(x.view.dtype()).torch,
+                      shape_text(x.view.shape()), a_.label, info(y.view.dtype()).torch,
+                      shape_text(y.view.shape()), b_.label));
+      return;
+    }
+    report_.outputs.push_back(compare_outputs(a_.label, b_.label, x.path, values, threads_));
+  }
+
+  void note_unmatched(const Subject& subject, const std::vector<std::string>& points) {
+    for (const std::string& point : points)
+      report_.not_checked.push_back(fmt::format("{}: only in {}", point, subject.label));
+  }
+
+  bool differs(const std::string& point) const {
+    return std::any_of(report_.outputs.begin(), report_.outputs.end(), [&](const OutputPair& pair) {
+      return pair.point == point && pair.differing > 0;
+    });
+  }
+
+  void find_noise() {
+    report_.findings.push_back(
+        {.cause = "rng.seed",
+         .role = Role::cause,
+         .proof = Proof::observed,
+         .subjects = {a_.label, b_.label},
+         .summary = "the two runs were given different noise",
+         .details = {"the traces hold the noise of each run, and it is not the same"},
+         .remedy = "run both with the same --noise or --noise-seed"});
+  }
+
+  void find_shape(const OutputPair& parting) {
+    Finding finding{.role = Role::cause,
+                    .proof = Proof::observed,
+                    .subjects = {a_.label, b_.label},
+                    .evidence = {{"point", parting.point}}};
+    if (parting.verdict == "permuted") {
+      finding.cause = "order.tokens";
+      finding.summary = "the tokens stand in another order";
+      finding.details = {
+          fmt::format("at {} the rows of {} are those of {} in another order, bit "
+                      "for bit",
+                      parting.point, b_.label, a_.label)};
+    } else if (parting.verdict == "rounding") {
+      finding.cause = "numerics.dtype";
+      finding.summary = "one of the two runs computed in a narrower type";
+      finding.details = {fmt::format("at {} {}", parting.point, parting.looks_like)};
+    } else {
+      return;
+    }
+    report_.findings.push_back(std::move(finding));
+  }
+
+  Report& report_;
+  int threads_;
+  const Subject& a_;
+  const Subject& b_;
+  PointPairs pairs_;
+};
+
+}  // namespace
+
+bool are_traces(const Report& report) {
+  const std::vector<Subject>& subjects = report.subjects;
+  const bool read = subjects.size() == 2 && subjects[0].checkpoint && subjects[1].checkpoint;
+  if (!read || (!is_trace(subjects[0]) && !is_trace(subjects[1]))) return false;
+  if (is_trace(subjects[0]) && is_trace(subjects[1])) return true;
+  return !match_points(*subjects[0].checkpoint, *subjects[1].checkpoint).matched.empty();
+}
+
+void compare_traces(Report& report, int threads) { TraceDiff(report, threads).run(); }
+
+}  // namespace samebits

@@ -1,0 +1,56 @@
+#include "samebits/report/sections.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "samebits/report/text.h"
+
+namespace samebits {
+namespace {
+
+// Counted in ULP, numbers of unlike size are far apart, and the count says nothing.
+constexpr std::uint64_t kTellingUlp = 1'000'000;
+
+std::vector<std::string> cells(const OutputPair& pair) {
+  const bool telling = pair.max_ulp && *pair.max_ulp < kTellingUlp;
+  return {pair.point, percent(pair.differing, pair.elements), short_number(pair.max_abs),
+          telling ? grouped(*pair.max_ulp) : "", pair.looks_like};
+}
+
+}  // namespace
+
+void trace_section(const Report& report, Screen* screen) {
+  std::vector<const OutputPair*> differing;
+  const OutputPair* last_equal = nullptr;
+  for (const OutputPair& pair : report.outputs) {
+    if (pair.differing > 0) {
+      differing.push_back(&pair);
+    } else if (differing.empty()) {
+      last_equal = &pair;
+    }
+  }
+  const std::size_t equal = report.outputs.size() - differing.size();
+  screen->row("points", fmt::format("{} compared in execution order, {} bit-identical",
+                                    grouped(report.outputs.size()), grouped(equal)));
+  if (differing.empty()) return;
+  screen->row("part at", differing.front()->point, Tone::bold);
+  if (last_equal != nullptr) screen->row("", "equal up to " + last_equal->point);
+  screen->blank();
+  // The first points that differ, and the last: how the difference grows.
+  constexpr std::size_t kShown = 8;
+  std::vector<std::vector<std::string>> rows;
+  for (std::size_t i = 0; i < differing.size(); ++i) {
+    if (i < kShown || i + 1 == differing.size()) rows.push_back(cells(*differing[i]));
+  }
+  screen->table(Screen::kIndent,
+                {{.title = "point", .give = Column::Give::elide},
+                 {.title = "differing", .right = true},
+                 {.title = "up to", .right = true},
+                 {.title = "ULP", .right = true},
+                 {.title = "looks like", .give = Column::Give::wrap}},
+                rows);
+  if (differing.size() > kShown + 1) screen->row("", and_more(differing.size() - kShown - 1));
+}
+
+}  // namespace samebits

@@ -1,0 +1,160 @@
+"""Traces: what samebits run --trace writes, against hooks on the real modules, and diff of two traces."""
+
+import hashlib
+import json
+import subprocess
+
+import conftest
+import numpy
+import pytest
+import safetensors
+import safetensors.numpy
+import safetensors.torch
+import torch
+from run_test import EXAMPLE, digests, run
+from transformers import ViTConfig, ViTForImageClassification, ViTMAEForPreTraining
+from vit_test import TINY, spread
+
+
+def diff(a, b, status):
+    done = subprocess.run([str(conftest.PROGRAM), "diff", str(a), str(b), "--json"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == status, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """Our trace of the example, and one that hooks on the real model record."""
+    folder = tmp_path_factory.mktemp("trace")
+    run(EXAMPLE / "hf", "--randn", "2x3x32x32", "--seed", 3, "--noise-seed", 9, "--trace", folder / "ours")
+    model = ViTMAEForPreTraining.from_pretrained(EXAMPLE / "hf").eval()
+    torch.manual_seed(3)
+    images = torch.randn(2, 3, 32, 32)
+    torch.manual_seed(9)
+    noise = torch.rand(2, 16)
+    points = {}
+
+    def note(name):
+        def hook(module, arguments, output):
+            value = output[0] if isinstance(output, tuple) else output
+            if isinstance(value, torch.Tensor):
+                points[name] = value.detach().contiguous().clone()
+
+        return hook
+
+    for name, module in model.named_modules():
+        module.register_forward_hook(note(name))
+    with torch.no_grad():
+        model(images, noise=noise)
+    safetensors.torch.save_file(points, folder / "torch")
+    return folder, points, images, noise
+
+
+def test_the_points_are_the_modules_of_transformers(pair):
+    folder, points, images, noise = pair
+    ours = safetensors.torch.load_file(folder / "ours")
+    assert torch.equal(ours.pop("pixel_values"), images) and torch.equal(ours.pop("noise"), noise)
+    assert ours.keys() <= points.keys() and len(ours) == 25
+    for name, value in ours.items():
+        torch.testing.assert_close(value, points[name], rtol=1e-4, atol=1e-5)
+
+
+def test_the_metadata_describe_points_and_run(pair):
+    folder = pair[0]
+    with safetensors.safe_open(folder / "ours", "np") as file:
+        trace = json.loads(file.metadata()["samebits.trace"])
+        assert trace["schema"] == "samebits.trace/1"
+        assert {point["name"] for point in trace["points"]} == set(file.keys())
+        for point in trace["points"]:
+            value = file.get_tensor(point["name"])
+            assert point["sha256"] == hashlib.sha256(value.tobytes()).hexdigest()
+            assert point["mean"] == pytest.approx(float(value.mean(dtype=numpy.float64)), abs=1e-9)
+            assert (point["min"], point["max"], point["not_finite"]) == (value.min(), value.max(), 0)
+    assert [point["name"] for point in trace["points"]][:4] == ["pixel_values", "noise", "vit.embeddings", "vit.layers.0.layernorm_before"]
+    assert trace["run"]["mode"] == "eval" and trace["run"]["mask_ratio"] == 0.75 and trace["run"]["config"]["hidden_size"] == 32
+
+
+def test_a_trace_does_not_change_the_outputs(tmp_path):
+    given = ["--randn", "12x3x32x32", "--noise-seed", 4]
+    assert digests(EXAMPLE / "hf", *given, "--trace", tmp_path / "t") == digests(EXAMPLE / "hf", *given)
+
+
+def test_equal_runs_are_the_same(tmp_path):
+    run(EXAMPLE / "hf", "--trace", tmp_path / "a", "--isa", "scalar", "--threads", 1)
+    run(EXAMPLE / "whole.pth", "--trace", tmp_path / "b", "--threads", 3)
+    found = diff(tmp_path / "a", tmp_path / "b", 0)
+    assert found["verdict"] == "same" and {point["verdict"] for point in found["outputs"]} == {"identical"}
+    assert [subject["kind"] for subject in found["subjects"]] == ["trace", "trace"]
+    assert found["outputs"][0]["point"] == "pixel_values" and found["outputs"][-1]["point"] == "decoder.decoder_pred"
+
+
+def test_a_trace_of_torch_parts_by_rounding_alone(pair):
+    found = diff(pair[0] / "ours", pair[0] / "torch", 1)
+    assert found["verdict"] == "different" and len(found["outputs"]) == 25
+    assert all(point["max_abs"] < 1e-5 and point["cosine"] > 1 - 1e-9 for point in found["outputs"])
+
+
+def changed(path, out, change):
+    """A copy of a trace in which `change` alters the tensors; the metadata stay."""
+    with safetensors.safe_open(path, "np") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    change(tensors)
+    safetensors.numpy.save_file(tensors, out, metadata=metadata)
+    return out
+
+
+def from_layer(tensors, change):
+    for name in ("vit.layers.1.layernorm_after", "vit.layers.1.mlp", "vit.layers.1"):
+        tensors[name] = numpy.ascontiguousarray(change(tensors[name]))
+
+
+def bfloat16(values):
+    return torch.from_numpy(values).bfloat16().float().numpy()
+
+
+@pytest.mark.parametrize("change, looks, verdict, cause", [
+    (lambda x: -x, "sign", "different", None),
+    (lambda x: x * numpy.float32(1.5), "scale", "different", None),
+    (lambda x: x[:, ::-1], "rows permuted", "permuted", "order.tokens"),
+    (bfloat16, "B is A rounded to bfloat16", "rounding", "numerics.dtype"),
+    (lambda x: numpy.where(numpy.arange(x.shape[1])[:, None] == 2, x + 1, x), "few rows", "different", None),
+    (lambda x: numpy.where(x > 0, numpy.float32("nan"), x), "nan", "different", None),
+    (lambda x: x + numpy.float32(0.25), "all", "different", None),
+])
+def test_the_first_point_that_differs_is_found_and_described(pair, tmp_path, change, looks, verdict, cause):
+    out = changed(pair[0] / "ours", tmp_path / "b", lambda tensors: from_layer(tensors, change))
+    found = diff(pair[0] / "ours", out, 1)
+    first = next(point for point in found["outputs"] if point["differing"])
+    assert (first["point"], first["looks_like"], first["verdict"]) == ("vit.layers.1.layernorm_after", looks, verdict)
+    assert [finding["cause"] for finding in found["findings"]] == ([cause] if cause else [])
+
+
+def test_other_noise_is_named(tmp_path):
+    run(EXAMPLE / "hf", "--trace", tmp_path / "a", "--noise-seed", 1)
+    run(EXAMPLE / "hf", "--trace", tmp_path / "b", "--noise-seed", 2)
+    assert [finding["cause"] for finding in diff(tmp_path / "a", tmp_path / "b", 1)["findings"]] == ["rng.seed"]
+
+
+def test_another_config_is_named(tmp_path):
+    for name, act in (("a", "gelu"), ("b", "gelu_new")):
+        torch.manual_seed(1)
+        spread(ViTForImageClassification(ViTConfig(**TINY | {"hidden_act": act}, num_labels=3))).save_pretrained(tmp_path / name)
+        run(tmp_path / name, "--trace", tmp_path / f"{name}.trace")
+    found = diff(tmp_path / "a.trace", tmp_path / "b.trace", 1)
+    assert found["findings"][0]["cause"] == "config.changed" and found["findings"][0]["evidence"]["fields"] == {"hidden_act": ["gelu", "gelu_new"]}
+    first = next(point for point in found["outputs"] if point["differing"])
+    assert first["point"] == "vit.layers.0.mlp"
+
+
+def test_what_has_no_partner_is_not_called_the_same(pair, tmp_path):
+    out = changed(pair[0] / "ours", tmp_path / "b", lambda tensors: tensors.pop("vit.layernorm"))
+    found = diff(pair[0] / "ours", out, 2)
+    assert found["verdict"] == "unknown" and found["not_checked"] == ["vit.layernorm: only in A"]
+
+
+def test_training_mode_is_written_down(tmp_path):
+    run(EXAMPLE / "hf", "--trace", tmp_path / "t", "--train", 5)
+    with safetensors.safe_open(tmp_path / "t", "np") as file:
+        described = json.loads(file.metadata()["samebits.trace"])["run"]
+    assert described["mode"] == "train" and described["dropout_seed"] == 5

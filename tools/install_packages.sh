@@ -7,7 +7,7 @@
 set -euo pipefail
 
 packages=(g++ cmake ninja-build libexpected-dev libfmt-dev libcli11-dev nlohmann-json3-dev libssl-dev libxxhash-dev libhwy-dev
-  zlib1g-dev libgtest-dev libgmock-dev)
+  zlib1g-dev libjpeg-dev libpng-dev libgtest-dev libgmock-dev)
 check=(ccache python3 clang-format-19)
 case "${1:-}" in
   build) ;;

@@ -3,7 +3,7 @@
 
 Usage: make_fuzz_corpus.py [FOLDER]     (FOLDER: default fuzz/corpus beside this script's parent)
 
-Needs torch, numpy and safetensors (tests/requirements-t5.txt). Every file has less than 4 KB.
+Needs torch, numpy, pillow and safetensors (tests/requirements-t5.txt). Every file has less than 4 KB.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import tarfile
 import zipfile
 
 import numpy
+import PIL.Image
 import safetensors.torch
 import torch
 
@@ -127,7 +128,30 @@ def checkpoint_seeds():
     yield "array.npz", out.getvalue()
 
 
+def image_seeds():
+    y, x = numpy.mgrid[0:13, 0:17]
+    image = PIL.Image.fromarray(numpy.stack([x * 15, y * 19, x * y], -1).astype("u1"))
+    turned = PIL.Image.Exif()
+    turned[0x0112] = 6
+    ways = {
+        "baseline.jpg": (image, {"quality": 50}),
+        "progressive.jpg": (image, {"quality": 50, "progressive": True}),
+        "gray.jpg": (image.convert("L"), {"quality": 50}),
+        "turned.jpg": (image, {"quality": 50, "exif": turned}),
+        "rgb.png": (image, {}),
+        "alpha.png": (image.convert("RGBA"), {}),
+        "palette.png": (image.quantize(5), {"transparency": 1}),
+        "bits.png": (image.convert("1"), {}),
+        "turned.png": (image, {"exif": turned}),
+    }
+    for name, (picture, options) in ways.items():
+        out = io.BytesIO()
+        picture.save(out, "JPEG" if name.endswith("jpg") else "PNG", **options)
+        yield name, out.getvalue()
+
+
 SEEDS = {
+    "image": image_seeds,
     "zip": zip_seeds,
     "tar": tar_seeds,
     "pickle": pickle_seeds,

@@ -9,6 +9,8 @@
 namespace samebits {
 
 struct Limits {
+  // Of a decoded picture: where Pillow stops as well (twice its MAX_IMAGE_PIXELS).
+  std::uint64_t image_pixels = 178'956'970;
   // A real ViT whole-module pickle makes 2e4 nodes, the largest training states seen 1e6.
   // One node takes at most 100 bytes: 4e6 of them stay under 400 MB in the worst file.
   std::uint64_t pickle_nodes = 4'000'000;

@@ -60,7 +60,7 @@ struct Run {
   ReportOptions report;
   std::string randn, isa, save, trace;
   double mask_ratio = -1;
-  int repeat = 1;
+  int repeat = 1, pillow = 13;
   std::size_t top = 0;
 
   Result<const KernelTable*> kernels() const {
@@ -95,6 +95,7 @@ struct Run {
     RunRequest wanted = request;
     SAMEBITS_TRY(wanted.randn, randn_sizes());
     if (mask_ratio >= 0) wanted.mask_ratio = mask_ratio;
+    if (pillow == 12) wanted.pillow = PassOrder::pillow12;
     SAMEBITS_TRY(const auto subjects, choose_subjects({request.model}, report.keys));
     wanted.key = subjects.front().key;
     const Clock::time_point start = Clock::now();
@@ -165,15 +166,32 @@ struct Run {
 
 void add_input_options(CLI::App* command, Run* run) {
   command
+      ->add_option("--images", run->request.images,
+                   "JPEG or PNG files, preprocessed as the model's preprocessor_config.json says, "
+                   "to the numbers of transformers' processor on Pillow")
+      ->type_name("FILE...");
+  command
+      ->add_option("--processor", run->request.processor_path,
+                   "the preprocessor_config.json of a model that carries none")
+      ->type_name("FILE")
+      ->needs("--images");
+  command
+      ->add_option("--pillow", run->pillow,
+                   "resize as this version of Pillow does: 13 (default) or 12, and those before it")
+      ->type_name("N")
+      ->check(CLI::IsMember({12, 13}).description(""));
+  command
       ->add_option("--input", run->request.input_path,
                    "a safetensors file with the tensor pixel_values, float32 "
                    "[batch, channels, height, width], as the model's processor makes it")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->excludes("--images");
   command
       ->add_option("--randn", run->randn,
                    "instead: torch.randn of this shape, bit for bit (default: one image)")
       ->type_name("SHAPE")
-      ->excludes("--input");
+      ->excludes("--input")
+      ->excludes("--images");
   command->add_option("--seed", run->request.seed, "of --randn (default: 42)")->type_name("N");
   command
       ->add_option("--noise", run->request.noise_path,

@@ -7,6 +7,8 @@
 
 #include "samebits/base/mapped_file.h"
 #include "samebits/checkpoint/open.h"
+#include "samebits/image/decode.h"
+#include "samebits/image/processor.h"
 #include "samebits/rng/distributions.h"
 
 namespace samebits {
@@ -58,31 +60,29 @@ Result<std::vector<float>> floats_of(const Checkpoint& file, const StoredTensor&
 
 class Preparation {
  public:
-  Preparation(const RunRequest& request, PreparedRun& run) : request_(request), run_(run) {}
+  Preparation(const RunRequest& request, const Checkpoint& model, PreparedRun& run)
+      : request_(request), model_(model), run_(run) {}
 
   Result<void> images() {
-    const VitConfig& config = run_.model.config();
-    const Sizes image = {config.channels, config.image_height, config.image_width};
     Sizes sizes;
-    if (!request_.input_path.empty()) {
+    if (!request_.images.empty()) {
+      SAMEBITS_TRY(sizes, read_pictures());
+    } else if (!request_.input_path.empty()) {
       SAMEBITS_TRY(const Checkpoint file, open_checkpoint(request_.input_path));
       SAMEBITS_TRY(const StoredTensor* tensor, pick(file, "pixel_values"));
       SAMEBITS_TRY(run_.images, floats_of(file, *tensor, &sizes));
     } else {
-      sizes = request_.randn.empty() ? Sizes{1, image[0], image[1], image[2]} : request_.randn;
+      const VitConfig& config = run_.model.config();
+      sizes = request_.randn.empty()
+                  ? Sizes{1, config.channels, config.image_height, config.image_width}
+                  : request_.randn;
     }
     SAMEBITS_TRY_VOID(check_sizes(sizes));
     run_.batch = sizes[0];
     run_.height = sizes[2];
     run_.width = sizes[3];
     note_resampling();
-    if (!request_.input_path.empty()) return {};
-    run_.images.resize(sizes[0] * sizes[1] * sizes[2] * sizes[3]);
-    CpuGenerator generator(request_.seed);
-    normal(generator, 0, 1, run_.images);
-    if (request_.randn.empty())
-      run_.assumed.push_back(
-          fmt::format("input: torch.randn({}), seed {}", fmt::join(sizes, ", "), request_.seed));
+    if (run_.images.empty()) draw_images(sizes);
     return {};
   }
 
@@ -120,6 +120,54 @@ class Preparation {
   }
 
  private:
+  /// Fills run_.images; gives their sizes.
+  Result<Sizes> read_pictures() {
+    Json config = model_.preprocessing;
+    std::string from = model_.path;
+    if (!request_.processor_path.empty()) {
+      from = request_.processor_path;
+      SAMEBITS_TRY(const auto file, MappedFile::open(from));
+      SAMEBITS_TRY(config, parse_json(file->bytes(), from));
+    }
+    SAMEBITS_TRY(ImageProcessor processor, image_processor(config, from));
+    processor.order = request_.pillow;
+    Sizes sizes;
+    std::size_t by_version = 0;
+    for (const std::string& path : request_.images) {
+      SAMEBITS_TRY(const auto file, MappedFile::open(path));
+      SAMEBITS_TRY(RgbImage image, decode_image(file->bytes(), path));
+      SAMEBITS_TRY(const PixelValues pixels, process_image(processor, std::move(image)));
+      const Sizes own = {request_.images.size(), 3, pixels.height, pixels.width};
+      if (!sizes.empty() && own != sizes) {
+        return fail({.code = ErrorCode::inconsistent,
+                     .what = "the pictures have different sizes after preprocessing",
+                     .file = path,
+                     .expected = sizes_text({sizes[2], sizes[3]}),
+                     .found = sizes_text({own[2], own[3]})});
+      }
+      sizes = own;
+      by_version += pixels.version_matters ? 1 : 0;
+      run_.images.insert(run_.images.end(), pixels.values.begin(), pixels.values.end());
+    }
+    const bool old = request_.pillow == PassOrder::pillow12;
+    run_.assumed.push_back(fmt::format(
+        "pictures: as transformers' image processor on Pillow {} gives them", old ? 12 : 13));
+    if (by_version > 0)
+      run_.assumed.push_back(fmt::format(
+          "{} of them: Pillow {} resizes in another order, which can move pixels by one level",
+          by_version, old ? 13 : 12));
+    return sizes;
+  }
+
+  void draw_images(const Sizes& sizes) {
+    run_.images.resize(sizes[0] * sizes[1] * sizes[2] * sizes[3]);
+    CpuGenerator generator(request_.seed);
+    normal(generator, 0, 1, run_.images);
+    if (request_.randn.empty())
+      run_.assumed.push_back(
+          fmt::format("input: torch.randn({}), seed {}", fmt::join(sizes, ", "), request_.seed));
+  }
+
   Result<void> check_sizes(const Sizes& sizes) const {
     const VitConfig& config = run_.model.config();
     const bool fits =
@@ -158,6 +206,7 @@ class Preparation {
   }
 
   const RunRequest& request_;
+  const Checkpoint& model_;
   PreparedRun& run_;
 };
 
@@ -202,7 +251,7 @@ Result<PreparedRun> prepare_run(const RunRequest& request) {
                   .config = config,
                   .labels = labels_of(config),
                   .dropout_seed = request.dropout_seed};
-  Preparation preparation(request, run);
+  Preparation preparation(request, checkpoint, run);
   SAMEBITS_TRY_VOID(preparation.images());
   SAMEBITS_TRY_VOID(preparation.noise());
   return run;

@@ -6,15 +6,19 @@
 #include <string>
 #include <vector>
 
+#include "samebits/image/resize.h"
 #include "samebits/run/open_vit.h"
 
 namespace samebits {
 
 struct RunRequest {
-  std::string model;        // path
-  std::string key;          // which of several sets of weights
-  std::string config_path;  // "": the model's own
-  std::string input_path;   // safetensors with pixel_values, and noise if it has it; "": randn
+  std::string model;                // path
+  std::string key;                  // which of several sets of weights
+  std::string config_path;          // "": the model's own
+  std::vector<std::string> images;  // JPEG or PNG files, or else:
+  std::string processor_path;       // their preprocessor_config.json; "": the model's own
+  PassOrder pillow = PassOrder::pillow13;
+  std::string input_path;  // safetensors with pixel_values, and noise if it has it; "": randn
   std::vector<std::size_t> randn;  // [batch, channels, height, width]; empty: one image
   std::uint64_t seed = 42;
   std::string noise_path;  // safetensors with noise; "": rand(batch, patches) with noise_seed
@@ -40,8 +44,9 @@ struct PreparedRun {
   VitOutputs forward(const Engine& engine, const TracePoint& trace = {});
 };
 
-/// Errors: those of open_checkpoint() and open_vit(); usage and inconsistent for an input or noise
-/// of another shape, malformed for noise that is not finite and a mask ratio outside [0, 1).
+/// Errors: those of open_checkpoint(), open_vit(), decode_image() and image_processor(); usage and
+/// inconsistent for an input or noise of another shape, malformed for noise that is not finite and
+/// a mask ratio outside [0, 1).
 Result<PreparedRun> prepare_run(const RunRequest& request);
 
 }  // namespace samebits

@@ -1,0 +1,47 @@
+#include "samebits/image/decode.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "samebits/base/limits.h"
+#include "samebits/image/codecs.h"
+#include "samebits/image/orientation.h"
+
+namespace samebits {
+namespace {
+
+constexpr std::array<std::uint8_t, 8> kPng = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+
+bool begins_with(Bytes bytes, std::span<const std::uint8_t> magic) {
+  return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
+}
+
+Result<StoredImage> decode_stored(Bytes bytes, const std::string& file) {
+  constexpr std::array<std::uint8_t, 3> kJpeg = {0xFF, 0xD8, 0xFF};
+  if (begins_with(bytes, kJpeg)) return decode_jpeg(bytes, file);
+  if (begins_with(bytes, kPng)) return decode_png(bytes, file);
+  return fail({.code = ErrorCode::unsupported,
+               .what = "this is no picture that can be read",
+               .file = file,
+               .expected = "JPEG or PNG",
+               .found = bytes.empty() ? "an empty file" : "other first bytes"});
+}
+
+}  // namespace
+
+Result<void> check_image_size(std::size_t height, std::size_t width, const std::string& file) {
+  if (height > 0 && width > 0 && width <= kLimits.image_pixels / height) return {};
+  return fail({.code = ErrorCode::limit,
+               .what = "the picture is too large",
+               .file = file,
+               .expected = fmt::format("at most {} pixels", kLimits.image_pixels),
+               .found = fmt::format("{} x {}", width, height)});
+}
+
+Result<RgbImage> decode_image(Bytes bytes, const std::string& file) {
+  SAMEBITS_TRY(StoredImage stored, decode_stored(bytes, file));
+  return upright(std::move(stored.image), stored.orientation);
+}
+
+}  // namespace samebits

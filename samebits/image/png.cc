@@ -1,0 +1,154 @@
+#include <png.h>
+
+#include <algorithm>
+#include <csetjmp>
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "samebits/image/codecs.h"
+#include "samebits/image/orientation.h"
+
+namespace samebits {
+namespace {
+
+/// libpng's state, and where its errors lead. Functions that libpng leaves by longjmp hold nothing
+/// that needs a destructor.
+struct Decoder {
+  png_structp png = nullptr;
+  png_infop info = nullptr;
+  Bytes bytes;
+  std::size_t at = 0;
+  bool ended = false;  // the file is shorter than it says
+  char message[128] = "";
+
+  explicit Decoder(Bytes data) : bytes(data) {}
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+  ~Decoder() { png_destroy_read_struct(&png, &info, nullptr); }
+};
+
+[[noreturn]] void leave(png_structp png, png_const_charp text) {
+  auto& decoder = *static_cast<Decoder*>(png_get_error_ptr(png));
+  std::strncpy(decoder.message, text, sizeof decoder.message - 1);
+  png_longjmp(png, 1);
+}
+
+void print_nothing(png_structp, png_const_charp) {}
+
+void read_bytes(png_structp png, png_bytep out, std::size_t count) {
+  auto& decoder = *static_cast<Decoder*>(png_get_io_ptr(png));
+  if (decoder.bytes.size() - decoder.at < count) {
+    decoder.ended = true;
+    png_error(png, "the file ends too early");
+  }
+  std::memcpy(out, decoder.bytes.data() + decoder.at, count);
+  decoder.at += count;
+}
+
+bool read_header(Decoder& decoder) {
+  decoder.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder, leave, print_nothing);
+  if (decoder.png == nullptr) return false;
+  if (setjmp(png_jmpbuf(decoder.png)) != 0) return false;
+  decoder.info = png_create_info_struct(decoder.png);
+  png_set_read_fn(decoder.png, &decoder, read_bytes);
+  png_set_user_limits(decoder.png, 0x7FFFFFFF, 0x7FFFFFFF);  // check_image_size() decides
+  png_read_info(decoder.png, decoder.info);
+  return true;
+}
+
+// Colours as they are stored: neither gamma nor transparency is applied, as in Pillow.
+bool read_pixels(Decoder& decoder, png_bytepp rows) {
+  if (setjmp(png_jmpbuf(decoder.png)) != 0) return false;
+  png_set_expand(decoder.png);
+  png_set_strip_16(decoder.png);
+  png_set_strip_alpha(decoder.png);
+  png_set_gray_to_rgb(decoder.png);
+  png_read_image(decoder.png, rows);
+  png_read_end(decoder.png, decoder.info);
+  return true;
+}
+
+// The texts that Pillow reads: XMP, and a profile that ImageMagick writes in place of eXIf.
+struct Texts {
+  std::string_view xmp;
+  bool raw_profile = false;
+};
+
+Texts texts_of(const Decoder& decoder) {
+  Texts found;
+  png_textp texts = nullptr;
+  const int count = static_cast<int>(png_get_text(decoder.png, decoder.info, &texts, nullptr));
+  for (int i = 0; i < count; ++i) {
+    const std::string_view key = texts[i].key;
+    const bool international = texts[i].compression >= PNG_ITXT_COMPRESSION_NONE;
+    const std::size_t size = international ? texts[i].itxt_length : texts[i].text_length;
+    if (key == "XML:com.adobe.xmp") found.xmp = {texts[i].text, size};
+    if (key == "Raw profile type exif") found.raw_profile = true;
+  }
+  return found;
+}
+
+Result<int> orientation_of(const Decoder& decoder, const std::string& file) {
+  png_bytep exif = nullptr;
+  png_uint_32 size = 0;
+  if (png_get_eXIf_1(decoder.png, decoder.info, &size, &exif) != 0) {
+    if (const auto found = exif_orientation({exif, size})) return *found;
+  }
+  const Texts texts = texts_of(decoder);
+  if (texts.raw_profile && exif == nullptr) {
+    return fail({.code = ErrorCode::unsupported,
+                 .what = "its EXIF data stand in a text chunk, which is not covered",
+                 .file = file,
+                 .hint = "Save it again, with an eXIf chunk or without EXIF data"});
+  }
+  return xmp_orientation(texts.xmp).value_or(1);
+}
+
+Error damaged(const Decoder& decoder, const std::string& file) {
+  return {.code = decoder.ended ? ErrorCode::truncated : ErrorCode::malformed,
+          .what = "the PNG file is damaged",
+          .file = file,
+          .found = decoder.message};
+}
+
+}  // namespace
+
+Result<StoredImage> decode_png(Bytes bytes, const std::string& file) {
+  Decoder decoder(bytes);
+  if (!read_header(decoder)) return fail(damaged(decoder, file));
+  const std::size_t height = png_get_image_height(decoder.png, decoder.info);
+  const std::size_t width = png_get_image_width(decoder.png, decoder.info);
+  SAMEBITS_TRY_VOID(check_image_size(height, width, file));
+  if (png_get_bit_depth(decoder.png, decoder.info) == 16 &&
+      png_get_color_type(decoder.png, decoder.info) == PNG_COLOR_TYPE_GRAY) {
+    return fail({.code = ErrorCode::unsupported,
+                 .what = "this kind of PNG file is not covered",
+                 .file = file,
+                 .expected = "8 bits a channel, or colours",
+                 .found = "gray of 16 bits"});
+  }
+  // Deflate shrinks to a thousandth at best: what cannot be there is not made room for.
+  constexpr std::size_t kMostInflation = 1040;
+  const std::size_t row = png_get_rowbytes(decoder.png, decoder.info);
+  if (row > kMostInflation * bytes.size() / height) {
+    return fail({.code = ErrorCode::truncated,
+                 .what = "the PNG file is too short for its size in pixels",
+                 .file = file,
+                 .expected = fmt::format("{} x {} pixels", width, height),
+                 .found = fmt::format("{} bytes", bytes.size())});
+  }
+  StoredImage stored{{height, width, {}}, 1};
+  stored.image.pixels.resize(height * width * 3);
+  std::vector<png_bytep> rows;
+  for (std::size_t y = 0; y < height; ++y)
+    rows.push_back(stored.image.pixels.data() + y * width * 3);
+  if (!read_pixels(decoder, rows.data())) return fail(damaged(decoder, file));
+  SAMEBITS_TRY(stored.orientation, orientation_of(decoder, file));
+  return stored;
+}
+
+}  // namespace samebits

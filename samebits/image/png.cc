@@ -56,6 +56,9 @@ bool read_header(Decoder& decoder) {
   decoder.info = png_create_info_struct(decoder.png);
   png_set_read_fn(decoder.png, &decoder, read_bytes);
   png_set_user_limits(decoder.png, 0x7FFFFFFF, 0x7FFFFFFF);  // check_image_size() decides
+  // Found by find_exif(): libpng makes room for as much as the chunk claims.
+  const png_byte exif[] = {'e', 'X', 'I', 'f', 0};
+  png_set_keep_unknown_chunks(decoder.png, PNG_HANDLE_CHUNK_NEVER, exif, 1);
   png_read_info(decoder.png, decoder.info);
   return true;
 }
@@ -92,20 +95,40 @@ Texts texts_of(const Decoder& decoder) {
   return found;
 }
 
-Result<int> orientation_of(const Decoder& decoder, const std::string& file) {
-  png_bytep exif = nullptr;
-  png_uint_32 size = 0;
-  if (png_get_eXIf_1(decoder.png, decoder.info, &size, &exif) != 0) {
-    if (const auto found = exif_orientation({exif, size})) return *found;
-  }
+Result<int> orientation_of(const Decoder& decoder, Bytes exif, const std::string& file) {
+  if (const auto found = exif_orientation(exif)) return *found;
   const Texts texts = texts_of(decoder);
-  if (texts.raw_profile && exif == nullptr) {
+  if (texts.raw_profile && exif.empty()) {
     return fail({.code = ErrorCode::unsupported,
                  .what = "its EXIF data stand in a text chunk, which is not covered",
                  .file = file,
                  .hint = "Save it again, with an eXIf chunk or without EXIF data"});
   }
   return xmp_orientation(texts.xmp).value_or(1);
+}
+
+/// Data of the eXIf chunk, empty where there is none. Every chunk is length, type, data, checksum.
+/// Errors: truncated where a chunk claims more than the file has.
+Result<Bytes> find_exif(Bytes bytes, const std::string& file) {
+  constexpr std::size_t kSignature = 8;
+  constexpr std::size_t kFrame = 12;
+  Bytes exif;
+  for (std::size_t at = kSignature; at < bytes.size();) {
+    const Bytes rest = bytes.subspan(at);
+    const std::size_t length = rest.size() < kFrame ? 0 : png_get_uint_32(rest.data());
+    if (rest.size() < kFrame || length > rest.size() - kFrame) {
+      return fail({.code = ErrorCode::truncated,
+                   .what = "the PNG file ends inside a chunk",
+                   .file = file,
+                   .offset = at,
+                   .expected = fmt::format("{} bytes", length + kFrame),
+                   .found = fmt::format("{} bytes", rest.size())});
+    }
+    if (std::memcmp(rest.data() + 4, "IEND", 4) == 0) break;
+    if (std::memcmp(rest.data() + 4, "eXIf", 4) == 0) exif = rest.subspan(8, length);
+    at += kFrame + length;
+  }
+  return exif;
 }
 
 Error damaged(const Decoder& decoder, const std::string& file) {
@@ -118,6 +141,7 @@ Error damaged(const Decoder& decoder, const std::string& file) {
 }  // namespace
 
 Result<StoredImage> decode_png(Bytes bytes, const std::string& file) {
+  SAMEBITS_TRY(const Bytes exif, find_exif(bytes, file));
   Decoder decoder(bytes);
   if (!read_header(decoder)) return fail(damaged(decoder, file));
   const std::size_t height = png_get_image_height(decoder.png, decoder.info);
@@ -147,7 +171,7 @@ Result<StoredImage> decode_png(Bytes bytes, const std::string& file) {
   for (std::size_t y = 0; y < height; ++y)
     rows.push_back(stored.image.pixels.data() + y * width * 3);
   if (!read_pixels(decoder, rows.data())) return fail(damaged(decoder, file));
-  SAMEBITS_TRY(stored.orientation, orientation_of(decoder, file));
+  SAMEBITS_TRY(stored.orientation, orientation_of(decoder, exif, file));
   return stored;
 }
 

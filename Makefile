@@ -32,7 +32,8 @@ check:
 
 bench: all
 	@tools/install_packages.sh bench
-	@python=$$(python3 tools/make_venvs.py t5) && SAMEBITS=$(CURDIR)/build/release/samebits $$python bench/run.py
+	@python=$$(python3 tools/make_venvs.py peers) && export SAMEBITS=$(CURDIR)/build/release/samebits && \
+	  $$python bench/files.py && $$python bench/forward.py
 
 fuzz:
 	@tools/install_packages.sh fuzz

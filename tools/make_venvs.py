@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Makes the Python environments of the tests, once for each state of their requirements.
 
-Usage: make_venvs.py t5|t4      prints the path of the environment's interpreter
+Usage: make_venvs.py t5|t4|peers      prints the path of the environment's interpreter
 
-t5 has what tests/requirements-t5.txt says. t4 has what tests/requirements-t4.txt says and sees the packages of t5
-behind its own, so that both load the same torch. They lie in $SAMEBITS_CACHE (default ~/.cache/samebits), in folders
+t5 has what tests/requirements-t5.txt says. t4 and peers (what the benchmarks measure against) have what their own files
+say and see the packages of t5 behind their own, so that all load the same torch. They lie in $SAMEBITS_CACHE (default ~/.cache/samebits), in folders
 named after a hash of the requirements, and are made by Python 3.11 or later.
 """
 
@@ -75,12 +75,12 @@ def make(name, behind=None):
 
 def interpreter(name):
     t5 = make("t5")
-    return (t5 if name == "t5" else make("t4", behind=t5)) / "bin" / "python"
+    return (t5 if name == "t5" else make(name, behind=t5)) / "bin" / "python"
 
 
 def main():
-    if sys.argv[1:] not in (["t5"], ["t4"]):
-        sys.exit("usage: make_venvs.py t5|t4")
+    if sys.argv[1:] not in (["t5"], ["t4"], ["peers"]):
+        sys.exit("usage: make_venvs.py t5|t4|peers")
     try:
         print(interpreter(sys.argv[1]))
     except (OSError, subprocess.CalledProcessError) as error:

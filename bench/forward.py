@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""Measures forward passes against PyTorch, ONNX Runtime and OpenVINO, side by side in one run: ratios of medians.
+
+    make bench                      files.py and this
+    bench/forward.py --rounds 5     more rounds
+    bench/forward.py --json FILE    the same figures as JSON
+
+Run by a Python that has torch, transformers, onnxruntime and openvino (tools/make_venvs.py peers). The engines take turns in every
+round, each with some passes in a row, in float32 on the same inputs' shapes. OpenVINO runs with INFERENCE_PRECISION_HINT f32.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+from figures import CACHE, ROOT, SAMEBITS, Table, make_routes
+
+VIT = """
+import sys, torch, transformers
+torch.manual_seed(7)
+transformers.ViTForImageClassification(transformers.ViTConfig(num_labels=1000)).save_pretrained(sys.argv[1])
+"""
+EXPORT = """
+import sys, torch, transformers
+folder, batch, out = sys.argv[1:]
+class Logits(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.model = transformers.ViTForImageClassification.from_pretrained(folder).eval()
+    def forward(self, images):
+        return self.model(images).logits
+torch.onnx.export(Logits(), (torch.randn(int(batch), 3, 224, 224),), out, opset_version=17, dynamo=False, input_names=["images"])
+"""
+# A worker makes ready, then answers every line "N" with the median of N passes.
+WORKER = """
+import statistics, sys, time
+def serve(run):
+    run()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        times = []
+        for _ in range(int(line)):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+        print(statistics.median(times), flush=True)
+"""
+TORCH = WORKER + """
+import torch, transformers
+name, folder, batch, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+torch.set_num_threads(threads)
+model, images = getattr(transformers, name).from_pretrained(folder).eval(), torch.randn(batch, 3, 224, 224)
+with torch.inference_mode():
+    serve(lambda: model(images))
+"""
+ONNX = WORKER + """
+import numpy, onnxruntime
+path, batch, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+images = numpy.random.randn(batch, 3, 224, 224).astype("f4")
+serve(lambda: session.run(None, {"images": images}))
+"""
+OPENVINO = WORKER + """
+import numpy, openvino
+path, batch, threads = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+core = openvino.Core()
+settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": threads}
+request = core.compile_model(core.read_model(path), "CPU", settings).create_infer_request()
+images = numpy.random.randn(batch, 3, 224, 224).astype("f4")
+serve(lambda: request.infer({0: images}))
+"""
+
+
+class Peer:
+    """One engine with a model loaded, in a process of its own."""
+
+    def __init__(self, script, *words):
+        command = [sys.executable, "-c", script, *map(str, words)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for line in self.process.stdout:  # what a library prints comes before
+            if line == "ready\n":
+                return
+        raise SystemExit(f"a peer ended before it was ready: {words}")
+
+    def seconds(self, passes):
+        self.process.stdin.write(f"{passes}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def ours(folder, batch, threads, passes, size=224):
+    command = [SAMEBITS, "run", folder, "--randn", f"{batch}x3x{size}x{size}", "--threads", threads, "--repeat", passes, "--json"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, check=True)
+    return statistics.median(json.loads(done.stdout)["timing"]["forward_s"])
+
+
+def make_vit():
+    folder = CACHE / "vit-base"
+    if not (folder / "model.safetensors").exists():
+        subprocess.run([sys.executable, "-c", VIT, folder], check=True, stderr=subprocess.DEVNULL)
+    return folder
+
+
+def exported(folder, batch):
+    path = CACHE / f"vit-base-{batch}.onnx"
+    if not path.exists():
+        subprocess.run([sys.executable, "-c", EXPORT, folder, str(batch), path], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return path
+
+
+def rounds(folder, batch, threads, peers, count):
+    """Medians over the rounds: name -> seconds. Everybody once in each round."""
+    passes = 7 if batch == 1 else 3
+    times = {name: [] for name in ["run", *peers]}
+    for _ in range(count):
+        times["run"].append(ours(folder, batch, threads, passes + 1))
+        for name, peer in peers.items():
+            times[name].append(peer.seconds(passes))
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+SETTINGS = ((1, 1), (1, 2), (8, 1), (8, 2))  # batch, threads
+
+
+def compare(what, medians, limits, table):
+    for name, limit in limits.items():
+        table.add(f"{what}, run / {name}", medians["run"] / medians[name], 1 / limit, "",
+                  f"{medians['run'] * 1000:.0f} ms against {medians[name] * 1000:.0f} ms")
+
+
+def measure_vit(count, table):
+    folder = make_vit()
+    for batch, threads in SETTINGS:
+        path = exported(folder, batch)
+        peers = {
+            "PyTorch": Peer(TORCH, "ViTForImageClassification", folder, batch, threads),
+            "ONNX Runtime": Peer(ONNX, path, batch, threads),
+            "OpenVINO": Peer(OPENVINO, path, batch, threads),
+        }
+        medians = rounds(folder, batch, threads, peers, count)
+        compare(f"ViT-B/16, batch {batch}, threads {threads}", medians, {"PyTorch": 1.25, "ONNX Runtime": 1.1, "OpenVINO": 1.05}, table)
+        for peer in peers.values():
+            peer.close()
+
+
+def measure_mae(folder, count, table):
+    for batch, threads in SETTINGS:
+        peers = {"PyTorch": Peer(TORCH, "ViTMAEForPreTraining", folder, batch, threads)}
+        compare(f"ViT-MAE base, batch {batch}, threads {threads}", rounds(folder, batch, threads, peers, count), {"PyTorch": 1.4}, table)
+        peers["PyTorch"].close()
+
+
+def measure_start(folder, table):
+    """From the start of the process to its end, less the forward pass; and its largest resident memory."""
+    weights = (folder / "model.safetensors").stat().st_size
+    extra, largest = [], 0
+    for _ in range(5):
+        before = time.perf_counter()
+        command = [SAMEBITS, "run", str(folder), "--json"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        text = process.stdout.read()
+        _, _, usage = os.wait4(process.pid, 0)
+        forward = json.loads(text)["timing"]["forward_s"][0]
+        extra.append(time.perf_counter() - before - forward)
+        largest = max(largest, usage.ru_maxrss * 1024)
+    table.add(f"start to first output of {weights / 1e6:.0f} MB, less the pass", statistics.median(extra), 0.7, "s")
+    table.add("resident memory / weights", largest / weights, 2.2, "", "the mapped file included")
+
+
+def resident(command):
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+    _, _, usage = os.wait4(process.pid, 0)
+    return usage.ru_maxrss * 1024
+
+
+def gigaflops(size, width=768, layers=12, mlp=3072, patch=16):
+    """Of one image: the matrix products of ViT-B/16."""
+    patches = (size // patch) ** 2
+    tokens = patches + 1
+    block = 2 * tokens * width * (4 * width + 2 * mlp) + 4 * tokens * tokens * width
+    return (layers * block + 2 * patches * width * 3 * patch * patch) / 1e9
+
+
+def measure_scaling(table):
+    """Work done in a second, over batches and image sizes; memory over batches."""
+    folder = make_vit()
+    print("\nscaling of ViT-B/16, threads 2")
+    rates = {}
+    for batch in (1, 2, 4, 8, 16, 32, 64):
+        seconds = ours(folder, batch, 2, 3 if batch < 16 else 1)
+        rates[f"batch {batch}"] = batch * gigaflops(224) / seconds
+        print(f"  batch {batch:3}, 224 x 224: {seconds * 1000:9.0f} ms  {rates[f'batch {batch}']:6.0f} GF/s", flush=True)
+    for size in (224, 384, 512, 768, 1024):
+        seconds = ours(folder, 1, 2, 3, size)
+        rates[f"size {size}"] = gigaflops(size) / seconds
+        print(f"  batch   1, {size:4} x {size:4}: {seconds * 1000:7.0f} ms  {rates[f'size {size}']:6.0f} GF/s", flush=True)
+    table.add("work in a second, slowest against fastest", max(rates.values()) / min(rates.values()), 1.25, "")
+    command = [SAMEBITS, "run", folder, "--threads", 2, "--randn"]
+    values = 4 * 3 * 224 * 224 + 4 * 197 * 768  # bytes of an image: itself and its output
+    growth = resident([*command, "64x3x224x224"]) - resident([*command, "8x3x224x224"]) - 56 * values
+    table.add("memory of 56 images more, less theirs and their outputs'", growth / 1e6, 64, "MB")
+
+
+def measure_tiny(table):
+    table.add("forward pass of a tiny ViT-MAE", ours_of_example() * 1000, 1, "ms")
+
+
+def ours_of_example():
+    command = [SAMEBITS, "run", ROOT / "examples" / "vit-mae-tiny" / "hf", "--repeat", 21, "--threads", 1, "--json"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, check=True)
+    return statistics.median(json.loads(done.stdout)["timing"]["forward_s"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=pathlib.Path)
+    options = parser.parse_args()
+    routes = make_routes()
+    print(f"\nforward passes, float32, {os.cpu_count()} cores, medians of {options.rounds} rounds\n")
+    table = Table()
+    measure_vit(options.rounds, table)
+    measure_mae(routes / "hf", options.rounds, table)
+    measure_start(routes / "hf", table)
+    measure_tiny(table)
+    measure_scaling(table)
+    if options.json:
+        options.json.write_text(json.dumps(table.rows, indent=1) + "\n")
+    print(f"\n{len(table.rows) - table.failed} of {len(table.rows)} figures hold")
+    return 1 if table.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -93,9 +93,9 @@ struct Run {
   Result<RunReport> make() const {
     SAMEBITS_TRY(const KernelTable* table, kernels());
     RunRequest wanted = request;
-    SAMEBITS_TRY(wanted.randn, randn_sizes());
+    SAMEBITS_TRY(wanted.input.randn, randn_sizes());
     if (mask_ratio >= 0) wanted.mask_ratio = mask_ratio;
-    if (pillow == 12) wanted.pillow = PassOrder::pillow12;
+    if (pillow == 12) wanted.input.pillow = PassOrder::pillow12;
     SAMEBITS_TRY(const auto subjects, choose_subjects({request.model}, report.keys));
     wanted.key = subjects.front().key;
     const Clock::time_point start = Clock::now();
@@ -118,8 +118,7 @@ struct Run {
 
   /// A pass of its own, so that the recording is in no timing.
   Result<void> write_trace(PreparedRun& run, const Engine& engine, const RunReport& made) const {
-    TraceRecorder recorder({run.images, run.batch, run.height, run.width},
-                           run.model.config().channels, run.noise);
+    TraceRecorder recorder(run.input.view(), run.model.config().channels, run.noise);
     run.forward(engine, recorder.point());
     Json description = {{"model", request.model},
                         {"config", run.config},
@@ -166,12 +165,12 @@ struct Run {
 
 void add_input_options(CLI::App* command, Run* run) {
   command
-      ->add_option("--images", run->request.images,
+      ->add_option("--images", run->request.input.images,
                    "JPEG or PNG files, preprocessed as the model's preprocessor_config.json says, "
                    "to the numbers of transformers' processor on Pillow")
       ->type_name("FILE...");
   command
-      ->add_option("--processor", run->request.processor_path,
+      ->add_option("--processor", run->request.input.processor_path,
                    "the preprocessor_config.json of a model that carries none")
       ->type_name("FILE")
       ->needs("--images");
@@ -181,7 +180,7 @@ void add_input_options(CLI::App* command, Run* run) {
       ->type_name("N")
       ->check(CLI::IsMember({12, 13}).description(""));
   command
-      ->add_option("--input", run->request.input_path,
+      ->add_option("--input", run->request.input.input_path,
                    "a safetensors file with the tensor pixel_values, float32 "
                    "[batch, channels, height, width], as the model's processor makes it")
       ->type_name("FILE")
@@ -192,7 +191,8 @@ void add_input_options(CLI::App* command, Run* run) {
       ->type_name("SHAPE")
       ->excludes("--input")
       ->excludes("--images");
-  command->add_option("--seed", run->request.seed, "of --randn (default: 42)")->type_name("N");
+  command->add_option("--seed", run->request.input.seed, "of --randn (default: 42)")
+      ->type_name("N");
   command
       ->add_option("--noise", run->request.noise_path,
                    "a masked autoencoder's noise: a safetensors file with the tensor noise, "

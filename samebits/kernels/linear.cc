@@ -116,6 +116,12 @@ PackedMatrix::PackedMatrix(const float* w, std::size_t columns, std::size_t dept
   pack_tiles_of_rows(w, columns, depth, stride, values_.data());
 }
 
+bool PackedMatrix::same_bits(const PackedMatrix& other) const {
+  const std::size_t bytes = tiles() * kTileColumns * depth_ * sizeof(float);
+  return columns_ == other.columns_ && depth_ == other.depth_ &&
+         (bytes == 0 || std::memcmp(tile(0), other.tile(0), bytes) == 0);
+}
+
 void linear(const Engine& engine, const float* x, std::size_t x_stride, std::size_t rows,
             const PackedMatrix& w, const float* bias, Epilogue epilogue, float* out,
             std::size_t out_stride, const float* scale) {

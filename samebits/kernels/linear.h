@@ -44,6 +44,8 @@ class PackedMatrix {
   std::size_t columns() const { return columns_; }
   std::size_t depth() const { return depth_; }
   std::size_t tiles() const { return (columns_ + kTileColumns - 1) / kTileColumns; }
+  /// Equal sizes and elements.
+  bool same_bits(const PackedMatrix& other) const;
   const float* tile(std::size_t index) const {
     return values_.data() + index * depth_ * kTileColumns;
   }

@@ -1,7 +1,5 @@
 #include "samebits/run/open_vit.h"
 
-#include "samebits/model/recognize.h"
-
 namespace samebits {
 namespace {
 
@@ -23,7 +21,7 @@ Error no_vit(const Checkpoint& checkpoint, const std::string& found) {
 
 }  // namespace
 
-Result<VitModel> open_vit(const Checkpoint& checkpoint, const Json& config) {
+Result<model::Recognition> recognize_vit(const Checkpoint& checkpoint, const Json& config) {
   if (!checkpoint.has_weights()) return fail(no_vit(checkpoint, "no weights"));
   std::vector<model::StoredShape> shapes;
   for (const std::uint32_t index : checkpoint.weights().weights)
@@ -35,8 +33,13 @@ Result<VitModel> open_vit(const Checkpoint& checkpoint, const Json& config) {
   if (found->absent > 0 || found->inconsistent > 0)
     return fail(no_vit(checkpoint, std::to_string(found->absent) + " tensors missing, " +
                                        std::to_string(found->inconsistent) + " of other shapes"));
-  SAMEBITS_TRY(const VitConfig vit, vit_config(*found, config));
-  SAMEBITS_TRY(VitWeights weights, load_vit_weights(checkpoint, *found, vit));
+  return *found;
+}
+
+Result<VitModel> open_vit(const Checkpoint& checkpoint, const Json& config) {
+  SAMEBITS_TRY(const model::Recognition found, recognize_vit(checkpoint, config));
+  SAMEBITS_TRY(const VitConfig vit, vit_config(found, config));
+  SAMEBITS_TRY(VitWeights weights, load_vit_weights(checkpoint, found, vit));
   return VitModel(vit, std::move(weights));
 }
 

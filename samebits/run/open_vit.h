@@ -2,9 +2,14 @@
 #pragma once
 
 #include "samebits/checkpoint/checkpoint.h"
+#include "samebits/model/recognize.h"
 #include "samebits/run/vit_forward.h"
 
 namespace samebits {
+
+/// The chosen weights of `checkpoint` by their names, the class that `config` names first. Errors:
+/// unsupported where they are no ViT's, or not all of one.
+Result<model::Recognition> recognize_vit(const Checkpoint& checkpoint, const Json& config);
 
 /// The chosen weights of `checkpoint` as the class that its config names, or else as the one whose
 /// table of names fits. `config` is the checkpoint's own, or one that was given in its place.

@@ -79,23 +79,24 @@ TEST(OpenVit, OtherWeightsAreRefused) {
 TEST(PrepareRun, DrawsWhatIsNotGivenAndSaysSo) {
   const auto run = prepare_run({.model = example("hf")});
   ASSERT_TRUE(run);
-  EXPECT_EQ(run->images.size(), 3U * 32 * 32);
+  EXPECT_EQ(run->input.images.size(), 3U * 32 * 32);
   EXPECT_EQ(run->noise.size(), 16U);
   EXPECT_EQ(run->assumed.size(), 2U);
   EXPECT_EQ(run->mask_ratio, 0.75);
 }
 
 TEST(PrepareRun, AnInputOfAnotherShapeIsAnError) {
-  const auto run = prepare_run({.model = example("hf"), .randn = {1, 3, 32, 4}});
+  const auto run = prepare_run({.model = example("hf"), .input = {.randn = {1, 3, 32, 4}}});
   ASSERT_FALSE(run);
   EXPECT_EQ(run.error().expected, "[batch, 3, 32, 32]");
   EXPECT_THAT(run.error().what, HasSubstr("smaller than a patch"));
-  EXPECT_FALSE(prepare_run({.model = example("hf"), .randn = {1, 4, 32, 32}}));
-  EXPECT_FALSE(prepare_run({.model = example("hf"), .randn = {1, 3, 1U << 20, 1U << 20}}));
+  EXPECT_FALSE(prepare_run({.model = example("hf"), .input = {.randn = {1, 4, 32, 32}}}));
+  EXPECT_FALSE(
+      prepare_run({.model = example("hf"), .input = {.randn = {1, 3, 1U << 20, 1U << 20}}}));
 }
 
 TEST(PrepareRun, ImagesOfAnotherSizeHaveResampledPositionsAndThatIsSaid) {
-  auto run = prepare_run({.model = example("hf"), .randn = {2, 3, 48, 40}});
+  auto run = prepare_run({.model = example("hf"), .input = {.randn = {2, 3, 48, 40}}});
   ASSERT_TRUE(run) << to_string(run.error());
   EXPECT_THAT(run->assumed, testing::Contains(HasSubstr("resampled from 4x4 to 6x5 patches")));
   ThreadPool pool(1);

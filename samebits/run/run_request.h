@@ -11,16 +11,36 @@
 
 namespace samebits {
 
-struct RunRequest {
-  std::string model;                // path
-  std::string key;                  // which of several sets of weights
-  std::string config_path;          // "": the model's own
+/// What a model is given, as a person asks for it.
+struct InputRequest {
   std::vector<std::string> images;  // JPEG or PNG files, or else:
   std::string processor_path;       // their preprocessor_config.json; "": the model's own
   PassOrder pillow = PassOrder::pillow13;
-  std::string input_path;  // safetensors with pixel_values, and noise if it has it; "": randn
+  std::string input_path;          // safetensors with pixel_values; "": randn
   std::vector<std::size_t> randn;  // [batch, channels, height, width]; empty: one image
   std::uint64_t seed = 42;
+};
+
+/// Images that a model takes.
+struct PreparedInput {
+  std::vector<float> images;  // [batch, channels, height, width]
+  std::size_t batch = 0, height = 0, width = 0;
+  /// What was not given: "input: torch.randn(1, 3, 224, 224), seed 42"
+  std::vector<std::string> assumed;
+
+  Images view() const { return {images, batch, height, width}; }
+};
+
+/// `checkpoint` is the model's. Errors: those of open_checkpoint(), decode_image() and
+/// image_processor(); inconsistent for images of a shape that the model does not take.
+Result<PreparedInput> prepare_input(const InputRequest& request, const VitModel& model,
+                                    const Checkpoint& checkpoint);
+
+struct RunRequest {
+  std::string model;        // path
+  std::string key;          // which of several sets of weights
+  std::string config_path;  // "": the model's own
+  InputRequest input;
   std::string noise_path;  // safetensors with noise; "": rand(batch, patches) with noise_seed
   std::uint64_t noise_seed = 42;
   std::optional<double> mask_ratio;  // nothing: the config's
@@ -33,20 +53,17 @@ struct PreparedRun {
   VitModel model;
   Json config;                      // that it runs with
   std::vector<std::string> labels;  // of the classes, where the config has them
-  std::vector<float> images, noise;
-  std::size_t batch = 0, height = 0, width = 0;
+  PreparedInput input;
+  std::vector<float> noise;
   double mask_ratio = 0;
-  std::vector<std::string>
-      assumed;  // what was not given: "input: torch.randn(1, 3, 224, 224), seed 42"
-
+  std::vector<std::string> assumed;  // what was not given
   std::optional<std::uint64_t> dropout_seed;
 
   VitOutputs forward(const Engine& engine, const TracePoint& trace = {});
 };
 
-/// Errors: those of open_checkpoint(), open_vit(), decode_image() and image_processor(); usage and
-/// inconsistent for an input or noise of another shape, malformed for noise that is not finite and
-/// a mask ratio outside [0, 1).
+/// Errors: those of open_checkpoint(), open_vit() and prepare_input(); usage and inconsistent for
+/// noise of another shape, malformed for noise that is not finite and a mask ratio outside [0, 1).
 Result<PreparedRun> prepare_run(const RunRequest& request);
 
 }  // namespace samebits

@@ -41,6 +41,10 @@ class VitModel {
   VitModel(VitConfig config, VitWeights weights) : config_(config), weights_(std::move(weights)) {}
 
   const VitConfig& config() const { return config_; }
+  /// For the exchange of parts; sizes must stay.
+  VitWeights& weights() { return weights_; }
+  /// Another config for the same weights: one that vit_config() gave for them.
+  void configure(VitConfig config) { config_ = std::move(config); }
 
   /// nullptr where images of this size can be run, or else why not.
   const char* cannot_take(std::size_t height, std::size_t width) const;

@@ -24,7 +24,7 @@ def declared_layers(root):
         depends = []
         keyword = None
         for word in arguments.split():
-            if word in ("DEPENDS", "LIBRARIES"):
+            if word in ("DEPENDS", "LIBRARIES", "WITHOUT"):
                 keyword = word
             elif keyword == "DEPENDS":
                 depends.append(word)

@@ -65,8 +65,10 @@ struct Run {
 
   Result<const KernelTable*> kernels() const {
     if (isa.empty()) return &best_kernels();
-    const Isa wanted = isa == "avx512" ? Isa::avx512 : isa == "avx2" ? Isa::avx2 : Isa::scalar;
-    if (const KernelTable* table = kernel_table(wanted)) return table;
+    for (const Isa wanted : built_isas()) {
+      if (isa != isa_name(wanted)) continue;
+      if (const KernelTable* table = kernel_table(wanted)) return table;
+    }
     return fail(
         {.code = ErrorCode::usage, .what = "--isa " + isa + ": this machine has no " + isa});
   }
@@ -163,6 +165,12 @@ struct Run {
   }
 };
 
+std::vector<std::string> isa_names() {
+  std::vector<std::string> names;
+  for (const Isa isa : built_isas()) names.emplace_back(isa_name(isa));
+  return names;
+}
+
 void add_input_options(CLI::App* command, Run* run) {
   command
       ->add_option("--images", run->request.input.images,
@@ -247,10 +255,11 @@ void add_run(CLI::App* program, int* status) {
       ->type_name("N")
       ->check(CLI::Range(1, 1'000'000).description(""));
   command
-      ->add_option("--isa", chosen->isa,
-                   "scalar, avx2 or avx512 (default: the widest of this machine)")
+      ->add_option(
+          "--isa", chosen->isa,
+          fmt::format("{} (default: the widest of this machine)", fmt::join(isa_names(), ", ")))
       ->type_name("NAME")
-      ->check(CLI::IsMember({"scalar", "avx2", "avx512"}).description(""));
+      ->check(CLI::IsMember(isa_names()).description(""));
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits run hf/ --randn 8x3x224x224 --seed 42 --noise-seed 7");
   command->callback([chosen, status] { *status = chosen->run(); });

@@ -1,7 +1,7 @@
 #include "samebits/kernels/kernel_table.h"
 
 #include <cmath>
-#include <initializer_list>
+#include <iterator>
 
 #include "samebits/kernels/reference.h"
 
@@ -10,6 +10,8 @@ namespace samebits {
 #if defined(__x86_64__)
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
+#elif defined(__aarch64__)
+extern const KernelTable kNeonKernels;
 #endif
 
 namespace {
@@ -88,6 +90,14 @@ constexpr KernelTable kScalarKernels = {.isa = Isa::scalar,
                                         .erf = erf_row,
                                         .tanh = tanh_row};
 
+constexpr Isa kBuiltIsas[] = {Isa::scalar,
+#if defined(__x86_64__)
+                              Isa::avx2, Isa::avx512
+#elif defined(__aarch64__)
+                              Isa::neon
+#endif
+};
+
 bool machine_has(Isa isa) {
 #if defined(__x86_64__)
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -98,6 +108,8 @@ bool machine_has(Isa isa) {
            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl");
   }
+#elif defined(__aarch64__)
+  if (isa == Isa::neon) return true;
 #endif
   return isa == Isa::scalar;
 }
@@ -109,22 +121,27 @@ const char* isa_name(Isa isa) {
     case Isa::scalar: return "scalar";
     case Isa::avx2: return "avx2";
     case Isa::avx512: return "avx512";
+    case Isa::neon: return "neon";
   }
   return "";
 }
+
+std::span<const Isa> built_isas() { return kBuiltIsas; }
 
 const KernelTable* kernel_table(Isa isa) {
   if (!machine_has(isa)) return nullptr;
 #if defined(__x86_64__)
   if (isa == Isa::avx2) return &kAvx2Kernels;
   if (isa == Isa::avx512) return &kAvx512Kernels;
+#elif defined(__aarch64__)
+  if (isa == Isa::neon) return &kNeonKernels;
 #endif
   return &kScalarKernels;
 }
 
 const KernelTable& best_kernels() {
-  for (const Isa isa : {Isa::avx512, Isa::avx2}) {
-    if (const KernelTable* table = kernel_table(isa)) return *table;
+  for (auto isa = std::rbegin(kBuiltIsas); isa != std::rend(kBuiltIsas); ++isa) {
+    if (const KernelTable* table = kernel_table(*isa)) return *table;
   }
   return kScalarKernels;
 }

@@ -4,11 +4,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace samebits {
 
-enum class Isa : std::uint8_t { scalar, avx2, avx512 };
+enum class Isa : std::uint8_t { scalar, avx2, avx512, neon };
 const char* isa_name(Isa isa);  // "avx512"
+/// Those that this build has kernels for, narrowest first. The machine may have fewer.
+std::span<const Isa> built_isas();
 
 /// Columns that a packed matrix keeps side by side, whatever the instruction set.
 inline constexpr std::size_t kTileColumns = 32;

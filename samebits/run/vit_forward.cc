@@ -52,8 +52,7 @@ class Collected {
 class VitModel::Pass {
  public:
   Pass(VitModel& model, const Engine& engine, const VitInput& input, const TracePoint& trace)
-      : model_(model),
-        config_(model.config_),
+      : config_(model.config_),
         weights_(model.weights_),
         images_(input.images),
         grid_(patch_grid(config_, images_.height, images_.width)),
@@ -274,7 +273,6 @@ class VitModel::Pass {
     return logits;
   }
 
-  VitModel& model_;
   const VitConfig& config_;
   const VitWeights& weights_;
   Images images_;

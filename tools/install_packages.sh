@@ -9,10 +9,16 @@ set -euo pipefail
 packages=(g++ cmake ninja-build libexpected-dev libfmt-dev libcli11-dev nlohmann-json3-dev libssl-dev libxxhash-dev libhwy-dev
   zlib1g-dev libjpeg-dev libpng-dev libgtest-dev libgmock-dev)
 check=(ccache python3 clang-format-19)
+test=("${check[@]}" clang-tidy-19 clang-19 python3-venv ca-certificates)
+# What tools/aarch64.cmake builds with, on the machines where it is used.
+if [[ $(uname -m) == x86_64 ]]; then
+  test+=(g++-aarch64-linux-gnu qemu-user libfmt-dev:arm64 libssl-dev:arm64 libxxhash-dev:arm64 libhwy-dev:arm64
+    zlib1g-dev:arm64 libgtest-dev:arm64 libgmock-dev:arm64)
+fi
 case "${1:-}" in
   build) ;;
   check) packages+=("${check[@]}") ;;
-  test) packages+=("${check[@]}" clang-tidy-19 python3-venv ca-certificates) ;;
+  test) packages+=("${test[@]}") ;;
   fuzz) packages+=(clang-19 libclang-rt-19-dev) ;;
   bench) packages+=(libbenchmark-dev python3 python3-venv ca-certificates) ;;
   *) echo "usage: install_packages.sh build|check|test|fuzz|bench" >&2; exit 2 ;;
@@ -30,21 +36,28 @@ fi
 missing=()
 for package in "${packages[@]}"; do
   status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
-  # A package of two architectures would answer twice.
+  # A package of two architectures answers twice.
   [[ "$status" == installed* ]] || missing+=("$package")
 done
 [[ ${#missing[@]} -eq 0 ]] && exit 0
 
+# apt knows the packages of another architecture only where dpkg has been told of it.
+foreign=()
+if [[ "${missing[*]}" == *:arm64* ]] && ! dpkg --print-foreign-architectures | grep -qx arm64; then
+  foreign=(dpkg --add-architecture arm64)
+fi
 root=()
 if [[ $(id -u) -ne 0 ]]; then
   if ! command -v sudo >/dev/null; then
     echo "samebits: these packages are missing, and neither root nor sudo is there to install them. As root:" >&2
+    [[ ${#foreign[@]} -eq 0 ]] || echo "  ${foreign[*]} && apt-get update" >&2
     echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
     exit 1
   fi
   root=(sudo)
 fi
 echo "installing ${missing[*]}"
+[[ ${#foreign[@]} -eq 0 ]] || "${root[@]}" "${foreign[@]}"
 apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
 "${apt[@]}" update
 # dpkg's chatter goes to standard error, so that a target's own output stays alone on standard output.

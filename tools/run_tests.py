@@ -4,9 +4,9 @@
 Usage: run_tests.py test|check
 
 check is the inner loop: unit tests, the rule of layers, the format. test adds the sanitizers, the fuzz corpora,
-clang-tidy, and the Python tests of every folder below tests/. The last line is "N passed, N failed", with ", N skipped"
-behind it where a test was skipped; with CI=true a skipped test counts as failed. A step that runs no test, and a tool
-that is missing, count as failed too.
+clang-tidy, the numeric layers by another compiler and on another processor, and the Python tests of every folder below
+tests/. The last line is "N passed, N failed", with ", N skipped" behind it where a test was skipped; with CI=true a
+skipped test counts as failed. A step that runs no test, and a tool that is missing, count as failed too.
 """
 
 import concurrent.futures
@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import pathlib
+import platform
 import re
 import shutil
 import subprocess
@@ -206,6 +207,9 @@ def steps_of(target):
     yield "unit tests", lambda counts: run_ctest(counts, "release", ["unit"])
     yield "clang-tidy", check_tidy
     yield "unit tests and fuzz corpora with sanitizers", lambda counts: run_ctest(counts, "asan", ["unit", "fuzz"])
+    yield "numeric layers by Clang", lambda counts: run_ctest(counts, "clang", ["unit"])
+    if platform.machine() == "x86_64":
+        yield "numeric layers on AArch64", lambda counts: run_ctest(counts, "aarch64", ["unit"])
     for folder in python_folders():
         yield f"tests/{folder}", lambda counts, folder=folder: run_pytest(counts, folder)
 

@@ -6,14 +6,13 @@
 # Asks dpkg first: where nothing is missing, neither apt nor root is needed.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build libexpected-dev libfmt-dev libcli11-dev nlohmann-json3-dev libssl-dev libxxhash-dev libhwy-dev
-  zlib1g-dev libjpeg-dev libpng-dev libgtest-dev libgmock-dev)
+libraries=(libfmt-dev libssl-dev libxxhash-dev libhwy-dev zlib1g-dev libjpeg-dev libpng-dev libgtest-dev libgmock-dev)
+packages=(g++ cmake ninja-build libexpected-dev libcli11-dev nlohmann-json3-dev "${libraries[@]}")
 check=(ccache python3 clang-format-19)
 test=("${check[@]}" clang-tidy-19 clang-19 python3-venv ca-certificates)
 # What tools/aarch64.cmake builds with, on the machines where it is used.
 if [[ $(uname -m) == x86_64 ]]; then
-  test+=(g++-aarch64-linux-gnu qemu-user libfmt-dev:arm64 libssl-dev:arm64 libxxhash-dev:arm64 libhwy-dev:arm64
-    zlib1g-dev:arm64 libgtest-dev:arm64 libgmock-dev:arm64)
+  test+=(g++-aarch64-linux-gnu qemu-user "${libraries[@]/%/:arm64}")
 fi
 case "${1:-}" in
   build) ;;

@@ -12,13 +12,14 @@ import conftest
 import pytest
 import safetensors
 import torch
+from image_test import picture
 from transformers import (
     Dinov2WithRegistersConfig, Dinov2WithRegistersForImageClassification, ViTConfig, ViTForImageClassification, ViTMAEConfig,
-    ViTMAEForPreTraining, ViTModel,
+    ViTImageProcessorPil, ViTMAEForPreTraining, ViTModel,
 )
+from run_test import EXAMPLE
 from vit_test import DECODER, DINO, TINY, isas, spread
 
-EXAMPLE = conftest.ROOT / "examples" / "vit-mae-tiny"
 BUILD = conftest.ROOT / "build"
 # Products of more than one panel, and of columns that fill no tile.
 WIDE = TINY | dict(hidden_size=300, num_hidden_layers=2, intermediate_size=530)
@@ -78,6 +79,17 @@ def wanted(request, tmp_path_factory):
 def test_every_program_computes_the_same_bits(wanted, name, isa, tmp_path):
     arguments, values = wanted
     assert computed(name, isa, tmp_path / "trace", *arguments) == values
+
+
+@pytest.mark.parametrize("resample", range(6))
+def test_every_program_reads_the_same_pictures(resample, tmp_path):
+    picture(50, 70).save(tmp_path / "a.jpg", quality=80, progressive=True)
+    picture(40, 23, "P", seed=1).save(tmp_path / "b.png")
+    processor = ViTImageProcessorPil(size={"height": 32, "width": 32}, resample=resample)
+    (tmp_path / "processor.json").write_text(processor.to_json_string())
+    given = [EXAMPLE / "hf", "--images", tmp_path / "a.jpg", tmp_path / "b.png", "--processor", tmp_path / "processor.json"]
+    found = [computed(name, "scalar", tmp_path / name, *given) for name in PROGRAMS]
+    assert all(each == found[0] for each in found)
 
 
 @pytest.mark.parametrize("status, words", [

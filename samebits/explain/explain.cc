@@ -80,7 +80,8 @@ Report explain(const std::vector<SubjectOptions>& subjects, const ExplainOptions
         "outputs: no forward pass was run; what is said rests on the files and on the model's "
         "definition");
   } else {
-    ran = prove_by_running(report, options.threads);
+    ran = prove_by_running(
+        report, {.threads = options.threads, .input = options.input, .more = options.more});
   }
   sort_findings(&report.findings);
   const bool different = has_role(report, Role::cause) || has_role(report, Role::contributes);

@@ -1,6 +1,7 @@
 // samebits explain: why do these give other outputs?
 #pragma once
 
+#include "samebits/explain/forward_runs.h"
 #include "samebits/explain/report.h"
 #include "samebits/explain/subjects.h"
 
@@ -8,7 +9,9 @@ namespace samebits {
 
 struct ExplainOptions {
   int threads = 1;
-  bool files_only = false;  // run nothing
+  bool files_only = false;                           // run nothing
+  InputRequest input{};                              // what the subjects are run on
+  std::function<bool()> more = [] { return true; };  // false: search no further
 };
 
 /// Every subject against A: what stands in the files is observed. Where the engine covers the

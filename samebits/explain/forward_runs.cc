@@ -1,159 +1,77 @@
 #include "samebits/explain/forward_runs.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
 
 #include <fmt/format.h>
 
+#include "samebits/explain/native_runner.h"
 #include "samebits/explain/output_pair.h"
-#include "samebits/rng/distributions.h"
-#include "samebits/run/open_vit.h"
+#include "samebits/explain/search.h"
 
 namespace samebits {
 namespace {
 
-constexpr std::uint64_t kInputSeed = 42, kSharedNoise = 42, kFirstNoise = 1;
-constexpr const char* kPoint = "last_hidden_state";  // after vit.layernorm
+constexpr const char* kEncoder = "last_hidden_state";
 
-bool same_bits(float x, float y) {
-  return std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y) ||
-         (std::isnan(x) && std::isnan(y));
-}
-
-bool identical(const VitOutputs& x, const VitOutputs& y) {
-  return std::equal(x.arrays.begin(), x.arrays.end(), y.arrays.begin(), y.arrays.end(),
-                    [](const NamedArray& p, const NamedArray& q) {
-                      return p.name == q.name && p.shape == q.shape &&
-                             std::equal(p.values.begin(), p.values.end(), q.values.begin(),
-                                        q.values.end(), same_bits);
-                    });
-}
-
-TensorView view_of(const NamedArray& array) {
-  const Shape shape(array.shape.begin(), array.shape.end());
-  return *TensorView::make(DType::float32, shape, contiguous_strides(shape), 0,
-                           {reinterpret_cast<const std::uint8_t*>(array.values.data()),
-                            array.values.size() * sizeof(float)});
-}
-
-/// The runs of one explain.
-class Runs {
+/// The report's reading of a search.
+class Reading {
  public:
-  Runs(Report& report, int threads)
-      : report_(report), pool_(threads), engine_{best_kernels(), pool_} {}
+  Reading(Report& report, NativeRunner& runner, const SearchOutcome& outcome, int threads)
+      : report_(report), runner_(runner), outcome_(outcome), threads_(threads) {}
 
-  bool run() {
-    for (std::size_t i = 0; i < report_.subjects.size(); ++i) {
-      if (Result<void> done = run_subject(i); !done) {
-        report_.not_checked.push_back(fmt::format(
-            "outputs: {} was not run: {}", report_.subjects[i].label, to_string(done.error())));
-        return false;
-      }
-    }
-    report_.assumed.push_back(
-        fmt::format("input: torch.randn({}), seed {}", fmt::join(input_sizes_, ", "), kInputSeed));
-    add_outputs();
-    const bool shared_equal = std::all_of(shared_.begin(), shared_.end(), [&](const auto& each) {
-      return identical(each, shared_.front());
-    });
-    prove_noise(shared_equal);
-    for (std::size_t i = 1; i < shared_.size(); ++i) {
-      if (identical(shared_[i], shared_[0])) {
-        note_equal(i);
-      } else {
-        exchange(i);
-      }
-    }
-    return true;
+  void read() {
+    const std::vector<std::string>& assumed = runner_.input().assumed;
+    report_.assumed.insert(report_.assumed.end(), assumed.begin(), assumed.end());
+    for (std::size_t i = 1; i < outcome_.own.size(); ++i) add_outputs(i);
+    prove_noise();
+    for (const OutputPair& twice : outcome_.dropout_twice) prove_dropout(twice);
+    for (std::size_t i = 1; i < outcome_.own.size(); ++i) read_pair(i, outcome_.pairs[i - 1]);
   }
 
  private:
-  const Json& config_of(std::size_t i) const {
-    const Subject& subject = report_.subjects[i];
-    const Subject& owner = subject.config_borrowed_from.empty()
-                               ? subject
-                               : subject_of(report_, subject.config_borrowed_from);
-    return owner.checkpoint->config;
-  }
+  const std::string& label(std::size_t i) const { return report_.subjects[i].label; }
 
-  Result<VitModel> open(std::size_t weights, std::size_t config) const {
-    return open_vit(*report_.subjects[weights].checkpoint, config_of(config));
-  }
-
-  std::vector<float> noise(const VitModel& model, std::uint64_t seed) const {
-    if (!model.config().masked) return {};
-    std::vector<float> values(model.config().patches());
-    CpuGenerator generator(seed);
-    uniform(generator, 0, 1, values);
-    return values;
-  }
-
-  VitOutputs forward(VitModel& model, std::uint64_t noise_seed) {
-    const std::vector<float> drawn = noise(model, noise_seed);
-    return model.forward(engine_, {.images = {images_, 1, input_sizes_[2], input_sizes_[3]},
-                                   .noise = drawn,
-                                   .mask_ratio = model.config().mask_ratio});
-  }
-
-  Result<void> take_input(const VitConfig& config) {
-    const std::vector<std::size_t> sizes = {1, config.channels, config.image_height,
-                                            config.image_width};
-    if (input_sizes_.empty()) {
-      input_sizes_ = sizes;
-      images_.resize(sizes[1] * sizes[2] * sizes[3]);
-      CpuGenerator generator(kInputSeed);
-      normal(generator, 0, 1, images_);
-    }
-    if (sizes == input_sizes_) return {};
-    return fail({.code = ErrorCode::inconsistent,
-                 .what = "it takes images of another size than A",
-                 .expected = fmt::format("{}", fmt::join(input_sizes_, " x ")),
-                 .found = fmt::format("{}", fmt::join(sizes, " x "))});
-  }
-
-  /// As its owner would (with noise of its own), with the noise that all share, and A once more.
-  Result<void> run_subject(std::size_t i) {
-    if (!report_.subjects[i].checkpoint)
-      return fail({.code = ErrorCode::io, .what = "it could not be read"});
-    SAMEBITS_TRY(VitModel model, open(i, i));
-    SAMEBITS_TRY_VOID(take_input(model.config()));
-    masked_ = masked_ || model.config().masked;
-    own_.push_back(forward(model, kFirstNoise + i));
-    shared_.push_back(model.config().masked ? forward(model, kSharedNoise) : own_.back());
-    if (i == 0 && model.config().masked)
-      again_.push_back(forward(model, kFirstNoise + report_.subjects.size()));
-    return {};
-  }
-
-  /// The encoder's output of every pair, and other outputs where they differ.
-  void add_outputs() {
-    for (std::size_t i = 1; i < own_.size(); ++i) {
-      for (const NamedArray& a : own_[0].arrays) {
-        const bool encoder = a.name == kPoint;
-        if (a.is_index || a.name == "mask" || (masked_ && !encoder)) continue;
-        const auto b = std::find_if(own_[i].arrays.begin(), own_[i].arrays.end(),
-                                    [&](const NamedArray& each) { return each.name == a.name; });
-        if (b != own_[i].arrays.end()) add_output(i, a, *b);
-      }
+  /// As the owners would see it: the encoder's output of every pair, and other outputs where they
+  /// differ; of masked autoencoders, whose other outputs follow from it, the encoder's alone.
+  void add_outputs(std::size_t i) {
+    for (const NamedArray& a : outcome_.own[0].arrays) {
+      const bool encoder = a.name == kEncoder;
+      if (a.is_index || a.name == "mask" || (runner_.draws_noise(0) && !encoder)) continue;
+      const std::vector<NamedArray>& others = outcome_.own[i].arrays;
+      const auto b = std::find_if(others.begin(), others.end(),
+                                  [&](const NamedArray& each) { return each.name == a.name; });
+      if (b != others.end()) add_output(i, a, *b);
     }
   }
 
   void add_output(std::size_t i, const NamedArray& a, const NamedArray& b) {
-    const std::string& first = report_.subjects[0].label;
-    const std::string& other = report_.subjects[i].label;
-    const bool encoder = a.name == kPoint;
+    const bool encoder = a.name == kEncoder;
     const std::string point = encoder ? "vit.layernorm" : a.name;
     if (a.shape != b.shape) {
       report_.assumed.push_back(fmt::format(
           "outputs of {} and {} at {} are not compared element by element: their shapes are [{}] "
           "and [{}]",
-          first, other, point, fmt::join(a.shape, ", "), fmt::join(b.shape, ", ")));
+          label(0), label(i), point, fmt::join(a.shape, ", "), fmt::join(b.shape, ", ")));
       return;
     }
     OutputPair pair =
-        compare_outputs(first, other, point, {view_of(a), view_of(b)}, pool_.threads());
+        compare_outputs(label(0), label(i), point, {view_of(a), view_of(b)}, threads_);
+    if (pair.verdict == "permuted") find_permutation(pair);
     if (encoder || pair.differing > 0) report_.outputs.push_back(std::move(pair));
+  }
+
+  void find_permutation(const OutputPair& pair) {
+    report_.findings.push_back(
+        {.cause = "order.tokens",
+         .role = Role::contributes,
+         .proof = Proof::proved,
+         .subjects = {pair.a, pair.b},
+         .summary = "the outputs are equal up to the order of the tokens",
+         .details = {fmt::format("at {} the rows of {} are those of {} in another order, bit for "
+                                 "bit",
+                                 pair.point, pair.b, pair.a)},
+         .evidence = {{"point", pair.point}},
+         .remedy = "Compare after putting both in one order, by ids_restore"});
   }
 
   Finding* finding(const std::string& cause) {
@@ -162,27 +80,24 @@ class Runs {
     return found == report_.findings.end() ? nullptr : &*found;
   }
 
-  void prove_noise(bool shared_equal) {
+  void prove_noise() {
     Finding* noise = finding("rng.noise");
-    if (noise == nullptr || again_.empty()) return;
-    const std::string& label = report_.subjects[0].label;
-    const OutputPair twice = compare_outputs(
-        label, label, kPoint, {view_of(own_[0].at(kPoint)), view_of(again_[0].at(kPoint))},
-        pool_.threads());
-    if (twice.differing == 0) return;
-    const std::size_t elements = shared_[0].at(kPoint).values.size();
+    const OutputPair& twice = outcome_.noise_twice;
+    if (noise == nullptr || twice.differing == 0) return;
+    const bool equal = std::all_of(outcome_.pairs.begin(), outcome_.pairs.end(),
+                                   [](const PairOutcome& pair) { return pair.equal; });
     noise->proof = Proof::proved;
     noise->settle.clear();
     std::vector<std::string> proof;
     proof.push_back(
-        fmt::format("{} run twice differs from itself, up to {:.3g}", label, twice.max_abs));
+        fmt::format("{} run twice differs from itself, up to {:.3g}", twice.a, twice.max_abs));
     proof.push_back(
-        shared_equal
-            ? fmt::format("with one noise for all of them: 0 of {} elements differ", elements)
+        equal
+            ? fmt::format("with one noise for all of them: 0 of {} elements differ", twice.elements)
             : "with one noise for all of them they still differ: see the other causes");
     proof.push_back(
-        fmt::format("to repeat: samebits run {} --noise-seed {}, then {}; then all with one seed",
-                    report_.subjects[0].path, kFirstNoise, kFirstNoise + report_.subjects.size()));
+        fmt::format("to repeat: samebits run {} --noise-seed 1, then {}; then all with one seed",
+                    report_.subjects[0].path, 1 + report_.subjects.size()));
     // Behind what draws, in front of what that means.
     std::vector<std::string> details = std::move(noise->details);
     noise->details.clear();
@@ -191,77 +106,187 @@ class Runs {
       if (i == 0) noise->details.insert(noise->details.end(), proof.begin(), proof.end());
     }
     noise->evidence["self_difference"] = twice.max_abs;
-    noise->evidence["equal_with_one_noise"] = shared_equal;
+    noise->evidence["equal_with_one_noise"] = equal;
   }
 
-  /// The findings of the pair (A, i) that speak of `factor`: "config." or "weights.".
-  std::vector<Finding*> findings_of(std::size_t i, const std::string& factor) {
+  void prove_dropout(const OutputPair& twice) {
+    if (twice.differing == 0) return;
+    for (Finding& each : report_.findings) {
+      const bool about = std::count(each.subjects.begin(), each.subjects.end(), twice.a) > 0;
+      if (each.cause != "mode.training" || !about || each.role == Role::note) continue;
+      each.role = Role::cause;
+      each.proof = Proof::proved;
+      each.details.push_back(
+          fmt::format("{} run twice on one input{} differs from itself, up to {:.3g}: dropout "
+                      "draws other masks every time",
+                      twice.a, runner_.draws_noise(0) ? ", with one noise," : "", twice.max_abs));
+      each.evidence["self_difference"] = twice.max_abs;
+    }
+  }
+
+  void read_pair(std::size_t i, const PairOutcome& pair) {
+    if (pair.equal) {
+      for (Finding* each : findings_of(i, "weights."))
+        each->details.push_back("on this input the outputs are bit-identical all the same");
+      return;
+    }
+    if (!pair.explained) {
+      report_.not_checked.push_back(fmt::format(
+          "outputs of {} and {}: they differ, and still do with everything exchanged that could "
+          "be{}",
+          label(0), label(i),
+          pair.parting.empty() ? "" : "; the first point that differs is " + pair.parting));
+      return;
+    }
+    for (const Factor::Kind kind :
+         {Factor::Kind::config, Factor::Kind::mode, Factor::Kind::weights})
+      read_kind(i, pair, kind);
+  }
+
+  static const char* prefix_of(Factor::Kind kind) {
+    switch (kind) {
+      case Factor::Kind::config: return "config.";
+      case Factor::Kind::mode: return "mode.";
+      case Factor::Kind::weights: return "weights.";
+    }
+    return "";
+  }
+
+  /// Findings of the pair (A, i) that speak of it and are more than a note.
+  std::vector<Finding*> findings_of(std::size_t i, const std::string& prefix) {
     std::vector<Finding*> found;
     for (Finding& each : report_.findings) {
-      const bool of_pair =
-          each.subjects == std::vector{report_.subjects[0].label, report_.subjects[i].label};
-      const bool matters = each.role == Role::cause || each.role == Role::contributes;
-      if (of_pair && matters && each.cause.starts_with(factor)) found.push_back(&each);
+      const bool of_pair = each.subjects == std::vector{label(0), label(i)};
+      const bool of_one = prefix == "mode." && (each.subjects == std::vector{label(i)} ||
+                                                each.subjects == std::vector{label(0)});
+      if ((of_pair || of_one) && each.role != Role::note && each.cause.starts_with(prefix))
+        found.push_back(&each);
     }
     return found;
   }
 
-  void note_equal(std::size_t i) {
-    for (Finding* each : findings_of(i, "weights."))
-      each->details.push_back("on this input the outputs are bit-identical all the same");
-  }
-
-  bool agrees(std::size_t weights, std::size_t config) {
-    Result<VitModel> model = open(weights, config);
-    return model && model->config().masked == masked_ &&
-           identical(forward(*model, kSharedNoise), shared_[0]);
-  }
-
-  /// B with A's config, then with A's weights: which of the two makes the bits agree?
-  void exchange(std::size_t i) {
-    const std::vector<Finding*> config = findings_of(i, "config.");
-    const std::vector<Finding*> weights = findings_of(i, "weights.");
-    const bool by_config = !config.empty() && agrees(i, 0);
-    const bool by_weights = !weights.empty() && agrees(0, i);
-    if (by_config) {
-      prove(config, i, "config");
-    } else if (by_weights) {
-      prove(weights, i, "weights");
-    } else if (!config.empty() && !weights.empty()) {
-      prove(config, i, "config and weights, and neither alone,");
-      prove(weights, i, "config and weights, and neither alone,");
+  static std::vector<std::string> names_of(const std::vector<Factor>& factors, Factor::Kind kind) {
+    std::vector<std::string> names;
+    for (const Factor& factor : factors) {
+      if (factor.kind == kind) names.push_back(factor.name);
     }
-    if (by_config) demote(weights);
-    if (by_weights && !by_config) demote(config);
+    return names;
   }
 
-  /// It differs, and was not needed to make the outputs agree.
-  static void demote(const std::vector<Finding*>& findings) {
-    for (Finding* each : findings) each->role = Role::contributes;
-  }
-
-  void prove(const std::vector<Finding*>& findings, std::size_t i, const std::string& factor) {
-    const Subject& a = report_.subjects[0];
-    const Subject& b = report_.subjects[i];
-    for (Finding* each : findings) {
+  void read_kind(std::size_t i, const PairOutcome& pair, Factor::Kind kind) {
+    const std::vector<std::string> needed = names_of(pair.minimal, kind);
+    for (Finding* each : findings_of(i, prefix_of(kind))) {
+      const bool matters = each->role == Role::cause || each->role == Role::contributes ||
+                           (kind != Factor::Kind::weights && !needed.empty());
+      if (!matters) continue;
+      if (needed.empty() || !speaks_of(*each, kind, needed, i)) {
+        if (kind != Factor::Kind::mode) each->role = Role::contributes;
+        continue;
+      }
       each->role = Role::cause;
       each->proof = Proof::proved;
-      each->details.push_back(fmt::format("{} with the {} of {} gives {}'s outputs, bit for bit",
-                                          b.label, factor, a.label, a.label));
+      each->details.push_back(proof_text(i, pair, kind, needed));
+      each->details.push_back(parting_text(pair));
+      add_evidence(each, i, pair, kind, needed);
     }
+  }
+
+  /// Of several findings about weights, the one whose tensors are needed.
+  bool speaks_of(const Finding& each, Factor::Kind kind, const std::vector<std::string>& needed,
+                 std::size_t i) const {
+    if (kind == Factor::Kind::mode) return true;
+    if (kind == Factor::Kind::config) {
+      const Json& fields = each.evidence["fields"];
+      return std::any_of(needed.begin(), needed.end(),
+                         [&](const std::string& name) { return fields.contains(name); });
+    }
+    if (!each.evidence.contains("tensors")) return true;
+    const std::vector<std::string> names = tensors_of(needed, 0);
+    const std::vector<std::string> others = tensors_of(needed, i);
+    return std::any_of(
+        each.evidence["tensors"].begin(), each.evidence["tensors"].end(), [&](const Json& tensor) {
+          return std::count(names.begin(), names.end(), tensor.get<std::string>()) > 0 ||
+                 std::count(others.begin(), others.end(), tensor.get<std::string>()) > 0;
+        });
+  }
+
+  std::vector<std::string> tensors_of(const std::vector<std::string>& parts, std::size_t i) const {
+    std::vector<std::string> names;
+    for (const std::string& part : parts) {
+      for (std::string& name : runner_.tensors_of(report_.subjects[i], i, part))
+        names.push_back(std::move(name));
+    }
+    return names;
+  }
+
+  /// "B with the config of A gives A's outputs, bit for bit".
+  std::string proof_text(std::size_t i, const PairOutcome& pair, Factor::Kind kind,
+                         const std::vector<std::string>& needed) const {
+    std::vector<std::string> what;
+    const std::vector<std::string> config = names_of(pair.minimal, Factor::Kind::config);
+    if (!config.empty()) what.push_back("config (" + some_of(config) + ")");
+    if (!names_of(pair.minimal, Factor::Kind::mode).empty()) what.emplace_back("mode");
+    const std::size_t parts = names_of(pair.minimal, Factor::Kind::weights).size();
+    const std::size_t all = names_of(pair.differing, Factor::Kind::weights).size();
+    if (parts > 0)
+      what.push_back(parts == all
+                         ? "weights"
+                         : fmt::format("weights in {} of the {} parts that differ", parts, all));
+    std::string text = fmt::format("{} with the {} of {} gives {}'s outputs, bit for bit", label(i),
+                                   fmt::join(what, " and "), label(0), label(0));
+    if (what.size() > 1 || pair.minimal.size() > 1)
+      text += pair.is_minimal ? "; with less of it, it does not"
+                              : "; whether less is enough was not searched to the end";
+    if (kind == Factor::Kind::weights && needed.size() < all)
+      text += ": " + some_of(tensors_of(needed, i));
+    return text;
+  }
+
+  static std::string some_of(const std::vector<std::string>& names) {
+    constexpr std::size_t kShown = 3;
+    std::vector<std::string> shown(
+        names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kShown)));
+    if (names.size() > kShown) shown.push_back(fmt::format("and {} more", names.size() - kShown));
+    return fmt::format("{}", fmt::join(shown, ", "));
+  }
+
+  std::string parting_text(const PairOutcome& pair) const {
+    const auto point = std::find_if(pair.points.begin(), pair.points.end(),
+                                    [](const OutputPair& each) { return each.differing > 0; });
+    if (point == pair.points.end()) return "no point that both have in one shape differs";
+    return fmt::format("the two part at {}: {} of {} elements, up to {:.3g}", point->point,
+                       point->differing, point->elements, point->max_abs);
+  }
+
+  void add_evidence(Finding* each, std::size_t i, const PairOutcome& pair, Factor::Kind kind,
+                    const std::vector<std::string>& needed) const {
+    each->evidence["parting"] = pair.parting;
+    each->evidence["minimal"] = kind == Factor::Kind::weights ? tensors_of(needed, i) : needed;
+    each->evidence["is_minimal"] = pair.is_minimal;
   }
 
   Report& report_;
-  ThreadPool pool_;
-  Engine engine_;
-  std::vector<std::size_t> input_sizes_;
-  std::vector<float> images_;
-  bool masked_ = false;
-  std::vector<VitOutputs> own_, shared_, again_;
+  NativeRunner& runner_;
+  const SearchOutcome& outcome_;
+  int threads_;
 };
 
 }  // namespace
 
-bool prove_by_running(Report& report, int threads) { return Runs(report, threads).run(); }
+bool prove_by_running(Report& report, const ForwardOptions& options) {
+  const auto give_up = [&](const Error& error) {
+    report.not_checked.push_back("outputs: " + to_string(error));
+    return false;
+  };
+  Result<NativeRunner> runner = NativeRunner::open(report, options.input, options.threads);
+  if (!runner) return give_up(runner.error());
+  std::vector<std::string> labels;
+  for (const Subject& subject : report.subjects) labels.push_back(subject.label);
+  const Result<SearchOutcome> outcome =
+      search(*runner, labels, {.threads = options.threads, .more = options.more});
+  if (!outcome) return give_up(outcome.error());
+  Reading(report, *runner, *outcome, options.threads).read();
+  return true;
+}
 
 }  // namespace samebits

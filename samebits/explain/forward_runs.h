@@ -1,15 +1,25 @@
-// What the outputs say: every subject run on one input, and the differences proved by exchanging
-// one factor at a time until the bits agree.
+// What the outputs say: every subject run natively on one input, and what makes them differ proved
+// by exchange (search.h).
 #pragma once
 
+#include <functional>
+
 #include "samebits/explain/report.h"
+#include "samebits/run/run_request.h"
 
 namespace samebits {
 
-/// Runs the subjects natively, in eval mode, on torch.randn of one image with seed 42. Adds the
-/// outputs to the report, and turns findings into proved ones: rng.noise where a subject differs
-/// from itself, config.changed and weights.* where the other side with A's config or weights gives
-/// A's bits. Says in not_checked why, where a subject cannot be run. True where all were run.
-bool prove_by_running(Report& report, int threads);
+struct ForwardOptions {
+  int threads = 1;
+  InputRequest input;
+  std::function<bool()> more = [] { return true; };  // false: search no further
+};
+
+/// Adds the outputs to the report, and turns findings into proved ones: rng.noise and mode.training
+/// where a subject differs from itself, config.changed, mode.training and weights.* where the other
+/// side with A's config, mode or weights gives A's bits; of several the smallest set that does.
+/// Says in not_checked why, where a subject cannot be run or a difference stays unexplained. True
+/// where all were run.
+bool prove_by_running(Report& report, const ForwardOptions& options);
 
 }  // namespace samebits

@@ -20,6 +20,13 @@ std::string rounded_text(const std::string& narrow, DType type, const std::strin
 
 }  // namespace
 
+TensorView view_of(const NamedArray& array) {
+  const Shape shape(array.shape.begin(), array.shape.end());
+  return *TensorView::make(DType::float32, shape, contiguous_strides(shape), 0,
+                           {reinterpret_cast<const std::uint8_t*>(array.values.data()),
+                            array.values.size() * sizeof(float)});
+}
+
 OutputPair compare_outputs(const std::string& a, const std::string& b, const std::string& point,
                            const ValuePair& values, int threads) {
   const ValueRelation relation =

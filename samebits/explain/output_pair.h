@@ -3,6 +3,7 @@
 
 #include "samebits/compare/tensor_stats.h"
 #include "samebits/explain/report.h"
+#include "samebits/run/vit_forward.h"
 
 namespace samebits {
 
@@ -11,5 +12,8 @@ namespace samebits {
 /// Requires have_numbers() and equal shapes.
 OutputPair compare_outputs(const std::string& a, const std::string& b, const std::string& point,
                            const ValuePair& values, int threads);
+
+/// float32, as it lies in `array`, which must outlive it.
+TensorView view_of(const NamedArray& array);
 
 }  // namespace samebits

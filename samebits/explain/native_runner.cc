@@ -1,0 +1,212 @@
+#include "samebits/explain/native_runner.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "samebits/compare/config.h"
+#include "samebits/explain/subjects.h"
+#include "samebits/rng/distributions.h"
+#include "samebits/run/weight_parts.h"
+
+namespace samebits {
+namespace {
+
+constexpr const char* kTraining = "training";
+constexpr const char* kAllWeights = "all weights";
+
+const Json& config_of(const Report& report, const Subject& subject) {
+  const Subject& owner = subject.config_borrowed_from.empty()
+                             ? subject
+                             : subject_of(report, subject.config_borrowed_from);
+  return owner.checkpoint->config;
+}
+
+/// Of the modules in whose forward pass dropout can act.
+enum class Training : std::uint8_t { none, some, all };
+
+Training training_of(const Checkpoint& checkpoint) {
+  std::size_t acting = 0;
+  std::size_t training = 0;
+  for (const ModuleRecord& module : checkpoint.modules) {
+    if (!module.class_path.ends_with("Dropout") && !module.class_path.ends_with("Attention"))
+      continue;
+    ++acting;
+    training += module.training ? 1 : 0;
+  }
+  return training == 0 ? Training::none : training == acting ? Training::all : Training::some;
+}
+
+bool drops(const VitConfig& config) {
+  return config.hidden_dropout > 0 || config.attention_dropout > 0;
+}
+
+std::set<std::string> names_of(const std::set<Factor>& factors, Factor::Kind kind) {
+  std::set<std::string> names;
+  for (const Factor& factor : factors) {
+    if (factor.kind == kind) names.insert(factor.name);
+  }
+  return names;
+}
+
+/// Exchanged weights stand in the subject's model while this lives.
+class Exchanged {
+ public:
+  Exchanged(VitModel& own, VitModel& donor, std::set<std::string> parts)
+      : own_(own), donor_(donor), parts_(std::move(parts)) {
+    swap();
+  }
+  Exchanged(const Exchanged&) = delete;
+  Exchanged& operator=(const Exchanged&) = delete;
+  ~Exchanged() { swap(); }
+
+ private:
+  void swap() {
+    if (parts_.contains(kAllWeights)) {
+      std::swap(own_.weights(), donor_.weights());
+    } else if (!parts_.empty()) {
+      swap_parts(own_.weights(), donor_.weights(), parts_);
+    }
+  }
+
+  VitModel& own_;
+  VitModel& donor_;
+  std::set<std::string> parts_;
+};
+
+}  // namespace
+
+Result<NativeRunner> NativeRunner::open(const Report& report, const InputRequest& input,
+                                        int threads) {
+  NativeRunner runner(threads);
+  for (std::size_t i = 0; i < report.subjects.size(); ++i) {
+    if (Result<void> loaded = runner.load(report, i, input); !loaded) {
+      Error error = loaded.error();
+      error.what = report.subjects[i].label + " was not run: " + error.what;
+      return fail(std::move(error));
+    }
+  }
+  return runner;
+}
+
+Result<void> NativeRunner::load(const Report& report, std::size_t subject,
+                                const InputRequest& input) {
+  const Subject& own = report.subjects[subject];
+  if (!own.checkpoint) return fail({.code = ErrorCode::io, .what = "it could not be read"});
+  const Json& config = config_of(report, own);
+  SAMEBITS_TRY(model::Recognition found, recognize_vit(*own.checkpoint, config));
+  SAMEBITS_TRY(VitModel model, open_vit(*own.checkpoint, config));
+  const bool training = training_of(*own.checkpoint) != Training::none && drops(model.config());
+  const char* refused = training_of(*own.checkpoint) == Training::some
+                            ? "only some of its modules are"
+                            : model.config().no_training;
+  if (training && refused != nullptr)
+    return fail({.code = ErrorCode::unsupported,
+                 .what = std::string("dropout is active, and cannot be run so: ") + refused});
+  if (subject == 0) {
+    SAMEBITS_TRY(input_, prepare_input(input, model, *own.checkpoint));
+  } else if (const char* reason = model.cannot_take(input_.height, input_.width)) {
+    return fail({.code = ErrorCode::inconsistent,
+                 .what = std::string("it does not take the images of ") + report.subjects[0].label +
+                         ": " + reason});
+  }
+  const VitConfig& made = model.config();
+  const VitConfig& first = subject == 0 ? made : loaded_[0].model.config();
+  if (made.channels != first.channels || made.image_height != first.image_height ||
+      made.image_width != first.image_width) {
+    return fail(
+        {.code = ErrorCode::inconsistent,
+         .what = "it takes images of another size than " + report.subjects[0].label,
+         .expected =
+             fmt::format("{} x {} x {}", first.channels, first.image_height, first.image_width),
+         .found = fmt::format("{} x {} x {}", made.channels, made.image_height, made.image_width)});
+  }
+  loaded_.push_back({std::move(model), config, std::move(found), training});
+  return {};
+}
+
+std::vector<std::string> NativeRunner::tensors_of(const Subject& subject, std::size_t index,
+                                                  const std::string& part) const {
+  std::vector<std::string> names;
+  const std::vector<std::uint32_t>& weights = subject.checkpoint->weights().weights;
+  for (const model::Piece& piece : loaded_[index].found.pieces) {
+    if (part == kAllWeights || part_of_role(piece.role) == part)
+      names.push_back(subject.checkpoint->entries[weights[piece.tensor]].name);
+  }
+  return names;
+}
+
+bool NativeRunner::draws_noise(std::size_t subject) const {
+  return loaded_[subject].model.config().masked;
+}
+
+bool NativeRunner::draws_dropout(std::size_t subject) const { return loaded_[subject].training; }
+
+std::vector<Factor> NativeRunner::differing(std::size_t a, std::size_t b) {
+  std::vector<Factor> factors;
+  const std::string model_type = loaded_[a].config.value("model_type", "");
+  for (const FieldDifference& field :
+       compare_configs(loaded_[a].config, loaded_[b].config, model_type)) {
+    if (field.effect != FieldEffect::nothing && field.effect != FieldEffect::training)
+      factors.push_back({Factor::Kind::config, field.field});
+  }
+  if (loaded_[a].training != loaded_[b].training)
+    factors.push_back({Factor::Kind::mode, kTraining});
+  const auto parts = differing_parts(loaded_[a].model.weights(), loaded_[b].model.weights());
+  if (!parts) factors.push_back({Factor::Kind::weights, kAllWeights});
+  for (std::size_t i = 0; parts && i < parts->size(); ++i)
+    factors.push_back({Factor::Kind::weights, (*parts)[i]});
+  return factors;
+}
+
+bool NativeRunner::trains(const RunSpec& spec) const {
+  const bool exchanged = spec.exchanged.contains({Factor::Kind::mode, kTraining});
+  return loaded_[exchanged ? spec.donor : spec.subject].training;
+}
+
+Result<VitConfig> NativeRunner::config_with(const RunSpec& spec) const {
+  const std::set<std::string> fields = names_of(spec.exchanged, Factor::Kind::config);
+  const Loaded& own = loaded_[spec.subject];
+  const bool other_weights = spec.exchanged.contains({Factor::Kind::weights, kAllWeights});
+  const Loaded& shapes = other_weights ? loaded_[spec.donor] : own;
+  Json config = own.config;
+  for (const std::string& field : fields) {
+    const Json& donor = loaded_[spec.donor].config;
+    if (donor.contains(field)) {
+      config[field] = donor[field];
+    } else {
+      config.erase(field);
+    }
+  }
+  return vit_config(shapes.found, config);
+}
+
+Result<VitOutputs> NativeRunner::run(const RunSpec& spec, const TracePoint& trace) {
+  Loaded& own = loaded_[spec.subject];
+  SAMEBITS_TRY(const VitConfig config, config_with(spec));
+  const VitConfig before = own.model.config();
+  const Exchanged weights(own.model, loaded_[spec.donor].model,
+                          names_of(spec.exchanged, Factor::Kind::weights));
+  own.model.configure(config);
+  if (const char* reason = own.model.cannot_take(input_.height, input_.width)) {
+    own.model.configure(before);
+    return fail({.code = ErrorCode::inconsistent, .what = reason});
+  }
+  std::vector<float> noise;
+  if (config.masked) {
+    noise.resize(input_.batch * patch_grid(config, input_.height, input_.width).cells());
+    CpuGenerator generator(spec.seeds.noise);
+    uniform(generator, 0, 1, noise);
+  }
+  CpuGenerator dropout(spec.seeds.dropout);
+  VitOutputs outputs = own.model.forward({best_kernels(), *pool_},
+                                         {.images = input_.view(),
+                                          .noise = noise,
+                                          .mask_ratio = config.mask_ratio,
+                                          .training = trains(spec) ? &dropout : nullptr},
+                                         trace);
+  own.model.configure(before);
+  return outputs;
+}
+
+}  // namespace samebits

@@ -1,0 +1,47 @@
+// Subjects run by the engine: ViT and its kin.
+#pragma once
+
+#include <optional>
+
+#include "samebits/explain/report.h"
+#include "samebits/explain/runner.h"
+#include "samebits/run/run_request.h"
+
+namespace samebits {
+
+class NativeRunner : public Runner {
+ public:
+  /// Loads every subject of `report` with its config, or that of the one from which it is borrowed;
+  /// the input is made for the first. Errors name the subject: those of open_vit() and
+  /// prepare_input(), and inconsistent where one takes other images than the first.
+  static Result<NativeRunner> open(const Report& report, const InputRequest& input, int threads);
+
+  const PreparedInput& input() const { return input_; }
+  /// The names of the tensors that a part of the weights is made of, in the subject's file.
+  std::vector<std::string> tensors_of(const Subject& subject, std::size_t index,
+                                      const std::string& part) const;
+
+  bool draws_noise(std::size_t subject) const override;
+  bool draws_dropout(std::size_t subject) const override;
+  std::vector<Factor> differing(std::size_t a, std::size_t b) override;
+  Result<VitOutputs> run(const RunSpec& spec, const TracePoint& trace = {}) override;
+
+ private:
+  struct Loaded {
+    VitModel model;
+    Json config;
+    model::Recognition found;
+    bool training = false;
+  };
+
+  NativeRunner(int threads) : pool_(std::make_unique<ThreadPool>(threads)) {}
+  Result<void> load(const Report& report, std::size_t subject, const InputRequest& input);
+  Result<VitConfig> config_with(const RunSpec& spec) const;
+  bool trains(const RunSpec& spec) const;
+
+  std::unique_ptr<ThreadPool> pool_;
+  std::vector<Loaded> loaded_;
+  PreparedInput input_;
+};
+
+}  // namespace samebits

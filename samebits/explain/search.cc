@@ -1,0 +1,150 @@
+#include "samebits/explain/search.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "samebits/explain/minimal_subset.h"
+#include "samebits/explain/output_pair.h"
+
+namespace samebits {
+namespace {
+
+constexpr std::uint64_t kShared = 42;
+
+bool same_bits(float x, float y) {
+  return std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y) ||
+         (std::isnan(x) && std::isnan(y));
+}
+
+std::set<Factor> as_set(const std::vector<Factor>& factors) {
+  return {factors.begin(), factors.end()};
+}
+
+/// One search.
+class Search {
+ public:
+  Search(Runner& runner, const std::vector<std::string>& labels, const SearchOptions& options)
+      : runner_(runner), labels_(labels), options_(options) {}
+
+  Result<SearchOutcome> run() {
+    SearchOutcome outcome;
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
+      SAMEBITS_TRY(VitOutputs own, runner_.run({.subject = i, .donor = i, .seeds = own_seeds(i)}));
+      outcome.own.push_back(std::move(own));
+      SAMEBITS_TRY_VOID(repeat(i, &outcome));
+    }
+    SAMEBITS_TRY(first_, shared(0, {}));
+    for (std::size_t i = 1; i < labels_.size(); ++i) {
+      SAMEBITS_TRY(PairOutcome pair, compare(i));
+      outcome.pairs.push_back(std::move(pair));
+    }
+    return outcome;
+  }
+
+ private:
+  /// No two subjects draw the same, as is so in the field.
+  Seeds own_seeds(std::size_t subject) const { return {1 + subject, 1 + subject}; }
+
+  Result<VitOutputs> shared(std::size_t subject, const std::set<Factor>& exchanged,
+                            const TracePoint& trace = {}) {
+    return runner_.run(
+        {.subject = subject, .donor = 0, .exchanged = exchanged, .seeds = {kShared, kShared}},
+        trace);
+  }
+
+  /// Once more with other draws of one kind: does it differ from itself?
+  Result<void> repeat(std::size_t i, SearchOutcome* outcome) {
+    const std::uint64_t other = 1 + labels_.size() + i;
+    if (runner_.draws_noise(i) && outcome->noise_twice.point.empty()) {
+      SAMEBITS_TRY(outcome->noise_twice, twice(i, outcome->own[i], {other, own_seeds(i).dropout}));
+    }
+    if (runner_.draws_dropout(i)) {
+      SAMEBITS_TRY(OutputPair pair, twice(i, outcome->own[i], {own_seeds(i).noise, other}));
+      outcome->dropout_twice.push_back(std::move(pair));
+    }
+    return {};
+  }
+
+  Result<OutputPair> twice(std::size_t i, const VitOutputs& once, const Seeds& seeds) {
+    SAMEBITS_TRY(const VitOutputs again, runner_.run({.subject = i, .donor = i, .seeds = seeds}));
+    const NamedArray& point = once.at("last_hidden_state");
+    return compare_outputs(labels_[i], labels_[i], point.name,
+                           {view_of(point), view_of(again.at(point.name))}, options_.threads);
+  }
+
+  bool agrees(std::size_t i, const std::vector<Factor>& exchanged) {
+    const Result<VitOutputs> outputs = shared(i, as_set(exchanged));
+    return outputs && identical(*outputs, first_);
+  }
+
+  Result<PairOutcome> compare(std::size_t i) {
+    PairOutcome pair;
+    SAMEBITS_TRY(const VitOutputs outputs, shared(i, {}));
+    pair.equal = identical(outputs, first_);
+    if (pair.equal) return pair;
+    pair.differing = runner_.differing(0, i);
+    SAMEBITS_TRY_VOID(locate(i, &pair));
+    pair.explained = !pair.differing.empty() && agrees(i, pair.differing);
+    if (!pair.explained) return pair;
+    auto found = minimal_subset<Factor>(
+        pair.differing, [&](const std::vector<Factor>& some) { return agrees(i, some); },
+        options_.more);
+    pair.minimal = std::move(found.items);
+    pair.is_minimal = found.minimal;
+    return pair;
+  }
+
+  /// The points of A and of this subject, in execution order.
+  Result<void> locate(std::size_t i, PairOutcome* pair) {
+    if (trace_.empty()) {
+      SAMEBITS_TRY(trace_, traced(0));
+    }
+    SAMEBITS_TRY(const std::vector<NamedArray> other, traced(i));
+    for (const NamedArray& point : trace_) {
+      const auto same = std::find_if(other.begin(), other.end(), [&](const NamedArray& each) {
+        return each.name == point.name && each.shape == point.shape;
+      });
+      if (same == other.end()) continue;
+      pair->points.push_back(compare_outputs(labels_[0], labels_[i], point.name,
+                                             {view_of(point), view_of(*same)}, options_.threads));
+      if (pair->parting.empty() && pair->points.back().differing > 0) pair->parting = point.name;
+    }
+    return {};
+  }
+
+  Result<std::vector<NamedArray>> traced(std::size_t subject) {
+    std::vector<NamedArray> points;
+    SAMEBITS_TRY_VOID(shared(subject, {},
+                             [&](std::string_view name, std::span<const float> values,
+                                 const std::vector<std::size_t>& shape) {
+                               points.push_back(
+                                   {std::string(name), shape, {values.begin(), values.end()}});
+                             }));
+    return points;
+  }
+
+  Runner& runner_;
+  const std::vector<std::string>& labels_;
+  const SearchOptions& options_;
+  VitOutputs first_;  // of A, with the shared seeds
+  std::vector<NamedArray> trace_;
+};
+
+}  // namespace
+
+bool identical(const VitOutputs& x, const VitOutputs& y) {
+  return std::equal(x.arrays.begin(), x.arrays.end(), y.arrays.begin(), y.arrays.end(),
+                    [](const NamedArray& p, const NamedArray& q) {
+                      return p.name == q.name && p.shape == q.shape &&
+                             std::equal(p.values.begin(), p.values.end(), q.values.begin(),
+                                        q.values.end(), same_bits);
+                    });
+}
+
+Result<SearchOutcome> search(Runner& runner, const std::vector<std::string>& labels,
+                             const SearchOptions& options) {
+  return Search(runner, labels, options).run();
+}
+
+}  // namespace samebits

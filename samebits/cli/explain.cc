@@ -1,17 +1,23 @@
 #include "samebits/explain/explain.h"
 
+#include <chrono>
 #include <memory>
 
 #include "samebits/cli/commands.h"
+#include "samebits/cli/input_options.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 
 namespace samebits {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 struct Explain {
   std::vector<std::string> paths;
   bool files_only = false;
+  double budget = 10;
+  InputOptions input;
   ReportOptions report;
 
   int run() const {
@@ -20,10 +26,19 @@ struct Explain {
     }
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects(paths, report.keys);
     if (!subjects) return usage_error(subjects.error());
+    const Result<InputRequest> request = input.request();
+    if (!request) return usage_error(request.error());
+    const Clock::time_point start = Clock::now();
+    const auto more = [this, start] {
+      return std::chrono::duration<double>(Clock::now() - start).count() < budget;
+    };
     Report made;
     {
       const Progress progress("comparing " + paths.front() + " with the others");
-      made = explain(*subjects, {.threads = report.thread_count(), .files_only = files_only});
+      made = explain(*subjects, {.threads = report.thread_count(),
+                                 .files_only = files_only,
+                                 .input = *request,
+                                 .more = more});
     }
     return print_report(made, report);
   }
@@ -43,6 +58,11 @@ void add_explain(CLI::App* program, int* status) {
       ->required();
   command->add_flag("--files-only", chosen->files_only,
                     "run nothing: say what the files alone show");
+  add_input_options(command, &chosen->input);
+  command
+      ->add_option("--budget", chosen->budget,
+                   "after this many seconds search for no smaller set of causes (default: 10)")
+      ->type_name("SECONDS");
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits explain hf/ whole.pth statedict.pth");
   command->callback([chosen, status] { *status = chosen->run(); });

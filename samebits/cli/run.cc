@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "samebits/cli/commands.h"
+#include "samebits/cli/input_options.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/container/safetensors_writer.h"
@@ -58,9 +59,10 @@ std::vector<RunClass> top_classes(const NamedArray& logits, const std::vector<st
 struct Run {
   RunRequest request;
   ReportOptions report;
-  std::string randn, isa, save, trace;
+  InputOptions input;
+  std::string isa, save, trace;
   double mask_ratio = -1;
-  int repeat = 1, pillow = 13;
+  int repeat = 1;
   std::size_t top = 0;
 
   Result<const KernelTable*> kernels() const {
@@ -73,31 +75,11 @@ struct Run {
         {.code = ErrorCode::usage, .what = "--isa " + isa + ": this machine has no " + isa});
   }
 
-  /// "8x3x224x224".
-  Result<std::vector<std::size_t>> randn_sizes() const {
-    std::vector<std::size_t> sizes;
-    for (std::size_t begin = 0; begin < randn.size();) {
-      const std::size_t end = std::min(randn.find('x', begin), randn.size());
-      const std::string word = randn.substr(begin, end - begin);
-      const bool digits = !word.empty() && word.size() < 10 &&
-                          word.find_first_not_of("0123456789") == std::string::npos;
-      if (!digits) {
-        return fail({.code = ErrorCode::usage,
-                     .what = "--randn " + randn + " is no shape",
-                     .expected = "sizes such as 8x3x224x224"});
-      }
-      sizes.push_back(std::stoul(word));
-      begin = end + 1;
-    }
-    return sizes;
-  }
-
   Result<RunReport> make() const {
     SAMEBITS_TRY(const KernelTable* table, kernels());
     RunRequest wanted = request;
-    SAMEBITS_TRY(wanted.input.randn, randn_sizes());
+    SAMEBITS_TRY(wanted.input, input.request());
     if (mask_ratio >= 0) wanted.mask_ratio = mask_ratio;
-    if (pillow == 12) wanted.input.pillow = PassOrder::pillow12;
     SAMEBITS_TRY(const auto subjects, choose_subjects({request.model}, report.keys));
     wanted.key = subjects.front().key;
     const Clock::time_point start = Clock::now();
@@ -171,36 +153,7 @@ std::vector<std::string> isa_names() {
   return names;
 }
 
-void add_input_options(CLI::App* command, Run* run) {
-  command
-      ->add_option("--images", run->request.input.images,
-                   "JPEG or PNG files, preprocessed as the model's preprocessor_config.json says, "
-                   "to the numbers of transformers' processor on Pillow")
-      ->type_name("FILE...");
-  command
-      ->add_option("--processor", run->request.input.processor_path,
-                   "the preprocessor_config.json of a model that carries none")
-      ->type_name("FILE")
-      ->needs("--images");
-  command
-      ->add_option("--pillow", run->pillow,
-                   "resize as this version of Pillow does: 13 (default) or 12, and those before it")
-      ->type_name("N")
-      ->check(CLI::IsMember({12, 13}).description(""));
-  command
-      ->add_option("--input", run->request.input.input_path,
-                   "a safetensors file with the tensor pixel_values, float32 "
-                   "[batch, channels, height, width], as the model's processor makes it")
-      ->type_name("FILE")
-      ->excludes("--images");
-  command
-      ->add_option("--randn", run->randn,
-                   "instead: torch.randn of this shape, bit for bit (default: one image)")
-      ->type_name("SHAPE")
-      ->excludes("--input")
-      ->excludes("--images");
-  command->add_option("--seed", run->request.input.seed, "of --randn (default: 42)")
-      ->type_name("N");
+void add_noise_options(CLI::App* command, Run* run) {
   command
       ->add_option("--noise", run->request.noise_path,
                    "a masked autoencoder's noise: a safetensors file with the tensor noise, "
@@ -237,7 +190,8 @@ void add_run(CLI::App* program, int* status) {
                    "a file or directory with a ViT, ViT-MAE, DeiT or DINOv2, under the names of "
                    "transformers, timm, facebookresearch/mae or torchvision")
       ->required();
-  add_input_options(command, chosen.get());
+  add_input_options(command, &chosen->input);
+  add_noise_options(command, chosen.get());
   command
       ->add_option("--config", chosen->request.config_path,
                    "the config.json of a model that carries none")

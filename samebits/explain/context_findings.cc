@@ -52,10 +52,11 @@ void add_fields(Report& report, const char* cause, Role role, const Subject& a, 
   report.findings.push_back(std::move(finding));
 }
 
-std::string config_summary(const std::vector<FieldDifference>& fields, const char* what) {
+std::string config_summary(const std::vector<FieldDifference>& fields, const char* one,
+                           const char* several) {
   if (fields.size() == 1)
-    return fmt::format("the config field {} differs, {}", fields[0].field, what);
-  return fmt::format("{} config fields differ, {}", fields.size(), what);
+    return fmt::format("the config field {} differs, {}", fields[0].field, one);
+  return fmt::format("{} config fields differ, {}", fields.size(), several);
 }
 
 /// "2026-11-25 05:27 UTC" of the newest file of a subject, by the civil-from-days algorithm; no
@@ -91,13 +92,6 @@ const WeightPair* pair_of(const Report& report, const Subject& a, const Subject&
   return nullptr;
 }
 
-bool config_differs(const Report& report, const Subject& a, const Subject& b) {
-  return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
-    return finding.cause == "config.changed" && finding.role == Role::cause &&
-           finding.subjects == Names{a.label, b.label};
-  });
-}
-
 bool is_average(const Report& report, const Subject& a, const Subject& b) {
   return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
     return finding.cause == "weights.averaged" && finding.subjects == Names{a.label, b.label};
@@ -131,17 +125,20 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   const auto numerics = with_effect(pair.fields, {FieldEffect::numerics});
   const auto harmless = with_effect(pair.fields, {FieldEffect::training, FieldEffect::nothing});
   add_fields(report, "config.changed", Role::cause, a, b, outputs,
-             config_summary(outputs, "and it moves outputs"),
+             config_summary(outputs, "and it moves outputs", "and they move outputs"),
              "Give both models the same config; the one that was meant is in the file that the "
              "training wrote");
   add_fields(report, "config.changed", Role::contributes, a, b, unknown,
-             config_summary(unknown, "and whether that matters is not known"),
+             config_summary(unknown, "and whether that matters is not known",
+                            "and whether that matters is not known"),
              "Look them up in the class that reads them");
   add_fields(report, "config.changed", Role::risk, a, b, numerics,
-             config_summary(numerics, "which changes how outputs are rounded"),
+             config_summary(numerics, "which changes how outputs are rounded",
+                            "which change how outputs are rounded"),
              "Set them explicitly when loading");
   add_fields(report, "config.changed", Role::note, a, b, harmless,
-             config_summary(harmless, "without effect on outputs in eval mode"), "");
+             config_summary(harmless, "without effect on outputs in eval mode",
+                            "without effect on outputs in eval mode"), "");
   report.config.push_back(std::move(pair));
 }
 
@@ -274,18 +271,13 @@ void find_mixup(Report& report, const Subject& a, const Subject& b) {
   if (pair == nullptr || is_average(report, a, b)) return;
   const ChangeExtent extent = change_extent(pair->comparison);
   const bool all_changed = extent.total >= 4 && extent.changed * 10 >= extent.total * 6;
-  const bool other_config = config_differs(report, a, b) && extent.changed == 0;
-  if (!all_changed && !other_config) return;
+  if (!all_changed) return;
   const std::int64_t dates[2] = {newest(*a.checkpoint), newest(*b.checkpoint)};
   Finding finding{.cause = "file.mixup",
                   .role = Role::contributes,
                   .proof = Proof::suspected,
                   .subjects = {a.label, b.label}};
-  if (other_config) {
-    finding.summary =
-        "the weights are equal and the config is not: one of the files comes from another run or "
-        "an earlier save";
-  } else if (extent.median_cosine < 0.5) {
+  if (extent.median_cosine < 0.5) {
     finding.summary =
         "the weights are unrelated: one of the files comes from another run, or holds freshly "
         "initialized weights";

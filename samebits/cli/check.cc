@@ -44,6 +44,7 @@ void add_check(CLI::App* program, int* status) {
           "needed; another checkpoint; or a JSON list of names and shapes")
       ->type_name("TARGET")
       ->required();
+  add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits check hf/ --for transformers-4:ViTMAEForPreTraining");
   command->callback([chosen, status] { *status = chosen->run(); });

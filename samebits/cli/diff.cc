@@ -37,6 +37,7 @@ void add_diff(CLI::App* program, int* status) {
       "found, 2 something could not be read.");
   command->add_option("A", chosen->a, "a file or directory of weights, of any format")->required();
   command->add_option("B", chosen->b, "another")->required();
+  add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits diff hf/ statedict.pth");
   command->callback([chosen, status] { *status = chosen->run(); });

@@ -63,6 +63,7 @@ void add_explain(CLI::App* program, int* status) {
       ->add_option("--budget", chosen->budget,
                    "after this many seconds search for no smaller set of causes (default: 10)")
       ->type_name("SECONDS");
+  add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits explain hf/ whole.pth statedict.pth");
   command->callback([chosen, status] { *status = chosen->run(); });

@@ -9,7 +9,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "samebits/base/atomic_write.h"
 #include "samebits/base/parallel.h"
+#include "samebits/report/html.h"
 #include "samebits/report/json.h"
 #include "samebits/report/terminal.h"
 #include "samebits/report/text.h"
@@ -79,6 +81,13 @@ void add_report_options(CLI::App* command, ReportOptions* options) {
       ->check(CLI::Validator(is_color, ""));
 }
 
+void add_html_option(CLI::App* command, ReportOptions* options) {
+  command
+      ->add_option("--html", options->html,
+                   "also write the report as one page that needs no network")
+      ->type_name("FILE");
+}
+
 Result<std::vector<SubjectOptions>> choose_subjects(const std::vector<std::string>& paths,
                                                     const std::vector<std::string>& keys) {
   if (paths.size() > kMostSubjects) {
@@ -106,6 +115,10 @@ int print_report(const Report& report, const ReportOptions& options) {
   const TerminalStyle style = {
       .color = wants_color(options.color), .width = output_width(), .all = options.all};
   const std::string text = options.json ? json_text(report) : render_terminal(report, style);
+  if (!options.html.empty()) {
+    if (const Result<void> written = atomic_write(options.html, render_html(report)); !written)
+      return usage_error(written.error());
+  }
   return write_output(text) ? exit_status(report) : 2;
 }
 

@@ -17,19 +17,23 @@ struct ReportOptions {
   std::string color = "auto";
   std::vector<std::string> keys;  // "NAME" or "B=NAME"
   bool all = false;               // inspect: list every tensor
+  std::string html;               // where the page is written; "": nowhere
 
   int thread_count() const;
 };
 
 void add_report_options(CLI::App* command, ReportOptions* options);
+/// --html, for commands that make a Report.
+void add_html_option(CLI::App* command, ReportOptions* options);
 
 /// The subjects A, B, ... with the keys given for them. Errors: usage, for a label that no subject
 /// has.
 Result<std::vector<SubjectOptions>> choose_subjects(const std::vector<std::string>& paths,
                                                     const std::vector<std::string>& keys);
 
-/// Writes the report to standard output; the program's exit status. 2 where it cannot be written;
-/// a reader that stopped reading (a closed pipe) is no error.
+/// Writes the report to standard output, and as a page where that is asked for; the program's exit
+/// status. 2 where one of them cannot be written; a reader that stopped reading (a closed pipe) is
+/// no error.
 int print_report(const Report& report, const ReportOptions& options);
 
 /// The terminal's width where the output goes to one, within what reads well; else 80.

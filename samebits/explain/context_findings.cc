@@ -138,7 +138,8 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
              "Set them explicitly when loading");
   add_fields(report, "config.changed", Role::note, a, b, harmless,
              config_summary(harmless, "without effect on outputs in eval mode",
-                            "without effect on outputs in eval mode"), "");
+                            "without effect on outputs in eval mode"),
+             "");
   report.config.push_back(std::move(pair));
 }
 

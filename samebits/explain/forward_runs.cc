@@ -1,6 +1,7 @@
 #include "samebits/explain/forward_runs.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -12,6 +13,27 @@ namespace samebits {
 namespace {
 
 constexpr const char* kEncoder = "last_hidden_state";
+
+/// Where no token was removed: how far the encoder's outputs are apart once both stand in the
+/// patches' order. Sums over tokens are rounded in the order in which the tokens stand, so that it
+/// is rarely 0.
+std::optional<double> distance_in_one_order(const VitOutputs& a, const VitOutputs& b) {
+  const std::vector<std::size_t>& shape = a.at(kEncoder).shape;
+  const std::vector<float>& restore_a = a.at("ids_restore").values;
+  const std::vector<float>& restore_b = b.at("ids_restore").values;
+  const std::size_t patches = restore_a.size() / shape[0];
+  if (shape != b.at(kEncoder).shape || shape[1] != 1 + patches) return std::nullopt;
+  double largest = 0;
+  for (std::size_t i = 0; i < restore_a.size(); ++i) {
+    const std::size_t image = i / patches * shape[1];
+    const std::size_t row_a = (image + 1 + static_cast<std::size_t>(restore_a[i])) * shape[2];
+    const std::size_t row_b = (image + 1 + static_cast<std::size_t>(restore_b[i])) * shape[2];
+    for (std::size_t d = 0; d < shape[2]; ++d)
+      largest = std::max(largest, std::fabs(double{a.at(kEncoder).values[row_a + d]} -
+                                            double{b.at(kEncoder).values[row_b + d]}));
+  }
+  return largest;
+}
 
 /// The report's reading of a search.
 class Reading {
@@ -25,11 +47,42 @@ class Reading {
     for (std::size_t i = 1; i < outcome_.own.size(); ++i) add_outputs(i);
     prove_noise();
     for (const OutputPair& twice : outcome_.dropout_twice) prove_dropout(twice);
-    for (std::size_t i = 1; i < outcome_.own.size(); ++i) read_pair(i, outcome_.pairs[i - 1]);
+    for (std::size_t i = 1; i < outcome_.own.size(); ++i) {
+      read_pair(i, outcome_.pairs[i - 1]);
+      list_pair(i, outcome_.pairs[i - 1]);
+    }
   }
 
  private:
   const std::string& label(std::size_t i) const { return report_.subjects[i].label; }
+
+  void list(std::string run, std::string outcome) {
+    report_.runs.push_back({std::move(run), std::move(outcome)});
+  }
+
+  static std::string twice_text(const OutputPair& twice) {
+    return twice.differing == 0 ? "the same bits"
+                                : fmt::format("{} of {} elements differ, up to {:.3g}",
+                                              twice.differing, twice.elements, twice.max_abs);
+  }
+
+  /// The runs of a pair, as lines of the report.
+  void list_pair(std::size_t i, const PairOutcome& pair) {
+    const bool draws = runner_.draws_noise(i) || runner_.draws_dropout(i);
+    const std::string together = fmt::format("{} and {} on one input{}", label(0), label(i),
+                                             draws ? ", with the same random numbers" : "");
+    if (pair.equal) return list(together, "the same bits");
+    list(together, parting_text(pair));
+    report_.divergence.push_back({label(0), label(i), pair.points});
+    if (!pair.explained) {
+      if (!pair.differing.empty())
+        list(fmt::format("{} with everything of {} that could be exchanged", label(i), label(0)),
+             "other outputs still");
+      return;
+    }
+    list(label(i) + " with the " + exchanged_text(pair) + " of " + label(0),
+         label(0) + "'s outputs, bit for bit");
+  }
 
   /// As the owners would see it: the encoder's output of every pair, and other outputs where they
   /// differ; of masked autoencoders, whose other outputs follow from it, the encoder's alone.
@@ -56,22 +109,39 @@ class Reading {
     }
     OutputPair pair =
         compare_outputs(label(0), label(i), point, {view_of(a), view_of(b)}, threads_);
-    if (pair.verdict == "permuted") find_permutation(pair);
+    if (encoder && runner_.draws_noise(0) && runner_.draws_noise(i) && pair.differing > 0)
+      find_permutation(i, &pair);
     if (encoder || pair.differing > 0) report_.outputs.push_back(std::move(pair));
   }
 
-  void find_permutation(const OutputPair& pair) {
+  std::vector<std::uint32_t> places_of(std::size_t i) const {
+    const NamedArray& restore = outcome_.own[i].at("ids_restore");
+    std::vector<std::uint32_t> places;
+    for (std::size_t patch = 0; patch < restore.shape[1]; ++patch)
+      places.push_back(static_cast<std::uint32_t>(restore.values[patch]));
+    return places;
+  }
+
+  /// Rounding is a millionth of the difference that the other order makes, or less.
+  static constexpr double kRounding = 1e-5;
+
+  void find_permutation(std::size_t i, OutputPair* pair) {
+    const auto rest = distance_in_one_order(outcome_.own[0], outcome_.own[i]);
+    if (!rest || !(*rest <= kRounding * pair->max_abs)) return;
+    pair->verdict = "permuted";
+    report_.token_maps.push_back({pair->a, pair->b, places_of(0), places_of(i)});
     report_.findings.push_back(
         {.cause = "order.tokens",
          .role = Role::contributes,
          .proof = Proof::proved,
-         .subjects = {pair.a, pair.b},
-         .summary = "the outputs are equal up to the order of the tokens",
-         .details = {fmt::format("at {} the rows of {} are those of {} in another order, bit for "
-                                 "bit",
-                                 pair.point, pair.b, pair.a)},
-         .evidence = {{"point", pair.point}},
-         .remedy = "Compare after putting both in one order, by ids_restore"});
+         .subjects = {pair->a, pair->b},
+         .summary = "the outputs hold the same tokens in another order",
+         .details = {fmt::format("in the order of the patches {} and {} differ by {:.3g} at most, "
+                                 "as they stand by {:.3g}",
+                                 pair->a, pair->b, *rest, pair->max_abs),
+                     "what is left is rounding: sums over tokens are rounded in their order"},
+         .evidence = {{"point", pair->point}, {"in_one_order", *rest}},
+         .remedy = "Put both into one order by ids_restore before comparing, or share the noise"});
   }
 
   Finding* finding(const std::string& cause) {
@@ -86,6 +156,7 @@ class Reading {
     if (noise == nullptr || twice.differing == 0) return;
     const bool equal = std::all_of(outcome_.pairs.begin(), outcome_.pairs.end(),
                                    [](const PairOutcome& pair) { return pair.equal; });
+    list(twice.a + " twice on one input, with other noise", twice_text(twice));
     noise->proof = Proof::proved;
     noise->settle.clear();
     std::vector<std::string> proof;
@@ -110,6 +181,7 @@ class Reading {
   }
 
   void prove_dropout(const OutputPair& twice) {
+    list(twice.a + " twice on one input, with other dropout masks", twice_text(twice));
     if (twice.differing == 0) return;
     for (Finding& each : report_.findings) {
       const bool about = std::count(each.subjects.begin(), each.subjects.end(), twice.a) > 0;
@@ -219,9 +291,8 @@ class Reading {
     return names;
   }
 
-  /// "B with the config of A gives A's outputs, bit for bit".
-  std::string proof_text(std::size_t i, const PairOutcome& pair, Factor::Kind kind,
-                         const std::vector<std::string>& needed) const {
+  /// "config (mask_ratio) and weights in 2 of the 30 parts that differ"
+  static std::string exchanged_text(const PairOutcome& pair) {
     std::vector<std::string> what;
     const std::vector<std::string> config = names_of(pair.minimal, Factor::Kind::config);
     if (!config.empty()) what.push_back("config (" + some_of(config) + ")");
@@ -232,11 +303,18 @@ class Reading {
       what.push_back(parts == all
                          ? "weights"
                          : fmt::format("weights in {} of the {} parts that differ", parts, all));
+    return fmt::format("{}", fmt::join(what, " and "));
+  }
+
+  /// "B with the config of A gives A's outputs, bit for bit".
+  std::string proof_text(std::size_t i, const PairOutcome& pair, Factor::Kind kind,
+                         const std::vector<std::string>& needed) const {
     std::string text = fmt::format("{} with the {} of {} gives {}'s outputs, bit for bit", label(i),
-                                   fmt::join(what, " and "), label(0), label(0));
-    if (what.size() > 1 || pair.minimal.size() > 1)
+                                   exchanged_text(pair), label(0), label(0));
+    if (pair.minimal.size() > 1)
       text += pair.is_minimal ? "; with less of it, it does not"
                               : "; whether less is enough was not searched to the end";
+    const std::size_t all = names_of(pair.differing, Factor::Kind::weights).size();
     if (kind == Factor::Kind::weights && needed.size() < all)
       text += ": " + some_of(tensors_of(needed, i));
     return text;

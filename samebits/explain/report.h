@@ -65,6 +65,24 @@ struct OutputPair {
                            // nothing in particular
 };
 
+/// A run that was made, and what it showed.
+struct RunLine {
+  std::string run;      // "B with the config (mask_ratio) of A"
+  std::string outcome;  // "A's outputs, bit for bit"
+};
+
+/// Every point of two runs with the same randomness, in execution order.
+struct Divergence {
+  std::string a, b;  // labels
+  std::vector<OutputPair> points;
+};
+
+/// Where each patch of the first image stands among the tokens of two runs.
+struct TokenMap {
+  std::string a, b;  // labels
+  std::vector<std::uint32_t> places_a, places_b;
+};
+
 struct FieldsPair {
   std::string a, b;  // labels
   std::vector<FieldDifference> fields;
@@ -98,6 +116,9 @@ struct Report {
   std::vector<WeightPair> weights;  // each pair has A on its left
   std::vector<FieldsPair> config, preprocessing;
   std::vector<OutputPair> outputs;
+  std::vector<RunLine> runs;
+  std::vector<Divergence> divergence;
+  std::vector<TokenMap> token_maps;
   bool traces = false;            // outputs are all points of two traces, in execution order
   std::vector<LoadReport> loads;  // check: first the way that fits the file, then the other
   std::vector<Finding> findings;  // causes first, then contributes, risks, notes

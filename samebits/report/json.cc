@@ -125,6 +125,19 @@ Json outputs_json(const std::vector<OutputPair>& pairs) {
   return json;
 }
 
+Json runs_json(const std::vector<RunLine>& runs) {
+  Json json = Json::array();
+  for (const RunLine& line : runs) json.push_back({{"run", line.run}, {"outcome", line.outcome}});
+  return json;
+}
+
+Json divergence_json(const std::vector<Divergence>& divergence) {
+  Json json = Json::array();
+  for (const Divergence& each : divergence)
+    json.push_back({{"a", each.a}, {"b", each.b}, {"points", outputs_json(each.points)}});
+  return json;
+}
+
 Json refits_json(const std::vector<LoadRefit>& refits) {
   Json json = Json::array();
   for (const LoadRefit& refit : refits)
@@ -189,6 +202,8 @@ Json render_json(const Report& report) {
           {"config", fields_json(report.config)},
           {"preprocessing", fields_json(report.preprocessing)},
           {"outputs", outputs_json(report.outputs)},
+          {"runs", runs_json(report.runs)},
+          {"divergence", divergence_json(report.divergence)},
           {"loads", loads_json(report.loads)},
           {"findings", findings_json(report.findings)},
           {"assumed", report.assumed},

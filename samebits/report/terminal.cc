@@ -39,28 +39,9 @@ std::string different_answer(const Report& report) {
   return "the two runs part at " + parting->point;
 }
 
-// What is said where no finding explains the verdict.
-std::string plain_answer(const Report& report) {
-  switch (report.verdict) {
-    case Verdict::unknown: return unread_text(report);
-    case Verdict::same:
-      if (report.traces) return "every point is bit-identical";
-      return report.outputs.empty() ? "no difference found in what was compared"
-                                    : "outputs are bit-identical and no difference was found";
-    case Verdict::different: return different_answer(report);
-    case Verdict::risk: return "the risks are listed below";
-    case Verdict::clean: break;
-  }
-  if (report.command == "check" && !report.loads.empty()) {
-    return fmt::format("all {} of {} are loaded",
-                       quantity(report.loads[0].target_tensors, "tensor"), report.loads[0].target);
-  }
-  return "no risk found in what was read";
-}
-
 void headline(const Report& report, Screen* screen) {
   const Finding* leading = leading_finding(report);
-  const std::string text = leading ? leading->summary : plain_answer(report);
+  const std::string text = leading ? leading->summary : answer_text(report);
   const std::string tail = leading ? proof_name(leading->proof) : "";
   screen->headline(tone_of(report.verdict), verdict_name(report.verdict), text, tail);
 }
@@ -104,6 +85,24 @@ void body(const Report& report, const TerminalStyle& style, Screen* screen) {
 }
 
 }  // namespace
+
+std::string answer_text(const Report& report) {
+  switch (report.verdict) {
+    case Verdict::unknown: return unread_text(report);
+    case Verdict::same:
+      if (report.traces) return "every point is bit-identical";
+      return report.outputs.empty() ? "no difference found in what was compared"
+                                    : "outputs are bit-identical and no difference was found";
+    case Verdict::different: return different_answer(report);
+    case Verdict::risk: return "the risks are listed below";
+    case Verdict::clean: break;
+  }
+  if (report.command == "check" && !report.loads.empty()) {
+    return fmt::format("all {} of {} are loaded",
+                       quantity(report.loads[0].target_tensors, "tensor"), report.loads[0].target);
+  }
+  return "no risk found in what was read";
+}
 
 const Finding* leading_finding(const Report& report) {
   if (report.findings.empty()) return nullptr;

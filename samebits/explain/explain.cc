@@ -7,6 +7,7 @@
 #include "samebits/explain/diff.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/forward_runs.h"
+#include "samebits/explain/rounding_floor.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
@@ -60,6 +61,10 @@ Report explain(const std::vector<SubjectOptions>& subjects, const ExplainOptions
   Report report;
   report.command = "explain";
   open_subjects(report, subjects, {.threads = options.threads});
+  if (is_model_and_trace(report)) {
+    compare_with_truth(report, {.threads = options.threads, .input = options.input});
+    return report;
+  }
   std::vector<WeightSet> weights = weight_sets(report, options.threads);
   for (std::size_t i = 1; i < subjects.size(); ++i) {
     compare_pair(report, 0, i, weights,

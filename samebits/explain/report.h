@@ -61,8 +61,10 @@ struct OutputPair {
   double max_abs = 0;
   std::optional<std::uint64_t> max_ulp;  // same float type only
   double cosine = 1;
-  std::string looks_like;  // "all elements", "rows permuted", "rounded to bfloat16", ...; "" for
-                           // nothing in particular
+  /// Where double precision was computed as well: B's error in units of A's (root mean squares).
+  std::optional<double> floor_units{};
+  std::string looks_like{};  // "all elements", "rows permuted", "rounded to bfloat16", ...; "" for
+                             // nothing in particular
 };
 
 /// A run that was made, and what it showed.

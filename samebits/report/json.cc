@@ -120,6 +120,7 @@ Json outputs_json(const std::vector<OutputPair>& pairs) {
                     {"max_abs", json_number(pair.max_abs)},
                     {"max_ulp", pair.max_ulp ? Json(*pair.max_ulp) : Json()},
                     {"cosine", json_number(pair.cosine)},
+                    {"floor_units", pair.floor_units ? json_number(*pair.floor_units) : Json()},
                     {"looks_like", pair.looks_like}});
   }
   return json;

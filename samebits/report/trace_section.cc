@@ -12,10 +12,15 @@ namespace {
 // Counted in ULP, numbers of unlike size are far apart, and the count says nothing.
 constexpr std::uint64_t kTellingUlp = 1'000'000;
 
+// The last cell but one stands where double precision was computed as well.
 std::vector<std::string> cells(const OutputPair& pair) {
   const bool telling = pair.max_ulp && *pair.max_ulp < kTellingUlp;
-  return {pair.point, percent(pair.differing, pair.elements), short_number(pair.max_abs),
-          telling ? grouped(*pair.max_ulp) : "", pair.looks_like};
+  return {pair.point,
+          percent(pair.differing, pair.elements),
+          short_number(pair.max_abs),
+          telling ? grouped(*pair.max_ulp) : "",
+          pair.floor_units ? fmt::format("{:.3g}", *pair.floor_units) : "",
+          pair.looks_like};
 }
 
 }  // namespace
@@ -48,6 +53,7 @@ void trace_section(const Report& report, Screen* screen) {
                  {.title = "differing", .right = true},
                  {.title = "up to", .right = true},
                  {.title = "ULP", .right = true},
+                 {.title = differing[0]->floor_units ? "x rounding" : "", .right = true},
                  {.title = "looks like", .give = Column::Give::wrap}},
                 rows);
   if (differing.size() > kShown + 1) screen->row("", and_more(differing.size() - kShown - 1));

@@ -1,0 +1,260 @@
+#include "samebits/explain/rounding_floor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "samebits/compare/trace.h"
+#include "samebits/explain/output_pair.h"
+#include "samebits/explain/subjects.h"
+#include "samebits/rng/distributions.h"
+#include "samebits/run/double_pass.h"
+
+namespace samebits {
+namespace {
+
+/// Errors this many times as large as our own are no rounding. Measured over runs of PyTorch with
+/// other batches, threads, attention kernels and instruction sets (below 4), and over planted
+/// faults of 1e-4 in one layer (above 15): tests/parity/floor_test.py.
+constexpr double kMostRounding = 8;
+
+bool is_model(const Subject& subject) {
+  return subject.checkpoint && subject.checkpoint->has_weights() &&
+         recognize_vit(*subject.checkpoint, subject.checkpoint->config).has_value();
+}
+
+double root_mean_square(const std::vector<double>& x, const std::vector<double>& y) {
+  double sum = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) sum += (x[i] - y[i]) * (x[i] - y[i]);
+  return std::sqrt(sum / static_cast<double>(x.size()));
+}
+
+std::vector<double> doubles_of(const TensorView& view) {
+  std::vector<std::uint8_t> buffer;
+  const Bytes bytes = view.row_major_bytes(buffer);
+  std::vector<double> values(view.numel());
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = element_as_double(view.dtype(), bytes.data() + i * itemsize(view.dtype()));
+  return values;
+}
+
+/// What a pass of the model computes at its points, in float32 and in double.
+struct Passes {
+  std::vector<NamedArray> points;  // in execution order
+  std::map<std::string, std::vector<double>> truth;
+};
+
+/// One comparison.
+class Floor {
+ public:
+  Floor(Report& report, const FloorOptions& options)
+      : report_(report),
+        options_(options),
+        trace_(report.subjects[is_model(report.subjects[0]) ? 1 : 0]),
+        model_(report.subjects[is_model(report.subjects[0]) ? 0 : 1]) {}
+
+  Result<void> run() {
+    report_.traces = true;
+    SAMEBITS_TRY(VitModel model, open_vit(*model_.checkpoint, model_.checkpoint->config));
+    SAMEBITS_TRY(const Passes passes, run_model(model));
+    compare(passes);
+    return {};
+  }
+
+ private:
+  /// A point of the trace as floats; nothing where it has none of that name and size.
+  std::optional<std::vector<float>> recorded(const std::string& name, std::size_t dimensions,
+                                             Shape* shape) const {
+    for (const StoredTensor& tensor : trace_.checkpoint->entries) {
+      if (tensor.path != name || !tensor.readable || tensor.view.shape().size() != dimensions)
+        continue;
+      *shape = tensor.view.shape();
+      const std::vector<double> values = doubles_of(tensor.view);
+      return std::vector<float>(values.begin(), values.end());
+    }
+    return std::nullopt;
+  }
+
+  Result<PreparedInput> images(const VitModel& model) {
+    Shape shape;
+    auto pixels = recorded("pixel_values", 4, &shape);
+    if (!pixels) return prepare_input(options_.input, model, *model_.checkpoint);
+    const auto size = [&](std::size_t i) { return static_cast<std::size_t>(shape[i]); };
+    const char* reason = size(1) != model.config().channels ? "another number of channels"
+                                                            : model.cannot_take(size(2), size(3));
+    if (reason == nullptr && size(0) > 0)
+      return PreparedInput{*std::move(pixels), size(0), size(2), size(3), {}};
+    return fail({.code = ErrorCode::inconsistent,
+                 .what = "the trace's pixel_values do not fit the model",
+                 .file = trace_.path,
+                 .found = shape_text(shape)});
+  }
+
+  Result<std::vector<float>> noise(const VitModel& model, const PreparedInput& input) {
+    if (!model.config().masked) return std::vector<float>();
+    const std::size_t patches = patch_grid(model.config(), input.height, input.width).cells();
+    Shape shape;
+    auto given = recorded("noise", 2, &shape);
+    if (given && given->size() == input.batch * patches) return *std::move(given);
+    std::vector<float> drawn(input.batch * patches);
+    CpuGenerator generator(options_.noise_seed);
+    uniform(generator, 0, 1, drawn);
+    report_.assumed.push_back(fmt::format("noise: torch.rand({}, {}), seed {}", input.batch,
+                                          patches, options_.noise_seed));
+    return drawn;
+  }
+
+  Result<Passes> run_model(VitModel& model) {
+    SAMEBITS_TRY(const PreparedInput input, images(model));
+    report_.assumed.insert(report_.assumed.end(), input.assumed.begin(), input.assumed.end());
+    SAMEBITS_TRY(const std::vector<float> drawn, noise(model, input));
+    const VitInput given{
+        .images = input.view(), .noise = drawn, .mask_ratio = model.config().mask_ratio};
+    ThreadPool pool(options_.threads);
+    Passes passes;
+    model.forward(
+        {best_kernels(), pool}, given,
+        [&](std::string_view name, std::span<const float> values,
+            const std::vector<std::size_t>& shape) {
+          passes.points.push_back({std::string(name), shape, {values.begin(), values.end()}});
+        });
+    forward_in_double(model, pool, given,
+                      [&](const std::string& name, const std::vector<double>& values) {
+                        passes.truth[name] = values;
+                      });
+    return passes;
+  }
+
+  void compare(const Passes& passes) {
+    Checkpoint ours;
+    for (const NamedArray& point : passes.points) {
+      StoredTensor named;
+      named.path = point.name;
+      named.offset = ours.entries.size();
+      ours.entries.push_back(std::move(named));
+    }
+    const PointPairs pairs = match_points(ours, *trace_.checkpoint);
+    for (const auto& [own, other] : pairs.matched)
+      add(passes.points[own], trace_.checkpoint->entries[other], passes.truth);
+    if (report_.outputs.empty()) {
+      report_.not_checked.push_back(trace_.path + ": no point of it is one of the model's");
+      report_.incomplete = true;
+      return;
+    }
+    conclude();
+  }
+
+  void add(const NamedArray& own, const StoredTensor& other,
+           const std::map<std::string, std::vector<double>>& truth) {
+    const ValuePair values{view_of(own), other.view};
+    const auto exact = truth.find(own.name);
+    if (exact == truth.end() || !other.readable || !have_numbers(values) ||
+        values.a.numel() != values.b.numel()) {
+      report_.not_checked.push_back(
+          fmt::format("{}: {} in {}", own.name, shape_text(other.view.shape()), trace_.label));
+      return;
+    }
+    OutputPair pair =
+        compare_outputs(model_.label, trace_.label, own.name, values, options_.threads);
+    const std::vector<double> zeros(exact->second.size());
+    const double unit =
+        std::max(root_mean_square({own.values.begin(), own.values.end()}, exact->second),
+                 root_mean_square(exact->second, zeros) * 0x1p-26);
+    const double error = root_mean_square(doubles_of(other.view), exact->second);
+    pair.floor_units = unit == 0 ? 0 : error / unit;
+    report_.outputs.push_back(std::move(pair));
+  }
+
+  void conclude() {
+    const auto beyond =
+        std::find_if(report_.outputs.begin(), report_.outputs.end(),
+                     [](const OutputPair& pair) { return !(*pair.floor_units <= kMostRounding); });
+    const bool equal = std::all_of(report_.outputs.begin(), report_.outputs.end(),
+                                   [](const OutputPair& pair) { return pair.differing == 0; });
+    report_.verdict = equal ? Verdict::same : Verdict::different;
+    if (equal) return;
+    report_.findings.push_back(beyond == report_.outputs.end() ? rounding() : departure(*beyond));
+  }
+
+  Finding rounding() const {
+    double most = 0;
+    const OutputPair* worst = nullptr;
+    for (const OutputPair& pair : report_.outputs) {
+      if (worst != nullptr && *pair.floor_units <= most) continue;
+      most = *pair.floor_units;
+      worst = &pair;
+    }
+    return {
+        .cause = "numerics.rounding",
+        .role = Role::cause,
+        .proof = Proof::proved,
+        .subjects = {model_.label, trace_.label},
+        .summary =
+            fmt::format("{} differs from the model's own pass by rounding alone", trace_.label),
+        .details = {fmt::format("against the same pass in double precision, its error is at "
+                                "most {:.2g} times that of this program's float32 pass, at {}",
+                                most, worst->point),
+                    fmt::format("rounding in another order goes to {:.2g} times", kMostRounding)},
+        .evidence = {{"largest_units", most}, {"point", worst->point}},
+        .remedy =
+            "Nothing is wrong; for equal bits, run both by one program, with one batch "
+            "and one attention kernel"};
+  }
+
+  Finding departure(const OutputPair& first) const {
+    return {.cause = "code.version",
+            .role = Role::cause,
+            .proof = Proof::suspected,
+            .subjects = {model_.label, trace_.label},
+            .summary = fmt::format("{} computes something else from {} on: this is no rounding",
+                                   trace_.label, first.point),
+            .details = {fmt::format(
+                "there its error against double precision is {:.3g} times that of this program's "
+                "float32 pass; rounding in another order goes to {:.2g} times",
+                *first.floor_units, kMostRounding)},
+            .evidence = {{"point", first.point}, {"units", json_number(*first.floor_units)}},
+            .remedy =
+                "Look at what the code does there: another version, an edited module, a "
+                "narrower type, other weights or another config than this model's",
+            .settle = "Record the run again with the weights and the config of " + model_.label};
+  }
+
+  Report& report_;
+  const FloorOptions& options_;
+  const Subject& trace_;
+  const Subject& model_;
+};
+
+/// A file of activations: some of its names end a block or the encoder.
+bool has_points(const Subject& subject) {
+  if (!subject.checkpoint || is_model(subject)) return false;
+  if (subject.checkpoint->kind == CheckpointKind::trace) return true;
+  const std::vector<StoredTensor>& entries = subject.checkpoint->entries;
+  return std::any_of(entries.begin(), entries.end(), [](const StoredTensor& entry) {
+    return entry.path.ends_with("layernorm") || entry.path.ends_with("embeddings") ||
+           entry.path.ends_with("pixel_values");
+  });
+}
+
+}  // namespace
+
+bool is_model_and_trace(const Report& report) {
+  if (report.subjects.size() != 2) return false;
+  const Subject& a = report.subjects[0];
+  const Subject& b = report.subjects[1];
+  return (is_model(a) && has_points(b)) || (is_model(b) && has_points(a));
+}
+
+void compare_with_truth(Report& report, const FloorOptions& options) {
+  const Result<void> done = Floor(report, options).run();
+  if (done) return;
+  report.traces = false;
+  report.incomplete = true;
+  report.verdict = Verdict::unknown;
+  report.not_checked.push_back("outputs: " + to_string(done.error()));
+}
+
+}  // namespace samebits

@@ -1,0 +1,28 @@
+// Is it rounding? A run recorded elsewhere, held against the same run in double precision.
+//
+// At each point, the error of the recorded values and the error of this program's own float32 pass
+// are both distances from the truth. Float32 passes in any order of operations have errors of about
+// one size there, so that the second is a unit for the first.
+#pragma once
+
+#include "samebits/explain/report.h"
+#include "samebits/run/run_request.h"
+
+namespace samebits {
+
+/// Of the report's two subjects one is a model that run covers, the other recorded activations: a
+/// trace, or a file of tensors under the names of modules.
+bool is_model_and_trace(const Report& report);
+
+struct FloorOptions {
+  int threads = 1;
+  InputRequest input;             // where the trace does not hold pixel_values
+  std::uint64_t noise_seed = 42;  // where it does not hold noise
+};
+
+/// Compares every point that both have, with the error in units of this program's own. Adds
+/// numerics.rounding where no point is farther off than rounding goes, else code.version with the
+/// first that is. Says in not_checked why, where the model cannot be run.
+void compare_with_truth(Report& report, const FloorOptions& options);
+
+}  // namespace samebits

@@ -1,0 +1,129 @@
+"""Rounding and faults told apart: activations of the real torch, run in many ways and with planted faults, against the
+model. Both rates are counted."""
+
+import json
+import subprocess
+
+import conftest
+import pytest
+import safetensors.torch
+import torch
+from transformers import ViTConfig, ViTForImageClassification, ViTMAEConfig, ViTMAEForPreTraining
+from vit_test import DECODER, TINY, spread
+
+MODELS = {
+    "vit": lambda: ViTForImageClassification(ViTConfig(**TINY, num_labels=7)),
+    "vit_mae": lambda: ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER)),
+}
+MOST, LEAST = [], []  # units: of every run that is rounding, of every planted fault
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    found = {}
+    for kind, make in MODELS.items():
+        for attention in ("eager", "sdpa"):
+            torch.manual_seed(1)
+            model = spread(make())
+            folder = tmp_path_factory.mktemp("floor") / kind
+            model.save_pretrained(folder)
+            found[kind, attention] = (type(model).from_pretrained(folder, attn_implementation=attention).eval(), folder)
+    return found
+
+
+def recorded(model, images, noise, fault=None):
+    """What hooks on the modules record, with the input; `fault` is (module's name, change of its output)."""
+    points, hooks = {"pixel_values": images}, []
+    arguments = {}
+    if "MAE" in type(model).__name__:
+        points["noise"] = arguments["noise"] = noise
+
+    def note(name):
+        def hook(module, given, output):
+            value = output[0] if isinstance(output, tuple) else output
+            if not isinstance(value, torch.Tensor):
+                return None
+            if fault and fault[0] == name:
+                value = fault[1](value)
+            points[name] = value.detach().contiguous().clone()
+            return (value, *output[1:]) if isinstance(output, tuple) else value
+
+        return hook
+
+    for name, module in model.named_modules():
+        if name:
+            hooks.append(module.register_forward_hook(note(name)))
+    with torch.no_grad():
+        model(images, **arguments)
+    for hook in hooks:
+        hook.remove()
+    return points
+
+
+def explain(folder, points, out):
+    safetensors.torch.save_file({name: value.contiguous() for name, value in points.items()}, out)
+    done = subprocess.run([str(conftest.PROGRAM), "explain", str(folder), str(out), "--json"], capture_output=True, text=True, timeout=120)
+    report = json.loads(done.stdout)
+    assert done.returncode == 1, report
+    units = max(point["floor_units"] for point in report["outputs"])
+    return report, units
+
+
+def inputs(batch, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, 3, 32, 32, generator=generator), torch.rand(batch, 16, generator=generator)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("batch", [1, 2, 5, 8, 13])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_rounding_is_never_called_a_fault(saved, tmp_path, attention, threads, batch, seed):
+    kind = ("vit", "vit_mae")[seed % 2]
+    model, folder = saved[kind, attention]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        points = recorded(model, *inputs(batch, seed))
+    finally:
+        torch.set_num_threads(before)
+    report, units = explain(folder, points, tmp_path / "trace")
+    MOST.append(units)
+    assert [finding["cause"] for finding in report["findings"]] == ["numerics.rounding"], units
+
+
+FAULTS = {
+    "scaled": lambda x: x * (1 + 1e-4),
+    "offset": lambda x: x + 1e-4 * x.abs().mean(),
+    "one channel": lambda x: x * (1 + 1e-3 * (torch.arange(x.shape[-1]) == 3)),
+    "bfloat16": lambda x: x.bfloat16().float(),
+}
+PLACES = ["vit.embeddings", "vit.layers.0.layernorm_before", "vit.layers.0.attention", "vit.layers.1.mlp", "vit.layers.2"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_planted_fault_is_found_where_it_is(saved, tmp_path, place, fault, seed):
+    kind = ("vit", "vit_mae")[seed % 2]
+    model, folder = saved[kind, "sdpa"]
+    report, units = explain(folder, recorded(model, *inputs(2, 100 + seed), (place, FAULTS[fault])), tmp_path / "trace")
+    (finding,) = report["findings"]
+    LEAST.append(next(point["floor_units"] for point in report["outputs"] if point["point"] == place))
+    assert finding["cause"] == "code.version" and finding["evidence"]["point"] == place, report["findings"]
+
+
+def test_the_rates():
+    """What docs/causes.md says of both."""
+    assert len(MOST) == 200 and len(LEAST) == 200
+    print(f"rounding: at most {max(MOST):.2g} units in 200 runs; faults: at least {min(LEAST):.2g} units in 200")
+    assert max(MOST) < 4 and min(LEAST) > 15
+
+
+def test_a_trace_of_this_program_is_the_same(saved, tmp_path):
+    folder = saved["vit_mae", "sdpa"][1]
+    subprocess.run([str(conftest.PROGRAM), "run", str(folder), "--trace", str(tmp_path / "t")], check=True, capture_output=True)
+    done = subprocess.run([str(conftest.PROGRAM), "explain", str(folder), str(tmp_path / "t"), "--json"], capture_output=True, text=True)
+    report = json.loads(done.stdout)
+    assert report["verdict"] == "same" and not report["findings"] and done.returncode == 0
+    assert {point["verdict"] for point in report["outputs"]} == {"identical"}

@@ -1,6 +1,7 @@
 #include "samebits/compare/trace.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <numeric>
 #include <string_view>
@@ -18,6 +19,56 @@ std::string canonical(std::string name) {
   constexpr std::string_view kBlocks = "encoder.layer.";
   if (name.starts_with(kBlocks)) name.replace(0, kBlocks.size(), "layers.");
   return name;
+}
+
+/// Where a module of the ViT family stands in the pass: its stage, its block, its part of the
+/// block.
+struct Place {
+  int stage = 10;
+  long block = 0;
+  int part = 0;
+  std::string name;  // children before their parent
+
+  auto operator<=>(const Place&) const = default;
+};
+
+// In the order of the pass, by the beginnings of canonical names.
+constexpr std::pair<std::string_view, int> kStages[] = {{"pixel_values", 0},
+                                                        {"noise", 0},
+                                                        {"embeddings", 1},
+                                                        {"layers.", 2},
+                                                        {"layernorm", 3},
+                                                        {"pooler", 4},
+                                                        {"classifier", 5},
+                                                        {"cls_classifier", 5},
+                                                        {"distillation_classifier", 5},
+                                                        {"decoder.decoder_embed", 6},
+                                                        {"decoder.decoder_layers.", 7},
+                                                        {"decoder.decoder_norm", 8},
+                                                        {"decoder.decoder_pred", 9}};
+constexpr std::pair<std::string_view, int> kParts[] = {
+    {"layernorm_before", 0}, {"norm1", 0},        {"attention", 1}, {"layer_scale1", 2},
+    {"layernorm_after", 3},  {"norm2", 3},        {"mlp", 4},       {"intermediate", 4},
+    {"output", 5},           {"layer_scale2", 6}, {"dropout", 7},   {"drop_path", 7}};
+
+Place place_of(const std::string& point) {
+  const std::string name = canonical(point);
+  Place place{.name = name + "~"};
+  for (const auto& [beginning, stage] : kStages) {
+    if (!name.starts_with(beginning)) continue;
+    place.stage = stage;
+    if (!beginning.ends_with('.')) return place;
+    const std::string rest = name.substr(beginning.size());
+    place.block = std::strtol(rest.c_str(), nullptr, 10);
+    const std::size_t dot = rest.find('.');
+    place.part = 8;  // the block itself
+    for (const auto& [part, number] : kParts) {
+      if (dot != std::string::npos && rest.compare(dot + 1, part.size(), part) == 0)
+        place.part = number;
+    }
+    return place;
+  }
+  return place;
 }
 
 using Names = std::map<std::string, std::vector<std::uint32_t>>;
@@ -41,9 +92,14 @@ std::vector<std::uint32_t> trace_points(const Checkpoint& trace) {
   std::stable_sort(points.begin(), points.end(), [&](std::uint32_t x, std::uint32_t y) {
     const auto rank = [&](std::uint32_t point) {
       const auto at = place.find(trace.entries[point].path);
-      return std::pair(at == place.end() ? place.size() : at->second, trace.entries[point].offset);
+      return at == place.end() ? place.size() : at->second;
     };
-    return rank(x) < rank(y);
+    if (rank(x) != rank(y)) return rank(x) < rank(y);
+    const Place one = place_of(trace.entries[x].path);
+    const Place other = place_of(trace.entries[y].path);
+    const bool known = one.stage < 10 && other.stage < 10;
+    if (known || one.stage != other.stage) return one < other;
+    return trace.entries[x].offset < trace.entries[y].offset;
   });
   return points;
 }

@@ -11,7 +11,8 @@
 namespace samebits {
 
 /// Points of a trace in execution order, as indexes into checkpoint.entries: the order that
-/// samebits wrote down, or else that of the bytes in the file.
+/// samebits wrote down, or else the one in which a ViT's modules run, and behind them what has
+/// other names, as it stands in the file.
 std::vector<std::uint32_t> trace_points(const Checkpoint& trace);
 
 struct PointPairs {

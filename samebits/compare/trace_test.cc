@@ -28,6 +28,15 @@ TEST(TracePoints, WithoutOneInThatOfTheFile) {
   EXPECT_THAT(trace_points(trace({"b", "a"})), ElementsAre(0, 1));
 }
 
+TEST(TracePoints, ModulesOfAVitStandInTheOrderOfItsPass) {
+  EXPECT_THAT(trace_points(trace({"classifier", "other", "vit.embeddings", "vit.layernorm",
+                                  "vit.layers.0", "vit.layers.0.attention",
+                                  "vit.layers.0.attention.q_proj", "vit.layers.0.mlp",
+                                  "vit.layers.10", "vit.layers.2", "vit.layers.0.layernorm_after",
+                                  "vit.layers.0.layernorm_before", "pixel_values"})),
+              ElementsAre(12, 2, 11, 6, 5, 10, 7, 4, 9, 8, 3, 0, 1));
+}
+
 TEST(TracePoints, WhatTheOrderDoesNotNameComesLast) {
   EXPECT_THAT(trace_points(trace({"x", "a", "b"}, {"b", "a", "gone"})), ElementsAre(2, 1, 0));
 }

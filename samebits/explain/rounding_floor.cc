@@ -10,6 +10,7 @@
 #include "samebits/compare/trace.h"
 #include "samebits/explain/output_pair.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/trace_diff.h"
 #include "samebits/rng/distributions.h"
 #include "samebits/run/double_pass.h"
 
@@ -20,11 +21,6 @@ namespace {
 /// other batches, threads, attention kernels and instruction sets (below 4), and over planted
 /// faults of 1e-4 in one layer (above 15): tests/parity/floor_test.py.
 constexpr double kMostRounding = 8;
-
-bool is_model(const Subject& subject) {
-  return subject.checkpoint && subject.checkpoint->has_weights() &&
-         recognize_vit(*subject.checkpoint, subject.checkpoint->config).has_value();
-}
 
 double root_mean_square(const std::vector<double>& x, const std::vector<double>& y) {
   double sum = 0;
@@ -53,8 +49,8 @@ class Floor {
   Floor(Report& report, const FloorOptions& options)
       : report_(report),
         options_(options),
-        trace_(report.subjects[is_model(report.subjects[0]) ? 1 : 0]),
-        model_(report.subjects[is_model(report.subjects[0]) ? 0 : 1]) {}
+        trace_(report.subjects[is_vit_model(report.subjects[0]) ? 1 : 0]),
+        model_(report.subjects[is_vit_model(report.subjects[0]) ? 0 : 1]) {}
 
   Result<void> run() {
     report_.traces = true;
@@ -228,24 +224,13 @@ class Floor {
   const Subject& model_;
 };
 
-/// A file of activations: some of its names end a block or the encoder.
-bool has_points(const Subject& subject) {
-  if (!subject.checkpoint || is_model(subject)) return false;
-  if (subject.checkpoint->kind == CheckpointKind::trace) return true;
-  const std::vector<StoredTensor>& entries = subject.checkpoint->entries;
-  return std::any_of(entries.begin(), entries.end(), [](const StoredTensor& entry) {
-    return entry.path.ends_with("layernorm") || entry.path.ends_with("embeddings") ||
-           entry.path.ends_with("pixel_values");
-  });
-}
-
 }  // namespace
 
 bool is_model_and_trace(const Report& report) {
   if (report.subjects.size() != 2) return false;
   const Subject& a = report.subjects[0];
   const Subject& b = report.subjects[1];
-  return (is_model(a) && has_points(b)) || (is_model(b) && has_points(a));
+  return (is_vit_model(a) && is_recorded_run(b)) || (is_vit_model(b) && is_recorded_run(a));
 }
 
 void compare_with_truth(Report& report, const FloorOptions& options) {

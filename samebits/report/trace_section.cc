@@ -12,15 +12,14 @@ namespace {
 // Counted in ULP, numbers of unlike size are far apart, and the count says nothing.
 constexpr std::uint64_t kTellingUlp = 1'000'000;
 
-// The last cell but one stands where double precision was computed as well.
-std::vector<std::string> cells(const OutputPair& pair) {
+std::vector<std::string> cells(const OutputPair& pair, bool with_units) {
   const bool telling = pair.max_ulp && *pair.max_ulp < kTellingUlp;
-  return {pair.point,
-          percent(pair.differing, pair.elements),
-          short_number(pair.max_abs),
-          telling ? grouped(*pair.max_ulp) : "",
-          pair.floor_units ? fmt::format("{:.3g}", *pair.floor_units) : "",
-          pair.looks_like};
+  std::vector<std::string> cells = {pair.point, percent(pair.differing, pair.elements),
+                                    short_number(pair.max_abs),
+                                    telling ? grouped(*pair.max_ulp) : ""};
+  if (with_units) cells.push_back(pair.floor_units ? fmt::format("{:.3g}", *pair.floor_units) : "");
+  cells.push_back(pair.looks_like);
+  return cells;
 }
 
 }  // namespace
@@ -44,18 +43,18 @@ void trace_section(const Report& report, Screen* screen) {
   screen->blank();
   // The first points that differ, and the last: how the difference grows.
   constexpr std::size_t kShown = 8;
+  const bool with_units = differing[0]->floor_units.has_value();  // of double precision
   std::vector<std::vector<std::string>> rows;
   for (std::size_t i = 0; i < differing.size(); ++i) {
-    if (i < kShown || i + 1 == differing.size()) rows.push_back(cells(*differing[i]));
+    if (i < kShown || i + 1 == differing.size()) rows.push_back(cells(*differing[i], with_units));
   }
-  screen->table(Screen::kIndent,
-                {{.title = "point", .give = Column::Give::elide},
-                 {.title = "differing", .right = true},
-                 {.title = "up to", .right = true},
-                 {.title = "ULP", .right = true},
-                 {.title = differing[0]->floor_units ? "x rounding" : "", .right = true},
-                 {.title = "looks like", .give = Column::Give::wrap}},
-                rows);
+  std::vector<Column> columns = {{.title = "point", .give = Column::Give::elide},
+                                 {.title = "differing", .right = true},
+                                 {.title = "up to", .right = true},
+                                 {.title = "ULP", .right = true}};
+  if (with_units) columns.push_back({.title = "x rounding", .right = true});
+  columns.push_back({.title = "looks like", .give = Column::Give::wrap});
+  screen->table(Screen::kIndent, columns, rows);
   if (differing.size() > kShown + 1) screen->row("", and_more(differing.size() - kShown - 1));
 }
 

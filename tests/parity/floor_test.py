@@ -127,3 +127,42 @@ def test_a_trace_of_this_program_is_the_same(saved, tmp_path):
     report = json.loads(done.stdout)
     assert report["verdict"] == "same" and not report["findings"] and done.returncode == 0
     assert {point["verdict"] for point in report["outputs"]} == {"identical"}
+
+
+def test_another_address_of_the_weights_is_recognized(tmp_path):
+    """One row, K = 768: the classifier of a model whose weights lie in a mapped safetensors file, and of its copy."""
+    import copy
+
+    torch.manual_seed(1)
+    config = ViTConfig(**TINY | {"hidden_size": 768, "num_attention_heads": 12, "num_hidden_layers": 1}, num_labels=1000)
+    spread(ViTForImageClassification(config)).save_pretrained(tmp_path / "hf")
+    mapped = ViTForImageClassification.from_pretrained(tmp_path / "hf").eval()
+    weight = mapped.classifier.weight
+    # As where the header of a file happens to have such a length.
+    room = torch.empty(weight.numel() + 16)
+    offset = next(n for n in range(16) if (room.data_ptr() + 4 * n) % 16 == 8)
+    moved = room[offset : offset + weight.numel()].view(weight.shape)
+    moved.copy_(weight.detach())
+    copied = copy.deepcopy(mapped)
+    copied.classifier.weight = torch.nn.Parameter(weight.detach().clone())
+    mapped.classifier.weight.data = moved
+    images, noise = inputs(1, 3)
+    for name, model in (("mapped", mapped), ("copied", copied)):
+        points = recorded(model, images, noise)
+        safetensors.torch.save_file(points, tmp_path / name)
+    one, other = (safetensors.torch.load_file(tmp_path / name)["classifier"] for name in ("mapped", "copied"))
+    done = subprocess.run([str(conftest.PROGRAM), "diff", str(tmp_path / "mapped"), str(tmp_path / "copied"), "--json"], capture_output=True, text=True)
+    report = json.loads(done.stdout)
+    if torch.equal(one, other):  # a processor on which PyTorch takes one path
+        assert report["verdict"] == "same"
+        other = other.clone()
+        other.view(torch.int32)[0, ::3] += 1
+        points["classifier"] = other
+        safetensors.torch.save_file(points, tmp_path / "copied")
+        done = subprocess.run([str(conftest.PROGRAM), "diff", str(tmp_path / "mapped"), str(tmp_path / "copied"), "--json"], capture_output=True, text=True)
+        report = json.loads(done.stdout)
+    assert report["verdict"] == "different"
+    (finding,) = report["findings"]
+    assert finding["cause"] == "numerics.alignment" and finding["evidence"]["point"] == "classifier"
+    explained = subprocess.run([str(conftest.PROGRAM), "explain", str(tmp_path / "hf"), str(tmp_path / "mapped"), "--json"], capture_output=True, text=True)
+    assert [finding["cause"] for finding in json.loads(explained.stdout)["findings"]] == ["numerics.rounding"]

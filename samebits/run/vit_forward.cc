@@ -217,7 +217,9 @@ class VitModel::Pass {
                          images_.count);
     Floats mean(logits.size());
     for (std::size_t i = 0; i < mean.size(); ++i) mean[i] = (logits[i] + other[i]) / 2;
-    outputs->add("logits", {mean.size() / images_.count}, std::move(mean));
+    // Before the move: a compiler may evaluate the arguments of a call in any order.
+    const Sizes classes = {mean.size() / images_.count};
+    outputs->add("logits", classes, std::move(mean));
     add_head("cls_logits", "cls_classifier", std::move(logits), outputs);
     add_head("distillation_logits", "distillation_classifier", std::move(other), outputs);
   }

@@ -38,7 +38,8 @@ struct VitOutputs {
 /// A model that is ready to run. One caller at a time.
 class VitModel {
  public:
-  VitModel(VitConfig config, VitWeights weights) : config_(config), weights_(std::move(weights)) {}
+  VitModel(VitConfig config, VitWeights weights)
+      : config_(std::move(config)), weights_(std::move(weights)) {}
 
   const VitConfig& config() const { return config_; }
   /// For the exchange of parts; sizes must stay.

@@ -13,11 +13,11 @@ import pytest
 import safetensors
 import torch
 from image_test import picture
-from transformers import (
-    Dinov2WithRegistersConfig, Dinov2WithRegistersForImageClassification, ViTConfig, ViTForImageClassification, ViTMAEConfig,
-    ViTImageProcessorPil, ViTMAEForPreTraining, ViTModel,
-)
 from run_test import EXAMPLE
+from transformers import (
+    DeiTConfig, DeiTForImageClassificationWithTeacher, Dinov2WithRegistersConfig, Dinov2WithRegistersForImageClassification, ViTConfig,
+    ViTForImageClassification, ViTImageProcessorPil, ViTMAEConfig, ViTMAEForPreTraining, ViTModel,
+)
 from vit_test import DECODER, DINO, TINY, isas, spread
 
 BUILD = conftest.ROOT / "build"
@@ -30,6 +30,7 @@ MODELS = {
                     ["--train", 3]),
     "vit-mae": (lambda: ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER)), ["--noise-seed", 9]),
     "vit-mae-norm-pix": (lambda: ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER, norm_pix_loss=True)), ["--mask-ratio", 0.5]),
+    "deit-teacher": (lambda: DeiTForImageClassificationWithTeacher(DeiTConfig(**TINY, num_labels=7)), []),
     "dinov2-swiglu": (lambda: Dinov2WithRegistersForImageClassification(
         Dinov2WithRegistersConfig(**DINO, use_swiglu_ffn=True, num_register_tokens=3, num_labels=7)), []),
 }

@@ -25,9 +25,11 @@ DifferenceCounts count_differences(const ValuePair& pair) {
   DifferenceCounts found;
   if (by_exponent.empty()) return found;
   found.lowest = by_exponent.begin()->first;
-  found.counts.resize(static_cast<std::size_t>(by_exponent.rbegin()->first - found.lowest + 1));
-  for (const auto& [exponent, count] : by_exponent)
-    found.counts[static_cast<std::size_t>(exponent - found.lowest)] = count;
+  const auto place = [&](int exponent) {
+    return static_cast<std::size_t>(exponent) - static_cast<std::size_t>(found.lowest);
+  };
+  found.counts.resize(place(by_exponent.rbegin()->first) + 1);
+  for (const auto& [exponent, count] : by_exponent) found.counts[place(exponent)] = count;
   return found;
 }
 

@@ -74,8 +74,11 @@ Taps taps_of(std::size_t i, double scale, std::size_t size, Filter filter) {
   Taps taps{first, {}};
   for (double each : exact) {
     if (total != 0) each /= total;
+    // Half away from zero, by adding it and cutting off: std::lround() rounds other numbers next to
+    // a half.
     const double scaled = each * (1 << kPrecision);
-    taps.weights.push_back(static_cast<std::int32_t>(each < 0 ? -0.5 + scaled : 0.5 + scaled));
+    const double beyond = scaled + (each < 0 ? -0.5 : 0.5);
+    taps.weights.push_back(static_cast<std::int32_t>(beyond));
   }
   return taps;
 }

@@ -387,7 +387,7 @@ def test_check_for_another_checkpoint(run, routes5):
 # explain: the cause, proved.
 
 
-def assert_noise(report, elements):
+def assert_noise(report, elements, verdict="different"):
     assert report["verdict"] == "different"
     first = report["findings"][0]
     assert (first["cause"], first["role"], first["proof"]) == ("rng.noise", "cause", "proved")
@@ -397,8 +397,12 @@ def assert_noise(report, elements):
     assert first["evidence"]["equal_with_one_noise"] is True and first["evidence"]["self_difference"] > 0.01
     assert [(pair["a"], pair["b"]) for pair in report["outputs"]] == [("A", subject["label"]) for subject in report["subjects"][1:]]
     for pair in report["outputs"]:
-        assert pair["point"] == "vit.layernorm" and pair["verdict"] == "different" and pair["elements"] == elements
+        assert pair["point"] == "vit.layernorm" and pair["verdict"] == verdict and pair["elements"] == elements
         assert pair["max_abs"] > 0.01
+    # Where nothing is removed, the tokens are the same but for their order, and rounding in that order.
+    orders = report.findings("order.tokens")
+    assert len(orders) == (len(report["outputs"]) if verdict == "permuted" else 0)
+    assert all(order["proof"] == "proved" and order["evidence"]["in_one_order"] < 1e-4 for order in orders)
     assert report["not_checked"] == []
 
 
@@ -422,7 +426,7 @@ def test_explain_the_case(run, routes, third):
 @pytest.mark.parametrize("third", ["statedict.pth", "hf"])
 def test_explain_with_mask_ratio_zero(run, routes, third):
     folder = routes / "trained-zero"
-    assert_noise(run("explain", folder / "hf", folder / "whole.pth", folder / third), TOKENS * WIDTH)
+    assert_noise(run("explain", folder / "hf", folder / "whole.pth", folder / third), TOKENS * WIDTH, "permuted")
 
 
 def test_explain_across_versions(run, routes4, routes5):
@@ -480,7 +484,7 @@ def test_base_size(run, python_t4, version, mask_ratio):
     files = {"hf": "hf", "whole": "whole.pth", "statedict": "statedict.pth", "lightning": "lightning.ckpt"}
     paths = [folder / files[route] for route in BASE_ROUTES[mask_ratio]]
     report = run("explain", *paths)
-    assert_noise(report, (1 + int(196 * (1 - mask_ratio))) * 768)
+    assert_noise(report, (1 + int(196 * (1 - mask_ratio))) * 768, "different" if mask_ratio else "permuted")
     for pair in report["weights"]:
         assert (pair["verdict"], pair["matched"], pair["renamed"]) == ("identical", 334, 334) and len(pair["rules"]) <= FEW_RULES
     assert report["subjects"][0]["config"]["mask_ratio"] == report["subjects"][1]["config"]["mask_ratio"] == mask_ratio

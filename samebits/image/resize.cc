@@ -63,8 +63,8 @@ Taps taps_of(std::size_t i, double scale, std::size_t size, Filter filter) {
   const double support = support_of(filter) * stretch;
   const double center = (static_cast<double>(i) + 0.5) * scale;
   const double step = 1.0 / stretch;
-  const auto first = static_cast<std::size_t>(std::max(center - support + 0.5, 0.0));
-  const auto last = std::min(static_cast<std::size_t>(center + support + 0.5), size);
+  const auto first = static_cast<std::size_t>(std::floor(std::max(center - support + 0.5, 0.0)));
+  const auto last = std::min(static_cast<std::size_t>(std::floor(center + support + 0.5)), size);
   std::vector<double> exact;
   double total = 0;
   for (std::size_t k = 0; first + k < last; ++k) {

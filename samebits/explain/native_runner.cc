@@ -78,19 +78,23 @@ class Exchanged {
 
 Result<NativeRunner> NativeRunner::open(const Report& report, const InputRequest& input,
                                         int threads) {
+  const std::size_t count = report.subjects.size();
   NativeRunner runner(threads);
-  for (std::size_t i = 0; i < report.subjects.size(); ++i) {
-    if (Result<void> loaded = runner.load(report, i, input); !loaded) {
-      Error error = loaded.error();
-      error.what = report.subjects[i].label + " was not run: " + error.what;
-      return fail(std::move(error));
-    }
+  std::vector<std::optional<Result<Loaded>>> loaded(count);
+  runner.pool_->run(count, [&](std::size_t i) { loaded[i].emplace(load(report, i)); });
+  for (std::size_t i = 0; i < count; ++i) {
+    Result<void> added = loaded[i]->has_value()
+                             ? runner.add(report, i, *std::move(*loaded[i]), input)
+                             : Result<void>(fail(loaded[i]->error()));
+    if (added) continue;
+    Error error = added.error();
+    error.what = report.subjects[i].label + " was not run: " + error.what;
+    return fail(std::move(error));
   }
   return runner;
 }
 
-Result<void> NativeRunner::load(const Report& report, std::size_t subject,
-                                const InputRequest& input) {
+Result<NativeRunner::Loaded> NativeRunner::load(const Report& report, std::size_t subject) {
   const Subject& own = report.subjects[subject];
   if (!own.checkpoint) return fail({.code = ErrorCode::io, .what = "it could not be read"});
   const Json& config = config_of(report, own);
@@ -103,14 +107,19 @@ Result<void> NativeRunner::load(const Report& report, std::size_t subject,
   if (training && refused != nullptr)
     return fail({.code = ErrorCode::unsupported,
                  .what = std::string("dropout is active, and cannot be run so: ") + refused});
+  return Loaded{std::move(model), config, std::move(found), training};
+}
+
+Result<void> NativeRunner::add(const Report& report, std::size_t subject, Loaded loaded,
+                               const InputRequest& input) {
   if (subject == 0) {
-    SAMEBITS_TRY(input_, prepare_input(input, model, *own.checkpoint));
-  } else if (const char* reason = model.cannot_take(input_.height, input_.width)) {
+    SAMEBITS_TRY(input_, prepare_input(input, loaded.model, *report.subjects[0].checkpoint));
+  } else if (const char* reason = loaded.model.cannot_take(input_.height, input_.width)) {
     return fail({.code = ErrorCode::inconsistent,
                  .what = std::string("it does not take the images of ") + report.subjects[0].label +
                          ": " + reason});
   }
-  const VitConfig& made = model.config();
+  const VitConfig& made = loaded.model.config();
   const VitConfig& first = subject == 0 ? made : loaded_[0].model.config();
   if (made.channels != first.channels || made.image_height != first.image_height ||
       made.image_width != first.image_width) {
@@ -121,7 +130,7 @@ Result<void> NativeRunner::load(const Report& report, std::size_t subject,
              fmt::format("{} x {} x {}", first.channels, first.image_height, first.image_width),
          .found = fmt::format("{} x {} x {}", made.channels, made.image_height, made.image_width)});
   }
-  loaded_.push_back({std::move(model), config, std::move(found), training});
+  loaded_.push_back(std::move(loaded));
   return {};
 }
 

@@ -35,7 +35,10 @@ class NativeRunner : public Runner {
   };
 
   NativeRunner(int threads) : pool_(std::make_unique<ThreadPool>(threads)) {}
-  Result<void> load(const Report& report, std::size_t subject, const InputRequest& input);
+  static Result<Loaded> load(const Report& report, std::size_t subject);
+  /// The first makes the input; the others must take it.
+  Result<void> add(const Report& report, std::size_t subject, Loaded loaded,
+                   const InputRequest& input);
   Result<VitConfig> config_with(const RunSpec& spec) const;
   bool trains(const RunSpec& spec) const;
 

@@ -106,7 +106,8 @@ Result<PreparedRun> prepare_run(const RunRequest& request) {
                   .labels = labels_of(config),
                   .input = std::move(input),
                   .dropout_seed = request.dropout_seed};
-  run.assumed = run.input.assumed;
+  if (!request.config_path.empty()) run.assumed.push_back("config: from " + request.config_path);
+  run.assumed.insert(run.assumed.end(), run.input.assumed.begin(), run.input.assumed.end());
   SAMEBITS_TRY_VOID(prepare_noise(request, run));
   return run;
 }

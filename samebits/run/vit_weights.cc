@@ -1,6 +1,7 @@
 #include "samebits/run/vit_weights.h"
 
 #include <bit>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -12,8 +13,12 @@ std::vector<float> as_floats(const TensorView& view) {
   const Bytes bytes = view.row_major_bytes(buffer);
   std::vector<float> values(view.numel());
   if (view.dtype() == DType::float32) {
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = std::bit_cast<float>(load_u32le(bytes.data() + 4 * i));
+    if constexpr (std::endian::native == std::endian::little) {
+      std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+    } else {
+      for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = std::bit_cast<float>(load_u32le(bytes.data() + 4 * i));
+    }
     return values;
   }
   const std::uint64_t item = itemsize(view.dtype());
@@ -71,8 +76,12 @@ class Loader {
     LinearWeights layer;
     std::vector<float> all;
     for (const std::string& role : roles) {
-      SAMEBITS_TRY(const std::vector<float> w, values(role + ".weight", columns * depth));
-      all.insert(all.end(), w.begin(), w.end());
+      SAMEBITS_TRY(std::vector<float> w, values(role + ".weight", columns * depth));
+      if (roles.size() == 1) {
+        all = std::move(w);
+      } else {
+        all.insert(all.end(), w.begin(), w.end());
+      }
       std::vector<float> bias(columns, 0.0F);
       if (has(role + ".bias")) {
         SAMEBITS_TRY(bias, values(role + ".bias", columns));

@@ -4,6 +4,7 @@
     make bench                      files.py and this
     bench/forward.py --rounds 5     more rounds
     bench/forward.py --json FILE    the same figures as JSON
+    bench/forward.py --plot FILE    draws how speed scales with the batch and the image
 
 Run by a Python that has torch, transformers, onnxruntime and openvino (tools/make_venvs.py peers). The engines take turns in every
 round, each with some passes in a row, in float32 on the same inputs' shapes. OpenVINO runs with INFERENCE_PRECISION_HINT f32.
@@ -192,7 +193,7 @@ def gigaflops(size, width=768, layers=12, mlp=3072, patch=16):
     return (layers * block + 2 * patches * width * 3 * patch * patch) / 1e9
 
 
-def measure_scaling(table):
+def measure_scaling(table, picture):
     """Work done in a second, over batches and image sizes; memory over batches."""
     folder = make_vit()
     print("\nscaling of ViT-B/16, threads 2")
@@ -205,11 +206,34 @@ def measure_scaling(table):
         seconds = ours(folder, 1, 2, 3, size)
         rates[f"size {size}"] = gigaflops(size) / seconds
         print(f"  batch   1, {size:4} x {size:4}: {seconds * 1000:7.0f} ms  {rates[f'size {size}']:6.0f} GF/s", flush=True)
+    if picture:
+        plot(rates, picture)
     table.add("work in a second, slowest against fastest", max(rates.values()) / min(rates.values()), 1.25, "")
     command = [SAMEBITS, "run", folder, "--threads", 2, "--randn"]
     values = 4 * 3 * 224 * 224 + 4 * 197 * 768  # bytes of an image: itself and its output
     growth = resident([*command, "64x3x224x224"]) - resident([*command, "8x3x224x224"]) - 56 * values
     table.add("memory of 56 images more, less theirs and their outputs'", growth / 1e6, 64, "MB")
+
+
+def plot(rates, path):
+    """Work done in a second over batches (left) and image sizes (right), as SVG."""
+    most, parts = max(rates.values()), []
+    for panel, (word, unit) in enumerate((("batch", "images of 224 x 224"), ("size", "pixels a side, 1 image"))):
+        points = [(name.split()[1], rate) for name, rate in rates.items() if name.startswith(word)]
+        left = 60 + 330 * panel
+        xs = [left + 270 * i / (len(points) - 1) for i in range(len(points))]
+        ys = [220 - 190 * rate / most for _, rate in points]
+        parts.append(f'<polyline fill="none" stroke="#0b5cad" stroke-width="2" points="{" ".join(f"{x:.0f},{y:.1f}" for x, y in zip(xs, ys))}"/>')
+        for x, y, (name, rate) in zip(xs, ys, points):
+            parts.append(f'<circle cx="{x:.0f}" cy="{y:.1f}" r="3.5" fill="#0b5cad"><title>{name}: {rate:.0f} GF/s</title></circle>')
+            parts.append(f'<text x="{x:.0f}" y="238" text-anchor="middle">{name}</text>')
+        parts.append(f'<line x1="{left}" y1="220" x2="{left + 270}" y2="220" stroke="#888"/>')
+        parts.append(f'<text x="{left + 135}" y="258" text-anchor="middle">{unit}</text>')
+    for rate in range(0, int(most) + 1, 100):
+        parts.append(f'<text x="44" y="{224 - 190 * rate / most:.0f}" text-anchor="end">{rate}</text>')
+    body = "\n".join(parts)
+    path.write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 700 270" font-family="sans-serif" font-size="12" fill="#777">\n'
+                    f'<title>ViT-B/16 on two threads: GF/s</title>\n<text x="44" y="20">GF/s</text>\n{body}\n</svg>\n')
 
 
 def measure_tiny(table):
@@ -226,6 +250,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--plot", type=pathlib.Path, help="write the scaling as SVG")
     options = parser.parse_args()
     routes = make_routes()
     print(f"\nforward passes, float32, {os.cpu_count()} cores, medians of {options.rounds} rounds\n")
@@ -234,7 +259,7 @@ def main():
     measure_mae(routes / "hf", options.rounds, table)
     measure_start(routes / "hf", table)
     measure_tiny(table)
-    measure_scaling(table)
+    measure_scaling(table, options.plot)
     if options.json:
         options.json.write_text(json.dumps(table.rows, indent=1) + "\n")
     print(f"\n{len(table.rows) - table.failed} of {len(table.rows)} figures hold")

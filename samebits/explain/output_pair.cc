@@ -1,5 +1,10 @@
 #include "samebits/explain/output_pair.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
 namespace samebits {
 namespace {
 
@@ -12,6 +17,50 @@ TensorView as_rows(const TensorView& view) {
   const auto reshaped =
       TensorView::make(view.dtype(), rows, contiguous_strides(rows), 0, view.plain_bytes());
   return reshaped ? *reshaped : view;
+}
+
+/// Of the numbers that are set, "3" or "16 to 31"; "" where they are not side by side.
+std::string range_text(const std::vector<bool>& set) {
+  const auto first = std::find(set.begin(), set.end(), true);
+  const auto last = std::find(set.rbegin(), set.rend(), true).base();
+  if (std::find(first, last, false) != last) return "";
+  const auto from = first - set.begin();
+  const auto to = last - set.begin() - 1;
+  return from == to ? std::to_string(from) : fmt::format("{} to {}", from, to);
+}
+
+/// Tokens [image, token, column] or columns to which all differences are confined.
+std::string where_text(const ValuePair& values) {
+  const Shape& shape = values.a.shape();
+  if (shape.size() < 2 || !values.a.is_plain() || !values.b.is_plain()) return "";
+  const auto columns = static_cast<std::size_t>(shape.back());
+  const auto tokens = static_cast<std::size_t>(shape[shape.size() - 2]);
+  std::vector<bool> in_column(columns);
+  std::vector<bool> in_token(tokens);
+  const std::uint64_t item_a = itemsize(values.a.dtype());
+  const std::uint64_t item_b = itemsize(values.b.dtype());
+  const Bytes a = values.a.plain_bytes();
+  const Bytes b = values.b.plain_bytes();
+  for (std::uint64_t i = 0; i < values.a.numel(); ++i) {
+    const double x = element_as_double(values.a.dtype(), a.data() + i * item_a);
+    const double y = element_as_double(values.b.dtype(), b.data() + i * item_b);
+    if (x == y || (std::isnan(x) && std::isnan(y))) continue;
+    in_column[i % columns] = true;
+    in_token[i / columns % tokens] = true;
+  }
+  const auto few = [](const std::vector<bool>& set) {
+    const auto count = static_cast<std::size_t>(std::count(set.begin(), set.end(), true));
+    return count > 0 && 2 * count <= set.size();
+  };
+  const std::string column = few(in_column) ? range_text(in_column) : "";
+  const std::string token = few(in_token) && shape.size() > 2 ? range_text(in_token) : "";
+  std::string text;
+  if (!token.empty())
+    text = fmt::format("token{} {}", token.find(' ') == token.npos ? "" : "s", token);
+  if (column.empty()) return text;
+  const bool one = column.find(' ') == column.npos;
+  return text + (text.empty() ? "" : ", ") +
+         fmt::format("column{} {} of {}", one ? "" : "s", column, columns);
 }
 
 std::string rounded_text(const std::string& narrow, DType type, const std::string& wide) {
@@ -43,6 +92,7 @@ OutputPair compare_outputs(const std::string& a, const std::string& b, const std
                   .cosine = stats.cosine,
                   .looks_like = stats.pattern};
   if (stats.differing == 0) return pair;
+  if (2 * stats.differing <= stats.elements) pair.where = where_text(values);
   if (stats.pattern == "rows permuted") {
     pair.verdict = "permuted";
   } else if (relation.rounded_b) {

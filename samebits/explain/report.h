@@ -61,6 +61,8 @@ struct OutputPair {
   double max_abs = 0;
   std::optional<std::uint64_t> max_ulp;  // same float type only
   double cosine = 1;
+  /// What the differences are confined to: "token 2", "columns 16 to 31 of 48"; else "".
+  std::string where{};
   /// Where double precision was computed as well: B's error in units of A's (root mean squares).
   std::optional<double> floor_units{};
   std::string looks_like{};  // "all elements", "rows permuted", "rounded to bfloat16", ...; "" for

@@ -165,12 +165,13 @@ bool is_recorded_run(const Subject& subject) {
   if (!subject.checkpoint) return false;
   if (subject.checkpoint->kind == CheckpointKind::trace) return true;
   const std::vector<StoredTensor>& entries = subject.checkpoint->entries;
-  // Weights end in .weight or .bias, which modules do not.
-  const bool points = std::any_of(entries.begin(), entries.end(), [](const StoredTensor& entry) {
+  // A model has weights that end in .weight, which the outputs of modules do not.
+  const auto is_weight = [](const StoredTensor& entry) { return entry.path.ends_with(".weight"); };
+  const auto is_point = [](const StoredTensor& entry) {
     return entry.path.ends_with("layernorm") || entry.path.ends_with("embeddings") ||
            entry.path.ends_with("pixel_values");
-  });
-  return points && !is_vit_model(subject);
+  };
+  return std::ranges::any_of(entries, is_point) && std::ranges::none_of(entries, is_weight);
 }
 
 bool are_traces(const Report& report) {

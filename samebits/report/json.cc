@@ -121,7 +121,8 @@ Json outputs_json(const std::vector<OutputPair>& pairs) {
                     {"max_ulp", pair.max_ulp ? Json(*pair.max_ulp) : Json()},
                     {"cosine", json_number(pair.cosine)},
                     {"floor_units", pair.floor_units ? json_number(*pair.floor_units) : Json()},
-                    {"looks_like", pair.looks_like}});
+                    {"looks_like", pair.looks_like},
+                    {"where", pair.where}});
   }
   return json;
 }

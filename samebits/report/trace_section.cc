@@ -18,7 +18,8 @@ std::vector<std::string> cells(const OutputPair& pair, bool with_units) {
                                     short_number(pair.max_abs),
                                     telling ? grouped(*pair.max_ulp) : ""};
   if (with_units) cells.push_back(pair.floor_units ? fmt::format("{:.3g}", *pair.floor_units) : "");
-  cells.push_back(pair.looks_like);
+  const bool both = !pair.looks_like.empty() && !pair.where.empty();
+  cells.push_back(pair.looks_like + (both ? ": " : "") + pair.where);
   return cells;
 }
 

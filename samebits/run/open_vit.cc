@@ -1,5 +1,7 @@
 #include "samebits/run/open_vit.h"
 
+#include <fmt/format.h>
+
 namespace samebits {
 namespace {
 
@@ -31,8 +33,8 @@ Result<model::Recognition> recognize_vit(const Checkpoint& checkpoint, const Jso
   const bool known = found && found->tensors * 2 > shapes.size();
   if (!known) return fail(no_vit(checkpoint, "names that no table knows"));
   if (found->absent > 0 || found->inconsistent > 0)
-    return fail(no_vit(checkpoint, std::to_string(found->absent) + " tensors missing, " +
-                                       std::to_string(found->inconsistent) + " of other shapes"));
+    return fail(no_vit(checkpoint, fmt::format("tensors missing: {}, of other shapes: {}",
+                                               found->absent, found->inconsistent)));
   return *found;
 }
 

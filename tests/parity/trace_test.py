@@ -130,6 +130,19 @@ def test_the_first_point_that_differs_is_found_and_described(pair, tmp_path, cha
     assert [finding["cause"] for finding in found["findings"]] == ([cause] if cause else [])
 
 
+@pytest.mark.parametrize("change, where", [
+    (lambda x: numpy.where(numpy.arange(x.shape[1])[:, None] == 2, x + 1, x), "token 2"),
+    (lambda x: numpy.where(numpy.arange(x.shape[2]) == 3, x + 1, x), "column 3 of 32"),
+    (lambda x: numpy.where(numpy.arange(x.shape[2]) // 8 == 2, x + 1, x), "columns 16 to 23 of 32"),
+    (lambda x: numpy.where((numpy.arange(x.shape[1]) // 2 == 1)[:, None] & (numpy.arange(x.shape[2]) == 0), -x, x), "tokens 2 to 3, column 0 of 32"),
+    (lambda x: x + 1, ""), (lambda x: numpy.where(numpy.arange(x.shape[2]) % 7 == 0, x + 1, x), ""),
+])
+def test_where_the_difference_is_confined(pair, tmp_path, change, where):
+    out = changed(pair[0] / "ours", tmp_path / "b", lambda tensors: from_layer(tensors, change))
+    first = next(point for point in diff(pair[0] / "ours", out, 1)["outputs"] if point["differing"])
+    assert first["where"] == where
+
+
 def test_other_noise_is_named(tmp_path):
     run(EXAMPLE / "hf", "--trace", tmp_path / "a", "--noise-seed", 1)
     run(EXAMPLE / "hf", "--trace", tmp_path / "b", "--noise-seed", 2)

@@ -119,13 +119,22 @@ struct Run {
   Result<void> fill(const PreparedRun& run, const VitOutputs& outputs, RunReport* made) const {
     made->model = request.model;
     made->assumed = run.assumed;
+    const auto gives_classes = [](const NamedArray& array) {
+      return array.name == "logits" && array.shape.size() == 2;
+    };
+    if (top > 0 && std::ranges::none_of(outputs.arrays, gives_classes)) {
+      return fail({.code = ErrorCode::usage,
+                   .what = "--top: this run gives no classes",
+                   .file = request.model,
+                   .expected = "the output logits of a classifier"});
+    }
     std::vector<Published> published;
     for (const NamedArray& array : outputs.arrays) published.emplace_back(array);
     std::vector<TensorToWrite> tensors;
     for (const Published& output : published) {
       made->outputs.push_back(summary_of(output));
       tensors.push_back({output.array().name, output.dtype(), output.shape(), output.bytes()});
-      if (top > 0 && output.array().name == "logits" && output.array().shape.size() == 2)
+      if (top > 0 && gives_classes(output.array()))
         made->top = top_classes(output.array(), run.labels, top);
     }
     for (const std::size_t image : outputs.tied_images)
@@ -196,6 +205,12 @@ void add_run(CLI::App* program, int* status) {
       ->add_option("--config", chosen->request.config_path,
                    "the config.json of a model that carries none")
       ->type_name("FILE");
+  command
+      ->add_option("--only", chosen->request.only,
+                   "outputs to give, instead of all: what nothing of them needs is not computed")
+      ->type_name("NAME,...")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command->add_option("--top", chosen->top, "print the N most likely classes of each image")
       ->type_name("N");
   command->add_option("--save", chosen->save, "write the outputs as safetensors")

@@ -34,8 +34,8 @@ class Head {
   void run(const float* q, const float* k, const float* v, const float* dropout, float* out) {
     pack_tiles_of_rows(k, shape_.tokens, shape_.width, shape_.stride, part_.keys.data());
     pack_tiles_of_columns(v, shape_.tokens, shape_.width, shape_.stride, part_.values.data());
-    for (std::size_t first = 0; first < shape_.tokens; first += kernels_.block_rows) {
-      const std::size_t rows = std::min(kernels_.block_rows, shape_.tokens - first);
+    for (std::size_t first = 0; first < shape_.queries; first += kernels_.block_rows) {
+      const std::size_t rows = std::min(kernels_.block_rows, shape_.queries - first);
       const float* factors = dropout == nullptr ? nullptr : dropout + first * shape_.tokens;
       run_block(q + first * shape_.stride, rows, factors, out + first * shape_.out_stride);
     }
@@ -92,12 +92,13 @@ void attention(const Engine& engine, const float* q, const float* k, const float
   engine.pool.run(threads, [&](std::size_t thread) {
     Head head(engine.kernels, shape, parts[thread]);
     for (std::size_t item = thread; item < heads; item += threads) {
-      const std::size_t token = item / shape.heads * shape.tokens;
+      const std::size_t image = item / shape.heads;
       const std::size_t column = item % shape.heads * shape.width;
-      const std::size_t at = token * shape.stride + column;
+      const std::size_t at = image * shape.tokens * shape.stride + column;
       const float* dropout =
-          shape.dropout == nullptr ? nullptr : shape.dropout + item * shape.tokens * shape.tokens;
-      head.run(q + at, k + at, v + at, dropout, out + token * shape.out_stride + column);
+          shape.dropout == nullptr ? nullptr : shape.dropout + item * shape.queries * shape.tokens;
+      head.run(q + at, k + at, v + at, dropout,
+               out + image * shape.queries * shape.out_stride + column);
     }
   });
 }

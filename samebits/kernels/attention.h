@@ -12,13 +12,16 @@
 namespace samebits {
 
 /// q, k and v are [images * tokens, heads * width] with `stride` elements from token to token; the
-/// columns of head h begin at h * width. They may be parts of one fused buffer.
+/// columns of head h begin at h * width. They may be parts of one fused buffer. The output is
+/// [images * queries, heads * width]: of each image's first `queries` tokens, the rest of q is not
+/// read.
 struct AttentionShape {
-  std::size_t images = 0, tokens = 0, heads = 0, width = 0;
+  std::size_t images = 0, tokens = 0, queries = 0, heads = 0, width = 0;
   std::size_t stride = 0;
   std::size_t out_stride = 0;
   float scale = 1;  // of the scores
-  /// [images, heads, tokens, tokens]: multiplied onto the softmax; nullptr: nothing is (eval mode).
+  /// [images, heads, queries, tokens]: multiplied onto the softmax; nullptr: nothing is (eval
+  /// mode).
   const float* dropout = nullptr;
 };
 

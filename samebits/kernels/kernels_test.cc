@@ -70,6 +70,43 @@ TEST_P(Kernels, LinearIsTheDefinition) {
   }
 }
 
+TEST_P(Kernels, LinearOfAnyShapeStrideAndTilesIsTheDefinition) {
+  std::uint32_t state = 1;
+  const auto draw = [&state](std::size_t most) {
+    state = state * 1664525 + 1013904223;
+    return 1 + (state >> 8) % most;
+  };
+  for (std::uint32_t round = 0; round < 60; ++round) {
+    const std::size_t rows = draw(round % 4 == 0 ? 230 : 40);
+    const std::size_t depth = draw(round % 3 == 0 ? 800 : 60);
+    const std::size_t columns = draw(150);
+    const std::size_t x_stride = depth + draw(20);
+    const std::size_t out_stride = columns + draw(20);
+    const auto x = numbers(rows * x_stride, round);
+    const auto w = numbers(columns * depth, round + 100);
+    const auto bias = numbers(columns, round + 200);
+    std::vector<float> dense(rows * depth);
+    for (std::size_t i = 0; i < dense.size(); ++i) dense[i] = x[i / depth * x_stride + i % depth];
+    std::vector<float> product(rows * columns);
+    reference::linear(dense.data(), w.data(), bias.data(), rows, depth, columns, product.data());
+    const PackedMatrix packed(w.data(), columns, depth, depth);
+    const TileRange tiles{.first = draw(packed.tiles()) - 1, .last = draw(packed.tiles() + 1)};
+    std::vector<float> wanted(rows * out_stride, -1);  // what is not to be written stays
+    for (std::size_t i = 0; i < product.size(); ++i) {
+      const std::size_t tile = i % columns / kTileColumns;
+      if (tile >= tiles.first && tile < tiles.last)
+        wanted[i / columns * out_stride + i % columns] = product[i];
+    }
+    ThreadPool pool(static_cast<int>(draw(4)));
+    std::vector<float> out(wanted.size(), -1);
+    linear({*table_, pool}, x.data(), x_stride, rows, packed, bias.data(), Epilogue::bias,
+           out.data(), out_stride, nullptr, tiles);
+    expect_equal(
+        out, wanted,
+        std::to_string(rows) + " x " + std::to_string(depth) + " x " + std::to_string(columns));
+  }
+}
+
 TEST_P(Kernels, EpiloguesAreTheDefinition) {
   const std::size_t rows = 17;
   const std::size_t depth = 40;
@@ -219,6 +256,15 @@ TEST_P(Kernels, SoftmaxIsTheDefinition) {
   }
 }
 
+/// The first `count` numbers of each of `parts` equal parts.
+std::vector<float> first_rows(const std::vector<float>& x, std::size_t parts, std::size_t count) {
+  std::vector<float> first;
+  const std::size_t size = x.size() / parts;
+  for (std::size_t part = 0; part < parts; ++part)
+    first.insert(first.end(), x.data() + part * size, x.data() + part * size + count);
+  return first;
+}
+
 TEST_P(Kernels, AttentionIsTheDefinition) {
   struct Case {
     std::size_t images, tokens, heads, width;
@@ -242,11 +288,21 @@ TEST_P(Kernels, AttentionIsTheDefinition) {
     for (const int threads : {1, 2, 3}) {
       ThreadPool pool(threads);
       AttentionWorkspace workspace;
-      std::vector<float> out(wanted.size());
-      attention({*table_, pool}, qkv.data(), qkv.data() + out_stride, qkv.data() + 2 * out_stride,
-                {c.images, c.tokens, c.heads, c.width, stride, out_stride, scale}, out.data(),
-                workspace);
-      expect_equal(out, wanted, "attention " + std::to_string(c.tokens));
+      for (const std::size_t queries : {c.tokens, (c.tokens + 1) / 2, std::size_t{1}}) {
+        std::vector<float> out(c.images * queries * out_stride);
+        attention({*table_, pool}, qkv.data(), qkv.data() + out_stride, qkv.data() + 2 * out_stride,
+                  {.images = c.images,
+                   .tokens = c.tokens,
+                   .queries = queries,
+                   .heads = c.heads,
+                   .width = c.width,
+                   .stride = stride,
+                   .out_stride = out_stride,
+                   .scale = scale},
+                  out.data(), workspace);
+        expect_equal(out, first_rows(wanted, c.images, queries * out_stride),
+                     "attention " + std::to_string(c.tokens));
+      }
     }
   }
 }

@@ -124,20 +124,23 @@ bool PackedMatrix::same_bits(const PackedMatrix& other) const {
 
 void linear(const Engine& engine, const float* x, std::size_t x_stride, std::size_t rows,
             const PackedMatrix& w, const float* bias, Epilogue epilogue, float* out,
-            std::size_t out_stride, const float* scale) {
-  if (rows == 0) return;
+            std::size_t out_stride, const float* scale, TileRange tiles) {
+  tiles.last = std::min(tiles.last, w.tiles());
+  if (rows == 0 || tiles.first >= tiles.last) return;
   SAMEBITS_CHECK(w.depth() > 0 && (scale != nullptr || epilogue != Epilogue::scaled));
   const Product product(engine, rows, w, bias, scale, epilogue, out, out_stride, x, x_stride);
   const Blocks& blocks = product.blocks();
   const std::size_t chunk = std::max<std::size_t>(1, kChunkRows / engine.kernels.block_rows);
   const std::size_t chunks = (blocks.count() + chunk - 1) / chunk;
   const auto threads = static_cast<std::size_t>(engine.pool.threads());
-  const std::size_t groups = std::min(w.tiles(), threads == 1 ? 1 : 4 * threads);
+  const std::size_t count = tiles.last - tiles.first;
+  const std::size_t groups = std::min(count, threads == 1 ? 1 : 4 * threads);
   engine.pool.run(chunks * groups, [&](std::size_t item) {
     const std::size_t group = item % groups;
     const std::size_t first = item / groups * chunk;
-    product.multiply(first, std::min(first + chunk, blocks.count()), group * w.tiles() / groups,
-                     (group + 1) * w.tiles() / groups);
+    product.multiply(first, std::min(first + chunk, blocks.count()),
+                     tiles.first + group * count / groups,
+                     tiles.first + (group + 1) * count / groups);
   });
 }
 

@@ -61,11 +61,16 @@ constexpr std::size_t row_stride(std::size_t width) {
   return width % 1024 == 0 ? width + 256 : width;
 }
 
+/// Tiles [first, last) of a matrix, or as far as it has them.
+struct TileRange {
+  std::size_t first = 0, last = static_cast<std::size_t>(-1);
+};
+
 /// x is [rows, w.depth()] with `x_stride` elements from row to row, out is [rows, w.columns()] with
 /// `out_stride`: x w' finished as `epilogue` says. `bias` has w.columns() elements, and so has
-/// `scale`, which Epilogue::scaled needs.
+/// `scale`, which Epilogue::scaled needs. Columns outside `tiles` are left as they are.
 void linear(const Engine& engine, const float* x, std::size_t x_stride, std::size_t rows,
             const PackedMatrix& w, const float* bias, Epilogue epilogue, float* out,
-            std::size_t out_stride, const float* scale = nullptr);
+            std::size_t out_stride, const float* scale = nullptr, TileRange tiles = {});
 
 }  // namespace samebits

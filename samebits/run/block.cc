@@ -24,12 +24,13 @@ Epilogue epilogue_of(Activation activation) {
 class BlockRun {
  public:
   BlockRun(const Step& step, const VitBlock& block, const VitStack& stack, std::size_t tokens,
-           const std::string& name, float* x)
+           std::size_t kept, const std::string& name, float* x)
       : step_(step),
         work_(step.work),
         block_(block),
         stack_(stack),
         tokens_(tokens),
+        kept_(kept),
         rows_(step.images * tokens),
         stride_(row_stride(stack.width)),
         name_(name),
@@ -38,6 +39,7 @@ class BlockRun {
   void run() {
     normalize(block_.norm1, step_.config.names.norm1);
     attend();
+    keep();
     add_branch(block_.attention_output, work_.mixed.data(), stride_, block_.scale1, "attention");
     normalize(block_.norm2, step_.config.names.norm2);
     const std::size_t inner = row_stride(block_.mlp_in.matrix.columns());
@@ -61,10 +63,17 @@ class BlockRun {
     work_.qkv.reserve(rows_ * fused);
     work_.mixed.reserve(rows_ * stride_);
     const float* qkv = work_.qkv.data();
-    linear(step_.engine, work_.normal.data(), stride_, rows_, block_.qkv.matrix,
-           block_.qkv.bias.data(), Epilogue::bias, work_.qkv.data(), fused);
+    if (kept_ == tokens_ || width % kTileColumns != 0) {
+      project(rows_, 0, 1, fused, {});
+    } else {
+      const std::size_t queries = width / kTileColumns;
+      project(rows_, 0, 1, fused, {.first = queries});
+      for (std::size_t token = 0; token < kept_; ++token)
+        project(step_.images, token, tokens_, fused, {.last = queries});
+    }
     const AttentionShape shape{.images = step_.images,
                                .tokens = tokens_,
+                               .queries = kept_,
                                .heads = stack_.heads,
                                .width = head,
                                .stride = fused,
@@ -73,6 +82,26 @@ class BlockRun {
                                .dropout = attention_dropout()};
     attention(step_.engine, qkv, qkv + width, qkv + 2 * width, shape, work_.mixed.data(),
               work_.attention);
+  }
+
+  /// `tiles` of the queries, keys and values of `rows` tokens: `first` and every `step`th behind
+  /// it.
+  void project(std::size_t rows, std::size_t first, std::size_t step, std::size_t fused,
+               TileRange tiles) {
+    linear(step_.engine, work_.normal.data() + first * stride_, step * stride_, rows,
+           block_.qkv.matrix, block_.qkv.bias.data(), Epilogue::bias,
+           work_.qkv.data() + first * fused, step * fused, nullptr, tiles);
+  }
+
+  /// From here on there are no more than the first tokens of every image.
+  void keep() {
+    if (kept_ == tokens_) return;
+    const std::size_t width = stack_.width;
+    for (std::size_t image = 1; image < step_.images; ++image)
+      std::memmove(x_ + image * kept_ * width, x_ + image * tokens_ * width,
+                   kept_ * width * sizeof(float));
+    tokens_ = kept_;
+    rows_ = step_.images * kept_;
   }
 
   const float* attention_dropout() {
@@ -126,7 +155,7 @@ class BlockRun {
   Workspace& work_;
   const VitBlock& block_;
   const VitStack& stack_;
-  std::size_t tokens_, rows_, stride_;
+  std::size_t tokens_, kept_, rows_, stride_;
   const std::string& name_;
   float* x_;
 };
@@ -153,8 +182,9 @@ void Step::drop(double probability, float* x, std::size_t count) const {
 }
 
 void run_block(const Step& step, const VitBlock& block, const VitStack& stack, std::size_t tokens,
-               const std::string& name, float* x) {
-  BlockRun(step, block, stack, tokens, name, x).run();
+               std::size_t kept, const std::string& name, float* x) {
+  SAMEBITS_CHECK(kept == tokens || (!step.trace && step.training == nullptr));
+  BlockRun(step, block, stack, tokens, kept, name, x).run();
 }
 
 }  // namespace samebits

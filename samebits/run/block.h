@@ -40,8 +40,10 @@ struct Step {
   void drop(double probability, float* x, std::size_t count) const;
 };
 
-/// x [images * tokens, stack.width] becomes the block's output. `name` is the block's module.
+/// x [images * tokens, stack.width] becomes the block's output [images * kept, stack.width]: that
+/// of each image's first `kept` tokens. `name` is the block's module. Requires, with a trace and in
+/// training mode, kept == tokens.
 void run_block(const Step& step, const VitBlock& block, const VitStack& stack, std::size_t tokens,
-               const std::string& name, float* x);
+               std::size_t kept, const std::string& name, float* x);
 
 }  // namespace samebits

@@ -68,6 +68,19 @@ Result<void> prepare_noise(const RunRequest& request, PreparedRun& run) {
                .found = fmt::format("{} at element {}", *bad, bad - run.noise.begin())});
 }
 
+Result<void> check_only(const RunRequest& request, const VitModel& model) {
+  const std::vector<std::string> given = model.output_names();
+  for (const std::string& name : request.only) {
+    if (std::ranges::find(given, name) != given.end()) continue;
+    return fail({.code = ErrorCode::usage,
+                 .what = "the model has no output of this name",
+                 .file = request.model,
+                 .expected = fmt::format("{}", fmt::join(given, ", ")),
+                 .found = name});
+  }
+  return {};
+}
+
 std::vector<std::string> labels_of(const Json& config) {
   std::vector<std::string> labels;
   if (!config.is_object() || !config.contains("id2label") || !config["id2label"].is_object())
@@ -86,12 +99,18 @@ std::vector<std::string> labels_of(const Json& config) {
 VitOutputs PreparedRun::forward(const Engine& engine, const TracePoint& trace) {
   std::optional<CpuGenerator> generator;
   if (dropout_seed) generator.emplace(*dropout_seed);
-  return model.forward(engine,
-                       {.images = input.view(),
-                        .noise = noise,
-                        .mask_ratio = mask_ratio,
-                        .training = generator ? &*generator : nullptr},
-                       trace);
+  const auto wants = [this](const std::string& name) {
+    return only.empty() || std::ranges::find(only, name) != only.end();
+  };
+  VitOutputs outputs = model.forward(engine,
+                                     {.images = input.view(),
+                                      .noise = noise,
+                                      .mask_ratio = mask_ratio,
+                                      .training = generator ? &*generator : nullptr,
+                                      .hidden_state = wants("last_hidden_state")},
+                                     trace);
+  std::erase_if(outputs.arrays, [&](const NamedArray& array) { return !wants(array.name); });
+  return outputs;
 }
 
 Result<PreparedRun> prepare_run(const RunRequest& request) {
@@ -100,12 +119,14 @@ Result<PreparedRun> prepare_run(const RunRequest& request) {
   SAMEBITS_TRY(const Json config, read_config(request, checkpoint));
   SAMEBITS_TRY(VitModel model, open_vit(checkpoint, config));
   SAMEBITS_TRY_VOID(check_training(request, model.config()));
+  SAMEBITS_TRY_VOID(check_only(request, model));
   SAMEBITS_TRY(PreparedInput input, prepare_input(request.input, model, checkpoint));
   PreparedRun run{.model = std::move(model),
                   .config = config,
                   .labels = labels_of(config),
                   .input = std::move(input),
-                  .dropout_seed = request.dropout_seed};
+                  .dropout_seed = request.dropout_seed,
+                  .only = request.only};
   if (!request.config_path.empty()) run.assumed.push_back("config: from " + request.config_path);
   run.assumed.insert(run.assumed.end(), run.input.assumed.begin(), run.input.assumed.end());
   SAMEBITS_TRY_VOID(prepare_noise(request, run));

@@ -46,6 +46,7 @@ struct RunRequest {
   std::optional<double> mask_ratio;  // nothing: the config's
   /// Training mode: dropout draws as after manual_seed(*dropout_seed). Nothing: eval mode.
   std::optional<std::uint64_t> dropout_seed;
+  std::vector<std::string> only;  // outputs that are wanted; empty: all
 };
 
 /// Everything that a forward pass needs, loaded and checked.
@@ -58,12 +59,14 @@ struct PreparedRun {
   double mask_ratio = 0;
   std::vector<std::string> assumed;  // what was not given
   std::optional<std::uint64_t> dropout_seed;
+  std::vector<std::string> only;
 
   VitOutputs forward(const Engine& engine, const TracePoint& trace = {});
 };
 
 /// Errors: those of open_checkpoint(), open_vit() and prepare_input(); usage and inconsistent for
-/// noise of another shape, malformed for noise that is not finite and a mask ratio outside [0, 1).
+/// noise of another shape and outputs that the model does not give, malformed for noise that is not
+/// finite and a mask ratio outside [0, 1).
 Result<PreparedRun> prepare_run(const RunRequest& request);
 
 }  // namespace samebits

@@ -64,6 +64,8 @@ class VitModel::Pass {
     }
     const std::size_t kept = maskings_.empty() ? grid_.cells() : maskings_[0].kept.size();
     tokens_ = front() + kept;
+    kept_ = input.hidden_state || trace || input.training != nullptr ? tokens_ : tokens_read();
+    gives_hidden_ = input.hidden_state;
   }
 
   const std::vector<Masking>& maskings() const { return maskings_; }
@@ -78,11 +80,20 @@ class VitModel::Pass {
       errors->insert(errors->end(), more.begin(), more.end());
       outputs->add("logits", {grid_.cells(), config_.patch_values()}, std::move(logits));
     }
-    outputs->add("last_hidden_state", {tokens_, config_.encoder.width}, std::move(hidden));
+    if (gives_hidden_)
+      outputs->add("last_hidden_state", {tokens_, config_.encoder.width}, std::move(hidden));
   }
 
  private:
   std::size_t front() const { return config_.positioned() + config_.registers; }
+
+  /// Of the encoder's output: how many of an image's first tokens something is made from.
+  std::size_t tokens_read() const {
+    if (weights_.decoder_pred || config_.mean_of_patches) return tokens_;
+    if (weights_.blocks.empty()) return tokens_;
+    if (weights_.distillation_classifier) return 2;
+    return weights_.classifier || weights_.pooler ? 1 : tokens_;
+  }
 
   Floats apply(const LinearWeights& layer, const float* x, std::size_t stride, std::size_t rows) {
     Floats out(rows * layer.matrix.columns());
@@ -154,10 +165,12 @@ class VitModel::Pass {
     step_.note(config_.names.model + ".embeddings", step_.work.x.data(), tokens_, width, width);
   }
 
+  /// `kept`: tokens of the last block's output.
   void run_blocks(const std::vector<VitBlock>& blocks, const VitStack& stack, std::size_t tokens,
-                  const std::string& name) {
+                  std::size_t kept, const std::string& name) {
     for (std::size_t i = 0; i < blocks.size(); ++i)
-      run_block(step_, blocks[i], stack, tokens, name + std::to_string(i), step_.work.x.data());
+      run_block(step_, blocks[i], stack, tokens, i + 1 < blocks.size() ? tokens : kept,
+                name + std::to_string(i), step_.work.x.data());
   }
 
   Floats normalized(const NormWeights& norm, std::size_t tokens, std::size_t width,
@@ -171,8 +184,8 @@ class VitModel::Pass {
 
   Floats encode() {
     embed();
-    run_blocks(weights_.blocks, config_.encoder, tokens_, config_.names.layers);
-    return normalized(weights_.norm, tokens_, config_.encoder.width,
+    run_blocks(weights_.blocks, config_.encoder, tokens_, kept_, config_.names.layers);
+    return normalized(weights_.norm, kept_, config_.encoder.width,
                       config_.names.model + ".layernorm");
   }
 
@@ -209,11 +222,11 @@ class VitModel::Pass {
       const Floats seen = class_and_mean(hidden);
       logits = apply(layer, seen.data(), 2 * width, images_.count);
     } else {
-      logits = apply(layer, hidden.data(), tokens_ * width, images_.count);
+      logits = apply(layer, hidden.data(), kept_ * width, images_.count);
     }
     if (!weights_.distillation_classifier)
       return add_head("logits", "classifier", std::move(logits), outputs);
-    Floats other = apply(*weights_.distillation_classifier, hidden.data() + width, tokens_ * width,
+    Floats other = apply(*weights_.distillation_classifier, hidden.data() + width, kept_ * width,
                          images_.count);
     Floats mean(logits.size());
     for (std::size_t i = 0; i < mean.size(); ++i) mean[i] = (logits[i] + other[i]) / 2;
@@ -226,7 +239,7 @@ class VitModel::Pass {
 
   void pool(const Floats& hidden, Collected* outputs) {
     Floats pooled =
-        apply(*weights_.pooler, hidden.data(), tokens_ * config_.encoder.width, images_.count);
+        apply(*weights_.pooler, hidden.data(), kept_ * config_.encoder.width, images_.count);
     for (float& value : pooled) value = reference::tanh(value);
     add_head("pooler_output", "pooler", std::move(pooled), outputs);
   }
@@ -259,7 +272,7 @@ class VitModel::Pass {
     const std::size_t width = config_.decoder.width;
     const std::size_t all = 1 + grid_.cells();
     restore(latent);
-    run_blocks(weights_.decoder_blocks, config_.decoder, all, "decoder.decoder_layers.");
+    run_blocks(weights_.decoder_blocks, config_.decoder, all, all, "decoder.decoder_layers.");
     const Floats last = normalized(weights_.decoder_norm, all, width, "decoder.decoder_norm");
     const std::size_t values = config_.patch_values();
     Floats logits(images_.count * grid_.cells() * values);
@@ -281,7 +294,8 @@ class VitModel::Pass {
   Grid grid_;
   Step step_;
   std::vector<Masking> maskings_;
-  std::size_t tokens_ = 0;
+  std::size_t tokens_ = 0, kept_ = 0;  // of an image: in the encoder, and in its output
+  bool gives_hidden_ = true;
 };
 
 namespace {
@@ -313,6 +327,19 @@ const NamedArray& VitOutputs::at(std::string_view name) const {
                                   [&](const NamedArray& array) { return array.name == name; });
   SAMEBITS_CHECK(found != arrays.end());
   return *found;
+}
+
+std::vector<std::string> VitModel::output_names() const {
+  std::vector<std::string> names = {"last_hidden_state"};
+  const auto add = [&](bool given, std::initializer_list<const char*> more) {
+    if (given) names.insert(names.end(), more.begin(), more.end());
+  };
+  add(weights_.classifier.has_value(), {"logits"});
+  add(weights_.distillation_classifier.has_value(), {"cls_logits", "distillation_logits"});
+  add(weights_.pooler.has_value(), {"pooler_output"});
+  add(weights_.decoder_pred.has_value(), {"loss", "logits"});
+  add(config_.masked, {"mask", "ids_restore"});
+  return names;
 }
 
 const char* VitModel::cannot_take(std::size_t height, std::size_t width) const {

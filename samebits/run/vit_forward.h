@@ -24,6 +24,9 @@ struct VitInput {
   double mask_ratio = 0;         // 0 to below 1; masked autoencoders only
   /// Training mode: what dropout draws its masks from, as torch does on a CPU. nullptr: eval mode.
   CpuGenerator* training = nullptr;
+  /// Whether last_hidden_state is wanted. Without it, the last block runs for those tokens alone
+  /// that a head reads; the other outputs have the same bits. A trace has it always.
+  bool hidden_state = true;
 };
 
 struct VitOutputs {
@@ -47,6 +50,8 @@ class VitModel {
   /// Another config for the same weights: one that vit_config() gave for them.
   void configure(VitConfig config) { config_ = std::move(config); }
 
+  /// Of forward(), in no order that matters.
+  std::vector<std::string> output_names() const;
   /// nullptr where images of this size can be run, or else why not.
   const char* cannot_take(std::size_t height, std::size_t width) const;
 

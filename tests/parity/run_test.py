@@ -95,6 +95,7 @@ def save(path, **tensors):
     (["hf", "--mask-ratio", "1"], "mask ratio"), (["nosuch"], "No such file"), (["hf", "--isa", "mmx"], "--isa"),
     (["hf", "--randn", "0x3x32x32"], "another shape"), (["hf", "--noise", "nan"], "not finite"), (["hf", "--noise", "short"], "another shape"),
     (["hf", "--input", "half"], "float32"), (["hf", "--input", "two"], "pixel_values"), (["hf", "--save", "/nowhere/out"], "/nowhere"),
+    (["hf", "--only", "logit"], "expected last_hidden_state, loss, logits, mask, ids_restore"), (["hf", "--top", "3"], "no classes"),
 ])
 def test_what_cannot_be_run_is_an_error(tmp_path, arguments, message):
     files = {

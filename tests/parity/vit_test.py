@@ -4,6 +4,7 @@ The truth is the same model in float64. SAMEBITS_VIT_RUN names the program vit_r
 """
 
 import copy
+import json
 import os
 import pathlib
 import subprocess
@@ -155,6 +156,25 @@ def test_same_bits_on_every_isa_thread_count_and_batch(saved, tmp_path):
         for name, value in one.items():
             if name != "loss":
                 assert value.tobytes() == first[name].reshape(4, -1)[place].tobytes(), name
+
+
+def test_an_output_alone_has_the_bits_that_it_has_among_all(saved, tmp_path):
+    model, folder = saved
+    config = model.config
+    shape = f"3x{config.num_channels}x{config.image_size}x{config.image_size}"
+
+    def outputs(*more):
+        words = [conftest.PROGRAM, "run", folder, "--randn", shape, "--json", *more]
+        done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return {output["name"]: output["sha256"] for output in json.loads(done.stdout)["outputs"]}
+
+    every = outputs()
+    for isa in isas():
+        for name, digest in every.items():
+            assert outputs("--only", name, "--isa", isa) == {name: digest}
+    others = {name: digest for name, digest in every.items() if name != "last_hidden_state"}
+    assert not others or outputs("--only", ",".join(others)) == others
 
 
 def test_same_bits_on_every_route(saved, tmp_path):

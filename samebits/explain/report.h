@@ -63,8 +63,9 @@ struct OutputPair {
   double cosine = 1;
   /// What the differences are confined to: "token 2", "columns 16 to 31 of 48"; else "".
   std::string where{};
-  /// Where double precision was computed as well: B's error in units of A's (root mean squares).
-  std::optional<double> floor_units{};
+  /// Where double precision and other orders of additions were computed as well: B's error in units
+  /// of the largest of A's (root mean squares), and how far these orders are from one another.
+  std::optional<double> floor_units{}, floor_max_abs{};
   std::string looks_like{};  // "all elements", "rows permuted", "rounded to bfloat16", ...; "" for
                              // nothing in particular
 };

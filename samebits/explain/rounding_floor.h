@@ -1,8 +1,9 @@
 // Is it rounding? A run recorded elsewhere, held against the same run in double precision.
 //
-// At each point, the error of the recorded values and the error of this program's own float32 pass
-// are both distances from the truth. Float32 passes in any order of operations have errors of about
-// one size there, so that the second is a unit for the first.
+// At each point, the error of the recorded values and the errors of a few float32 passes with sums
+// in other orders are distances from the truth. Such passes have errors of about one size there, so
+// that the largest is a unit for the first. And where a point's own inputs were recorded, the step
+// between them has a bound that no order of additions breaks: run/operation_bound.h.
 #pragma once
 
 #include "samebits/explain/report.h"
@@ -20,7 +21,7 @@ struct FloorOptions {
   std::uint64_t noise_seed = 42;  // where it does not hold noise
 };
 
-/// Compares every point that both have, with the error in units of this program's own. Adds
+/// Compares every point that both have, with the error in these units. Adds
 /// numerics.rounding where no point is farther off than rounding goes, else code.version with the
 /// first that is. Says in not_checked why, where the model cannot be run.
 void compare_with_truth(Report& report, const FloorOptions& options);

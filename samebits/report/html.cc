@@ -110,7 +110,12 @@ std::string runs(const Report& report) {
                                 table({"run", "what it gave"}, rows));
 }
 
+bool has_floor(const std::vector<OutputPair>& points) {
+  return std::ranges::any_of(points, [](const OutputPair& p) { return p.floor_units.has_value(); });
+}
+
 std::string point_rows(const std::vector<OutputPair>& points) {
+  const bool with_floor = has_floor(points);
   std::string rows;
   for (const OutputPair& point : points) {
     rows += "<tr>" + cell(point.point) +
@@ -120,13 +125,20 @@ std::string point_rows(const std::vector<OutputPair>& points) {
             number_cell(point.max_ulp ? static_cast<double>(*point.max_ulp) : -1,
                         point.max_ulp ? grouped(*point.max_ulp) : "") +
             number_cell(point.cosine, fmt::format("{:.9g}", point.cosine)) +
-            cell(point.looks_like) + "</tr>\n";
+            (with_floor ? number_cell(point.floor_units.value_or(0),
+                                      fmt::format("{:.3g}", point.floor_units.value_or(0)))
+                        : "") +
+            cell(point.looks_like) + cell(point.where) + "</tr>\n";
   }
   return rows;
 }
 
-const std::vector<std::string> kPointTitles = {"point", "#differing", "#up to",
-                                               "#ULP",  "#cosine",    "looks like"};
+std::vector<std::string> point_titles(const std::vector<OutputPair>& points) {
+  std::vector<std::string> titles = {"point", "#differing", "#up to", "#ULP", "#cosine"};
+  if (has_floor(points)) titles.emplace_back("#x rounding");
+  titles.insert(titles.end(), {"looks like", "where"});
+  return titles;
+}
 
 std::string divergence(const Report& report) {
   std::vector<Divergence> all = report.divergence;
@@ -136,10 +148,12 @@ std::string divergence(const Report& report) {
   for (const Divergence& each : all) {
     body += fmt::format(
         "<figure><figcaption>{} and {}: largest difference at each point, in "
-        "execution order</figcaption>{}</figure>\n<details><summary>The numbers "
+        "execution order{}</figcaption>{}</figure>\n<details><summary>The numbers "
         "of {} points</summary>{}</details>\n",
-        html_text(each.a), html_text(each.b), divergence_plot(each), each.points.size(),
-        table(kPointTitles, point_rows(each.points), "sortable"));
+        html_text(each.a), html_text(each.b),
+        has_floor(each.points) ? "; the band is what rounding alone does" : "",
+        divergence_plot(each), each.points.size(),
+        table(point_titles(each.points), point_rows(each.points), "sortable"));
   }
   return section("divergence", "Where they part", body);
 }

@@ -40,6 +40,7 @@ figure { margin: .5rem 0; } figure.square { max-width: 24rem; } figcaption { col
 svg { width: 100%; height: auto; } td svg { width: auto; height: 2.2rem; }
 svg text { fill: var(--faint); font-size: 12px; }
 .grid { stroke: var(--line); } .axis { stroke: var(--faint); } .stem { stroke: var(--bad); stroke-opacity: .35; }
+.floor { fill: var(--faint); fill-opacity: .22; }
 .differs { fill: var(--bad); } .equal { fill: var(--good); } .bar { fill: var(--mark); }
 footer { margin-top: 2rem; color: var(--faint); font-size: .85rem; }
 @media print { body { max-width: none; padding: 0; font-size: 11px; } input, label { display: none; }

@@ -35,9 +35,11 @@ struct Scale {
     double least = 1e300;
     double most = 0;
     for (const OutputPair& point : points) {
-      if (!(point.max_abs > 0)) continue;
-      least = std::min(least, point.max_abs);
-      most = std::max(most, point.max_abs);
+      for (const double value : {point.max_abs, point.floor_max_abs.value_or(0)}) {
+        if (!(value > 0 && std::isfinite(value))) continue;
+        least = std::min(least, value);
+        most = std::max(most, value);
+      }
     }
     if (most == 0) return;
     low = static_cast<int>(std::floor(std::log10(least)));
@@ -51,6 +53,23 @@ struct Scale {
     return base() - step * (std::log10(value) - low + 1);
   }
 };
+
+/// What rounding alone can do at each point, as a band above "equal".
+std::string floor_band(const std::vector<OutputPair>& points, const Scale& scale, double step) {
+  std::string corners;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const double floor = points[i].floor_max_abs.value_or(0);
+    const double y = floor > 0 && std::isfinite(floor) ? scale.y(floor) : scale.base();
+    const double x = kLeft + step * static_cast<double>(i);
+    corners += fmt::format("{:.1f},{:.1f} {:.1f},{:.1f} ", x, y, x + step, y);
+  }
+  return fmt::format(
+      "<polygon class=\"floor\" points=\"{:.1f},{:.1f} {}{:.1f},{:.1f}\"><title>rounding: how far "
+      "float32 passes of the model with sums in other orders are from one "
+      "another</title></polygon>",
+      kLeft, scale.base(), corners, kLeft + step * static_cast<double>(points.size()),
+      scale.base());
+}
 
 }  // namespace
 
@@ -84,9 +103,11 @@ std::string divergence_plot(const Divergence& divergence) {
   svg += label(kLeft - 6, scale.base() + 4, "end", "equal");
   const double step =
       (kWidth - kLeft - kRight) / std::max<double>(1, static_cast<double>(points.size()));
+  if (std::ranges::any_of(points, [](const OutputPair& p) { return p.floor_max_abs.has_value(); }))
+    svg += floor_band(points, scale, step);
   for (std::size_t i = 0; i < points.size(); ++i) {
     const double x = kLeft + step * (static_cast<double>(i) + 0.5);
-    const bool finite = points[i].max_abs > 0;
+    const bool finite = points[i].max_abs > 0 && std::isfinite(points[i].max_abs);
     const double y = finite ? scale.y(points[i].max_abs) : scale.base();
     if (finite) svg += line(x, scale.base(), x, y, "stem");
     svg += fmt::format(

@@ -111,18 +111,20 @@ Json fields_json(const std::vector<FieldsPair>& pairs) {
 Json outputs_json(const std::vector<OutputPair>& pairs) {
   Json json = Json::array();
   for (const OutputPair& pair : pairs) {
-    json.push_back({{"a", pair.a},
-                    {"b", pair.b},
-                    {"point", pair.point},
-                    {"verdict", pair.verdict},
-                    {"elements", pair.elements},
-                    {"differing", pair.differing},
-                    {"max_abs", json_number(pair.max_abs)},
-                    {"max_ulp", pair.max_ulp ? Json(*pair.max_ulp) : Json()},
-                    {"cosine", json_number(pair.cosine)},
-                    {"floor_units", pair.floor_units ? json_number(*pair.floor_units) : Json()},
-                    {"looks_like", pair.looks_like},
-                    {"where", pair.where}});
+    json.push_back(
+        {{"a", pair.a},
+         {"b", pair.b},
+         {"point", pair.point},
+         {"verdict", pair.verdict},
+         {"elements", pair.elements},
+         {"differing", pair.differing},
+         {"max_abs", json_number(pair.max_abs)},
+         {"max_ulp", pair.max_ulp ? Json(*pair.max_ulp) : Json()},
+         {"cosine", json_number(pair.cosine)},
+         {"floor_units", pair.floor_units ? json_number(*pair.floor_units) : Json()},
+         {"floor_max_abs", pair.floor_max_abs ? json_number(*pair.floor_max_abs) : Json()},
+         {"looks_like", pair.looks_like},
+         {"where", pair.where}});
   }
   return json;
 }

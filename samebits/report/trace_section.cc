@@ -23,6 +23,14 @@ std::vector<std::string> cells(const OutputPair& pair, bool with_units) {
   return cells;
 }
 
+std::string named_point(const Report& report) {
+  for (const Finding& finding : report.findings) {
+    if (finding.evidence.contains("point") && finding.evidence["point"].is_string())
+      return finding.evidence["point"].get<std::string>();
+  }
+  return "";
+}
+
 }  // namespace
 
 void trace_section(const Report& report, Screen* screen) {
@@ -42,12 +50,19 @@ void trace_section(const Report& report, Screen* screen) {
   screen->row("part at", differing.front()->point, Tone::bold);
   if (last_equal != nullptr) screen->row("", "equal up to " + last_equal->point);
   screen->blank();
-  // The first points that differ, and the last: how the difference grows.
+  // The first points that differ, or those about the one that a finding names; and the last: how
+  // the difference grows.
   constexpr std::size_t kShown = 8;
+  const std::string named = named_point(report);
+  const auto at =
+      std::ranges::find_if(differing, [&](const OutputPair* pair) { return pair->point == named; });
+  const auto place = at == differing.end() ? 0 : static_cast<std::size_t>(at - differing.begin());
+  const std::size_t first = place < kShown ? 0 : place - kShown / 2;
   const bool with_units = differing[0]->floor_units.has_value();  // of double precision
   std::vector<std::vector<std::string>> rows;
-  for (std::size_t i = 0; i < differing.size(); ++i) {
-    if (i < kShown || i + 1 == differing.size()) rows.push_back(cells(*differing[i], with_units));
+  for (std::size_t i = first; i < differing.size(); ++i) {
+    if (i < first + kShown || i + 1 == differing.size())
+      rows.push_back(cells(*differing[i], with_units));
   }
   std::vector<Column> columns = {{.title = "point", .give = Column::Give::elide},
                                  {.title = "differing", .right = true},
@@ -56,7 +71,7 @@ void trace_section(const Report& report, Screen* screen) {
   if (with_units) columns.push_back({.title = "x rounding", .right = true});
   columns.push_back({.title = "looks like", .give = Column::Give::wrap});
   screen->table(Screen::kIndent, columns, rows);
-  if (differing.size() > kShown + 1) screen->row("", and_more(differing.size() - kShown - 1));
+  if (differing.size() > rows.size()) screen->row("", and_more(differing.size() - rows.size()));
 }
 
 }  // namespace samebits

@@ -37,6 +37,7 @@ void compare_pair(Report& report, std::size_t first, std::size_t second,
     find_weight_causes(report, report.weights.back());
   }
   find_config_changes(report, a, b);
+  find_module_changes(report, a, b);
   find_preprocessing_changes(report, a, b, options.preprocessing_role);
   find_mode_changes(report, a, b);
   find_buffer_changes(report, a, b, options.threads);

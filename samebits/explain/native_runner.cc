@@ -7,6 +7,7 @@
 #include "samebits/compare/config.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/rng/distributions.h"
+#include "samebits/run/module_config.h"
 #include "samebits/run/weight_parts.h"
 
 namespace samebits {
@@ -22,23 +23,38 @@ const Json& config_of(const Report& report, const Subject& subject) {
   return owner.checkpoint->config;
 }
 
-/// Of the modules in whose forward pass dropout can act.
-enum class Training : std::uint8_t { none, some, all };
+/// Whether dropout acts, and why the engine cannot do as these modules do; nullptr: it can.
+struct Training {
+  bool acts = false;
+  const char* refused = nullptr;
+};
 
-Training training_of(const Checkpoint& checkpoint) {
-  std::size_t acting = 0;
-  std::size_t training = 0;
-  for (const ModuleRecord& module : checkpoint.modules) {
-    if (!module.class_path.ends_with("Dropout") && !module.class_path.ends_with("Attention"))
-      continue;
-    ++acting;
-    training += module.training ? 1 : 0;
+/// The probability that a module's dropout has; nothing where it has none.
+std::optional<double> dropout_of(const ModuleRecord& module) {
+  for (const char* name : {"p", "attention_dropout", "dropout_prob"}) {
+    if (module.hyper.is_object() && module.hyper.contains(name) && module.hyper[name].is_number())
+      return module.hyper[name].get<double>();
   }
-  return training == 0 ? Training::none : training == acting ? Training::all : Training::some;
+  return std::nullopt;
 }
 
-bool drops(const VitConfig& config) {
-  return config.hidden_dropout > 0 || config.attention_dropout > 0;
+Training training_of(const Checkpoint& checkpoint, const VitConfig& config) {
+  Training training;
+  bool some_rest = false;
+  for (const ModuleRecord& module : checkpoint.modules) {
+    if (mode_effect(module) != ModeEffect::random) continue;
+    if (!module.training) {
+      some_rest = true;
+      continue;
+    }
+    training.acts = true;
+    const auto p = dropout_of(module);
+    if (!p || (*p != config.hidden_dropout && *p != config.attention_dropout))
+      training.refused = "a module drops with another probability than the config says";
+  }
+  if (some_rest) training.refused = "only some of its modules are in training mode";
+  if (config.no_training != nullptr) training.refused = config.no_training;
+  return training;
 }
 
 std::set<std::string> names_of(const std::set<Factor>& factors, Factor::Kind kind) {
@@ -97,17 +113,15 @@ Result<NativeRunner> NativeRunner::open(const Report& report, const InputRequest
 Result<NativeRunner::Loaded> NativeRunner::load(const Report& report, std::size_t subject) {
   const Subject& own = report.subjects[subject];
   if (!own.checkpoint) return fail({.code = ErrorCode::io, .what = "it could not be read"});
-  const Json& config = config_of(report, own);
+  Json config = module_config(*own.checkpoint, config_of(report, own)).config;
   SAMEBITS_TRY(model::Recognition found, recognize_vit(*own.checkpoint, config));
   SAMEBITS_TRY(VitModel model, open_vit(*own.checkpoint, config));
-  const bool training = training_of(*own.checkpoint) != Training::none && drops(model.config());
-  const char* refused = training_of(*own.checkpoint) == Training::some
-                            ? "only some of its modules are"
-                            : model.config().no_training;
-  if (training && refused != nullptr)
-    return fail({.code = ErrorCode::unsupported,
-                 .what = std::string("dropout is active, and cannot be run so: ") + refused});
-  return Loaded{std::move(model), config, std::move(found), training};
+  const Training training = training_of(*own.checkpoint, model.config());
+  if (training.acts && training.refused != nullptr)
+    return fail(
+        {.code = ErrorCode::unsupported,
+         .what = std::string("dropout is active, and cannot be run so: ") + training.refused});
+  return Loaded{std::move(model), std::move(config), std::move(found), training.acts};
 }
 
 Result<void> NativeRunner::add(const Report& report, std::size_t subject, Loaded loaded,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "samebits/run/module_config.h"
+
 namespace samebits {
 namespace {
 
@@ -39,8 +41,16 @@ Result<model::Recognition> recognize_vit(const Checkpoint& checkpoint, const Jso
 }
 
 Result<VitModel> open_vit(const Checkpoint& checkpoint, const Json& config) {
-  SAMEBITS_TRY(const model::Recognition found, recognize_vit(checkpoint, config));
-  SAMEBITS_TRY(const VitConfig vit, vit_config(found, config));
+  const ModuleConfig modules = module_config(checkpoint, config);
+  SAMEBITS_TRY(const model::Recognition found, recognize_vit(checkpoint, modules.config));
+  if (!modules.deviations.empty()) {
+    const ModuleDeviation& first = modules.deviations[0];
+    return fail({.code = ErrorCode::unsupported,
+                 .what = "its modules compute something that no config says: " +
+                         (first.module.empty() ? "" : first.module + ": ") + first.what,
+                 .file = checkpoint.path});
+  }
+  SAMEBITS_TRY(const VitConfig vit, vit_config(found, modules.config));
   SAMEBITS_TRY(VitWeights weights, load_vit_weights(checkpoint, found, vit));
   return VitModel(vit, std::move(weights));
 }

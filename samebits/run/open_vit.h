@@ -12,8 +12,10 @@ namespace samebits {
 Result<model::Recognition> recognize_vit(const Checkpoint& checkpoint, const Json& config);
 
 /// The chosen weights of `checkpoint` as the class that its config names, or else as the one whose
-/// table of names fits. `config` is the checkpoint's own, or one that was given in its place.
-/// Errors: as vit_config() and load_vit_weights(), and unsupported where the weights are no ViT's.
+/// table of names fits. `config` is the checkpoint's own, or one that was given in its place; what
+/// the modules of a pickle contradict in it is taken from them. Errors: unsupported for modules
+/// that no config describes (module_config.h) and where the weights are no ViT's, and those of
+/// vit_config() and load_vit_weights().
 Result<VitModel> open_vit(const Checkpoint& checkpoint, const Json& config);
 
 }  // namespace samebits

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "samebits/model/config_fields.h"
+
 namespace samebits {
 namespace {
 
@@ -152,6 +154,55 @@ ModuleNames names_of(std::string_view name) {
   return {.model = model, .layers = model + ".encoder.layer.", .norm1 = "norm1", .norm2 = "norm2"};
 }
 
+Error unfit(const char* field, std::int64_t weights, const Json& config) {
+  return {.code = ErrorCode::inconsistent,
+          .what = std::string("the config's field ") + field + " does not fit the weights",
+          .expected = std::to_string(weights),
+          .found = config[field].dump().substr(0, 60)};
+}
+
+/// What the weights tell is not read from the config, but a config that says otherwise is another
+/// model's: a library that builds from it would leave weights out or at random values.
+Result<void> check_fields(const Json& config, const model::Recognition& found) {
+  SAMEBITS_TRY(const model::Fields told, model::fields_from_config(config, *found.model_class));
+  const model::Fields& own = found.fields;
+  const auto differs = [&](const char* field, std::int64_t weights, std::int64_t said) {
+    return config.contains(field) && weights >= 0 && weights != said;
+  };
+  const bool dino = is_dino(found.model_class->name);
+  const bool gated = (own.parts & model::kGated) != 0;
+  constexpr std::pair<const char*, char> kSizes[] = {{"hidden_size", 'D'},
+                                                     {"num_channels", 'I'},
+                                                     {"patch_size", 'P'},
+                                                     {"patch_size", 'W'},
+                                                     {"num_register_tokens", 'R'},
+                                                     {"decoder_hidden_size", 'E'},
+                                                     {"decoder_intermediate_size", 'G'}};
+  for (const auto& [field, letter] : kSizes) {
+    if (differs(field, own[letter], told[letter])) return fail(unfit(field, own[letter], config));
+  }
+  const char* mlp = dino ? "mlp_ratio" : "intermediate_size";
+  const char letter = gated ? 'F' : 'M';
+  if (differs(mlp, own[letter], told[letter])) {
+    Error error = unfit(mlp, own[letter], config);
+    if (dino) error.expected = fmt::format("a perceptron of width {}", own[letter]);
+    return fail(std::move(error));
+  }
+  if (differs("num_hidden_layers", own.layers, told.layers))
+    return fail(unfit("num_hidden_layers", own.layers, config));
+  if (differs("decoder_num_hidden_layers", own.decoder_layers, told.decoder_layers))
+    return fail(unfit("decoder_num_hidden_layers", own.decoder_layers, config));
+  for (const auto& [field, part] :
+       {std::pair("qkv_bias", model::kQkvBias), std::pair("use_swiglu_ffn", model::kGated)}) {
+    if (config.contains(field) && ((own.parts ^ told.parts) & part) != 0) {
+      Error error = unfit(field, 0, config);
+      error.expected = (own.parts & part) != 0 ? "true" : "false";
+      return fail(std::move(error));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<VitConfig> vit_config(const model::Recognition& found, const Json& config) {
@@ -166,6 +217,7 @@ Result<VitConfig> vit_config(const model::Recognition& found, const Json& config
                  .expected = "ViT, ViT-MAE, DeiT or DINOv2 with a class token and a final norm"});
   }
   if (!config.is_object()) return fail(lacking("the number of heads"));
+  SAMEBITS_TRY_VOID(check_fields(config, found));
   const Reader reader(config);
   VitConfig vit;
   const bool gated = (fields.parts & model::kGated) != 0;

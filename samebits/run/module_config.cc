@@ -1,0 +1,237 @@
+#include "samebits/run/module_config.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <string_view>
+
+#include <fmt/format.h>
+
+namespace samebits {
+namespace {
+
+constexpr auto kFamily = std::to_array<std::string_view>(
+    {"transformers.models.vit.", "transformers.models.vit_mae.", "transformers.models.deit.",
+     "transformers.models.dinov2.", "transformers.models.dinov2_with_registers."});
+constexpr auto kParts =
+    std::to_array<std::string_view>({"torch.nn.modules.", "transformers.activations."});
+
+template <std::size_t N>
+bool starts_with_any(std::string_view text, const std::array<std::string_view, N>& prefixes) {
+  return std::ranges::any_of(prefixes,
+                             [&](std::string_view prefix) { return text.starts_with(prefix); });
+}
+
+std::string_view last_name(std::string_view path) { return path.substr(path.rfind('.') + 1); }
+
+std::string text_of(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump().substr(0, 60);
+}
+
+// transformers' name of the function that a module is; "" for one that has none there.
+std::string activation_of(const ModuleRecord& module) {
+  const std::string_view name = last_name(module.class_path);
+  const auto attribute = [&](const char* field) {
+    return module.hyper.is_object() && module.hyper.contains(field) ? text_of(module.hyper[field])
+                                                                    : std::string();
+  };
+  if (name == "GELUActivation")
+    return attribute("act").ends_with("_gelu_python") ? "gelu_python" : "gelu";
+  if (name == "GELU") return attribute("approximate") == "tanh" ? "gelu_pytorch_tanh" : "gelu";
+  constexpr std::pair<std::string_view, const char*> kNames[] = {
+      {"NewGELUActivation", "gelu_new"},
+      {"GELUTanh", "gelu_pytorch_tanh"},
+      {"PytorchGELUTanh", "gelu_pytorch_tanh"},
+      {"QuickGELUActivation", "quick_gelu"},
+      {"SiLUActivation", "silu"},
+      {"SiLU", "silu"},
+      {"ReLU", "relu"},
+      {"FastGELUActivation", "gelu_fast"}};
+  for (const auto& [known, text] : kNames) {
+    if (name == known) return text;
+  }
+  return "";
+}
+
+/// Of names of one function one.
+Json canonical(const Json& value) {
+  return value == "swish" ? Json("silu") : value == "gelu_python" ? Json("gelu") : value;
+}
+
+/// One reading of a checkpoint's modules.
+class Modules {
+ public:
+  Modules(const Checkpoint& checkpoint, const Json& config) : result_{config, {}, {}} {
+    for (const ModuleRecord& module : checkpoint.modules) {
+      if (!starts_with_any(module.class_path, kFamily)) continue;
+      if (!root_ || module.path.size() < root_->size()) root_ = module.path;
+    }
+    if (!root_) return;
+    check_owner(checkpoint);
+    for (const ModuleRecord& module : checkpoint.modules) {
+      if (is_below(module.path)) inside_.push_back(&module);
+    }
+  }
+
+  ModuleConfig read() {
+    if (!root_) return std::move(result_);
+    for (const ModuleRecord* module : inside_) check_class(*module);
+    check_field("layer_norm_eps", [](const ModuleRecord& module) {
+      return module.class_path.ends_with("LayerNorm") ? attribute(module, "eps") : Json();
+    });
+    for (const bool decoder : {false, true}) check_heads(decoder);
+    check_field("hidden_act", [](const ModuleRecord& module) {
+      const std::string_view name = last_name(module.path);
+      if (name != "activation_fn" && name != "intermediate_act_fn" && name != "activation")
+        return Json();
+      const std::string function = activation_of(module);
+      return function.empty() ? Json(module.class_path) : canonical(function);
+    });
+    for (const ModuleRecord* module : inside_) check_patches(*module);
+    return std::move(result_);
+  }
+
+ private:
+  static Json attribute(const ModuleRecord& module, const char* name) {
+    return module.hyper.is_object() && module.hyper.contains(name) ? module.hyper[name] : Json();
+  }
+
+  bool is_below(std::string_view path) const {
+    return root_->empty() || path == *root_ ||
+           (path.starts_with(*root_) && path[root_->size()] == '.');
+  }
+
+  std::string local(const std::string& path) const {
+    return root_->empty() || path.size() <= root_->size() ? path : path.substr(root_->size() + 1);
+  }
+
+  void deviate(const ModuleRecord& module, const std::string& attribute, Json expected, Json found,
+               std::string what) {
+    result_.deviations.push_back(
+        {local(module.path), attribute, std::move(expected), std::move(found), std::move(what)});
+  }
+
+  /// Weights beside the known root belong to a class that uses them in its own way.
+  void check_owner(const Checkpoint& checkpoint) {
+    if (root_->empty() || !checkpoint.has_weights()) return;
+    const bool beside = std::ranges::any_of(checkpoint.weights().weights, [&](std::uint32_t index) {
+      return !checkpoint.entries[index].name.starts_with(*root_ + ".");
+    });
+    if (!beside) return;
+    for (const ModuleRecord& module : checkpoint.modules) {
+      if (!module.path.empty()) continue;
+      result_.deviations.push_back({module.path, "", Json(), module.class_path,
+                                    "the model's class is " + module.class_path +
+                                        ", and what its forward pass does is not known"});
+    }
+  }
+
+  void check_class(const ModuleRecord& module) {
+    if (module.hooks > 0)
+      deviate(
+          module, "", 0, module.hooks,
+          fmt::format("{} registered on it",
+                      module.hooks == 1 ? "a hook is" : fmt::format("{} hooks are", module.hooks)));
+    if (starts_with_any(module.class_path, kFamily) || starts_with_any(module.class_path, kParts))
+      return;
+    // An activation is judged by what it computes.
+    if (!activation_of(module).empty()) return;
+    deviate(module, "", Json(), module.class_path,
+            "it is a " + module.class_path + ", and what that computes is not known");
+  }
+
+  /// A field that every module has from the config. `of` gives null for modules that have none.
+  template <class Of>
+  void check_field(const std::string& field, Of of) {
+    if (!result_.config.contains(field)) return;
+    const Json expected = canonical(result_.config[field]);
+    std::vector<std::pair<const ModuleRecord*, Json>> others;
+    std::size_t count = 0;
+    for (const ModuleRecord* module : inside_) {
+      Json value = of(*module);
+      if (value.is_null()) continue;
+      ++count;
+      if (value != expected) others.emplace_back(module, std::move(value));
+    }
+    if (others.empty()) return;
+    const bool uniform = others.size() == count && std::ranges::all_of(others, [&](const auto& o) {
+                           return o.second == others[0].second;
+                         });
+    if (uniform) {
+      result_.corrections.push_back({field, result_.config[field], others[0].second});
+      result_.config[field] = others[0].second;
+      return;
+    }
+    for (auto& [module, value] : others)
+      deviate(*module, field, expected, value,
+              fmt::format("its {} is {}, that of the config {}", field, text_of(value),
+                          text_of(expected)));
+  }
+
+  void check_heads(bool decoder) {
+    const std::string prefix = decoder ? "decoder_" : "";
+    check_field(prefix + "num_attention_heads", [&](const ModuleRecord& module) {
+      return is_decoder(module) == decoder ? attribute(module, "num_attention_heads") : Json();
+    });
+    const Json& config = result_.config;
+    const std::string width = prefix + "hidden_size";
+    if (!config.contains(width) || !config[width].is_number()) return;
+    for (const ModuleRecord* module : inside_) {
+      const Json heads = attribute(*module, "num_attention_heads");
+      if (is_decoder(*module) == decoder && heads.is_number() && heads.get<double>() > 0)
+        check_head_width(*module, config[width].get<double>() / heads.get<double>());
+    }
+  }
+
+  void check_head_width(const ModuleRecord& module, double width) {
+    for (const char* name : {"head_dim", "attention_head_size"}) {
+      const Json found = attribute(module, name);
+      if (found.is_number() && found.get<double>() != width)
+        deviate(module, name, width, found,
+                fmt::format("its {} is {}, not {}", name, text_of(found), width));
+    }
+    const Json scale = attribute(module, "scaling");
+    const double expected = 1 / std::sqrt(width);
+    if (scale.is_number() && std::fabs(scale.get<double>() - expected) > 1e-12 * expected)
+      deviate(module, "scaling", expected, scale,
+              fmt::format("its scaling is {}, not {}", text_of(scale), expected));
+    if (attribute(module, "is_causal") == true)
+      deviate(module, "is_causal", false, true, "it is causal");
+  }
+
+  static bool is_decoder(const ModuleRecord& module) {
+    return module.path.starts_with("decoder.") ||
+           module.path.find(".decoder.") != std::string::npos;
+  }
+
+  /// The patches of an image stand side by side.
+  void check_patches(const ModuleRecord& module) {
+    if (!module.class_path.ends_with("Conv2d") || last_name(module.path) != "projection") return;
+    const Json kernel = attribute(module, "kernel_size");
+    const Json stride = attribute(module, "stride");
+    if (kernel.is_array() && stride.is_array() && kernel != stride)
+      deviate(module, "stride", kernel, stride,
+              fmt::format("its stride is {}, not {}", text_of(stride), text_of(kernel)));
+    for (const auto& [name, plain] : {std::pair("padding", 0), std::pair("dilation", 1)}) {
+      const Json found = attribute(module, name);
+      if (found.is_array() &&
+          std::ranges::any_of(found, [plain = plain](const Json& v) { return v != plain; }))
+        deviate(module, name, plain, found,
+                fmt::format("its {} is {}, not {}", name, text_of(found), plain));
+    }
+  }
+
+  ModuleConfig result_;
+  std::optional<std::string> root_;
+  std::vector<const ModuleRecord*> inside_;
+};
+
+}  // namespace
+
+ModuleConfig module_config(const Checkpoint& checkpoint, const Json& config) {
+  if (!config.is_object() || checkpoint.modules.empty()) return {config, {}, {}};
+  return Modules(checkpoint, config).read();
+}
+
+}  // namespace samebits

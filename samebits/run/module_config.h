@@ -1,0 +1,44 @@
+// What the modules of a whole-module pickle compute, as far as it is no matter of weights: the
+// config is written down beside them, and what runs are the modules.
+//
+// Source: the modules' attributes in transformers 4.57.6 and 5.24.0 (models/vit, vit_mae, deit,
+// dinov2, dinov2_with_registers; activations.py).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "samebits/base/json.h"
+#include "samebits/checkpoint/checkpoint.h"
+
+namespace samebits {
+
+/// A config field that all modules contradict, in the same way.
+struct ConfigCorrection {
+  std::string field;  // "hidden_act"
+  Json config, modules;
+};
+
+/// A module that no config of its class describes.
+struct ModuleDeviation {
+  std::string module;     // "vit.layers.0.layernorm_before"
+  std::string attribute;  // "eps"; "" for a hook or another class
+  Json expected, found;
+  std::string what;  // "its eps is 0.1, that of the config 1e-12"
+  bool operator==(const ModuleDeviation& other) const {
+    return module == other.module && attribute == other.attribute && found == other.found &&
+           what == other.what;
+  }
+};
+
+struct ModuleConfig {
+  Json config;  // with the corrections
+  std::vector<ConfigCorrection> corrections;
+  std::vector<ModuleDeviation> deviations;  // in the modules' order; paths below the model's root
+};
+
+/// `config` itself where the checkpoint holds no modules of a class of the ViT family in
+/// transformers, or where the config is no object.
+ModuleConfig module_config(const Checkpoint& checkpoint, const Json& config);
+
+}  // namespace samebits

@@ -33,7 +33,7 @@ void count_matches(const AlignmentState& state, const WeightSet& a, const Weight
     const bool one_to_one = match.a.size() == 1 && match.b.size() == 1;
     if (!one_to_one || a[match.a[0]].name != b[match.b[0]].name)
       comparison->renamed += match.a.size();
-    if (differs(match.kind)) comparison->changed += match.a.size();
+    if (differs(match.kind) || match.in_place) comparison->changed += match.a.size();
     for (const std::uint32_t i : match.a) comparison->bytes_compared += a[i].view.nbytes();
     for (const std::uint32_t i : match.b) comparison->bytes_compared += b[i].view.nbytes();
   }
@@ -115,6 +115,7 @@ WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOption
     comparison.exchanges.push_back(std::move(exchange));
   comparison.unreadable = std::move(state.unreadable);
   comparison.matches = std::move(state.matches());
+  mark_in_place(a, b, &comparison.matches);
   sort_matches(&comparison.matches);
   count_matches(state, a, b, &comparison);
   comparison.ties = tie_differences(a, b, comparison.matches);

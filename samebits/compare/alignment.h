@@ -36,6 +36,9 @@ struct TensorMatch {
   std::string how;  // "transposed", "rows 0-31 of qkv.weight", "float32 rounded to bfloat16", ...;
                     // "" where kind says all
   std::optional<TensorStats> stats;  // changed, exchanged and rounded, where both have numbers
+  /// Rearranged, and of one shape on both sides: a loader takes it as it stands, which makes it a
+  /// difference. False where the other side's convention has all its matrices so.
+  bool in_place{};
 };
 
 enum class WeightsVerdict : std::uint8_t { identical, same_values, rounded, different, unknown };
@@ -57,7 +60,7 @@ struct WeightComparison {
   WeightsVerdict verdict = WeightsVerdict::unknown;
   std::uint64_t matched = 0;  // tensors of A with a partner in B, changed ones included
   std::uint64_t renamed = 0;  // of those, how many have another name in B, a mere prefix included
-  std::uint64_t changed = 0;  // tensors whose values differ (exchanged ones included)
+  std::uint64_t changed = 0;  // tensors whose values differ (exchanged and in_place ones included)
   std::vector<std::string> only_a, only_b;
   std::vector<RenameRule> rules;
   std::vector<TensorMatch>

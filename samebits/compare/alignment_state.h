@@ -90,6 +90,8 @@ void match_interchangeable(AlignmentState& state);
 void match_compositions(AlignmentState& state);
 /// Matches transposes and other permutations of dimensions.
 void match_transposes(AlignmentState& state);
+/// Of the transposes those that no convention explains: see TensorMatch::in_place.
+void mark_in_place(const WeightSet& a, const WeightSet& b, std::vector<TensorMatch>* matches);
 /// Pairs what is left, by name, role, rule, rounded values, or alike names, and says how the values
 /// of each pair are related.
 void match_rest(AlignmentState& state);

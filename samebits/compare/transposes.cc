@@ -122,4 +122,22 @@ void match_transposes(AlignmentState& state) {
   }
 }
 
+void mark_in_place(const WeightSet& a, const WeightSet& b, std::vector<TensorMatch>* matches) {
+  const auto is_transpose = [](const TensorMatch& match) {
+    return match.kind == MatchKind::rearranged && match.a.size() == 1 && match.b.size() == 1 &&
+           (match.how == "transposed" || match.how.starts_with("dimensions in the order"));
+  };
+  const auto one_shape = [&](const TensorMatch& match) {
+    return a[match.a[0]].view.shape() == b[match.b[0]].view.shape();
+  };
+  const auto last_part = [](const std::string& name) { return name.substr(name.rfind('.') + 1); };
+  // A convention shows in matrices that are not square, or calls them kernel instead of weight.
+  const bool convention = std::ranges::any_of(*matches, [&](const TensorMatch& match) {
+    return is_transpose(match) &&
+           (!one_shape(match) || last_part(a[match.a[0]].name) != last_part(b[match.b[0]].name));
+  });
+  if (convention) return;
+  for (TensorMatch& match : *matches) match.in_place = is_transpose(match);
+}
+
 }  // namespace samebits

@@ -105,23 +105,26 @@ class Finder {
       finding.remedy = "Load each tensor under the name that it was saved under";
       add(std::move(finding));
     }
+    for (const bool in_place : {true, false}) rearranged(in_place);
+  }
+
+  void rearranged(bool in_place) {
     Names names;
     std::set<std::string> how;
-    bool all_in_place = true;
     for (const TensorMatch& match : comparison_.matches) {
-      if (match.kind != MatchKind::rearranged) continue;
+      if (match.kind != MatchKind::rearranged || match.in_place != in_place) continue;
       how.insert(match.how.starts_with("reshaped") ? "reshaped" : match.how);
-      all_in_place = all_in_place && is_in_place(match);
       names.push_back(name_of(match));
     }
     if (names.empty()) return;
-    Finding finding = make("weights.rearranged", all_in_place ? Role::risk : Role::note, names);
-    finding.summary = fmt::format("{} hold the same values in another arrangement ({})",
-                                  counted(names.size(), "weight"), fmt::join(how, "; "));
-    if (all_in_place) {
-      finding.details.emplace_back(
-          "name and shape are the same on both sides, so a loader takes them as they are and the "
-          "outputs differ");
+    Finding finding = make("weights.rearranged", in_place ? Role::cause : Role::note, names);
+    finding.summary = fmt::format("{} {} the same values in another arrangement ({})",
+                                  counted(names.size(), "weight"),
+                                  names.size() == 1 ? "holds" : "hold", fmt::join(how, "; "));
+    if (in_place) {
+      finding.details.push_back(names[0] + (names.size() > 1 ? " and others" : "") +
+                                ": the shape is the same on both sides, so a loader takes it as "
+                                "it stands, and the outputs differ");
       finding.remedy = "Find out which of the two layouts the model's code expects";
     }
     add(std::move(finding));
@@ -224,18 +227,6 @@ class Finder {
         "at random values",
         other);
     add(std::move(finding));
-  }
-
-  /// Under the same name in the same shape: a square matrix that was transposed.
-  bool is_in_place(const TensorMatch& match) const {
-    if (match.a.size() != 1 || match.b.size() != 1) return false;
-    return weight_name(a_, match.a[0]) == weight_name(b_, match.b[0]) &&
-           shape_of(a_, match.a[0]) == shape_of(b_, match.b[0]);
-  }
-
-  static const Shape& shape_of(const Subject& subject, std::uint32_t index) {
-    const Checkpoint& checkpoint = *subject.checkpoint;
-    return checkpoint.entries[checkpoint.weights().weights[index]].view.shape();
   }
 
   bool is_tied(const std::string& name) const {

@@ -153,8 +153,11 @@ def write(case, model, folder):
     state = {name: tensor.clone() for name, tensor in changed.state_dict().items()}
     if case.weights:
         case.weights(state)
-    for field, value in (CONFIG | HARMLESS_CONFIG).get(case.config, {}).items():
-        setattr(changed.config, field, value)
+    if case.config:  # the modules are what runs: they are built from the other config
+        config = copy.deepcopy(model.config)
+        for field, value in (CONFIG | HARMLESS_CONFIG)[case.config].items():
+            setattr(config, field, value)
+        changed = type(model)(config)
     if case.route in ("hf", "whole"):
         changed.load_state_dict(state)
         changed.train(case.train)

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <string_view>
+#include <tuple>
 
 namespace samebits {
 namespace {
@@ -21,10 +23,13 @@ std::string canonical(std::string name) {
   return name;
 }
 
+constexpr int kUnknownStage = 10;
+constexpr long kAll = std::numeric_limits<long>::max();  // behind every block
+
 /// Where a module of the ViT family stands in the pass: its stage, its block, its part of the
 /// block.
 struct Place {
-  int stage = 10;
+  int stage = kUnknownStage;
   long block = 0;
   int part = 0;
   std::string name;  // children before their parent
@@ -51,9 +56,62 @@ constexpr std::pair<std::string_view, int> kParts[] = {
     {"layernorm_after", 3},  {"norm2", 3},        {"mlp", 4},       {"intermediate", 4},
     {"output", 5},           {"layer_scale2", 6}, {"dropout", 7},   {"drop_path", 7}};
 
+// Of the modules inside a part, which run first.
+constexpr std::pair<std::string_view, char> kSteps[] = {{"patch_embeddings", '0'},
+                                                        {"projection", '0'},
+                                                        {"query", '0'},
+                                                        {"q_proj", '0'},
+                                                        {"dense", '0'},
+                                                        {"fc1", '0'},
+                                                        {"weights_in", '0'},
+                                                        {"gate_proj", '0'},
+                                                        {"key", '1'},
+                                                        {"k_proj", '1'},
+                                                        {"up_proj", '1'},
+                                                        {"activation", '1'},
+                                                        {"activation_fn", '1'},
+                                                        {"intermediate_act_fn", '1'},
+                                                        {"value", '2'},
+                                                        {"v_proj", '2'},
+                                                        {"fc2", '2'},
+                                                        {"weights_out", '2'},
+                                                        {"down_proj", '2'},
+                                                        {"attention", '3'},
+                                                        {"output", '4'},
+                                                        {"o_proj", '4'},
+                                                        {"dropout", '8'}};
+
+/// A name whose alphabetical order is that of the modules' ends: children before their parent.
+std::string in_order(std::string_view name) {
+  std::string text;
+  while (!name.empty()) {
+    const std::string_view step = name.substr(0, name.find('.'));
+    const auto known = std::ranges::find(kSteps, step, &std::pair<std::string_view, char>::first);
+    text += known == std::end(kSteps) ? '5' : known->second;
+    text += step;
+    if (step.size() == name.size()) break;
+    text += '.';
+    name.remove_prefix(step.size() + 1);
+  }
+  return text + "~";
+}
+
 Place place_of(const std::string& point) {
   const std::string name = canonical(point);
-  Place place{.name = name + "~"};
+  Place place{.name = in_order(name)};
+  // Modules that hold a whole stage, by what they end behind.
+  constexpr std::tuple<std::string_view, int, long> kWholes[] = {{"encoder", 2, kAll},
+                                                                 {"vit", 4, 1},
+                                                                 {"deit", 4, 1},
+                                                                 {"dinov2", 4, 1},
+                                                                 {"dinov2_with_registers", 4, 1},
+                                                                 {"decoder", 9, 1}};
+  for (const auto& [whole, stage, block] : kWholes) {
+    if (name != whole) continue;
+    place.stage = stage;
+    place.block = block;
+    return place;
+  }
   for (const auto& [beginning, stage] : kStages) {
     if (!name.starts_with(beginning)) continue;
     place.stage = stage;
@@ -97,11 +155,18 @@ std::vector<std::uint32_t> trace_points(const Checkpoint& trace) {
     if (rank(x) != rank(y)) return rank(x) < rank(y);
     const Place one = place_of(trace.entries[x].path);
     const Place other = place_of(trace.entries[y].path);
-    const bool known = one.stage < 10 && other.stage < 10;
+    const bool known = one.stage < kUnknownStage && other.stage < kUnknownStage;
     if (known || one.stage != other.stage) return one < other;
     return trace.entries[x].offset < trace.entries[y].offset;
   });
   return points;
+}
+
+bool has_known_order(const Checkpoint& trace) {
+  return !trace.trace_order.empty() ||
+         std::ranges::all_of(trace.entries, [](const StoredTensor& entry) {
+           return place_of(entry.path).stage < kUnknownStage;
+         });
 }
 
 PointPairs match_points(const Checkpoint& a, const Checkpoint& b) {

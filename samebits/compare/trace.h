@@ -15,6 +15,9 @@ namespace samebits {
 /// other names, as it stands in the file.
 std::vector<std::uint32_t> trace_points(const Checkpoint& trace);
 
+/// Whether that is the order in which all of its points were computed.
+bool has_known_order(const Checkpoint& trace);
+
 struct PointPairs {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> matched;  // in A's order
   std::vector<std::string> only_a, only_b;

@@ -41,6 +41,9 @@ class Reading {
   Reading(Report& report, NativeRunner& runner, const SearchOutcome& outcome, int threads)
       : report_(report), runner_(runner), outcome_(outcome), threads_(threads) {}
 
+  /// Whether every difference was explained.
+  bool complete() const { return complete_; }
+
   void read() {
     const std::vector<std::string>& assumed = runner_.input().assumed;
     report_.assumed.insert(report_.assumed.end(), assumed.begin(), assumed.end());
@@ -54,7 +57,8 @@ class Reading {
   }
 
  private:
-  const std::string& label(std::size_t i) const { return report_.subjects[i].label; }
+  const Subject& subject(std::size_t i) const { return report_.subjects[runner_.subjects()[i]]; }
+  const std::string& label(std::size_t i) const { return subject(i).label; }
 
   void list(std::string run, std::string outcome) {
     report_.runs.push_back({std::move(run), std::move(outcome)});
@@ -168,7 +172,7 @@ class Reading {
             : "with one noise for all of them they still differ: see the other causes");
     proof.push_back(
         fmt::format("to repeat: samebits run {} --noise-seed 1, then {}; then all with one seed",
-                    report_.subjects[0].path, 1 + report_.subjects.size()));
+                    report_.subjects[0].path, 1 + runner_.subjects().size()));
     // Behind what draws, in front of what that means.
     std::vector<std::string> details = std::move(noise->details);
     noise->details.clear();
@@ -199,10 +203,12 @@ class Reading {
   void read_pair(std::size_t i, const PairOutcome& pair) {
     if (pair.equal) {
       for (Finding* each : findings_of(i, "weights."))
-        each->details.push_back("on this input the outputs are bit-identical all the same");
+        each->details.push_back(
+            "on this input the outputs that both give are bit-identical all the same");
       return;
     }
     if (!pair.explained) {
+      complete_ = false;
       report_.not_checked.push_back(fmt::format(
           "outputs of {} and {}: they differ, and still do with everything exchanged that could "
           "be{}",
@@ -213,6 +219,43 @@ class Reading {
     for (const Factor::Kind kind :
          {Factor::Kind::config, Factor::Kind::mode, Factor::Kind::weights})
       read_kind(i, pair, kind);
+    const bool named = std::ranges::any_of(report_.findings, [&](const Finding& each) {
+      return each.role == Role::cause && each.evidence.contains("minimal") &&
+             std::count(each.subjects.begin(), each.subjects.end(), label(i)) > 0;
+    });
+    if (!named) add_unnamed(i, pair);
+  }
+
+  Json field_of(std::size_t i, const std::string& field) const {
+    const Json& config = subject(i).checkpoint->config;
+    return config.is_object() && config.contains(field) ? config[field] : Json();
+  }
+
+  /// What the runs prove and the files' comparison has no finding for.
+  void add_unnamed(std::size_t i, const PairOutcome& pair) {
+    const Factor::Kind kind = pair.minimal.front().kind;
+    const char* cause = kind == Factor::Kind::config ? "config.changed"
+                        : kind == Factor::Kind::mode ? "mode.training"
+                                                     : "weights.changed";
+    Finding finding{.cause = cause,
+                    .role = Role::cause,
+                    .proof = Proof::proved,
+                    .subjects = {label(0), label(i)},
+                    .summary = "the outputs differ, and agree once the " + exchanged_text(pair) +
+                               " are exchanged"};
+    const std::vector<std::string> needed = names_of(pair.minimal, kind);
+    finding.details = {proof_text(i, pair, kind, needed), parting_text(pair)};
+    add_evidence(&finding, i, pair, kind, needed);
+    if (kind == Factor::Kind::weights) {
+      finding.evidence["count"] = tensors_of(needed, i).size();
+      finding.evidence["tensors"] = tensors_of(needed, i);
+    } else if (kind == Factor::Kind::mode) {
+      finding.evidence["modules"] = Json::array();
+    } else {
+      for (const std::string& field : needed)
+        finding.evidence["fields"][field] = Json::array({field_of(0, field), field_of(i, field)});
+    }
+    report_.findings.push_back(std::move(finding));
   }
 
   static const char* prefix_of(Factor::Kind kind) {
@@ -285,7 +328,7 @@ class Reading {
   std::vector<std::string> tensors_of(const std::vector<std::string>& parts, std::size_t i) const {
     std::vector<std::string> names;
     for (const std::string& part : parts) {
-      for (std::string& name : runner_.tensors_of(report_.subjects[i], i, part))
+      for (std::string& name : runner_.tensors_of(subject(i), i, part))
         names.push_back(std::move(name));
     }
     return names;
@@ -347,6 +390,7 @@ class Reading {
   NativeRunner& runner_;
   const SearchOutcome& outcome_;
   int threads_;
+  bool complete_ = true;
 };
 
 }  // namespace
@@ -358,13 +402,15 @@ bool prove_by_running(Report& report, const ForwardOptions& options) {
   };
   Result<NativeRunner> runner = NativeRunner::open(report, options.input, options.threads);
   if (!runner) return give_up(runner.error());
+  for (const Error& error : runner->refused()) give_up(error);
   std::vector<std::string> labels;
-  for (const Subject& subject : report.subjects) labels.push_back(subject.label);
+  for (const std::size_t i : runner->subjects()) labels.push_back(report.subjects[i].label);
   const Result<SearchOutcome> outcome =
       search(*runner, labels, {.threads = options.threads, .more = options.more});
   if (!outcome) return give_up(outcome.error());
-  Reading(report, *runner, *outcome, options.threads).read();
-  return true;
+  Reading reading(report, *runner, *outcome, options.threads);
+  reading.read();
+  return reading.complete() && runner->refused().empty();
 }
 
 }  // namespace samebits

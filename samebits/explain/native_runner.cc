@@ -105,8 +105,11 @@ Result<NativeRunner> NativeRunner::open(const Report& report, const InputRequest
     if (added) continue;
     Error error = added.error();
     error.what = report.subjects[i].label + " was not run: " + error.what;
-    return fail(std::move(error));
+    if (i == 0 && count > 2) error.what += "; the others are compared with it, and were not either";
+    runner.refused_.push_back(std::move(error));
+    if (i == 0) break;
   }
+  if (runner.loaded_.size() < 2) return fail(runner.refused_[0]);
   return runner;
 }
 
@@ -145,6 +148,7 @@ Result<void> NativeRunner::add(const Report& report, std::size_t subject, Loaded
          .found = fmt::format("{} x {} x {}", made.channels, made.image_height, made.image_width)});
   }
   loaded_.push_back(std::move(loaded));
+  subjects_.push_back(subject);
   return {};
 }
 

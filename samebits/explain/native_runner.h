@@ -17,6 +17,11 @@ class NativeRunner : public Runner {
   static Result<NativeRunner> open(const Report& report, const InputRequest& input, int threads);
 
   const PreparedInput& input() const { return input_; }
+  /// Which of the report's subjects are run, the first among them: what the runner counts is an
+  /// index into these.
+  const std::vector<std::size_t>& subjects() const { return subjects_; }
+  /// Why the others are not.
+  const std::vector<Error>& refused() const { return refused_; }
   /// The names of the tensors that a part of the weights is made of, in the subject's file.
   std::vector<std::string> tensors_of(const Subject& subject, std::size_t index,
                                       const std::string& part) const;
@@ -44,6 +49,8 @@ class NativeRunner : public Runner {
 
   std::unique_ptr<ThreadPool> pool_;
   std::vector<Loaded> loaded_;
+  std::vector<std::size_t> subjects_;
+  std::vector<Error> refused_;
   PreparedInput input_;
 };
 

@@ -125,6 +125,7 @@ struct Report {
   std::vector<Divergence> divergence;
   std::vector<TokenMap> token_maps;
   bool traces = false;            // outputs are all points of two traces, in execution order
+  bool in_file_order = false;     // or, where that is not known, in A's file's
   std::vector<LoadReport> loads;  // check: first the way that fits the file, then the other
   std::vector<Finding> findings;  // causes first, then contributes, risks, notes
   std::vector<std::string> assumed;

@@ -84,7 +84,7 @@ class Search {
     pair.equal = identical(outputs, first_);
     if (pair.equal) return pair;
     pair.differing = runner_.differing(0, i);
-    SAMEBITS_TRY_VOID(locate(i, &pair));
+    SAMEBITS_TRY_VOID(locate(i, outputs, &pair));
     pair.explained = !pair.differing.empty() && agrees(i, pair.differing);
     if (!pair.explained) return pair;
     auto found = minimal_subset<Factor>(
@@ -95,13 +95,21 @@ class Search {
     return pair;
   }
 
-  /// The points of A and of this subject, in execution order.
-  Result<void> locate(std::size_t i, PairOutcome* pair) {
+  /// The points of A and of this subject, in execution order; the outputs too, where no point
+  /// differs.
+  Result<void> locate(std::size_t i, const VitOutputs& outputs, PairOutcome* pair) {
     if (trace_.empty()) {
       SAMEBITS_TRY(trace_, traced(0));
     }
     SAMEBITS_TRY(const std::vector<NamedArray> other, traced(i));
-    for (const NamedArray& point : trace_) {
+    add_points(i, trace_, other, pair);
+    if (pair->parting.empty()) add_points(i, first_.arrays, outputs.arrays, pair);
+    return {};
+  }
+
+  void add_points(std::size_t i, const std::vector<NamedArray>& own,
+                  const std::vector<NamedArray>& other, PairOutcome* pair) {
+    for (const NamedArray& point : own) {
       const auto same = std::find_if(other.begin(), other.end(), [&](const NamedArray& each) {
         return each.name == point.name && each.shape == point.shape;
       });
@@ -110,7 +118,6 @@ class Search {
                                              {view_of(point), view_of(*same)}, options_.threads));
       if (pair->parting.empty() && pair->points.back().differing > 0) pair->parting = point.name;
     }
-    return {};
   }
 
   Result<std::vector<NamedArray>> traced(std::size_t subject) {
@@ -134,12 +141,16 @@ class Search {
 }  // namespace
 
 bool identical(const VitOutputs& x, const VitOutputs& y) {
-  return std::equal(x.arrays.begin(), x.arrays.end(), y.arrays.begin(), y.arrays.end(),
-                    [](const NamedArray& p, const NamedArray& q) {
-                      return p.name == q.name && p.shape == q.shape &&
-                             std::equal(p.values.begin(), p.values.end(), q.values.begin(),
-                                        q.values.end(), same_bits);
-                    });
+  bool any = false;
+  for (const NamedArray& p : x.arrays) {
+    const auto q = std::ranges::find(y.arrays, p.name, &NamedArray::name);
+    if (q == y.arrays.end()) continue;
+    any = true;
+    if (p.shape != q->shape || !std::equal(p.values.begin(), p.values.end(), q->values.begin(),
+                                           q->values.end(), same_bits))
+      return false;
+  }
+  return any;
 }
 
 Result<SearchOutcome> search(Runner& runner, const std::vector<std::string>& labels,

@@ -39,7 +39,7 @@ struct SearchOutcome {
 Result<SearchOutcome> search(Runner& runner, const std::vector<std::string>& labels,
                              const SearchOptions& options);
 
-/// Equal names, shapes and bits; NaN equals NaN.
+/// Of the outputs that both give, at least one, equal shapes and bits; NaN equals NaN.
 bool identical(const VitOutputs& x, const VitOutputs& y);
 
 }  // namespace samebits

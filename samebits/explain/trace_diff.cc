@@ -28,6 +28,7 @@ class TraceDiff {
 
   void run() {
     report_.traces = true;
+    report_.in_file_order = !has_known_order(*a_.checkpoint);
     for (const auto& [x, y] : pairs_.matched)
       add(a_.checkpoint->entries[x], b_.checkpoint->entries[y]);
     note_unmatched(a_, pairs_.only_a);

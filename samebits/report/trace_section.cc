@@ -44,11 +44,14 @@ void trace_section(const Report& report, Screen* screen) {
     }
   }
   const std::size_t equal = report.outputs.size() - differing.size();
-  screen->row("points", fmt::format("{} compared in execution order, {} bit-identical",
-                                    grouped(report.outputs.size()), grouped(equal)));
+  screen->row(
+      "points",
+      fmt::format("{} compared in {}, {} bit-identical", grouped(report.outputs.size()),
+                  report.in_file_order ? "the file's order" : "execution order", grouped(equal)));
   if (differing.empty()) return;
-  screen->row("part at", differing.front()->point, Tone::bold);
-  if (last_equal != nullptr) screen->row("", "equal up to " + last_equal->point);
+  screen->row(report.in_file_order ? "differ at" : "part at", differing.front()->point, Tone::bold);
+  if (!report.in_file_order && last_equal != nullptr)
+    screen->row("", "equal up to " + last_equal->point);
   screen->blank();
   // The first points that differ, or those about the one that a finding names; and the last: how
   // the difference grows.

@@ -53,6 +53,9 @@ Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads) {
     compare_traces(report, threads);
     return report;
   }
+  if (refuse_recorded(report,
+                      "a recorded run is held against a model by samebits explain MODEL TRACE"))
+    return report;
   require_weights(report);
   std::vector<WeightSet> weights = weight_sets(report, threads);
   compare_pair(report, 0, 1, weights, {.threads = threads});

@@ -9,6 +9,7 @@
 #include "samebits/explain/forward_runs.h"
 #include "samebits/explain/rounding_floor.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/trace_diff.h"
 
 namespace samebits {
 namespace {
@@ -65,6 +66,14 @@ Report explain(const std::vector<SubjectOptions>& subjects, const ExplainOptions
     compare_with_truth(report, {.threads = options.threads, .input = options.input});
     return report;
   }
+  if (are_traces(report)) {
+    compare_traces(report, options.threads);
+    return report;
+  }
+  if (refuse_recorded(report,
+                      "a recorded run is held against one model or one other recorded run: "
+                      "name two subjects"))
+    return report;
   std::vector<WeightSet> weights = weight_sets(report, options.threads);
   for (std::size_t i = 1; i < subjects.size(); ++i) {
     compare_pair(report, 0, i, weights,

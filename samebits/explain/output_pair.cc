@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -92,6 +93,7 @@ OutputPair compare_outputs(const std::string& a, const std::string& b, const std
                   .cosine = stats.cosine,
                   .looks_like = stats.pattern};
   if (stats.differing == 0) return pair;
+  if (stats.max_abs == 0) pair.max_abs = std::numeric_limits<double>::quiet_NaN();
   if (2 * stats.differing <= stats.elements) pair.where = where_text(values);
   if (stats.pattern == "rows permuted") {
     pair.verdict = "permuted";

@@ -94,7 +94,15 @@ class Floor {
   Result<PreparedInput> images(const VitModel& model) {
     Shape shape;
     auto pixels = recorded("pixel_values", 4, &shape);
-    if (!pixels) return prepare_input(options_.input, model, *model_.checkpoint);
+    const InputRequest& given = options_.input;
+    if (!pixels && given.images.empty() && given.input_path.empty() && given.randn.empty()) {
+      return fail({.code = ErrorCode::usage,
+                   .what = "the recorded run does not hold its pixel_values",
+                   .file = trace_.path,
+                   .hint = "Record them with the points, or say what they were: --input, --images, "
+                           "or --randn with --seed"});
+    }
+    if (!pixels) return prepare_input(given, model, *model_.checkpoint);
     const auto size = [&](std::size_t i) { return static_cast<std::size_t>(shape[i]); };
     const char* reason = size(1) != model.config().channels ? "another number of channels"
                                                             : model.cannot_take(size(2), size(3));
@@ -112,12 +120,15 @@ class Floor {
     Shape shape;
     auto given = recorded("noise", 2, &shape);
     if (given && given->size() == input.batch * patches) return *std::move(given);
-    std::vector<float> drawn(input.batch * patches);
-    CpuGenerator generator(options_.noise_seed);
-    uniform(generator, 0, 1, drawn);
-    report_.assumed.push_back(fmt::format("noise: torch.rand({}, {}), seed {}", input.batch,
-                                          patches, options_.noise_seed));
-    return drawn;
+    return fail({.code = ErrorCode::usage,
+                 .what = "the recorded run does not hold its noise, and a masked autoencoder draws "
+                         "another in every call",
+                 .file = trace_.path,
+                 .expected = fmt::format("noise [{}, {}]", input.batch, patches),
+                 .found = given ? "noise of another shape" : "none",
+                 .hint =
+                     "Draw it once, noise = torch.rand(batch, patches), pass it as noise=noise, "
+                     "and record it with the points"});
   }
 
   Result<Passes> run_model(VitModel& model) {
@@ -157,7 +168,7 @@ class Floor {
     const PointPairs pairs = match_points(ours, *trace_.checkpoint);
     for (const auto& [own, other] : pairs.matched)
       add(passes.points[own], trace_.checkpoint->entries[other], passes);
-    if (report_.outputs.empty()) {
+    if (report_.outputs.empty() && !other_shape_) {
       report_.not_checked.push_back(trace_.path + ": no point of it is one of the model's");
       report_.incomplete = true;
       return;
@@ -185,8 +196,11 @@ class Floor {
   void add(const NamedArray& own, const StoredTensor& other, const Passes& passes) {
     const ValuePair values{view_of(own), other.view};
     const auto exact = passes.truth.find(own.name);
-    if (exact == passes.truth.end() || !other.readable || !have_numbers(values) ||
-        values.a.numel() != values.b.numel()) {
+    const bool one_shape = without_ones(values.a.shape()) == without_ones(values.b.shape());
+    if (!one_shape && !other_shape_)
+      other_shape_ = OtherShape{own.name, shape_text(values.a.shape()),
+                                shape_text(values.b.shape()), report_.outputs.size()};
+    if (exact == passes.truth.end() || !other.readable || !have_numbers(values) || !one_shape) {
       report_.not_checked.push_back(
           fmt::format("{}: {} in {}", own.name, shape_text(other.view.shape()), trace_.label));
       return;
@@ -207,6 +221,12 @@ class Floor {
     pair.floor_units = unit == 0 ? 0 : error / unit;
     pair.floor_max_abs = spread;
     report_.outputs.push_back(std::move(pair));
+    types_.emplace(own.name, other.view.dtype());
+  }
+
+  static Shape without_ones(Shape shape) {
+    std::erase(shape, 1);
+    return shape;
   }
 
   void conclude() {
@@ -214,9 +234,14 @@ class Floor {
         report_.outputs, [this](const OutputPair& pair) { return is_beyond(pair); });
     const bool equal = std::all_of(report_.outputs.begin(), report_.outputs.end(),
                                    [](const OutputPair& pair) { return pair.differing == 0; });
-    report_.verdict = equal ? Verdict::same : Verdict::different;
-    if (equal) return;
-    report_.findings.push_back(beyond == report_.outputs.end() ? rounding() : departure(*beyond));
+    report_.verdict = equal && !other_shape_ ? Verdict::same : Verdict::different;
+    if (equal && !other_shape_) return;
+    const auto at = static_cast<std::size_t>(beyond - report_.outputs.begin());
+    if (other_shape_ && other_shape_->before <= at) {
+      report_.findings.push_back(reshaped());
+    } else {
+      report_.findings.push_back(beyond == report_.outputs.end() ? rounding() : departure(*beyond));
+    }
   }
 
   Finding rounding() const {
@@ -244,7 +269,46 @@ class Floor {
             "and one attention kernel"};
   }
 
+  /// The pass itself was another one: other tokens, other patches.
+  Finding reshaped() const {
+    return {.cause = "config.changed",
+            .role = Role::cause,
+            .proof = Proof::suspected,
+            .subjects = {model_.label, trace_.label},
+            .summary = fmt::format("{} has other shapes than the model from {} on", trace_.label,
+                                   other_shape_->point),
+            .details = {fmt::format("{} there, the model with its config {}", other_shape_->trace,
+                                    other_shape_->model)},
+            .evidence = {{"fields", Json::object()}, {"point", other_shape_->point}},
+            .remedy =
+                "Look at the fields that decide the number of tokens: mask_ratio, "
+                "image_size, patch_size",
+            .settle = "Record the run again with the config of " + model_.label};
+  }
+
+  /// How many times as coarse as float32's a type's rounding is; 0 for those that nobody runs in.
+  static double coarser_than_float(DType type) {
+    return type == DType::bfloat16 ? 0x1p16 : type == DType::float16 ? 0x1p13 : 0;
+  }
+
+  Finding narrowed(const OutputPair& first, DType type) const {
+    return {.cause = "numerics.dtype",
+            .role = Role::cause,
+            .proof = Proof::observed,
+            .subjects = {model_.label, trace_.label},
+            .summary = fmt::format("{} was recorded in {}", trace_.label, info(type).torch),
+            .details = {fmt::format("at {} its error is {:.3g} times that of float32 passes, as "
+                                    "that type's rounding makes it; smaller faults do not show",
+                                    first.point, *first.floor_units)},
+            .evidence = {{"point", first.point}, {"dtype", info(type).torch}},
+            .remedy = "Record the run in float32 to tell rounding from faults"};
+  }
+
   Finding departure(const OutputPair& first) const {
+    const auto type = types_.find(first.point);
+    if (type != types_.end() &&
+        *first.floor_units <= kMostRounding * coarser_than_float(type->second))
+      return narrowed(first, type->second);
     Finding finding = departure_at(first);
     const auto broken = broken_.find(first.point);
     if (broken == broken_.end()) return finding;
@@ -262,6 +326,16 @@ class Floor {
   }
 
   Finding departure_at(const OutputPair& first) const {
+    Finding finding = beyond_rounding(first);
+    if (!std::isfinite(*first.floor_units))
+      finding.details = {
+          fmt::format("{} has NaN or infinite numbers there, the model's own pass "
+                      "in double precision has not",
+                      trace_.label)};
+    return finding;
+  }
+
+  Finding beyond_rounding(const OutputPair& first) const {
     return {.cause = "code.version",
             .role = Role::cause,
             .proof = Proof::suspected,
@@ -282,6 +356,12 @@ class Floor {
   Report& report_;
   std::map<std::string, std::vector<double>> recorded_;  // by the model's names
   std::map<std::string, OperationCheck> broken_;         // bounds
+  std::map<std::string, DType> types_;
+  struct OtherShape {
+    std::string point, model, trace;
+    std::size_t before = 0;  // compared points in front of it
+  };
+  std::optional<OtherShape> other_shape_;  // the first point of another shape
   const FloorOptions& options_;
   const Subject& trace_;
   const Subject& model_;

@@ -17,13 +17,14 @@ bool is_model_and_trace(const Report& report);
 
 struct FloorOptions {
   int threads = 1;
-  InputRequest input;             // where the trace does not hold pixel_values
-  std::uint64_t noise_seed = 42;  // where it does not hold noise
+  InputRequest input;  // where the trace does not hold pixel_values
 };
 
 /// Compares every point that both have, with the error in these units. Adds
 /// numerics.rounding where no point is farther off than rounding goes, else code.version with the
-/// first that is. Says in not_checked why, where the model cannot be run.
+/// first that is; numerics.dtype where that one was recorded in a narrower type, config.changed
+/// where a point has another shape. Says in not_checked why, where the model cannot be run, and
+/// where the trace lacks its noise, or its input, which then must be given.
 void compare_with_truth(Report& report, const FloorOptions& options);
 
 }  // namespace samebits

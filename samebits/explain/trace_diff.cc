@@ -28,6 +28,7 @@ class TraceDiff {
 
   void run() {
     report_.traces = true;
+    find_place();
     report_.in_file_order = !has_known_order(*a_.checkpoint);
     for (const auto& [x, y] : pairs_.matched)
       add(a_.checkpoint->entries[x], b_.checkpoint->entries[y]);
@@ -39,7 +40,11 @@ class TraceDiff {
           return pair.differing > 0 && pair.point != kInput && pair.point != kNoise;
         });
     if (differs(kNoise)) find_noise();
-    if (parting != report_.outputs.end()) find_shape(*parting);
+    if (differs(kInput)) {
+      find_input();
+    } else if (parting != report_.outputs.end()) {
+      find_shape(*parting);
+    }
     sort_findings(&report_.findings);
     const bool different = parting != report_.outputs.end() || differs(kInput) || differs(kNoise);
     report_.incomplete = report_.incomplete || (!different && !report_.not_checked.empty());
@@ -49,9 +54,66 @@ class TraceDiff {
   }
 
  private:
+  /// One image here, several there, this one among them: compared with its place.
+  void find_place() {
+    const StoredTensor* x = point_of(a_, kInput);
+    const StoredTensor* y = point_of(b_, kInput);
+    if (x == nullptr || y == nullptr || x->view.shape().size() != 4 ||
+        y->view.shape().size() != 4 || x->view.dtype() != y->view.dtype())
+      return;
+    const std::int64_t images_a = x->view.shape()[0];
+    const std::int64_t images_b = y->view.shape()[0];
+    if ((images_a == 1) == (images_b == 1)) return;
+    batch_is_b_ = images_a == 1;
+    const TensorView& one = batch_is_b_ ? x->view : y->view;
+    const TensorView& many = batch_is_b_ ? y->view : x->view;
+    const std::int64_t images = std::max(images_a, images_b);
+    for (std::int64_t i = 0; i < images && !place_; ++i) {
+      const auto row = image_of(many, i, images);
+      if (!row || row->shape() != one.shape()) return;
+      std::vector<std::uint8_t> buffer_one;
+      std::vector<std::uint8_t> buffer_row;
+      if (std::ranges::equal(one.row_major_bytes(buffer_one), row->row_major_bytes(buffer_row)))
+        place_ = i;
+    }
+    images_ = images;
+    if (place_)
+      report_.assumed.push_back(fmt::format("the one image of {} is image {} of {} in {}",
+                                            batch_is_b_ ? a_.label : b_.label, *place_, images,
+                                            batch_is_b_ ? b_.label : a_.label));
+  }
+
+  static const StoredTensor* point_of(const Subject& subject, const std::string& name) {
+    for (const StoredTensor& entry : subject.checkpoint->entries) {
+      if (entry.path == name && entry.readable) return &entry;
+    }
+    return nullptr;
+  }
+
+  /// Image `i` of a point of `images` images, as a batch of one.
+  static std::optional<TensorView> image_of(const TensorView& batch, std::int64_t i,
+                                            std::int64_t images) {
+    const Shape& shape = batch.shape();
+    if (shape.empty() || shape[0] != images || !batch.is_plain()) return std::nullopt;
+    Shape one = shape;
+    one[0] = 1;
+    const std::uint64_t size = batch.numel() / static_cast<std::uint64_t>(images);
+    const auto view = TensorView::make(batch.dtype(), one, contiguous_strides(one),
+                                       static_cast<std::uint64_t>(i) * size, batch.plain_bytes());
+    return view ? std::optional(*view) : std::nullopt;
+  }
+
   void add(const StoredTensor& x, const StoredTensor& y) {
-    const ValuePair values{x.view, y.view};
-    const bool same_shape = x.view.shape() == y.view.shape();
+    ValuePair values{x.view, y.view};
+    if (place_ && x.view.shape() != y.view.shape()) {
+      TensorView& batch = batch_is_b_ ? values.b : values.a;
+      if (const auto image = image_of(batch, *place_, images_)) batch = *image;
+    }
+    compare(x, y, values);
+  }
+
+  void compare(const StoredTensor& x, const StoredTensor& y, const ValuePair& values) {
+    const bool same_shape = values.a.shape() == values.b.shape();
     if (!same_shape || !x.readable || !y.readable || !have_numbers(values)) {
       report_.not_checked.push_back(
           fmt::format("{}: {} {} in {}, {} {} in {}", x.path, info(x.view.dtype()).torch,
@@ -84,6 +146,25 @@ class TraceDiff {
          .remedy = "run both with the same --noise or --noise-seed"});
   }
 
+  void find_input() {
+    const auto input = std::ranges::find(report_.outputs, kInput, &OutputPair::point);
+    if (input->verdict == "rounding") return find_shape(*input);
+    Finding finding{.cause = "input.preprocessing",
+                    .role = Role::cause,
+                    .proof = Proof::observed,
+                    .subjects = {a_.label, b_.label},
+                    .summary = "the two runs were given different pixel_values",
+                    .remedy = "Give both the same input, preprocessed once"};
+    finding.details.push_back(fmt::format("{} of {} elements differ, up to {:.3g}",
+                                          input->differing, input->elements, input->max_abs));
+    if (input->looks_like.ends_with("permuted"))
+      finding.details.emplace_back(
+          "they are the same rows in another order, as images in another "
+          "order have");
+    finding.evidence = {{"fields", {{kInput, nullptr}}}};
+    report_.findings.push_back(std::move(finding));
+  }
+
   void find_shape(const OutputPair& parting) {
     Finding finding{.role = Role::cause,
                     .proof = Proof::observed,
@@ -100,7 +181,7 @@ class TraceDiff {
       finding.cause = "numerics.dtype";
       finding.summary = "one of the two runs computed in a narrower type";
       finding.details = {fmt::format("at {} {}", parting.point, parting.looks_like)};
-    } else if (is_one_row_of_a_linear(parting)) {
+    } else if (!place_ && is_one_row_of_a_linear(parting)) {
       finding.cause = "numerics.alignment";
       finding.proof = Proof::suspected;
       finding.summary = "a linear layer on one row is rounded otherwise";
@@ -115,10 +196,96 @@ class TraceDiff {
           "Copy the weights after loading, copy.deepcopy(model), or run two rows or "
           "more: then both give the same bits";
       finding.settle = "Record both again after copy.deepcopy(model)";
+    } else if (const auto types = types_at(parting.point)) {
+      finding.cause = "numerics.dtype";
+      finding.summary = "the two runs were recorded in different types";
+      finding.details = {fmt::format("at {} {} has {}, {} {}", parting.point, a_.label,
+                                     info(types->first).torch, b_.label,
+                                     info(types->second).torch)};
+      finding.remedy = "Run and record both in one type";
+    } else if (is_rounding(parting)) {
+      return find_choices(parting);
     } else {
       return;
     }
     report_.findings.push_back(std::move(finding));
+  }
+
+  std::optional<std::pair<DType, DType>> types_at(const std::string& point) const {
+    for (const auto& [x, y] : pairs_.matched) {
+      const StoredTensor& one = a_.checkpoint->entries[x];
+      const StoredTensor& other = b_.checkpoint->entries[y];
+      if (one.path == point && one.view.dtype() != other.view.dtype())
+        return std::pair(one.view.dtype(), other.view.dtype());
+    }
+    return std::nullopt;
+  }
+
+  /// Off by no more than sums in another order are.
+  bool is_rounding(const OutputPair& parting) const {
+    constexpr double kRounding = 1e-5;
+    if (parting.looks_like == "nan") return false;
+    for (const auto& [x, y] : pairs_.matched) {
+      const StoredTensor& point = a_.checkpoint->entries[x];
+      if (point.path == parting.point)
+        return point.view.dtype() == DType::float32 &&
+               parting.max_abs <= kRounding * std::max(1.0, largest(point));
+    }
+    return false;
+  }
+
+  /// What PyTorch's rounding depends on, as far as the recordings say it: the batch from the
+  /// shapes, the rest from metadata that was saved with the points.
+  void find_choices(const OutputPair& parting) {
+    std::vector<std::pair<const char*, std::string>> choices;  // cause, how it differs
+    if (place_)
+      choices.emplace_back("numerics.batch",
+                           fmt::format("one image alone, and as image {} of {}", *place_, images_));
+    constexpr std::pair<const char*, const char*> kKeys[] = {{"threads", "numerics.threads"},
+                                                             {"attention", "numerics.attention"},
+                                                             {"cpu", "numerics.hardware"},
+                                                             {"device", "numerics.hardware"}};
+    for (const auto& [key, cause] : kKeys) {
+      const std::string left = metadata(a_, key);
+      const std::string right = metadata(b_, key);
+      if (!left.empty() && !right.empty() && left != right)
+        choices.emplace_back(
+            cause, fmt::format("{} {} in {}, {} in {}", key, left, a_.label, right, b_.label));
+    }
+    if (choices.empty()) choices.emplace_back("numerics.rounding", "");
+    for (const auto& [cause, how] : choices) {
+      Finding finding{.cause = cause,
+                      .role = Role::cause,
+                      .proof = Proof::suspected,
+                      .subjects = {a_.label, b_.label},
+                      .summary = "the two differ as rounding in another order differs",
+                      .evidence = {{"point", parting.point}}};
+      finding.details.push_back(fmt::format("at {} {} of {} elements differ, up to {:.3g}",
+                                            parting.point, parting.differing, parting.elements,
+                                            parting.max_abs));
+      if (!how.empty()) {
+        finding.details.push_back("the recordings differ in what rounding depends on: " + how);
+        finding.settle = "Record both again with that alike";
+      } else {
+        finding.details.emplace_back(
+            "PyTorch rounds otherwise with another batch, number of threads, attention kernel or "
+            "instruction set; what these were, the recordings do not say");
+        finding.settle = "Hold each against the model: samebits explain MODEL TRACE";
+      }
+      finding.remedy =
+          "For equal bits, run both with one batch, one number of threads, one attention kernel "
+          "and on one kind of processor";
+      report_.findings.push_back(std::move(finding));
+    }
+  }
+
+  static std::string metadata(const Subject& subject, const char* key) {
+    const Json& producer = subject.checkpoint->producer;
+    if (!producer.is_object() || !producer.contains("metadata")) return "";
+    const Json& values = producer["metadata"];
+    return values.is_object() && values.contains(key) && values[key].is_string()
+               ? values[key].get<std::string>()
+               : "";
   }
 
   /// A head's output for one image, after equal points, off by rounding.
@@ -153,6 +320,9 @@ class TraceDiff {
   const Subject& a_;
   const Subject& b_;
   PointPairs pairs_;
+  std::optional<std::int64_t> place_;  // of the one image in the other side's batch
+  std::int64_t images_ = 0;
+  bool batch_is_b_ = false;
 };
 
 }  // namespace
@@ -173,6 +343,17 @@ bool is_recorded_run(const Subject& subject) {
            entry.path.ends_with("pixel_values");
   };
   return std::ranges::any_of(entries, is_point) && std::ranges::none_of(entries, is_weight);
+}
+
+bool refuse_recorded(Report& report, const std::string& why) {
+  for (const Subject& subject : report.subjects) {
+    if (!is_recorded_run(subject)) continue;
+    report.not_checked.push_back(subject.path + ": " + why);
+    report.incomplete = true;
+    report.verdict = Verdict::unknown;
+    return true;
+  }
+  return false;
 }
 
 bool are_traces(const Report& report) {

@@ -10,6 +10,9 @@ bool is_vit_model(const Subject& subject);
 /// What samebits run --trace wrote, or a file of activations under the names of modules.
 bool is_recorded_run(const Subject& subject);
 
+/// Whether one of the subjects is a recorded run, which then makes the verdict unknown, `why`.
+bool refuse_recorded(Report& report, const std::string& why);
+
 /// Both are recorded runs.
 bool are_traces(const Report& report);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "samebits/report/text.h"
 
@@ -17,7 +18,12 @@ std::vector<std::string> cells(const OutputPair& pair, bool with_units) {
   std::vector<std::string> cells = {pair.point, percent(pair.differing, pair.elements),
                                     short_number(pair.max_abs),
                                     telling ? grouped(*pair.max_ulp) : ""};
-  if (with_units) cells.push_back(pair.floor_units ? fmt::format("{:.3g}", *pair.floor_units) : "");
+  if (with_units) {
+    const double units = pair.floor_units.value_or(0);
+    cells.push_back(!pair.floor_units      ? ""
+                    : std::isfinite(units) ? fmt::format("{:.3g}", units)
+                                           : "not finite");
+  }
   const bool both = !pair.looks_like.empty() && !pair.where.empty();
   cells.push_back(pair.looks_like + (both ? ": " : "") + pair.where);
   return cells;

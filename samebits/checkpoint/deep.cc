@@ -61,14 +61,15 @@ void check_zip(Checkpoint& checkpoint, std::uint32_t file, int threads) {
     if (!actual) {
       faults[i] = actual.error().what;
     } else if (*actual != entries[i].crc32) {
-      faults[i] = fmt::format(
-          "the checksum of record {} does not hold (stored {:08x}, computed {:08x}); torch does "
-          "not check it",
-          entries[i].name, entries[i].crc32, *actual);
+      faults[i] = bad_checksum_text(entries[i].name, entries[i].crc32, *actual);
     }
   });
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (faults[i].empty()) continue;
+    const bool said = std::ranges::any_of(checkpoint.oddities, [&](const Oddity& oddity) {
+      return oddity.kind == Oddity::Kind::bad_checksum && oddity.file == file &&
+             oddity.offset == entries[i].data_offset;
+    });
+    if (faults[i].empty() || said) continue;
     Oddity oddity{.kind = Oddity::Kind::bad_checksum,
                   .summary = faults[i],
                   .file = file,
@@ -83,6 +84,14 @@ void check_zip(Checkpoint& checkpoint, std::uint32_t file, int threads) {
 }
 
 }  // namespace
+
+std::string bad_checksum_text(const std::string& record, std::uint32_t stored,
+                              std::uint32_t computed) {
+  return fmt::format(
+      "the checksum of record {} does not hold (stored {:08x}, computed {:08x}); torch does not "
+      "check it",
+      record, stored, computed);
+}
 
 NotFinite count_not_finite(const TensorView& view) {
   NotFinite count;

@@ -9,6 +9,10 @@ namespace samebits {
 /// bytes of all files.
 void read_deep(Checkpoint& checkpoint, int threads);
 
+/// What an oddity says of a zip record whose CRC-32 is another than the archive has for it.
+std::string bad_checksum_text(const std::string& record, std::uint32_t stored,
+                              std::uint32_t computed);
+
 /// How many elements of a floating or complex tensor are NaN and infinite; zeros for other types.
 struct NotFinite {
   std::uint64_t nan = 0, inf = 0;

@@ -4,6 +4,7 @@
 #include "samebits/base/limits.h"
 #include "samebits/checkpoint/byte_account.h"
 #include "samebits/checkpoint/calls.h"
+#include "samebits/checkpoint/deep.h"
 #include "samebits/checkpoint/numpy_files.h"
 #include "samebits/checkpoint/object_reader.h"
 #include "samebits/checkpoint/torch_files.h"
@@ -149,11 +150,22 @@ class ZipReader {
     auto buffer = std::make_shared<std::vector<std::uint8_t>>();
     SAMEBITS_TRY(const Bytes bytes, inflate(entry, *buffer));
     if (!buffer->empty()) out_.owned.push_back(buffer);
+    check_sum(entry);
     pickle::Pickle pickle =
         pickle::read(bytes, zip_.path(), entry.method == 0 ? entry.data_offset : 0);
     add_calls(out_, pickle, part_.file);
     if (pickle.error) return fail(*pickle.error);
     return pickle;
+  }
+
+  /// A damaged pickle can hold other names, or other numbers, and be read without complaint.
+  void check_sum(const ZipEntry& entry) {
+    const Result<std::uint32_t> actual = zip_.actual_crc32(entry);
+    if (!actual || *actual == entry.crc32) return;
+    out_.oddities.push_back({.kind = Oddity::Kind::bad_checksum,
+                             .summary = bad_checksum_text(entry.name, entry.crc32, *actual),
+                             .file = part_.file,
+                             .offset = entry.data_offset});
   }
 
   Result<void> read_pickles() {

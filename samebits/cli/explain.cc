@@ -1,8 +1,11 @@
 #include "samebits/explain/explain.h"
 
 #include <chrono>
+#include <cmath>
+#include <cstdlib>
 #include <memory>
 
+#include "samebits/base/mapped_file.h"
 #include "samebits/cli/commands.h"
 #include "samebits/cli/input_options.h"
 #include "samebits/cli/options.h"
@@ -17,6 +20,7 @@ struct Explain {
   std::vector<std::string> paths;
   bool files_only = false;
   double budget = 10;
+  std::string config;
   InputOptions input;
   ReportOptions report;
 
@@ -28,6 +32,8 @@ struct Explain {
     if (!subjects) return usage_error(subjects.error());
     const Result<InputRequest> request = input.request();
     if (!request) return usage_error(request.error());
+    const Result<Json> given = given_config();
+    if (!given) return usage_error(given.error());
     const Clock::time_point start = Clock::now();
     const auto more = [this, start] {
       return std::chrono::duration<double>(Clock::now() - start).count() < budget;
@@ -38,11 +44,29 @@ struct Explain {
       made = explain(*subjects, {.threads = report.thread_count(),
                                  .files_only = files_only,
                                  .input = *request,
+                                 .config = *given,
+                                 .config_path = config,
                                  .more = more});
     }
     return print_report(made, report);
   }
+
+  Result<Json> given_config() const {
+    if (config.empty()) return Json();
+    SAMEBITS_TRY(const auto file, MappedFile::open(config));
+    SAMEBITS_TRY(Json parsed, parse_json(file->bytes(), config));
+    if (parsed.is_object()) return parsed;
+    return fail(
+        {.code = ErrorCode::malformed, .what = "the config is no JSON object", .file = config});
+  }
 };
+
+std::string is_duration(const std::string& text) {
+  char* end = nullptr;
+  const double seconds = std::strtod(text.c_str(), &end);
+  const bool usable = end != text.c_str() && *end == '\0' && seconds >= 0 && std::isfinite(seconds);
+  return usable ? "" : "must be a number of seconds, 0 or more";
+}
 
 }  // namespace
 
@@ -58,11 +82,16 @@ void add_explain(CLI::App* program, int* status) {
       ->required();
   command->add_flag("--files-only", chosen->files_only,
                     "run nothing: say what the files alone show");
+  command
+      ->add_option("--config", chosen->config,
+                   "the config.json of subjects that carry none (default: another subject's)")
+      ->type_name("FILE");
   add_input_options(command, &chosen->input);
   command
       ->add_option("--budget", chosen->budget,
                    "after this many seconds search for no smaller set of causes (default: 10)")
-      ->type_name("SECONDS");
+      ->type_name("SECONDS")
+      ->check(CLI::Validator(is_duration, ""));
   add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits explain hf/ whole.pth statedict.pth");

@@ -18,6 +18,11 @@ Result<std::vector<std::size_t>> sizes_of(const std::string& randn) {
     sizes.push_back(std::stoul(word));
     begin = end + 1;
   }
+  if (randn.ends_with('x')) {
+    return fail({.code = ErrorCode::usage,
+                 .what = "--randn " + randn + " is no shape",
+                 .expected = "sizes such as 8x3x224x224"});
+  }
   return sizes;
 }
 

@@ -79,6 +79,7 @@ struct Run {
     SAMEBITS_TRY(const KernelTable* table, kernels());
     RunRequest wanted = request;
     SAMEBITS_TRY(wanted.input, input.request());
+    for (const std::string& target : {save, trace}) SAMEBITS_TRY_VOID(check_written(target));
     if (mask_ratio >= 0) wanted.mask_ratio = mask_ratio;
     SAMEBITS_TRY(const auto subjects, choose_subjects({request.model}, report.keys));
     wanted.key = subjects.front().key;
@@ -98,6 +99,12 @@ struct Run {
     made.threads = pool.threads();
     if (!trace.empty()) SAMEBITS_TRY_VOID(write_trace(run, {*table, pool}, made));
     return made;
+  }
+
+  Result<void> check_written(const std::string& target) const {
+    std::vector<std::string> inputs = input.chosen.images;
+    inputs.insert(inputs.end(), {request.model, request.noise_path, input.chosen.input_path});
+    return target.empty() ? Result<void>() : check_target(target, inputs);
   }
 
   /// A pass of its own, so that the recording is in no timing.

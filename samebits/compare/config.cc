@@ -149,6 +149,21 @@ bool may_classify(const FieldMap& fields) {
   return classes == nullptr || text_for(*classes).find("Classification") != std::string::npos;
 }
 
+/// Of transformers' activations that compute the same, one; "" for all others.
+std::string one_function(const std::string& activation) {
+  constexpr std::pair<std::string_view, const char*> kSame[] = {{"silu", "silu"},
+                                                                {"swish", "silu"},
+                                                                {"gelu", "gelu"},
+                                                                {"gelu_python", "gelu"},
+                                                                {"gelu_new", "gelu_tanh"},
+                                                                {"gelu_pytorch_tanh", "gelu_tanh"},
+                                                                {"gelu_python_tanh", "gelu_tanh"}};
+  for (const auto& [name, function] : kSame) {
+    if (activation == name) return function;
+  }
+  return "";
+}
+
 FieldJudgement judge_field(const ConfigTable& table, const std::string& name) {
   const ConfigField* row = table.find(name);
   for (std::size_t end = name.rfind('.'); row == nullptr && end != std::string::npos && end > 0;
@@ -187,7 +202,14 @@ std::vector<FieldDifference> compare_configs(const Json& a, const Json& b,
   settle_dtype(right, left, is_attribute_dict(a));
   const ConfigTable table(type_a.empty() ? type_b : type_a);
   drop_one_sided(left, right, table);
+  const std::string activation = one_function(text_of(left, "hidden_act"));
+  const bool same_function =
+      !activation.empty() && activation == one_function(text_of(right, "hidden_act"));
   return compare_fields(left, right, [&](const std::string& name) {
+    if (name == "hidden_act" && same_function && activation == "silu")
+      return FieldJudgement{FieldEffect::nothing, "two names of one function"};
+    if (name == "hidden_act" && same_function)
+      return FieldJudgement{FieldEffect::numerics, "the same function, rounded otherwise"};
     if (name == "num_labels" && !classifies)
       return FieldJudgement{FieldEffect::nothing, "neither class has a classifier"};
     return judge_field(table, name);

@@ -62,6 +62,7 @@ Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads) {
   for (const Subject& subject : report.subjects) {
     if (!subject.checkpoint) continue;
     find_calls(report, subject);
+    find_invalid(report, subject);
     find_training_mode(report, subject);
   }
   sort_findings(&report.findings);

@@ -14,18 +14,28 @@
 namespace samebits {
 namespace {
 
-/// A subject without a config takes the first one that there is: what that says of the model is
-/// then said of it too.
-void borrow_configs(Report& report) {
+/// A subject without a config takes the given one, or the first that there is: what that says of
+/// the model is then said of it too.
+void borrow_configs(Report& report, const ExplainOptions& options) {
+  std::string from = options.config_path;
+  report.given_config = options.config;
   const auto owner = std::find_if(
       report.subjects.begin(), report.subjects.end(),
       [](const Subject& s) { return s.checkpoint && s.checkpoint->config.is_object(); });
-  if (owner == report.subjects.end()) return;
+  if (from.empty() && owner == report.subjects.end()) return;
+  if (from.empty()) from = owner->label;
   for (Subject& subject : report.subjects) {
     if (!subject.checkpoint || subject.checkpoint->config.is_object()) continue;
-    subject.config_borrowed_from = owner->label;
-    report.assumed.push_back(subject.label + ": config from " + owner->label);
+    subject.config_borrowed_from = from;
+    report.assumed.push_back(subject.label + ": config from " + from);
   }
+}
+
+std::string model_type_of(const Report& report, const Subject& subject) {
+  const Json& config = config_used(report, subject);
+  if (config.is_object() && config.contains("model_type") && config["model_type"].is_string())
+    return config["model_type"].get<std::string>();
+  return subject.checkpoint->model_type;
 }
 
 /// All subjects whose definition draws, in one finding.
@@ -33,21 +43,12 @@ void find_shared_noise(Report& report) {
   std::vector<std::string> labels;
   const Subject* first = nullptr;
   for (const Subject& subject : report.subjects) {
-    if (!subject.checkpoint) continue;
-    const std::string& own = subject.checkpoint->model_type;
-    const std::string& type =
-        subject.config_borrowed_from.empty()
-            ? own
-            : subject_of(report, subject.config_borrowed_from).checkpoint->model_type;
-    if (!draws_noise(type)) continue;
+    if (!subject.checkpoint || !draws_noise(model_type_of(report, subject))) continue;
     if (first == nullptr) first = &subject;
     labels.push_back(subject.label);
   }
   if (first == nullptr) return;
-  const Checkpoint& source = first->config_borrowed_from.empty()
-                                 ? *first->checkpoint
-                                 : *subject_of(report, first->config_borrowed_from).checkpoint;
-  find_noise(report, labels, source.model_type, source.config);
+  find_noise(report, labels, model_type_of(report, *first), config_used(report, *first));
 }
 
 bool has_role(const Report& report, Role role) {
@@ -79,7 +80,7 @@ Report explain(const std::vector<SubjectOptions>& subjects, const ExplainOptions
     compare_pair(report, 0, i, weights,
                  {.threads = options.threads, .preprocessing_role = Role::risk});
   }
-  borrow_configs(report);
+  borrow_configs(report, options);
   for (const Subject& subject : report.subjects) {
     if (!subject.checkpoint) continue;
     find_calls(report, subject);

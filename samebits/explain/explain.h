@@ -11,6 +11,8 @@ struct ExplainOptions {
   int threads = 1;
   bool files_only = false;                           // run nothing
   InputRequest input{};                              // what the subjects are run on
+  Json config{};                                     // for subjects that carry none
+  std::string config_path{};                         // where it is from; "": none is given
   std::function<bool()> more = [] { return true; };  // false: search no further
 };
 

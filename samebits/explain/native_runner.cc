@@ -16,13 +16,6 @@ namespace {
 constexpr const char* kTraining = "training";
 constexpr const char* kAllWeights = "all weights";
 
-const Json& config_of(const Report& report, const Subject& subject) {
-  const Subject& owner = subject.config_borrowed_from.empty()
-                             ? subject
-                             : subject_of(report, subject.config_borrowed_from);
-  return owner.checkpoint->config;
-}
-
 /// Whether dropout acts, and why the engine cannot do as these modules do; nullptr: it can.
 struct Training {
   bool acts = false;
@@ -116,7 +109,7 @@ Result<NativeRunner> NativeRunner::open(const Report& report, const InputRequest
 Result<NativeRunner::Loaded> NativeRunner::load(const Report& report, std::size_t subject) {
   const Subject& own = report.subjects[subject];
   if (!own.checkpoint) return fail({.code = ErrorCode::io, .what = "it could not be read"});
-  Json config = module_config(*own.checkpoint, config_of(report, own)).config;
+  Json config = module_config(*own.checkpoint, config_used(report, own)).config;
   SAMEBITS_TRY(model::Recognition found, recognize_vit(*own.checkpoint, config));
   SAMEBITS_TRY(VitModel model, open_vit(*own.checkpoint, config));
   const Training training = training_of(*own.checkpoint, model.config());

@@ -48,6 +48,12 @@ const Subject& subject_of(const Report& report, const std::string& label) {
   return *found;
 }
 
+const Json& config_used(const Report& report, const Subject& subject) {
+  if (subject.config_borrowed_from.empty()) return subject.checkpoint->config;
+  if (report.given_config.is_object()) return report.given_config;
+  return subject_of(report, subject.config_borrowed_from).checkpoint->config;
+}
+
 const std::string& weight_name(const Subject& subject, std::uint32_t index) {
   SAMEBITS_CHECK(subject.checkpoint && subject.checkpoint->has_weights());
   const Candidate& candidate = subject.checkpoint->weights();

@@ -40,7 +40,8 @@ struct Subject {
   std::string label;  // "A"
   std::string path;
   std::optional<Checkpoint> checkpoint;  // nothing where it could not be opened
-  std::string config_borrowed_from;      // "A" where this subject carries none; "" otherwise
+  /// Where this subject carries none: "A", or the file that was given; "" otherwise.
+  std::string config_borrowed_from;
   /// SHA-256 of each of checkpoint->entries, in their order; "" where an entry has no bytes. Empty
   /// unless asked for.
   std::vector<std::string> digests;
@@ -118,6 +119,7 @@ struct Report {
   std::string command;  // "diff"
   Verdict verdict = Verdict::unknown;
   std::vector<Subject> subjects;
+  Json given_config;                // for subjects that carry none; null: another subject's
   std::vector<WeightPair> weights;  // each pair has A on its left
   std::vector<FieldsPair> config, preprocessing;
   std::vector<OutputPair> outputs;
@@ -135,6 +137,10 @@ struct Report {
 
 /// The subject of that label. An unknown label is a mistake of the programmer.
 const Subject& subject_of(const Report& report, const std::string& label);
+
+/// The config that the subject is run with: its own, the given one, or another subject's; null
+/// where there is none.
+const Json& config_used(const Report& report, const Subject& subject);
 
 /// The state_dict name that an index of a WeightPair stands for.
 const std::string& weight_name(const Subject& subject, std::uint32_t index);

@@ -8,6 +8,7 @@
 #include "samebits/explain/native_runner.h"
 #include "samebits/explain/output_pair.h"
 #include "samebits/explain/search.h"
+#include "samebits/explain/subjects.h"
 
 namespace samebits {
 namespace {
@@ -48,6 +49,7 @@ class Reading {
     const std::vector<std::string>& assumed = runner_.input().assumed;
     report_.assumed.insert(report_.assumed.end(), assumed.begin(), assumed.end());
     for (std::size_t i = 1; i < outcome_.own.size(); ++i) add_outputs(i);
+    for (const NativeRunner::OtherInput& other : runner_.other_inputs()) read_input(other);
     prove_noise();
     for (const OutputPair& twice : outcome_.dropout_twice) prove_dropout(twice);
     for (std::size_t i = 1; i < outcome_.own.size(); ++i) {
@@ -116,6 +118,20 @@ class Reading {
     if (encoder && runner_.draws_noise(0) && runner_.draws_noise(i) && pair.differing > 0)
       find_permutation(i, &pair);
     if (encoder || pair.differing > 0) report_.outputs.push_back(std::move(pair));
+  }
+
+  void read_input(const NativeRunner::OtherInput& other) {
+    report_.assumed.push_back(fmt::format("images of {}: as {}'s processor prepares them",
+                                          label(other.subject), label(0)));
+    for (Finding& each : report_.findings) {
+      if (each.cause != "input.preprocessing" || each.role == Role::note ||
+          each.subjects != std::vector{label(0), label(other.subject)})
+        continue;
+      each.role = Role::cause;
+      each.details.push_back(
+          fmt::format("of these images {}'s own processor makes another input: {}",
+                      label(other.subject), other.how));
+    }
   }
 
   std::vector<std::uint32_t> places_of(std::size_t i) const {
@@ -328,8 +344,10 @@ class Reading {
   std::vector<std::string> tensors_of(const std::vector<std::string>& parts, std::size_t i) const {
     std::vector<std::string> names;
     for (const std::string& part : parts) {
-      for (std::string& name : runner_.tensors_of(subject(i), i, part))
-        names.push_back(std::move(name));
+      for (std::string& name : runner_.tensors_of(subject(i), i, part)) {
+        // A fused tensor plays several parts.
+        if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+      }
     }
     return names;
   }
@@ -345,7 +363,7 @@ class Reading {
     if (parts > 0)
       what.push_back(parts == all
                          ? "weights"
-                         : fmt::format("weights in {} of the {} parts that differ", parts, all));
+                         : fmt::format("weights in {} of the {} tensors that differ", parts, all));
     return fmt::format("{}", fmt::join(what, " and "));
   }
 
@@ -361,14 +379,6 @@ class Reading {
     if (kind == Factor::Kind::weights && needed.size() < all)
       text += ": " + some_of(tensors_of(needed, i));
     return text;
-  }
-
-  static std::string some_of(const std::vector<std::string>& names) {
-    constexpr std::size_t kShown = 3;
-    std::vector<std::string> shown(
-        names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kShown)));
-    if (names.size() > kShown) shown.push_back(fmt::format("and {} more", names.size() - kShown));
-    return fmt::format("{}", fmt::join(shown, ", "));
   }
 
   std::string parting_text(const PairOutcome& pair) const {

@@ -1,6 +1,7 @@
 #include "samebits/explain/native_runner.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -140,9 +141,35 @@ Result<void> NativeRunner::add(const Report& report, std::size_t subject, Loaded
              fmt::format("{} x {} x {}", first.channels, first.image_height, first.image_width),
          .found = fmt::format("{} x {} x {}", made.channels, made.image_height, made.image_width)});
   }
+  if (subject > 0) compare_input(report, subject, loaded.model, input);
   loaded_.push_back(std::move(loaded));
   subjects_.push_back(subject);
   return {};
+}
+
+/// All are run on A's numbers; what the subject's own processor makes of the images is compared.
+void NativeRunner::compare_input(const Report& report, std::size_t subject, const VitModel& model,
+                                 const InputRequest& input) {
+  const Checkpoint& checkpoint = *report.subjects[subject].checkpoint;
+  if (input.images.empty() || !input.processor_path.empty() ||
+      !checkpoint.preprocessing.is_object())
+    return;
+  const Result<PreparedInput> own = prepare_input(input, model, checkpoint);
+  if (!own || own->images.size() != input_.images.size()) {
+    other_inputs_.push_back(
+        {subjects_.size(), own ? "they have another size" : to_string(own.error())});
+    return;
+  }
+  std::size_t differing = 0;
+  double most = 0;
+  for (std::size_t i = 0; i < own->images.size(); ++i) {
+    const double off = std::fabs(double{own->images[i]} - double{input_.images[i]});
+    differing += off > 0 ? 1 : 0;
+    most = std::max(most, off);
+  }
+  if (differing > 0)
+    other_inputs_.push_back({subjects_.size(), fmt::format("{} of {} numbers differ, up to {:.3g}",
+                                                           differing, own->images.size(), most)});
 }
 
 std::vector<std::string> NativeRunner::tensors_of(const Subject& subject, std::size_t index,

@@ -20,6 +20,12 @@ class NativeRunner : public Runner {
   /// Which of the report's subjects are run, the first among them: what the runner counts is an
   /// index into these.
   const std::vector<std::size_t>& subjects() const { return subjects_; }
+  /// Whose own processor makes other numbers of the images that are run.
+  struct OtherInput {
+    std::size_t subject = 0;  // as the runner counts
+    std::string how;          // "12 of 3072 numbers differ, up to 0.8"
+  };
+  const std::vector<OtherInput>& other_inputs() const { return other_inputs_; }
   /// Why the others are not.
   const std::vector<Error>& refused() const { return refused_; }
   /// The names of the tensors that a part of the weights is made of, in the subject's file.
@@ -44,6 +50,8 @@ class NativeRunner : public Runner {
   /// The first makes the input; the others must take it.
   Result<void> add(const Report& report, std::size_t subject, Loaded loaded,
                    const InputRequest& input);
+  void compare_input(const Report& report, std::size_t subject, const VitModel& model,
+                     const InputRequest& input);
   Result<VitConfig> config_with(const RunSpec& spec) const;
   bool trains(const RunSpec& spec) const;
 
@@ -51,6 +59,7 @@ class NativeRunner : public Runner {
   std::vector<Loaded> loaded_;
   std::vector<std::size_t> subjects_;
   std::vector<Error> refused_;
+  std::vector<OtherInput> other_inputs_;
   PreparedInput input_;
 };
 

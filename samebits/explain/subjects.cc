@@ -1,5 +1,7 @@
 #include "samebits/explain/subjects.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -143,6 +145,14 @@ Json name_list(const std::vector<std::string>& names, std::size_t limit) {
     list.push_back(name);
   }
   return list;
+}
+
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 3;
+  std::vector<std::string> shown(
+      names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kShown)));
+  if (names.size() > kShown) shown.push_back(fmt::format("and {} more", names.size() - kShown));
+  return fmt::format("{}", fmt::join(shown, ", "));
 }
 
 std::string counted(std::uint64_t count, const std::string& noun) {

@@ -33,6 +33,9 @@ std::vector<WeightSet> weight_sets(const Report& report, int threads);
 /// The first `limit` names, as evidence lists them.
 Json name_list(const std::vector<std::string>& names, std::size_t limit = 100);
 
+/// "a, b, c, and 5 more".
+std::string some_of(const std::vector<std::string>& names);
+
 /// "1 tensor", "3 tensors".
 std::string counted(std::uint64_t count, const std::string& noun);
 

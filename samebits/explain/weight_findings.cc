@@ -101,6 +101,8 @@ class Finder {
     for (const Exchange& exchange : comparison_.exchanges) {
       Finding finding = make("weights.rearranged", Role::cause, exchange.names_a);
       finding.summary = exchange.summary;
+      finding.details.push_back(fmt::format("{}: {}", counted(exchange.names_a.size(), "tensor"),
+                                            some_of(exchange.names_a)));
       finding.evidence["from"] = name_list(exchange.names_b);
       finding.remedy = "Load each tensor under the name that it was saved under";
       add(std::move(finding));

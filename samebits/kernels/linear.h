@@ -49,6 +49,7 @@ class PackedMatrix {
   const float* tile(std::size_t index) const {
     return values_.data() + index * depth_ * kTileColumns;
   }
+  float* tile(std::size_t index) { return values_.data() + index * depth_ * kTileColumns; }
 
  private:
   std::size_t columns_ = 0, depth_ = 0;

@@ -1,109 +1,180 @@
 #include "samebits/run/weight_parts.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace samebits {
 namespace {
 
-bool same_floats(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() &&
-         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
-}
-
-struct Match {
-  bool comparable, equal;
+/// Elements of a vector that stand side by side.
+struct Run {
+  std::vector<float>& values;
+  std::size_t first, count;
 };
 
-Match match(const std::vector<float>& a, const std::vector<float>& b) {
-  return {a.size() == b.size(), same_floats(a, b)};
+/// Rows of a layer's matrix, which a packed matrix holds as columns.
+struct Rows {
+  PackedMatrix& matrix;
+  std::size_t first, count;
+
+  bool whole() const { return first == 0 && count == matrix.columns(); }
+  float* at(std::size_t row) const {
+    return matrix.tile((first + row) / kTileColumns) + (first + row) % kTileColumns;
+  }
+};
+
+bool comparable(const Run& a, const Run& b) { return a.values.size() == b.values.size(); }
+bool comparable(const Rows& a, const Rows& b) {
+  return a.matrix.columns() == b.matrix.columns() && a.matrix.depth() == b.matrix.depth();
 }
 
-Match match(const NormWeights& a, const NormWeights& b) {
-  return {a.gamma.size() == b.gamma.size(),
-          same_floats(a.gamma, b.gamma) && same_floats(a.beta, b.beta)};
+bool equal(const Run& a, const Run& b) {
+  return comparable(a, b) &&
+         (a.count == 0 || std::memcmp(a.values.data() + a.first, b.values.data() + b.first,
+                                      a.count * sizeof(float)) == 0);
 }
 
-Match match(const LinearWeights& a, const LinearWeights& b) {
-  const bool comparable =
-      a.matrix.columns() == b.matrix.columns() && a.matrix.depth() == b.matrix.depth();
-  return {comparable, comparable && a.matrix.same_bits(b.matrix) && same_floats(a.bias, b.bias)};
+bool equal(const Rows& a, const Rows& b) {
+  if (!comparable(a, b)) return false;
+  if (a.matrix.same_bits(b.matrix)) return true;
+  if (a.whole()) return false;
+  for (std::size_t row = 0; row < a.count; ++row) {
+    const float* x = a.at(row);
+    const float* y = b.at(row);
+    for (std::size_t k = 0; k < a.matrix.depth(); ++k) {
+      if (std::memcmp(x + k * kTileColumns, y + k * kTileColumns, sizeof(float)) != 0) return false;
+    }
+  }
+  return true;
 }
 
-Match match(const std::optional<LinearWeights>& a, const std::optional<LinearWeights>& b) {
-  if (!a || !b) return {a.has_value() == b.has_value(), true};
-  return match(*a, *b);
+void exchange(const Run& a, const Run& b) {
+  std::swap_ranges(a.values.begin() + static_cast<std::ptrdiff_t>(a.first),
+                   a.values.begin() + static_cast<std::ptrdiff_t>(a.first + a.count),
+                   b.values.begin() + static_cast<std::ptrdiff_t>(b.first));
 }
 
-/// Calls visit(name, part of a, part of b) for every part of two blocks.
-template <class Block, class Visit>
-void visit_block(Block& a, Block& b, const std::string& at, Visit& visit) {
-  visit(at + "norm1", a.norm1, b.norm1);
-  visit(at + "qkv", a.qkv, b.qkv);
-  visit(at + "attention_output", a.attention_output, b.attention_output);
-  visit(at + "scale1", a.scale1, b.scale1);
-  visit(at + "norm2", a.norm2, b.norm2);
-  visit(at + "mlp_in", a.mlp_in, b.mlp_in);
-  visit(at + "mlp_out", a.mlp_out, b.mlp_out);
-  visit(at + "scale2", a.scale2, b.scale2);
+void exchange(const Rows& a, const Rows& b) {
+  if (a.whole()) return std::swap(a.matrix, b.matrix);
+  for (std::size_t row = 0; row < a.count; ++row) {
+    float* x = a.at(row);
+    float* y = b.at(row);
+    for (std::size_t k = 0; k < a.matrix.depth(); ++k)
+      std::swap(x[k * kTileColumns], y[k * kTileColumns]);
+  }
 }
 
-/// The same for all parts, in the order of the pass. Requires equal numbers of blocks.
-template <class Weights, class Visit>
-void visit_parts(Weights& a, Weights& b, Visit visit) {
-  visit("cls_token", a.class_token, b.class_token);
-  visit("distillation_token", a.distillation_token, b.distillation_token);
-  visit("register_tokens", a.registers, b.registers);
-  visit("positions", a.positions, b.positions);
-  visit("patches", a.patches, b.patches);
+/// Calls visit(name, part of a, part of b) for every tensor of two models, in the order of the
+/// pass.
+template <class Visit>
+class Tensors {
+ public:
+  explicit Tensors(Visit visit) : visit_(std::move(visit)) {}
+
+  void vector(const std::string& name, std::vector<float>& a, std::vector<float>& b) {
+    visit_(name, Run{a, 0, a.size()}, Run{b, 0, b.size()});
+  }
+
+  void norm(const std::string& name, NormWeights& a, NormWeights& b) {
+    vector(name + ".weight", a.gamma, b.gamma);
+    vector(name + ".bias", a.beta, b.beta);
+  }
+
+  /// `names` of tensors that stand one behind the other, all of one size.
+  void linear(const std::string& at, std::initializer_list<const char*> names, LinearWeights& a,
+              LinearWeights& b) {
+    const std::size_t size_a = a.matrix.columns() / names.size();
+    const std::size_t size_b = b.matrix.columns() / names.size();
+    std::size_t i = 0;
+    for (const char* name : names) {
+      visit_(at + name + ".weight", Rows{a.matrix, i * size_a, size_a},
+             Rows{b.matrix, i * size_b, size_b});
+      visit_(at + name + ".bias", Run{a.bias, i * size_a, size_a}, Run{b.bias, i * size_b, size_b});
+      ++i;
+    }
+  }
+
+  void linear(const char* name, std::optional<LinearWeights>& a, std::optional<LinearWeights>& b) {
+    if (a && b) return linear("", {name}, *a, *b);
+    std::vector<float> one(a ? 1 : 0);
+    std::vector<float> other(b ? 1 : 0);
+    vector(name, one, other);  // comparable where both have none
+  }
+
+  void block(const std::string& at, VitBlock& a, VitBlock& b) {
+    norm(at + "norm1", a.norm1, b.norm1);
+    linear(at, {"query", "key", "value"}, a.qkv, b.qkv);
+    linear(at, {"attention_output"}, a.attention_output, b.attention_output);
+    vector(at + "scale1", a.scale1, b.scale1);
+    norm(at + "norm2", a.norm2, b.norm2);
+    if (a.gated && b.gated) {
+      linear(at, {"gate", "up"}, a.mlp_in, b.mlp_in);
+    } else {
+      linear(at, {"mlp_in"}, a.mlp_in, b.mlp_in);
+    }
+    linear(at, {"mlp_out"}, a.mlp_out, b.mlp_out);
+    vector(at + "scale2", a.scale2, b.scale2);
+  }
+
+ private:
+  Visit visit_;
+};
+
+/// Requires equal numbers of blocks.
+template <class Visit>
+void visit_tensors(VitWeights& a, VitWeights& b, Visit visit) {
+  Tensors<Visit> tensors(std::move(visit));
+  tensors.vector("cls_token", a.class_token, b.class_token);
+  tensors.vector("distillation_token", a.distillation_token, b.distillation_token);
+  tensors.vector("register_tokens", a.registers, b.registers);
+  tensors.vector("positions", a.positions, b.positions);
+  tensors.linear("", {"patches"}, a.patches, b.patches);
   for (std::size_t i = 0; i < a.blocks.size(); ++i)
-    visit_block(a.blocks[i], b.blocks[i], std::to_string(i) + ":", visit);
-  visit("norm", a.norm, b.norm);
-  visit("pooler", a.pooler, b.pooler);
-  visit("classifier", a.classifier, b.classifier);
-  visit("distillation_classifier", a.distillation_classifier, b.distillation_classifier);
-  visit("decoder:embed", a.decoder_embed, b.decoder_embed);
-  visit("decoder:mask_token", a.mask_token, b.mask_token);
-  visit("decoder:positions", a.decoder_positions, b.decoder_positions);
+    tensors.block(std::to_string(i) + ":", a.blocks[i], b.blocks[i]);
+  tensors.norm("norm", a.norm, b.norm);
+  tensors.linear("pooler", a.pooler, b.pooler);
+  tensors.linear("classifier", a.classifier, b.classifier);
+  tensors.linear("distillation_classifier", a.distillation_classifier, b.distillation_classifier);
+  tensors.linear("decoder:embed", a.decoder_embed, b.decoder_embed);
+  tensors.vector("decoder:mask_token", a.mask_token, b.mask_token);
+  tensors.vector("decoder:positions", a.decoder_positions, b.decoder_positions);
   for (std::size_t i = 0; i < a.decoder_blocks.size(); ++i)
-    visit_block(a.decoder_blocks[i], b.decoder_blocks[i], std::to_string(i) + ":decoder:", visit);
-  visit("decoder:norm", a.decoder_norm, b.decoder_norm);
-  visit("decoder:pred", a.decoder_pred, b.decoder_pred);
+    tensors.block(std::to_string(i) + ":decoder:", a.decoder_blocks[i], b.decoder_blocks[i]);
+  tensors.norm("decoder:norm", a.decoder_norm, b.decoder_norm);
+  tensors.linear("decoder:pred", a.decoder_pred, b.decoder_pred);
 }
 
 }  // namespace
 
-std::optional<std::vector<std::string>> differing_parts(const VitWeights& a, const VitWeights& b) {
+std::optional<std::vector<std::string>> differing_parts(VitWeights& a, VitWeights& b) {
   if (a.blocks.size() != b.blocks.size() || a.decoder_blocks.size() != b.decoder_blocks.size())
     return std::nullopt;
-  bool comparable = true;
+  bool all_comparable = true;
   std::vector<std::string> names;
-  visit_parts(a, b, [&](const std::string& name, const auto& x, const auto& y) {
-    const Match found = match(x, y);
-    comparable = comparable && found.comparable;
-    if (!found.equal) names.push_back(name);
+  visit_tensors(a, b, [&](const std::string& name, const auto& x, const auto& y) {
+    all_comparable = all_comparable && comparable(x, y);
+    if (!equal(x, y)) names.push_back(name);
   });
-  if (!comparable) return std::nullopt;
+  if (!all_comparable) return std::nullopt;
   return names;
 }
 
 void swap_parts(VitWeights& a, VitWeights& b, const std::set<std::string>& names) {
-  visit_parts(a, b, [&](const std::string& name, auto& x, auto& y) {
-    if (names.contains(name)) std::swap(x, y);
+  visit_tensors(a, b, [&](const std::string& name, const auto& x, const auto& y) {
+    if (names.contains(name)) exchange(x, y);
   });
 }
 
 std::string part_of_role(std::string_view role) {
-  for (const std::string_view ending : {".weight", ".bias"}) {
-    if (role.ends_with(ending)) role.remove_suffix(ending.size());
-  }
   const std::size_t colon = role.rfind(':');
   const std::size_t begin = colon == std::string_view::npos ? 0 : colon + 1;
   const std::string at(role.substr(0, begin));
-  const std::string_view name = role.substr(begin);
-  if (name == "query" || name == "key" || name == "value") return at + "qkv";
-  if (name == "gate" || name == "up" || name == "gate_up") return at + "mlp_in";
-  if (name == "down") return at + "mlp_out";
-  return at + std::string(name == "cls_classifier" ? "classifier" : name);
+  std::string name(role.substr(begin));
+  for (const auto& [other, part] :
+       {std::pair("down.", "mlp_out."), std::pair("cls_classifier.", "classifier.")}) {
+    if (name.starts_with(other)) name.replace(0, std::string_view(other).size(), part);
+  }
+  return at + name;
 }
 
 }  // namespace samebits

@@ -1,9 +1,9 @@
 // The weights of two models part by part: which parts differ, and the same models with parts
 // exchanged.
 //
-// A part is what the forward pass reads as one: a layer's matrix with its bias (query, key and
-// value together), a norm, a token. Its name is the role of its tensors (model/recognize.h) without
-// ".weight" and ".bias": "3:attention_output", "3:qkv", "decoder:embed", "positions".
+// A part is a tensor; of fused ones, query, key and value on their own. Its name is the role of the
+// tensor (model/recognize.h), the same in every library: "3:query.weight", "decoder:embed.bias",
+// "positions".
 #pragma once
 
 #include <optional>
@@ -18,12 +18,12 @@ namespace samebits {
 
 /// Parts whose bits differ, in the order in which the pass reads them. Nothing where the two have
 /// not the same parts in the same sizes.
-std::optional<std::vector<std::string>> differing_parts(const VitWeights& a, const VitWeights& b);
+std::optional<std::vector<std::string>> differing_parts(VitWeights& a, VitWeights& b);
 
 /// Exchanges the parts of these names. Requires models that differing_parts() could compare.
 void swap_parts(VitWeights& a, VitWeights& b, const std::set<std::string>& names);
 
-/// The part that a tensor of this role belongs to: "3:query.weight" is of "3:qkv".
+/// The part that a tensor of this role is: "3:down.weight" is "3:mlp_out.weight".
 std::string part_of_role(std::string_view role);
 
 }  // namespace samebits

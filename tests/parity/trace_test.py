@@ -1,7 +1,9 @@
 """Traces: what samebits run --trace writes, against hooks on the real modules, and diff of two traces."""
 
+import copy
 import hashlib
 import json
+import re
 import subprocess
 
 import conftest
@@ -171,3 +173,125 @@ def test_training_mode_is_written_down(tmp_path):
     with safetensors.safe_open(tmp_path / "t", "np") as file:
         described = json.loads(file.metadata()["samebits.trace"])["run"]
     assert described["mode"] == "train" and described["dropout_seed"] == 5
+
+
+def recorded(path, model, pixel_values):
+    """What the snippet of docs/causes.md records."""
+    snippet = re.search(r"```python\n(.*?)```", (conftest.ROOT / "docs" / "causes.md").read_text(), re.DOTALL).group(1)
+    exec(snippet, {"torch": torch, "save_file": safetensors.torch.save_file, "path": str(path), "model": model, "pixel_values": pixel_values})
+    return path
+
+
+def relabelled(source, path, **metadata):
+    with safetensors.safe_open(source, "pt") as file:
+        safetensors.torch.save_file(safetensors.torch.load_file(source), path, file.metadata() | metadata)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """One model under both attention kernels; pictures alone and in a batch."""
+    folder = tmp_path_factory.mktemp("recordings")
+    torch.manual_seed(1)
+    model = spread(ViTForImageClassification(ViTConfig(**TINY, num_labels=3)))
+    model.save_pretrained(folder / "hf")
+    images = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(4))
+    for attention in ("eager", "sdpa"):
+        model = ViTForImageClassification.from_pretrained(folder / "hf", attn_implementation=attention).eval()
+        recorded(folder / attention, model, images)
+    recorded(folder / "alone", model, images[1:2])
+    recorded(folder / "reversed", model, images.flip(0))
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        other.vit.layers[1].attention.q_proj.weight[3, 4] += 0.5
+    recorded(folder / "query", other, images)
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        other.vit.layers[1].mlp.fc1.weight *= 1.001
+    recorded(folder / "fc1", other, images)
+    recorded(folder / "bfloat16", copy.deepcopy(model).bfloat16(), images.bfloat16())
+    return folder
+
+
+def causes(report):
+    return [finding["cause"] for finding in report["findings"]]
+
+
+def test_the_attention_kernel_is_named(recordings):
+    assert causes(diff(recordings / "eager", recordings / "sdpa", 1)) == ["numerics.attention"]
+
+
+@pytest.mark.parametrize("key, cause", [("threads", "numerics.threads"), ("cpu", "numerics.hardware"), ("device", "numerics.hardware")])
+def test_what_rounding_depends_on_is_named(recordings, tmp_path, key, cause):
+    first = relabelled(recordings / "eager", tmp_path / "a", attention="sdpa", **{key: "one"})
+    other = relabelled(recordings / "sdpa", tmp_path / "b", **{key: "other"})
+    report = diff(first, other, 1)
+    assert causes(report) == [cause] and report["findings"][0]["proof"] == "suspected"
+
+
+def test_rounding_that_nothing_explains_is_called_so(recordings, tmp_path):
+    first = relabelled(recordings / "eager", tmp_path / "a", attention="sdpa")
+    assert causes(diff(first, recordings / "sdpa", 1)) == ["numerics.rounding"]
+
+
+def test_one_image_is_compared_with_its_place_in_a_batch(recordings):
+    report = diff(recordings / "alone", recordings / "sdpa", 1)
+    assert "the one image of A is image 1 of 3 in B" in report["assumed"]
+    assert len(report["outputs"]) > 30 and report["outputs"][0]["differing"] == 0
+    assert causes(report) in (["numerics.batch"], [])
+    reverse = diff(recordings / "sdpa", recordings / "alone", 1)
+    assert [p["differing"] for p in reverse["outputs"]] == [p["differing"] for p in report["outputs"]]
+
+
+def test_images_in_another_order_are_no_tokens_in_another_order(recordings):
+    report = diff(recordings / "sdpa", recordings / "reversed", 1)
+    assert causes(report) == ["input.preprocessing"]
+
+
+@pytest.mark.parametrize("name, point", [("query", "vit.layers.1.attention.q_proj"), ("fc1", "vit.layers.1.mlp.fc1")])
+def test_modules_of_one_block_stand_in_the_order_in_which_they_run(recordings, name, point):
+    report = diff(recordings / "sdpa", recordings / name, 1)
+    assert next(each["point"] for each in report["outputs"] if each["differing"]) == point
+
+
+def explain(*paths, status):
+    done = subprocess.run([str(conftest.PROGRAM), "explain", *map(str, paths), "--json"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_run_in_bfloat16_is_named(recordings):
+    assert causes(explain(recordings / "hf", recordings / "bfloat16", status=1)) == ["numerics.dtype"]
+    assert causes(diff(recordings / "sdpa", recordings / "bfloat16", 1)) == ["numerics.dtype"]
+
+
+def test_recordings_are_compared_with_what_they_can_be(recordings):
+    assert explain(recordings / "sdpa", recordings / "query", status=1)["verdict"] == "different"
+    assert "name two subjects" in explain(recordings / "hf", recordings / "sdpa", recordings / "query", status=2)["not_checked"][0]
+    assert "samebits explain MODEL TRACE" in diff(recordings / "hf", recordings / "sdpa", 2)["not_checked"][0]
+
+
+def test_a_recording_without_its_input_or_its_noise_is_not_judged(recordings, pair, tmp_path):
+    for source, lacking, model in ((recordings / "sdpa", "pixel_values", recordings / "hf"), (pair[0] / "ours", "noise", EXAMPLE / "hf")):
+        out = tmp_path / lacking
+        tensors = safetensors.torch.load_file(source)
+        del tensors[lacking]
+        safetensors.torch.save_file(tensors, out)
+        report = explain(model, out, status=2)
+        assert not report["findings"] and f"does not hold its {lacking}" in report["not_checked"][0]
+
+
+def test_other_shapes_are_no_rounding(recordings, tmp_path):
+    tensors = safetensors.torch.load_file(recordings / "sdpa")
+    tensors["vit.layers.1"] = tensors["vit.layers.1"].transpose(1, 2).contiguous()
+    safetensors.torch.save_file(tensors, tmp_path / "t")
+    (finding,) = explain(recordings / "hf", tmp_path / "t", status=1)["findings"]
+    assert finding["cause"] == "config.changed" and finding["evidence"]["point"] == "vit.layers.1"
+
+
+def test_a_nan_is_named(recordings, tmp_path):
+    tensors = safetensors.torch.load_file(recordings / "sdpa")
+    tensors["vit.layers.1"][2, 5, 7] = float("nan")
+    safetensors.torch.save_file(tensors, tmp_path / "t")
+    (finding,) = explain(recordings / "hf", tmp_path / "t", status=1)["findings"]
+    assert finding["evidence"]["point"] == "vit.layers.1" and "NaN" in finding["details"][0]

@@ -1,0 +1,256 @@
+"""Whole modules whose attributes, parts and hooks are not what their config says; configs that do not fit the weights; and other
+things that a file can say otherwise than the model runs."""
+
+import copy
+import json
+import shutil
+import subprocess
+import zipfile
+
+import conftest
+import numpy
+import own_modules
+import pytest
+import torch
+from PIL import Image
+from transformers import (
+    DeiTConfig,
+    DeiTForImageClassification,
+    DeiTForImageClassificationWithTeacher,
+    Dinov2Config,
+    Dinov2Model,
+    ViTConfig,
+    ViTForImageClassification,
+    ViTMAEConfig,
+    ViTMAEForPreTraining,
+)
+from vit_test import DECODER, TINY, spread
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(1)
+    return spread(ViTForImageClassification(ViTConfig(**TINY, num_labels=5))).eval()
+
+
+def report(command, *words, status):
+    done = subprocess.run([str(conftest.PROGRAM), command, *map(str, words), "--json"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def causes(found):
+    return [finding["cause"] for finding in found["findings"] if finding["role"] in ("cause", "contributes")]
+
+
+def logits(model):
+    images = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        return model(images).logits
+
+
+def heads(model):
+    attention = model.vit.layers[1].attention
+    attention.num_attention_heads, attention.head_dim = 4, 8
+
+
+CHANGES = {
+    "eps": (lambda m: setattr(m.vit.layers[0].layernorm_before, "eps", 0.1), "config.changed", "vit.layers.0.layernorm_before"),
+    "activation": (lambda m: setattr(m.vit.layers[0].mlp, "activation_fn", torch.nn.ReLU()), "config.changed", "vit.layers.0.mlp.activation_fn"),
+    "heads": (heads, "config.changed", "vit.layers.1.attention"),
+    "scaling": (lambda m: setattr(m.vit.layers[0].attention, "scaling", 1.0), "config.changed", "vit.layers.0.attention"),
+    "hook": (lambda m: m.vit.layers[0].register_forward_hook(own_modules.doubled), "code.version", "vit.layers.0"),
+    "class": (lambda m: setattr(m.vit.layers[0].mlp, "__class__", own_modules.OwnMlp), "code.version", "vit.layers.0.mlp"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_modules_that_compute_something_else_are_named(model, tmp_path, change):
+    how, cause, module = CHANGES[change]
+    other = copy.deepcopy(model)
+    how(other)
+    assert not torch.equal(logits(model), logits(other))  # the change is one
+    torch.save(model, tmp_path / "a")
+    torch.save(other, tmp_path / "b")
+    for command in ("diff", "explain"):
+        found = report(command, tmp_path / "a", tmp_path / "b", status=1)
+        assert found["verdict"] == "different" and causes(found) == [cause], found["findings"]
+        assert module in found["findings"][0]["details"][0]
+    assert "was not run" in found["not_checked"][0]
+    done = subprocess.run([str(conftest.PROGRAM), "run", str(tmp_path / "b")], capture_output=True, text=True)
+    assert done.returncode == 2 and module in done.stderr
+    assert report("explain", tmp_path / "b", tmp_path / "b", status=2)["verdict"] == "unknown"
+
+
+def test_a_config_that_all_modules_contradict_is_not_followed(model, tmp_path):
+    other = copy.deepcopy(model)
+    other.config.hidden_act = "relu"
+    assert torch.equal(logits(model), logits(other))
+    torch.save(model, tmp_path / "a")
+    torch.save(other, tmp_path / "b")
+    found = report("explain", tmp_path / "a", tmp_path / "b", status=1)
+    (finding,) = found["findings"]
+    assert found["verdict"] == "same" and finding["role"] == "risk"
+    assert finding["evidence"]["fields"] == {"hidden_act": ["relu", "gelu"]}
+
+
+def test_the_forward_pass_of_an_own_class_is_not_guessed(model, tmp_path):
+    other = copy.deepcopy(model)
+    other.__class__ = own_modules.OwnClassifier
+    assert not torch.equal(logits(model), logits(other))
+    torch.save(model, tmp_path / "a")
+    torch.save(other, tmp_path / "b")
+    found = report("explain", tmp_path / "a", tmp_path / "b", status=1)
+    assert causes(found) == ["code.version"]
+
+
+CONFIGS = [
+    ("num_hidden_layers", 1), ("qkv_bias", False), ("hidden_size", 64), ("intermediate_size", 128), ("num_channels", 1), ("patch_size", 4),
+    ("model_type", "swin"), ("image_size", 64),
+]
+
+
+@pytest.mark.parametrize("field, value", CONFIGS)
+def test_a_config_that_does_not_fit_the_weights_is_refused(model, tmp_path, field, value):
+    model.save_pretrained(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    config = json.loads((tmp_path / "b" / "config.json").read_text())
+    (tmp_path / "b" / "config.json").write_text(json.dumps(config | {field: value}))
+    done = subprocess.run([str(conftest.PROGRAM), "run", str(tmp_path / "b")], capture_output=True, text=True)
+    assert done.returncode == 2 and not done.stdout
+    found = report("explain", tmp_path / "a", tmp_path / "b", status=1)
+    assert not found["outputs"] and found["findings"][0]["proof"] != "proved"
+
+
+def test_a_decoder_that_the_config_does_not_describe_is_refused(tmp_path):
+    torch.manual_seed(1)
+    spread(ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER))).save_pretrained(tmp_path / "a")
+    config = json.loads((tmp_path / "a" / "config.json").read_text())
+    (tmp_path / "a" / "config.json").write_text(json.dumps(config | {"decoder_num_hidden_layers": 1}))
+    done = subprocess.run([str(conftest.PROGRAM), "run", str(tmp_path / "a")], capture_output=True, text=True)
+    assert done.returncode == 2 and "decoder_num_hidden_layers" in done.stderr
+
+
+QUERY = "vit.layers.1.attention.q_proj.weight"
+
+
+def test_a_transposed_square_matrix_is_a_difference(model, tmp_path):
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    torch.save(state, tmp_path / "a")
+    state[QUERY] = state[QUERY].T.contiguous()
+    torch.save(state, tmp_path / "b")
+    model.save_pretrained(tmp_path / "hf")  # under the names of transformers 4
+    assert causes(report("diff", tmp_path / "a", tmp_path / "b", status=1)) == ["weights.rearranged"]
+    found = report("explain", tmp_path / "hf", tmp_path / "b", status=1)
+    assert causes(found) == ["weights.rearranged"] and found["findings"][0]["proof"] == "proved"
+
+
+def test_of_a_fused_layer_only_what_differs_is_exchanged(model, tmp_path):
+    torch.save(model.state_dict(), tmp_path / "a")
+    model.save_pretrained(tmp_path / "hf")
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    for role in ("q_proj.bias", "v_proj.weight"):
+        state[QUERY.replace("q_proj.weight", role)] += 0.5
+    torch.save(state, tmp_path / "b")
+    found = report("explain", tmp_path / "a", tmp_path / "b", "--config", tmp_path / "hf" / "config.json", status=1)
+    assert sorted(found["findings"][0]["evidence"]["minimal"]) == ["vit.layers.1.attention.q_proj.bias", "vit.layers.1.attention.v_proj.weight"]
+    assert found["findings"][0]["evidence"]["is_minimal"]
+
+
+def test_dropout_that_the_engine_does_not_know_is_not_run_in_eval_mode(model, tmp_path):
+    torch.manual_seed(1)
+    config = Dinov2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, mlp_ratio=2, image_size=32, patch_size=8, drop_path_rate=0.5)
+    dino = spread(Dinov2Model(config))
+    dino.save_pretrained(tmp_path / "dino")
+    torch.save(dino.train(), tmp_path / "dino.pth")
+    other = copy.deepcopy(model)
+    other.vit.layers[0].dropout.p = 0.5
+    torch.save(other.train(), tmp_path / "other.pth")
+    model.save_pretrained(tmp_path / "hf")
+    for a, b in (("dino", "dino.pth"), ("hf", "other.pth")):
+        found = report("explain", tmp_path / a, tmp_path / b, status=2)
+        assert found["verdict"] == "unknown" and not found["outputs"]
+        assert "dropout is active" in found["not_checked"][0]
+
+
+def test_one_subject_that_cannot_be_run_does_not_cancel_the_others(model, tmp_path):
+    model.save_pretrained(tmp_path / "a")
+    other = copy.deepcopy(model)
+    other.vit.layers[0].attention.scaling = 1.0
+    torch.save(other, tmp_path / "b")
+    changed = copy.deepcopy(model)
+    with torch.no_grad():
+        changed.vit.layers[0].attention.q_proj.weight += 0.25
+    changed.save_pretrained(tmp_path / "c")
+    found = report("explain", tmp_path / "a", tmp_path / "b", tmp_path / "c", status=1)
+    proved = [finding for finding in found["findings"] if finding["proof"] == "proved"]
+    assert [(finding["cause"], finding["subjects"]) for finding in proved] == [("weights.changed", ["A", "C"])]
+    assert found["not_checked"][0].startswith("outputs: ") and "B was not run" in found["not_checked"][0]
+
+
+def test_outputs_that_both_give_are_compared(tmp_path):
+    torch.manual_seed(1)
+    mae = spread(ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER))).eval()
+    mae.save_pretrained(tmp_path / "mae")
+    mae.vit.save_pretrained(tmp_path / "encoder")
+    found = report("explain", tmp_path / "mae", tmp_path / "encoder", status=1)
+    noise = next(finding for finding in found["findings"] if finding["cause"] == "rng.noise")
+    assert noise["evidence"]["equal_with_one_noise"] is True
+    deit = spread(DeiTForImageClassificationWithTeacher(DeiTConfig(**TINY, num_labels=3))).eval()
+    deit.save_pretrained(tmp_path / "teacher")
+    student = DeiTForImageClassification(DeiTConfig(**TINY, num_labels=3)).eval()
+    state = {name.replace("cls_classifier", "classifier"): value for name, value in deit.state_dict().items() if not name.startswith("dist")}
+    student.load_state_dict(state)
+    student.save_pretrained(tmp_path / "student")
+    found = report("explain", tmp_path / "teacher", tmp_path / "student", status=1)
+    assert any("the two part at logits" in detail for detail in found["findings"][0]["details"])
+
+
+@pytest.mark.parametrize("a, b, role", [("swish", "silu", "note"), ("gelu_new", "gelu_pytorch_tanh", "risk"), ("gelu", "gelu_new", "cause")])
+def test_names_of_one_activation(model, tmp_path, a, b, role):
+    for name in (a, b):
+        model.save_pretrained(tmp_path / name)
+        config = json.loads((tmp_path / name / "config.json").read_text())
+        (tmp_path / name / "config.json").write_text(json.dumps(config | {"hidden_act": name}))
+    found = report("explain", tmp_path / a, tmp_path / b, status={"note": 0, "risk": 1, "cause": 1}[role])
+    (finding,) = found["findings"]
+    assert finding["cause"] == "config.changed" and finding["role"] == role
+
+
+def test_processors_that_make_other_inputs_of_the_images_at_hand(model, tmp_path):
+    processor = {
+        "do_normalize": True, "do_rescale": True, "do_resize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 2,
+        "image_processor_type": "ViTImageProcessor", "rescale_factor": 1 / 255, "size": {"height": 32, "width": 32},
+    }
+    for name, mean in (("a", [0.5] * 3), ("b", [0.9, 0.1, 0.4])):
+        model.save_pretrained(tmp_path / name)
+        (tmp_path / name / "preprocessor_config.json").write_text(json.dumps(processor | {"image_mean": mean}))
+    pixels = numpy.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=numpy.uint8)
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+    found = report("explain", tmp_path / "a", tmp_path / "b", "--images", tmp_path / "picture.png", status=1)
+    assert found["verdict"] == "different" and causes(found) == ["input.preprocessing"]
+    assert "3072 of 3072 numbers differ" in found["findings"][0]["details"][-1]
+    assert "images of B: as A's processor prepares them" in found["assumed"]
+
+
+def test_a_damaged_pickle_is_a_risk(model, tmp_path):
+    torch.save(model.state_dict(), tmp_path / "a")
+    data = bytearray((tmp_path / "a").read_bytes())
+    with zipfile.ZipFile(tmp_path / "a") as archive:
+        at = data.index(b"layernorm_after", archive.getinfo("a/data.pkl").header_offset)
+    data[at + 3] = ord("x")
+    (tmp_path / "b").write_bytes(data)
+    found = report("diff", tmp_path / "a", tmp_path / "b", status=1)
+    assert any(finding["cause"] == "weights.invalid" and "data.pkl" in finding["summary"] for finding in found["findings"])
+
+
+def test_inputs_are_never_overwritten(model, tmp_path):
+    model.save_pretrained(tmp_path / "a")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+    for words in (
+        ("explain", "a", "a", "--html", "a/config.json"), ("inspect", "a", "--html", "a/model.safetensors"),
+        ("run", "a", "--save", "a/model.safetensors"), ("run", "a/model.safetensors", "--config", "a/config.json", "--trace", "a/model.safetensors"),
+    ):
+        done = subprocess.run([str(conftest.PROGRAM), *words], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 2 and "not overwritten" in done.stderr, words
+    assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()} == before

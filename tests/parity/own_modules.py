@@ -1,0 +1,20 @@
+"""What people add to a library's modules, picklable: used by modules_test.py."""
+
+from transformers import ViTForImageClassification
+from transformers.models.vit.modeling_vit import ViTMLP
+
+
+def doubled(module, arguments, output):
+    return (output[0] * 2, *output[1:]) if isinstance(output, tuple) else output * 2
+
+
+class OwnMlp(ViTMLP):
+    def forward(self, *arguments, **named):
+        return 3 * super().forward(*arguments, **named)
+
+
+class OwnClassifier(ViTForImageClassification):
+    def forward(self, *arguments, **named):
+        output = super().forward(*arguments, **named)
+        output.logits = 3 * output.logits + 1
+        return output

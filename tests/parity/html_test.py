@@ -4,7 +4,9 @@ import html.parser
 import json
 import re
 import shutil
+import signal
 import subprocess
+import time
 
 import conftest
 import pytest
@@ -104,6 +106,17 @@ def test_a_page_of_two_traces_has_their_plot(tmp_path):
     assert text.count("<circle") == len(report["outputs"])
 
 
+def test_what_rounding_does_is_a_band_in_the_plot(tmp_path):
+    run(EXAMPLE / "hf", "--trace", tmp_path / "trace")
+    tensors = safetensors.torch.load_file(tmp_path / "trace")
+    tensors["vit.layers.1"] *= 1 + 1e-3
+    safetensors.torch.save_file(tensors, tmp_path / "faulty")
+    text, report = page(tmp_path, "explain", EXAMPLE / "hf", tmp_path / "faulty")
+    (band,) = re.findall(r'<polygon class="floor" points="([^"]*)"', text)
+    assert len(band.split()) == 2 + 2 * len(report["outputs"])
+    assert all(point["floor_max_abs"] > 0 for point in report["outputs"] if point["point"].startswith("vit.layers"))
+
+
 def test_the_order_of_tokens_is_drawn(tmp_path):
     shutil.copytree(EXAMPLE / "hf", tmp_path / "a")
     config = json.loads((tmp_path / "a" / "config.json").read_text()) | {"mask_ratio": 0.0}
@@ -122,6 +135,18 @@ def test_names_cannot_become_markup(tmp_path):
     text, _ = page(tmp_path, "diff", tmp_path / "a", tmp_path / "b")
     assert "alert(1)" in text and "<script>alert" not in text
     assert name in "".join(checked(text).text)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing_behind(tmp_path, number):
+    old = tmp_path / "trace"
+    old.write_bytes(b"before")
+    words = [str(conftest.PROGRAM), "run", str(EXAMPLE / "hf"), "--repeat", "1000000", "--trace", str(old), "--save", str(tmp_path / "new")]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE)
+    time.sleep(0.3)
+    process.send_signal(number)
+    assert process.wait(timeout=30) == -number
+    assert [path.name for path in tmp_path.iterdir()] == ["trace"] and old.read_bytes() == b"before"
 
 
 def test_a_page_that_cannot_be_written_is_an_error(tmp_path):

@@ -353,7 +353,8 @@ void find_mixup(Report& report, const Subject& a, const Subject& b) {
   if (pair == nullptr || is_average(report, a, b)) return;
   const ChangeExtent extent = change_extent(pair->comparison);
   const bool all_changed = extent.total >= 4 && extent.changed * 10 >= extent.total * 6;
-  if (!all_changed) return;
+  // Weights of the other sign are no other training's.
+  if (!all_changed || extent.median_cosine < -0.9) return;
   const std::int64_t dates[2] = {newest(*a.checkpoint), newest(*b.checkpoint)};
   Finding finding{.cause = "file.mixup",
                   .role = Role::contributes,

@@ -146,16 +146,18 @@ void find_invalid(Report& report, const Subject& subject) {
     details.push_back(tensor.note);
   }
   if (details.empty()) return;
+  const std::size_t count = details.size();
+  details.erase(std::unique(details.begin(), details.end()), details.end());
   Finding finding{.cause = "weights.invalid",
                   .role = Role::risk,
                   .proof = Proof::observed,
                   .subjects = {subject.label}};
   finding.summary =
-      details.size() == 1
+      count == 1
           ? details[0]
           : fmt::format("{} records or tensors are damaged or hold values that are not finite",
-                        details.size());
-  if (details.size() > 1)
+                        count);
+  if (count > 1)
     finding.details.assign(
         details.begin(),
         details.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(details.size(), 5)));

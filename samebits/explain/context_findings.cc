@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <set>
-#include <tuple>
 
 #include <fmt/format.h>
 
@@ -115,55 +114,6 @@ std::set<std::string> model_classes(const Checkpoint& checkpoint) {
   return classes;
 }
 
-/// All modules contradict a field of the config: they are what runs, the config what is saved.
-void note_corrections(Report& report, const Subject& subject,
-                      const std::vector<ConfigCorrection>& corrections) {
-  if (corrections.empty()) return;
-  const bool said = std::ranges::any_of(report.findings, [&](const Finding& finding) {
-    return finding.cause == "config.changed" && finding.subjects == Names{subject.label};
-  });
-  if (said) return;
-  Finding finding{.cause = "config.changed",
-                  .role = Role::risk,
-                  .proof = Proof::observed,
-                  .subjects = {subject.label}};
-  finding.summary = fmt::format("the config in {} is not what its modules compute", subject.label);
-  Json fields = Json::object();
-  for (const ConfigCorrection& each : corrections) {
-    finding.details.push_back(fmt::format("{}: {} in the config, {} in all modules", each.field,
-                                          each.config.dump(), each.modules.dump()));
-    fields[each.field] = Json::array({each.config, each.modules});
-  }
-  finding.details.emplace_back(
-      "it was run as its modules compute; save_pretrained would write the "
-      "config, and what loads that is another model");
-  finding.evidence = {{"fields", std::move(fields)}};
-  finding.remedy = "Make the config say what the modules do before saving";
-  report.findings.push_back(std::move(finding));
-}
-
-void add_deviations(Report& report, const Subject& a, const Subject& b, const Subject& owner,
-                    const std::vector<ModuleDeviation>& deviations, const char* cause,
-                    const char* summary, const char* remedy) {
-  if (deviations.empty()) return;
-  Finding finding{.cause = cause,
-                  .role = Role::contributes,
-                  .proof = Proof::observed,
-                  .subjects = {a.label, b.label}};
-  finding.summary = fmt::format(fmt::runtime(summary), owner.label);
-  Json fields = Json::object();
-  for (const ModuleDeviation& each : deviations) {
-    const std::string place = each.module.empty() ? "the root" : each.module;
-    if (finding.details.size() < 6) finding.details.push_back(place + ": " + each.what);
-    fields[each.attribute.empty() ? place : place + "." + each.attribute] =
-        owner.label == a.label ? Json::array({each.found, each.expected})
-                               : Json::array({each.expected, each.found});
-  }
-  finding.evidence = {{"fields", std::move(fields)}};
-  finding.remedy = remedy;
-  report.findings.push_back(std::move(finding));
-}
-
 }  // namespace
 
 void find_config_changes(Report& report, const Subject& a, const Subject& b) {
@@ -194,30 +144,6 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
                             "without effect on outputs in eval mode"),
              "");
   report.config.push_back(std::move(pair));
-}
-
-void find_module_changes(Report& report, const Subject& a, const Subject& b) {
-  const ModuleConfig left = module_config(*a.checkpoint, a.checkpoint->config);
-  const ModuleConfig right = module_config(*b.checkpoint, b.checkpoint->config);
-  for (const auto& [subject, modules] : {std::pair(&a, &left), std::pair(&b, &right)})
-    note_corrections(report, *subject, modules->corrections);
-  if (left.deviations == right.deviations) return;
-  for (const auto& [subject, own, other] :
-       {std::tuple(&a, &left, &right), std::tuple(&b, &right, &left)}) {
-    std::vector<ModuleDeviation> attributes;
-    std::vector<ModuleDeviation> code;
-    for (const ModuleDeviation& each : own->deviations) {
-      if (std::ranges::find(other->deviations, each) != other->deviations.end()) continue;
-      (each.attribute.empty() ? code : attributes).push_back(each);
-    }
-    add_deviations(report, a, b, *subject, attributes, "config.changed",
-                   "modules of {} compute something else than its config says",
-                   "Build the model again from the config that was meant, and load the weights "
-                   "into it");
-    add_deviations(report, a, b, *subject, code, "code.version",
-                   "{} holds hooks or classes whose effect on the outputs is not known",
-                   "Remove the hooks, or compare the models in memory with them");
-  }
 }
 
 void find_preprocessing_changes(Report& report, const Subject& a, const Subject& b, Role role) {

@@ -10,11 +10,6 @@ namespace samebits {
 /// are one note. Fills report.config.
 void find_config_changes(Report& report, const Subject& a, const Subject& b);
 
-/// What the modules of whole-module pickles compute beside their config: config.changed for
-/// attributes and code.version for hooks and own classes that one side has and the other has not; a
-/// risk of config.changed where all modules contradict the config beside them.
-void find_module_changes(Report& report, const Subject& a, const Subject& b);
-
 /// input.preprocessing, with the given role where it can move outputs. Fills report.preprocessing.
 void find_preprocessing_changes(Report& report, const Subject& a, const Subject& b, Role role);
 

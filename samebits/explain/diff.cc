@@ -4,6 +4,7 @@
 
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/file_findings.h"
+#include "samebits/explain/module_findings.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/trace_diff.h"
 #include "samebits/explain/weight_findings.h"

@@ -9,32 +9,12 @@
 #include "samebits/explain/output_pair.h"
 #include "samebits/explain/search.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/token_order.h"
 
 namespace samebits {
 namespace {
 
 constexpr const char* kEncoder = "last_hidden_state";
-
-/// Where no token was removed: how far the encoder's outputs are apart once both stand in the
-/// patches' order. Sums over tokens are rounded in the order in which the tokens stand, so that it
-/// is rarely 0.
-std::optional<double> distance_in_one_order(const VitOutputs& a, const VitOutputs& b) {
-  const std::vector<std::size_t>& shape = a.at(kEncoder).shape;
-  const std::vector<float>& restore_a = a.at("ids_restore").values;
-  const std::vector<float>& restore_b = b.at("ids_restore").values;
-  const std::size_t patches = restore_a.size() / shape[0];
-  if (shape != b.at(kEncoder).shape || shape[1] != 1 + patches) return std::nullopt;
-  double largest = 0;
-  for (std::size_t i = 0; i < restore_a.size(); ++i) {
-    const std::size_t image = i / patches * shape[1];
-    const std::size_t row_a = (image + 1 + static_cast<std::size_t>(restore_a[i])) * shape[2];
-    const std::size_t row_b = (image + 1 + static_cast<std::size_t>(restore_b[i])) * shape[2];
-    for (std::size_t d = 0; d < shape[2]; ++d)
-      largest = std::max(largest, std::fabs(double{a.at(kEncoder).values[row_a + d]} -
-                                            double{b.at(kEncoder).values[row_b + d]}));
-  }
-  return largest;
-}
 
 /// The report's reading of a search.
 class Reading {
@@ -134,14 +114,6 @@ class Reading {
     }
   }
 
-  std::vector<std::uint32_t> places_of(std::size_t i) const {
-    const NamedArray& restore = outcome_.own[i].at("ids_restore");
-    std::vector<std::uint32_t> places;
-    for (std::size_t patch = 0; patch < restore.shape[1]; ++patch)
-      places.push_back(static_cast<std::uint32_t>(restore.values[patch]));
-    return places;
-  }
-
   /// Rounding is a millionth of the difference that the other order makes, or less.
   static constexpr double kRounding = 1e-5;
 
@@ -149,7 +121,8 @@ class Reading {
     const auto rest = distance_in_one_order(outcome_.own[0], outcome_.own[i]);
     if (!rest || !(*rest <= kRounding * pair->max_abs)) return;
     pair->verdict = "permuted";
-    report_.token_maps.push_back({pair->a, pair->b, places_of(0), places_of(i)});
+    report_.token_maps.push_back(
+        {pair->a, pair->b, places_of_patches(outcome_.own[0]), places_of_patches(outcome_.own[i])});
     report_.findings.push_back(
         {.cause = "order.tokens",
          .role = Role::contributes,

@@ -216,7 +216,7 @@ class Modules {
     for (const auto& [name, plain] : {std::pair("padding", 0), std::pair("dilation", 1)}) {
       const Json found = attribute(module, name);
       if (found.is_array() &&
-          std::ranges::any_of(found, [plain = plain](const Json& v) { return v != plain; }))
+          std::ranges::any_of(found, [value = plain](const Json& v) { return v != value; }))
         deviate(module, name, plain, found,
                 fmt::format("its {} is {}, not {}", name, text_of(found), plain));
     }

@@ -1,6 +1,8 @@
 #include "samebits/run/weight_parts.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <cstring>
 
 namespace samebits {
@@ -42,7 +44,9 @@ bool equal(const Rows& a, const Rows& b) {
     const float* x = a.at(row);
     const float* y = b.at(row);
     for (std::size_t k = 0; k < a.matrix.depth(); ++k) {
-      if (std::memcmp(x + k * kTileColumns, y + k * kTileColumns, sizeof(float)) != 0) return false;
+      if (std::bit_cast<std::uint32_t>(x[k * kTileColumns]) !=
+          std::bit_cast<std::uint32_t>(y[k * kTileColumns]))
+        return false;
     }
   }
   return true;

@@ -149,6 +149,26 @@ bool may_classify(const FieldMap& fields) {
   return classes == nullptr || text_for(*classes).find("Classification") != std::string::npos;
 }
 
+/// "ViTModel" of the field architectures; "?" where it is not said.
+std::string class_names(const FieldMap& fields) {
+  const Json* classes = find_value(fields, "architectures");
+  return classes == nullptr || !classes->is_array() || classes->empty() ? "?" : text_for(*classes);
+}
+
+/// Why none of the stated classes reads the field; nullptr where one may.
+const char* unread_by_classes(std::string_view field, const std::string& classes) {
+  if (classes.find('?') != std::string::npos) return nullptr;
+  const auto any = [&](std::string_view part) { return classes.find(part) != std::string::npos; };
+  const bool heads_only = !any("ViTModel") && !any("DeiTModel");
+  if ((field == "pooler_act" || field == "pooler_output_size") && heads_only)
+    return "neither class has a pooler";
+  if (field == "encoder_stride" && !any("MaskedImageModeling"))
+    return "neither class predicts masked images";
+  if ((field == "apply_layernorm" || field == "reshape_hidden_states") && !any("Backbone"))
+    return "neither class is a backbone";
+  return nullptr;
+}
+
 /// Of transformers' activations that compute the same, one; "" for all others.
 std::string one_function(const std::string& activation) {
   constexpr std::pair<std::string_view, const char*> kSame[] = {{"silu", "silu"},
@@ -202,10 +222,13 @@ std::vector<FieldDifference> compare_configs(const Json& a, const Json& b,
   settle_dtype(right, left, is_attribute_dict(a));
   const ConfigTable table(type_a.empty() ? type_b : type_a);
   drop_one_sided(left, right, table);
+  const std::string classes = class_names(left) + class_names(right);
   const std::string activation = one_function(text_of(left, "hidden_act"));
   const bool same_function =
       !activation.empty() && activation == one_function(text_of(right, "hidden_act"));
   return compare_fields(left, right, [&](const std::string& name) {
+    if (const char* why = unread_by_classes(name, classes))
+      return FieldJudgement{FieldEffect::nothing, why};
     if (name == "hidden_act" && same_function && activation == "silu")
       return FieldJudgement{FieldEffect::nothing, "two names of one function"};
     if (name == "hidden_act" && same_function)

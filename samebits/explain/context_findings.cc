@@ -260,8 +260,11 @@ void find_version_changes(Report& report, const Subject& a, const Subject& b) {
                                 std::back_inserter(other));
   if (!left.empty() && !right.empty() && !other.empty()) {
     evidence["classes"] = name_list(other);
-    details.push_back(fmt::format("{} of the modules stand on one side only, {} among them",
-                                  counted(other.size(), "class"), other[0]));
+    details.push_back(other.size() == 1
+                          ? "a class of the modules stands on one side only: " + other[0]
+                          : fmt::format("{} classes of the modules stand on one side only, {} "
+                                        "among them",
+                                        other.size(), other[0]));
   }
   if (details.empty()) return;
   Finding finding{.cause = "code.version",

@@ -62,6 +62,7 @@ Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads) {
   compare_pair(report, 0, 1, weights, {.threads = threads});
   for (const Subject& subject : report.subjects) {
     if (!subject.checkpoint) continue;
+    note_wrapper(report, subject);
     find_calls(report, subject);
     find_invalid(report, subject);
     find_training_mode(report, subject);

@@ -7,6 +7,7 @@
 #include "samebits/explain/diff.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/forward_runs.h"
+#include "samebits/explain/module_findings.h"
 #include "samebits/explain/rounding_floor.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/trace_diff.h"
@@ -83,6 +84,7 @@ Report explain(const std::vector<SubjectOptions>& subjects, const ExplainOptions
   borrow_configs(report, options);
   for (const Subject& subject : report.subjects) {
     if (!subject.checkpoint) continue;
+    note_wrapper(report, subject);
     find_calls(report, subject);
     find_training_mode(report, subject);
     find_invalid(report, subject);

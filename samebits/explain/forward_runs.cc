@@ -289,7 +289,9 @@ class Reading {
       }
       each->role = Role::cause;
       each->proof = Proof::proved;
-      each->details.push_back(proof_text(i, pair, kind, needed));
+      const bool fewer = kind == Factor::Kind::weights && each->evidence.contains("count") &&
+                         tensors_of(needed, i).size() < each->evidence["count"].get<std::size_t>();
+      each->details.push_back(proof_text(i, pair, kind, needed, fewer));
       each->details.push_back(parting_text(pair));
       add_evidence(each, i, pair, kind, needed);
     }
@@ -342,14 +344,14 @@ class Reading {
 
   /// "B with the config of A gives A's outputs, bit for bit".
   std::string proof_text(std::size_t i, const PairOutcome& pair, Factor::Kind kind,
-                         const std::vector<std::string>& needed) const {
+                         const std::vector<std::string>& needed, bool fewer = false) const {
     std::string text = fmt::format("{} with the {} of {} gives {}'s outputs, bit for bit", label(i),
                                    exchanged_text(pair), label(0), label(0));
     if (pair.minimal.size() > 1)
       text += pair.is_minimal ? "; with less of it, it does not"
                               : "; whether less is enough was not searched to the end";
     const std::size_t all = names_of(pair.differing, Factor::Kind::weights).size();
-    if (kind == Factor::Kind::weights && needed.size() < all)
+    if (kind == Factor::Kind::weights && (needed.size() < all || fewer))
       text += ": " + some_of(tensors_of(needed, i));
     return text;
   }

@@ -61,6 +61,15 @@ void add_deviations(Report& report, const Subject& a, const Subject& b, const Su
 
 }  // namespace
 
+void note_wrapper(Report& report, const Subject& subject) {
+  const std::string wrapper =
+      module_config(*subject.checkpoint, subject.checkpoint->config).wrapper;
+  if (!wrapper.empty())
+    report.assumed.push_back(
+        fmt::format("{}: {} gives what the model in it gives; its own code is not known",
+                    subject.label, wrapper.substr(wrapper.rfind('.') + 1)));
+}
+
 void find_module_changes(Report& report, const Subject& a, const Subject& b) {
   const ModuleConfig left = module_config(*a.checkpoint, a.checkpoint->config);
   const ModuleConfig right = module_config(*b.checkpoint, b.checkpoint->config);

@@ -10,4 +10,7 @@ namespace samebits {
 /// risk of config.changed where all modules contradict the config beside them.
 void find_module_changes(Report& report, const Subject& a, const Subject& b);
 
+/// Says in the report's assumptions that a class of one's own stands around the subject's model.
+void note_wrapper(Report& report, const Subject& subject);
+
 }  // namespace samebits

@@ -305,7 +305,10 @@ class Floor {
   }
 
   Finding departure(const OutputPair& first) const {
-    const auto type = types_.find(first.point);
+    auto type = types_.begin();  // the coarsest: of an autocast run, some points have it
+    for (auto each = types_.begin(); each != types_.end(); ++each) {
+      if (coarser_than_float(each->second) > coarser_than_float(type->second)) type = each;
+    }
     if (type != types_.end() &&
         *first.floor_units <= kMostRounding * coarser_than_float(type->second))
       return narrowed(first, type->second);

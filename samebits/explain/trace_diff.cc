@@ -204,7 +204,8 @@ class TraceDiff {
                                      info(types->second).torch)};
       finding.remedy = "Run and record both in one type";
     } else if (is_rounding(parting)) {
-      return find_choices(parting);
+      const OutputPair* beyond = first_beyond_rounding();
+      return beyond == nullptr ? find_choices(parting) : find_departure(parting, *beyond);
     } else {
       return;
     }
@@ -232,6 +233,35 @@ class TraceDiff {
                parting.max_abs <= kRounding * std::max(1.0, largest(point));
     }
     return false;
+  }
+
+  /// Where rounding at an earlier point has grown into more than it grows to.
+  const OutputPair* first_beyond_rounding() const {
+    constexpr double kGrown = 1e-4;
+    for (const OutputPair& pair : report_.outputs) {
+      if (pair.differing == 0 || pair.point == kInput || pair.point == kNoise) continue;
+      for (const auto& [x, y] : pairs_.matched) {
+        const StoredTensor& point = a_.checkpoint->entries[x];
+        if (point.path == pair.point && !(pair.max_abs <= kGrown * std::max(1.0, largest(point))))
+          return &pair;
+      }
+    }
+    return nullptr;
+  }
+
+  void find_departure(const OutputPair& parting, const OutputPair& beyond) {
+    report_.findings.push_back(
+        {.cause = "code.version",
+         .role = Role::cause,
+         .proof = Proof::suspected,
+         .subjects = {a_.label, b_.label},
+         .summary = fmt::format("the two differ by more than rounding from {} on", beyond.point),
+         .details = {fmt::format("from {} on as rounding differs, there by {:.3g}", parting.point,
+                                 beyond.max_abs)},
+         .evidence = {{"point", beyond.point}},
+         .remedy = "Look at what the code does there: another version, an edited module, other "
+                   "weights",
+         .settle = "Hold each against the model: samebits explain MODEL TRACE"});
   }
 
   /// What PyTorch's rounding depends on, as far as the recordings say it: the batch from the

@@ -36,8 +36,11 @@ std::string activation_of(const ModuleRecord& module) {
     return module.hyper.is_object() && module.hyper.contains(field) ? text_of(module.hyper[field])
                                                                     : std::string();
   };
-  if (name == "GELUActivation")
-    return attribute("act").ends_with("_gelu_python") ? "gelu_python" : "gelu";
+  if (name == "GELUActivation") {
+    const std::string function = attribute("act");
+    if (function == "torch._C._nn.gelu" || function == "torch.nn.functional.gelu") return "gelu";
+    return function.ends_with("_gelu_python") ? "gelu_python" : "";
+  }
   if (name == "GELU") return attribute("approximate") == "tanh" ? "gelu_pytorch_tanh" : "gelu";
   constexpr std::pair<std::string_view, const char*> kNames[] = {
       {"NewGELUActivation", "gelu_new"},
@@ -47,7 +50,8 @@ std::string activation_of(const ModuleRecord& module) {
       {"SiLUActivation", "silu"},
       {"SiLU", "silu"},
       {"ReLU", "relu"},
-      {"FastGELUActivation", "gelu_fast"}};
+      {"FastGELUActivation", "gelu_fast"},
+      {"Tanh", "tanh"}};
   for (const auto& [known, text] : kNames) {
     if (name == known) return text;
   }
@@ -62,13 +66,14 @@ Json canonical(const Json& value) {
 /// One reading of a checkpoint's modules.
 class Modules {
  public:
-  Modules(const Checkpoint& checkpoint, const Json& config) : result_{config, {}, {}} {
+  Modules(const Checkpoint& checkpoint, const Json& config) : result_{config, {}, {}, {}} {
     for (const ModuleRecord& module : checkpoint.modules) {
       if (!starts_with_any(module.class_path, kFamily)) continue;
       if (!root_ || module.path.size() < root_->size()) root_ = module.path;
     }
     if (!root_) return;
     check_owner(checkpoint);
+    note_wrapper(checkpoint);
     for (const ModuleRecord& module : checkpoint.modules) {
       if (is_below(module.path)) inside_.push_back(&module);
     }
@@ -77,16 +82,15 @@ class Modules {
   ModuleConfig read() {
     if (!root_) return std::move(result_);
     for (const ModuleRecord* module : inside_) check_class(*module);
-    check_field("layer_norm_eps", [](const ModuleRecord& module) {
+    check_field("layer_norm_eps", Json(), [](const ModuleRecord& module) {
       return module.class_path.ends_with("LayerNorm") ? attribute(module, "eps") : Json();
     });
     for (const bool decoder : {false, true}) check_heads(decoder);
-    check_field("hidden_act", [](const ModuleRecord& module) {
-      const std::string_view name = last_name(module.path);
-      if (name != "activation_fn" && name != "intermediate_act_fn" && name != "activation")
-        return Json();
-      const std::string function = activation_of(module);
-      return function.empty() ? Json(module.class_path) : canonical(function);
+    check_field("hidden_act", "gelu", [](const ModuleRecord& module) {
+      return is_in_pooler(module) ? Json() : function_of(module);
+    });
+    check_field("pooler_act", "tanh", [](const ModuleRecord& module) {
+      return is_in_pooler(module) ? function_of(module) : Json();
     });
     for (const ModuleRecord* module : inside_) check_patches(*module);
     return std::move(result_);
@@ -127,12 +131,33 @@ class Modules {
     }
   }
 
+  /// A class of one's own around the model, which may do something with its input or its output.
+  void note_wrapper(const Checkpoint& checkpoint) {
+    constexpr auto kTransparent = std::to_array<std::string_view>(
+        {"torch.nn.parallel.", "torch._dynamo.eval_frame.OptimizedModule"});
+    for (const ModuleRecord& module : checkpoint.modules) {
+      if (module.path.empty() && !root_->empty() &&
+          !starts_with_any(module.class_path, kTransparent))
+        result_.wrapper = module.class_path;
+    }
+  }
+
   void check_class(const ModuleRecord& module) {
     if (module.hooks > 0)
       deviate(
           module, "", 0, module.hooks,
           fmt::format("{} registered on it",
                       module.hooks == 1 ? "a hook is" : fmt::format("{} hooks are", module.hooks)));
+    for (const char* function : {"forward", "activation_fn", "intermediate_act_fn", "activation"}) {
+      const Json own = attribute(module, function);
+      if (own.is_null()) continue;
+      deviate(
+          module, "", Json(), own,
+          fmt::format("its {} is {}, and what that computes is not known", function, text_of(own)));
+    }
+    if (const char* usual = usual_class(module))
+      return deviate(module, "", usual, module.class_path,
+                     fmt::format("it is a {}, not a {}", module.class_path, usual));
     if (starts_with_any(module.class_path, kFamily) || starts_with_any(module.class_path, kParts))
       return;
     // An activation is judged by what it computes.
@@ -141,11 +166,27 @@ class Modules {
             "it is a " + module.class_path + ", and what that computes is not known");
   }
 
-  /// A field that every module has from the config. `of` gives null for modules that have none.
+  static bool is_in_pooler(const ModuleRecord& module) {
+    return module.path.find("pooler.") != std::string::npos;
+  }
+
+  /// What an activation computes; null for other modules.
+  static Json function_of(const ModuleRecord& module) {
+    const std::string_view name = last_name(module.path);
+    if (name != "activation_fn" && name != "intermediate_act_fn" && name != "activation") return {};
+    const std::string function = activation_of(module);
+    if (!function.empty()) return canonical(function);
+    const Json inner = attribute(module, "act");
+    return inner.is_null() ? Json(module.class_path) : inner;
+  }
+
+  /// A field that every module has from the config, or, where the config has none, from `fallback`.
+  /// `of` gives null for modules that have none.
   template <class Of>
-  void check_field(const std::string& field, Of of) {
-    if (!result_.config.contains(field)) return;
-    const Json expected = canonical(result_.config[field]);
+  void check_field(const std::string& field, const Json& fallback, Of of) {
+    const Json said = result_.config.contains(field) ? result_.config[field] : fallback;
+    if (said.is_null()) return;
+    const Json expected = canonical(said);
     std::vector<std::pair<const ModuleRecord*, Json>> others;
     std::size_t count = 0;
     for (const ModuleRecord* module : inside_) {
@@ -159,7 +200,7 @@ class Modules {
                            return o.second == others[0].second;
                          });
     if (uniform) {
-      result_.corrections.push_back({field, result_.config[field], others[0].second});
+      result_.corrections.push_back({field, said, others[0].second});
       result_.config[field] = others[0].second;
       return;
     }
@@ -171,7 +212,7 @@ class Modules {
 
   void check_heads(bool decoder) {
     const std::string prefix = decoder ? "decoder_" : "";
-    check_field(prefix + "num_attention_heads", [&](const ModuleRecord& module) {
+    check_field(prefix + "num_attention_heads", Json(), [&](const ModuleRecord& module) {
       return is_decoder(module) == decoder ? attribute(module, "num_attention_heads") : Json();
     });
     const Json& config = result_.config;
@@ -205,6 +246,43 @@ class Modules {
            module.path.find(".decoder.") != std::string::npos;
   }
 
+  /// The class that a module of this name has in the family; nullptr where it is that one.
+  static const char* usual_class(const ModuleRecord& module) {
+    constexpr std::pair<std::string_view, const char*> kClasses[] = {
+        {"classifier", "Linear"},
+        {"cls_classifier", "Linear"},
+        {"distillation_classifier", "Linear"},
+        {"q_proj", "Linear"},
+        {"k_proj", "Linear"},
+        {"v_proj", "Linear"},
+        {"o_proj", "Linear"},
+        {"query", "Linear"},
+        {"key", "Linear"},
+        {"value", "Linear"},
+        {"dense", "Linear"},
+        {"fc1", "Linear"},
+        {"fc2", "Linear"},
+        {"weights_in", "Linear"},
+        {"weights_out", "Linear"},
+        {"decoder_embed", "Linear"},
+        {"decoder_pred", "Linear"},
+        {"layernorm", "LayerNorm"},
+        {"layernorm_before", "LayerNorm"},
+        {"layernorm_after", "LayerNorm"},
+        {"norm1", "LayerNorm"},
+        {"norm2", "LayerNorm"},
+        {"decoder_norm", "LayerNorm"},
+        {"layer_scale1", "LayerScale"},
+        {"layer_scale2", "LayerScale"},
+        {"projection", "Conv2d"},
+        {"dropout", "Dropout"}};
+    const auto known = std::ranges::find(kClasses, last_name(module.path),
+                                         &std::pair<std::string_view, const char*>::first);
+    if (known == std::end(kClasses) || module.class_path.ends_with(known->second)) return nullptr;
+    const bool harmless = known->first == "dropout" && module.class_path.ends_with("Identity");
+    return harmless ? nullptr : known->second;
+  }
+
   /// The patches of an image stand side by side.
   void check_patches(const ModuleRecord& module) {
     if (!module.class_path.ends_with("Conv2d") || last_name(module.path) != "projection") return;
@@ -230,7 +308,7 @@ class Modules {
 }  // namespace
 
 ModuleConfig module_config(const Checkpoint& checkpoint, const Json& config) {
-  if (!config.is_object() || checkpoint.modules.empty()) return {config, {}, {}};
+  if (!config.is_object() || checkpoint.modules.empty()) return {config, {}, {}, {}};
   return Modules(checkpoint, config).read();
 }
 

@@ -35,6 +35,7 @@ struct ModuleConfig {
   Json config;  // with the corrections
   std::vector<ConfigCorrection> corrections;
   std::vector<ModuleDeviation> deviations;  // in the modules' order; paths below the model's root
+  std::string wrapper;  // the class around the model, where it is not one of torch's own; else ""
 };
 
 /// `config` itself where the checkpoint holds no modules of a class of the ViT family in

@@ -141,7 +141,8 @@ Result<void> read_training(const Reader& reader, std::string_view name, model::L
 }
 
 Resampling resampling_of(model::Library library, std::string_view name) {
-  if (library == model::Library::timm) return Resampling::bicubic_antialias;
+  if (library == model::Library::timm || name.starts_with("Dinov2WithRegisters"))
+    return Resampling::bicubic_antialias;
   return of_transformers(library) && name != "MaskedAutoencoderViT" ? Resampling::bicubic
                                                                     : Resampling::refused;
 }
@@ -230,6 +231,12 @@ Result<VitConfig> vit_config(const model::Recognition& found, const Json& config
   SAMEBITS_TRY(const double eps, reader.number("layer_norm_eps"));
   vit.eps = static_cast<float>(eps);
   SAMEBITS_TRY_VOID(read_image(reader, config, fields, &vit));
+  if ((fields.parts & model::kPooler) != 0 && config.value("pooler_act", Json("tanh")) != "tanh") {
+    return fail({.code = ErrorCode::unsupported,
+                 .what = "this activation of the pooler is not covered",
+                 .expected = "pooler_act tanh",
+                 .found = config["pooler_act"].dump().substr(0, 60)});
+  }
   SAMEBITS_TRY_VOID(read_training(reader, name, found.library, &vit));
   vit.resampling = resampling_of(found.library, name);
   vit.names = names_of(name);

@@ -107,7 +107,7 @@ class Loader {
       }
       SAMEBITS_TRY(blocks[i].attention_output, linear({at + "attention_output"}, width, width));
       SAMEBITS_TRY_VOID(mlp(at, stack, &blocks[i]));
-      if (has(at + "scale1")) {
+      if (has(at + "scale1") || has(at + "scale2")) {
         SAMEBITS_TRY(blocks[i].scale1, values(at + "scale1", width));
         SAMEBITS_TRY(blocks[i].scale2, values(at + "scale2", width));
       }

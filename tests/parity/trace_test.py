@@ -243,6 +243,14 @@ def test_one_image_is_compared_with_its_place_in_a_batch(recordings):
     assert [p["differing"] for p in reverse["outputs"]] == [p["differing"] for p in report["outputs"]]
 
 
+def test_rounding_does_not_hide_what_comes_after_it(recordings, tmp_path):
+    tensors = safetensors.torch.load_file(recordings / "sdpa")
+    tensors["classifier"][1, 0] += 0.4
+    safetensors.torch.save_file(tensors, tmp_path / "t")
+    (finding,) = diff(recordings / "eager", tmp_path / "t", 1)["findings"]
+    assert finding["cause"] == "code.version" and finding["evidence"]["point"] == "classifier"
+
+
 def test_images_in_another_order_are_no_tokens_in_another_order(recordings):
     report = diff(recordings / "sdpa", recordings / "reversed", 1)
     assert causes(report) == ["input.preprocessing"]

@@ -200,7 +200,7 @@ def test_activations(activation, tmp_path):
                    ["last_hidden_state", "logits"] if "last_hidden_state" in traced(model, images, noise) else ["logits", "trace.vit.layers.0.mlp"])
 
 
-@pytest.mark.parametrize("kind", ["ViTForImageClassification", "ViTMAEForPreTraining", "ViTMAEModel", "Dinov2Model"])
+@pytest.mark.parametrize("kind", ["ViTForImageClassification", "ViTMAEForPreTraining", "ViTMAEModel", "Dinov2Model", "Dinov2WithRegistersModel"])
 @pytest.mark.parametrize("size", [(48, 48), (16, 24), (40, 56), (8, 64)])
 def test_other_image_sizes_resample_the_positions(kind, size, tmp_path):
     torch.manual_seed(1)

@@ -224,29 +224,18 @@ class TraceDiff {
 
   /// Off by no more than sums in another order are.
   bool is_rounding(const OutputPair& parting) const {
-    constexpr double kRounding = 1e-5;
-    if (parting.looks_like == "nan") return false;
-    for (const auto& [x, y] : pairs_.matched) {
-      const StoredTensor& point = a_.checkpoint->entries[x];
-      if (point.path == parting.point)
-        return point.view.dtype() == DType::float32 &&
-               parting.max_abs <= kRounding * std::max(1.0, largest(point));
-    }
-    return false;
+    const StoredTensor* point = point_of(a_, parting.point);
+    return parting.looks_like != "nan" && point != nullptr &&
+           point->view.dtype() == DType::float32 && is_within(parting, kRounding);
   }
 
   /// Where rounding at an earlier point has grown into more than it grows to.
   const OutputPair* first_beyond_rounding() const {
     constexpr double kGrown = 1e-4;
-    for (const OutputPair& pair : report_.outputs) {
-      if (pair.differing == 0 || pair.point == kInput || pair.point == kNoise) continue;
-      for (const auto& [x, y] : pairs_.matched) {
-        const StoredTensor& point = a_.checkpoint->entries[x];
-        if (point.path == pair.point && !(pair.max_abs <= kGrown * std::max(1.0, largest(point))))
-          return &pair;
-      }
-    }
-    return nullptr;
+    const auto found = std::ranges::find_if(report_.outputs, [&](const OutputPair& pair) {
+      return pair.differing > 0 && !is_within(pair, kGrown);
+    });
+    return found == report_.outputs.end() ? nullptr : &*found;
   }
 
   void find_departure(const OutputPair& parting, const OutputPair& beyond) {
@@ -320,18 +309,20 @@ class TraceDiff {
 
   /// A head's output for one image, after equal points, off by rounding.
   bool is_one_row_of_a_linear(const OutputPair& parting) const {
-    constexpr double kRounding = 1e-5;
     const bool head = parting.point.ends_with("classifier") || parting.point.ends_with("pooler") ||
                       parting.point.ends_with("pooler.dense") || parting.point.ends_with("head");
-    if (!head || report_.outputs.front().point == parting.point) return false;
-    for (const auto& [x, y] : pairs_.matched) {
-      const StoredTensor& point = a_.checkpoint->entries[x];
-      if (point.path != parting.point) continue;
-      const Shape& shape = point.view.shape();
-      return shape.size() == 2 && shape[0] == 1 &&
-             parting.max_abs <= kRounding * std::max(1.0, largest(point));
-    }
-    return false;
+    const StoredTensor* point = point_of(a_, parting.point);
+    if (!head || report_.outputs.front().point == parting.point || point == nullptr) return false;
+    const Shape& shape = point->view.shape();
+    return shape.size() == 2 && shape[0] == 1 && is_within(parting, kRounding);
+  }
+
+  static constexpr double kRounding = 1e-5;  // of the largest number at a point
+
+  /// No difference is larger than this share of A's largest number there, or of 1.
+  bool is_within(const OutputPair& pair, double share) const {
+    const StoredTensor* point = point_of(a_, pair.point);
+    return point != nullptr && pair.max_abs <= share * std::max(1.0, largest(*point));
   }
 
   static double largest(const StoredTensor& point) {

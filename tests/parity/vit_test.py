@@ -189,6 +189,16 @@ def test_same_bits_on_every_route(saved, tmp_path):
         assert {n: v.tobytes() for n, v in found.items()} == {n: v.tobytes() for n, v in wanted.items()}, name
 
 
+def test_a_whole_module_is_what_its_directory_is(saved, tmp_path):
+    model, folder = saved
+    torch.save(model.eval(), tmp_path / "whole.pth")
+    done = subprocess.run([str(conftest.PROGRAM), "explain", str(folder), str(tmp_path / "whole.pth"), "--json"], capture_output=True, text=True, timeout=60)
+    report = json.loads(done.stdout)
+    masked = "MAE" in type(model).__name__
+    assert report["verdict"] == ("different" if masked else "same") and not report["not_checked"]
+    assert [finding["cause"] for finding in report["findings"] if finding["role"] != "note"] == ["rng.noise"] * masked
+
+
 @pytest.mark.parametrize("activation", ["gelu_new", "gelu_pytorch_tanh", "quick_gelu", "silu", "relu"])
 def test_activations(activation, tmp_path):
     torch.manual_seed(1)

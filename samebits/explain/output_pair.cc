@@ -68,6 +68,14 @@ std::string rounded_text(const std::string& narrow, DType type, const std::strin
   return narrow + " is " + wide + " rounded to " + std::string(info(type).torch);
 }
 
+std::string dropout_text(const OutputPair& pair) {
+  const DropoutPattern& dropout = *pair.dropout;
+  if (dropout.in_a && dropout.in_b)
+    return fmt::format("equal but for dropout of {:.2g} in both", dropout.rate);
+  return fmt::format("{} is {} behind dropout of {:.2g}", dropout.in_a ? pair.a : pair.b,
+                     dropout.in_a ? pair.b : pair.a, dropout.rate);
+}
+
 }  // namespace
 
 TensorView view_of(const NamedArray& array) {
@@ -103,6 +111,8 @@ OutputPair compare_outputs(const std::string& a, const std::string& b, const std
   } else if (relation.rounded_a) {
     pair.verdict = "rounding";
     pair.looks_like = rounded_text(a, *relation.rounded_a, b);
+  } else if ((pair.dropout = dropout_pattern(values))) {
+    pair.looks_like = dropout_text(pair);
   }
   return pair;
 }

@@ -13,6 +13,7 @@
 #include "samebits/checkpoint/checkpoint.h"
 #include "samebits/compare/alignment.h"
 #include "samebits/compare/config.h"
+#include "samebits/compare/dropout_pattern.h"
 
 namespace samebits {
 
@@ -69,6 +70,7 @@ struct OutputPair {
   std::optional<double> floor_units{}, floor_max_abs{};
   std::string looks_like{};  // "all elements", "rows permuted", "rounded to bfloat16", ...; "" for
                              // nothing in particular
+  std::optional<DropoutPattern> dropout{};  // where one side is the other behind dropout
 };
 
 /// A run that was made, and what it showed.

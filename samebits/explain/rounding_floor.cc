@@ -9,6 +9,7 @@
 
 #include "samebits/compare/trace.h"
 #include "samebits/explain/output_pair.h"
+#include "samebits/explain/recorded_dropout.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/trace_diff.h"
 #include "samebits/rng/distributions.h"
@@ -305,6 +306,7 @@ class Floor {
   }
 
   Finding departure(const OutputPair& first) const {
+    if (auto dropout = dropout_finding(first, model_, trace_)) return *std::move(dropout);
     auto type = types_.begin();  // the coarsest: of an autocast run, some points have it
     for (auto each = types_.begin(); each != types_.end(); ++each) {
       if (coarser_than_float(each->second) > coarser_than_float(type->second)) type = each;
@@ -353,7 +355,8 @@ class Floor {
             .remedy =
                 "Look at what the code does there: another version, an edited module, a "
                 "narrower type, other weights or another config than this model's",
-            .settle = "Record the run again with the weights and the config of " + model_.label};
+            .settle = "Record the run again after eval(), with the weights and the config of " +
+                      model_.label};
   }
 
   Report& report_;

@@ -8,6 +8,7 @@
 #include "samebits/compare/trace.h"
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/output_pair.h"
+#include "samebits/explain/recorded_dropout.h"
 #include "samebits/run/open_vit.h"
 
 namespace samebits {
@@ -206,6 +207,8 @@ class TraceDiff {
     } else if (is_rounding(parting)) {
       const OutputPair* beyond = first_beyond_rounding();
       return beyond == nullptr ? find_choices(parting) : find_departure(parting, *beyond);
+    } else if (auto dropout = dropout_finding(parting, a_, b_)) {
+      finding = *std::move(dropout);
     } else {
       return;
     }
@@ -239,6 +242,8 @@ class TraceDiff {
   }
 
   void find_departure(const OutputPair& parting, const OutputPair& beyond) {
+    if (auto dropout = dropout_finding(beyond, a_, b_))
+      return report_.findings.push_back(*std::move(dropout));
     report_.findings.push_back(
         {.cause = "code.version",
          .role = Role::cause,

@@ -1,6 +1,7 @@
 """Traces: what samebits run --trace writes, against hooks on the real modules, and diff of two traces."""
 
 import copy
+import functools
 import hashlib
 import json
 import re
@@ -14,8 +15,8 @@ import safetensors.numpy
 import safetensors.torch
 import torch
 from run_test import EXAMPLE, digests, run
-from transformers import ViTConfig, ViTForImageClassification, ViTMAEForPreTraining
-from vit_test import TINY, spread
+from transformers import ViTConfig, ViTForImageClassification, ViTMAEConfig, ViTMAEForPreTraining
+from vit_test import DECODER, TINY, spread
 
 
 def diff(a, b, status):
@@ -287,6 +288,51 @@ def test_a_recording_without_its_input_or_its_noise_is_not_judged(recordings, pa
         safetensors.torch.save_file(tensors, out)
         report = explain(model, out, status=2)
         assert not report["findings"] and f"does not hold its {lacking}" in report["not_checked"][0]
+
+
+@pytest.fixture(scope="module")
+def dropping(tmp_path_factory):
+    """Models with dropout in eval() and left in train(): in all places, and in the blocks alone."""
+    folder = tmp_path_factory.mktemp("dropping")
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(4))
+    torch.manual_seed(1)
+    model = spread(ViTForImageClassification(ViTConfig(**TINY, hidden_dropout_prob=0.1)))
+    model.save_pretrained(folder / "hf")
+    for name, training in (("eval", False), ("train", True), ("again", True)):
+        recorded(folder / name, model.train(training), images)
+    masked = ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER, hidden_dropout_prob=0.3))
+    spread(masked).save_pretrained(folder / "mae")
+    noise = torch.rand(2, 16)
+    masked.forward = functools.partial(masked.forward, noise=noise)
+    for name, training in (("mae eval", False), ("mae train", True)):
+        points = safetensors.torch.load_file(recorded(folder / name, masked.train(training), images))
+        safetensors.torch.save_file(points | {"noise": noise}, folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("a, b, who, rate", [
+    ("eval", "train", "B", 0.1), ("train", "eval", "A", 0.1), ("train", "again", "A and B", 0.1), ("mae eval", "mae train", "B", 0.3),
+    ("mae train", "mae eval", "A", 0.3),
+])
+def test_a_module_left_in_training_mode_is_named(dropping, a, b, who, rate):
+    (finding,) = diff(dropping / a, dropping / b, 1)["findings"]
+    assert finding["cause"] == "mode.training" and finding["role"] == "cause" and finding["proof"] == "observed"
+    assert finding["summary"].startswith(f"{who} ran in training mode")
+    assert finding["evidence"]["rate"] == pytest.approx(rate, abs=0.03) and finding["evidence"]["modules"] == []
+
+
+def test_what_dropout_looks_like(dropping):
+    points = {point["point"]: point for point in diff(dropping / "eval", dropping / "train", 1)["outputs"]}
+    assert points["vit.embeddings"]["looks_like"] == "B is A behind dropout of 0.1"
+    points = {point["point"]: point for point in diff(dropping / "again", dropping / "train", 1)["outputs"]}
+    assert points["vit.embeddings"]["looks_like"].startswith("equal but for dropout of 0.")
+
+
+@pytest.mark.parametrize("model, trace, point", [("hf", "train", "vit.embeddings"), ("mae", "mae train", ".dropout")])
+def test_a_recording_in_training_mode_is_named(dropping, model, trace, point):
+    (finding,) = explain(dropping / model, dropping / trace, status=1)["findings"]
+    assert (finding["cause"], finding["proof"]) == ("mode.training", "observed") and finding["evidence"]["point"].endswith(point)
+    assert causes(explain(dropping / model, dropping / trace.replace("train", "eval"), status=1)) == ["numerics.rounding"]
 
 
 def test_other_shapes_are_no_rounding(recordings, tmp_path):

@@ -1,0 +1,94 @@
+#include "samebits/compare/dropout_pattern.h"
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include <gmock/gmock.h>
+
+#include "samebits/compare/test_weights.h"
+
+namespace samebits {
+namespace {
+
+std::vector<float> numbers() { return TestWeights::numbers(1000, 7); }
+
+/// The values behind dropout, with the rounding of another order of additions.
+std::vector<float> dropped(std::vector<float> values, double rate, std::uint32_t seed,
+                           double rounding = 1e-7) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<double> uniform(0, 1);
+  for (float& value : values) {
+    const bool zero = uniform(random) < rate;
+    const double noise = 1 + rounding * (2 * uniform(random) - 1);
+    value = zero ? 0 : static_cast<float>(value / (1 - rate) * noise);
+  }
+  return values;
+}
+
+std::optional<DropoutPattern> pattern(const std::vector<float>& a, const std::vector<float>& b) {
+  TestWeights weights;
+  const auto size = static_cast<std::int64_t>(a.size());
+  weights.add("a", {size}, a).add("b", {size}, b);
+  const WeightSet set = weights.set();
+  return dropout_pattern({set.tensors()[0].view, set.tensors()[1].view});
+}
+
+TEST(DropoutPattern, FindsTheRateAndTheSide) {
+  for (const double rate : {0.05, 0.1, 0.3, 0.5, 0.9}) {
+    for (std::uint32_t seed = 0; seed < 20; ++seed) {
+      const auto in_b = pattern(numbers(), dropped(numbers(), rate, seed));
+      ASSERT_TRUE(in_b) << rate << " " << seed;
+      EXPECT_TRUE(in_b->in_b && !in_b->in_a);
+      EXPECT_NEAR(in_b->rate, rate, 1e-6);
+      const auto in_a = pattern(dropped(numbers(), rate, seed), numbers());
+      ASSERT_TRUE(in_a) << rate << " " << seed;
+      EXPECT_TRUE(in_a->in_a && !in_a->in_b);
+      EXPECT_NEAR(in_a->rate, rate, 1e-6);
+    }
+  }
+}
+
+TEST(DropoutPattern, FindsTwoMasks) {
+  for (std::uint32_t seed = 0; seed < 20; ++seed) {
+    const auto both = pattern(dropped(numbers(), 0.2, seed), dropped(numbers(), 0.2, 100 + seed));
+    ASSERT_TRUE(both) << seed;
+    EXPECT_TRUE(both->in_a && both->in_b);
+    EXPECT_NEAR(both->rate, 0.2, 0.06);
+  }
+}
+
+TEST(DropoutPattern, OtherChangesAreNone) {
+  const std::vector<float> a = numbers();
+  EXPECT_FALSE(pattern(a, a));
+  std::vector<float> scaled = a;
+  for (float& value : scaled) value *= 1.25F;
+  EXPECT_FALSE(pattern(a, scaled));
+  std::vector<float> zeroed = a;  // without the scale
+  for (std::size_t i = 0; i < zeroed.size(); i += 10) zeroed[i] = 0;
+  EXPECT_FALSE(pattern(a, zeroed));
+  std::vector<float> pruned = scaled;  // with a scale that another rate has
+  for (std::size_t i = 0; i < pruned.size(); i += 50) pruned[i] = 0;
+  EXPECT_FALSE(pattern(a, pruned));
+  std::vector<float> rectified = a;
+  for (float& value : rectified) value = std::max(value, 0.0F);
+  EXPECT_FALSE(pattern(a, rectified));
+  EXPECT_FALSE(pattern(a, TestWeights::numbers(1000, 8)));
+  std::vector<float> broken = dropped(a, 0.1, 1);
+  broken[3] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_FALSE(pattern(a, broken));
+  EXPECT_FALSE(pattern(a, dropped(a, 0.1, 1, 1e-3)));  // off by more than rounding
+}
+
+TEST(DropoutPattern, ZerosOfRoundingAreNone) {
+  std::vector<float> a = numbers();
+  std::vector<float> b = a;
+  for (std::size_t i = 0; i < a.size(); i += 7) {
+    (i % 2 == 0 ? a : b)[i] = 1e-9F;
+    (i % 2 == 0 ? b : a)[i] = 0;
+  }
+  EXPECT_FALSE(pattern(a, b));
+}
+
+}  // namespace
+}  // namespace samebits

@@ -214,6 +214,19 @@ bool has_inert_base(const Tree& tree, NodeId call) {
   return base.empty() || is_plain_call(base);
 }
 
+/// functools.partial keeps a function for later, as activation modules do: of torch.nn, one that
+/// only computes. Its state may name another one than its argument.
+bool keeps_computation(const Tree& tree, NodeId node) {
+  if (!tree.is_global(tree.callable(node), "functools", "partial")) return false;
+  const auto computes = [&](NodeId arguments) {
+    const auto kept = elements(tree, arguments);
+    if (kept.empty() || tree.kind(kept[0]) != Kind::global) return false;
+    const std::string name = tree.qualified_name(kept[0]);
+    return name.starts_with("torch.nn.") || name.starts_with("torch._C._nn.");
+  };
+  return computes(tree.args(node)) && std::ranges::all_of(tree.states(node), computes);
+}
+
 Named name_call(const Tree& tree, const Call& call) {
   // BUILD on a module or class would change it for the whole program.
   if (call.build && tree.kind(call.target) == Kind::global)
@@ -222,7 +235,7 @@ Named name_call(const Tree& tree, const Call& call) {
   if (const auto made = constructed_class(tree, call.target)) {
     return {callable_name(tree, *made), has_inert_base(tree, call.target)};
   }
-  return {callable_name(tree, tree.callable(call.target)), false};
+  return {callable_name(tree, tree.callable(call.target)), keeps_computation(tree, call.target)};
 }
 
 /// A BUILD hands its state to __setstate__ where the class has one: every nn.Module does, plain

@@ -8,6 +8,7 @@
 namespace samebits {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using namespace test_files;  // NOLINT: the vocabulary of these tests
@@ -65,6 +66,20 @@ TEST_F(Calls, AComputedNameIsNoExcuse) {
       call(call(global("builtins", "getattr"), {global("os", "path"), text("join")}), {});
   const auto found = alarming(pickled(computed));
   EXPECT_EQ(found.size(), 2U);
+}
+
+TEST_F(Calls, APartialOfTorchsFunctionsIsNone) {
+  const std::string partial = global("functools", "partial");
+  const std::string gelu = global("torch._C._nn", "gelu");
+  const auto made = [&](const std::string& function, const std::string& kept) {
+    return call(partial, {function}) +
+           tuple({kept, tuple({}), dict({{"approximate", text("tanh")}}), kNothing}) + "b";
+  };
+  EXPECT_THAT(alarming(pickled(made(gelu, gelu))), IsEmpty());
+  for (const std::string& hostile :
+       {made(global("os", "system"), gelu), made(gelu, global("os", "system")),
+        call(partial, {call(global("os", "system"), {})}), call(partial, {})})
+    EXPECT_THAT(alarming(pickled(hostile)), Contains("REDUCE functools.partial 1"));
 }
 
 TEST_F(Calls, AreFoundInEveryPickleOfAnArchive) {

@@ -241,16 +241,47 @@ class Walk {
   bool stopped_ = false;
 };
 
-/// The config object of the outermost module that has one, else a config beside the weights.
+/// The module whose config object is the model's: the outermost one of transformers, else the
+/// outermost of any library that has one.
+std::optional<std::size_t> owner_of_config(const Tree& tree, const ModuleTree& modules) {
+  std::optional<std::size_t> any;
+  for (std::size_t i = 0; i < modules.modules.size(); ++i) {
+    if (!is_config_object(tree, attribute(tree, modules.module_nodes[i], "config"))) continue;
+    if (!model_type_of_class(modules.modules[i].class_path).empty()) return i;
+    if (!any) any = i;
+  }
+  return any;
+}
+
+/// Takes the model's config; what other modules' config objects of its class say otherwise becomes
+/// their hyper-parameter "config".
 void find_config(Checkpoint& checkpoint, const TorchObject& object, const std::string& path,
                  const ModuleTree& modules) {
-  for (std::size_t i = 0; i < modules.modules.size() && checkpoint.config.is_null(); ++i) {
-    const auto config =
-        config_object(object.tree, attribute(object.tree, modules.module_nodes[i], "config"));
-    if (!config) continue;
-    checkpoint.config = *config;
-    const std::string& own = modules.modules[i].path;
-    checkpoint.config_from = join_path(own.empty() ? path : join_path(path, own), "config");
+  constexpr int kMostOthers = 64;
+  const Tree& tree = object.tree;
+  const auto owner = owner_of_config(tree, modules);
+  if (!owner) return;
+  const auto config_of = [&](std::size_t i) {
+    return attribute(tree, modules.module_nodes[i], "config");
+  };
+  const NodeId own = config_of(*owner);
+  checkpoint.config = *config_object(tree, own);
+  const std::string& module = modules.modules[*owner].path;
+  checkpoint.config_from = join_path(module.empty() ? path : join_path(path, module), "config");
+  int others = 0;
+  for (std::size_t i = 0; i < modules.modules.size(); ++i) {
+    const NodeId other = config_of(i);
+    if (other == own || !is_config_object(tree, other) ||
+        class_of(tree, other) != class_of(tree, own))
+      continue;
+    if (++others > kMostOthers) return;
+    Json differing = Json::object();
+    const Json config = *config_object(tree, other);
+    for (const auto& [field, value] : config.items()) {
+      if (!checkpoint.config.contains(field) || checkpoint.config[field] != value)
+        differing[field] = value;
+    }
+    if (!differing.empty()) checkpoint.modules[i].hyper["config"] = std::move(differing);
   }
 }
 
@@ -294,8 +325,8 @@ void take_modules(Checkpoint& checkpoint, const TorchObject& object, const Walk&
     const bool is_weights = checkpoint.has_weights() && checkpoint.weights().is_module &&
                             checkpoint.weights().key == path;
     if (!is_weights) continue;
-    find_config(checkpoint, object, path, modules);
     checkpoint.modules = modules.modules;
+    find_config(checkpoint, object, path, modules);
     checkpoint.description = describe_module(modules);
   }
 }

@@ -113,9 +113,12 @@ bool is_kept_config_field(const std::string& name) {
 
 Json plain_value(const Tree& tree, NodeId node) { return Converter(tree).value(node, 0); }
 
+bool is_config_object(const Tree& tree, NodeId node) {
+  return tree.kind(node) == Kind::object && class_of(tree, node).ends_with("Config");
+}
+
 std::optional<Json> config_object(const Tree& tree, NodeId node) {
-  if (tree.kind(node) != Kind::object || !class_of(tree, node).ends_with("Config"))
-    return std::nullopt;
+  if (!is_config_object(tree, node)) return std::nullopt;
   Json config = Json::object();
   const std::string model_type = model_type_of_class(class_of(tree, node));
   if (!model_type.empty()) config["model_type"] = model_type;

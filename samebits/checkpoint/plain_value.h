@@ -15,9 +15,11 @@ namespace samebits {
 /// Deeper than 12 levels or beyond 20,000 values the rest becomes "...": a config is small.
 Json plain_value(const pickle::Tree& tree, NodeId node);
 
-/// The attributes of an object of a config class as JSON, without private ones other than
-/// _name_or_path and the attention implementation; nothing where the node is no object whose class
-/// name ends in "Config".
+/// Whether the node is an object whose class name ends in "Config".
+bool is_config_object(const pickle::Tree& tree, NodeId node);
+
+/// The attributes of such an object as JSON, without private ones other than _name_or_path and the
+/// attention implementation; nothing where the node is none.
 std::optional<Json> config_object(const pickle::Tree& tree, NodeId node);
 
 /// "vit_mae" of "transformers.models.vit_mae.configuration_vit_mae.ViTMAEConfig"; "" for classes

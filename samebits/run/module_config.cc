@@ -41,6 +41,7 @@ std::string activation_of(const ModuleRecord& module) {
     if (function == "torch._C._nn.gelu" || function == "torch.nn.functional.gelu") return "gelu";
     return function.ends_with("_gelu_python") ? "gelu_python" : "";
   }
+  if (module.hyper.is_object() && module.hyper.contains("act")) return "";  // another function
   if (name == "GELU") return attribute("approximate") == "tanh" ? "gelu_pytorch_tanh" : "gelu";
   constexpr std::pair<std::string_view, const char*> kNames[] = {
       {"NewGELUActivation", "gelu_new"},
@@ -92,6 +93,10 @@ class Modules {
     check_field("pooler_act", "tanh", [](const ModuleRecord& module) {
       return is_in_pooler(module) ? function_of(module) : Json();
     });
+    check_field("mask_ratio", Json(), [](const ModuleRecord& module) {
+      return module.class_path.ends_with("ViTMAEEmbeddings") ? own_field(module, "mask_ratio")
+                                                             : Json();
+    });
     for (const ModuleRecord* module : inside_) check_patches(*module);
     return std::move(result_);
   }
@@ -99,6 +104,12 @@ class Modules {
  private:
   static Json attribute(const ModuleRecord& module, const char* name) {
     return module.hyper.is_object() && module.hyper.contains(name) ? module.hyper[name] : Json();
+  }
+
+  /// What a config object of the module's own says otherwise; null where it does not.
+  static Json own_field(const ModuleRecord& module, const char* field) {
+    const Json config = attribute(module, "config");
+    return config.is_object() && config.contains(field) ? config[field] : Json();
   }
 
   bool is_below(std::string_view path) const {

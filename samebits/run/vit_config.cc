@@ -212,10 +212,12 @@ Result<VitConfig> vit_config(const model::Recognition& found, const Json& config
   const bool other = std::find(kOther.begin(), kOther.end(), name) != kOther.end();
   const bool has_class_token = (fields.parts & model::kClassToken) != 0;
   if (other || (fields.parts & kOtherParts) != 0 || !has_class_token) {
-    return fail({.code = ErrorCode::unsupported,
-                 .what = fmt::format("this form of {} of {} is not covered", name,
-                                     model::library_name(found.library)),
-                 .expected = "ViT, ViT-MAE, DeiT or DINOv2 with a class token and a final norm"});
+    return fail(
+        {.code = ErrorCode::unsupported,
+         .what = fmt::format(
+             "this form of {} of {} is not covered", name,
+             of_transformers(found.library) ? "transformers" : model::library_name(found.library)),
+         .expected = "ViT, ViT-MAE, DeiT or DINOv2 with a class token and a final norm"});
   }
   if (!config.is_object()) return fail(lacking("the number of heads"));
   SAMEBITS_TRY_VOID(check_fields(config, found));
@@ -231,6 +233,13 @@ Result<VitConfig> vit_config(const model::Recognition& found, const Json& config
   SAMEBITS_TRY(const double eps, reader.number("layer_norm_eps"));
   vit.eps = static_cast<float>(eps);
   SAMEBITS_TRY_VOID(read_image(reader, config, fields, &vit));
+  const bool square_only = is_dino(name) || (fields.parts & model::kDecoder) != 0;
+  if (square_only && vit.image_height != vit.image_width) {
+    return fail({.code = ErrorCode::unsupported,
+                 .what = fmt::format("{} takes square images only", name),
+                 .expected = "one number as image_size",
+                 .found = fmt::format("[{}, {}]", vit.image_height, vit.image_width)});
+  }
   if ((fields.parts & model::kPooler) != 0 && config.value("pooler_act", Json("tanh")) != "tanh") {
     return fail({.code = ErrorCode::unsupported,
                  .what = "this activation of the pooler is not covered",

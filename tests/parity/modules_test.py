@@ -11,6 +11,7 @@ import conftest
 import numpy
 import own_modules
 import pytest
+import safetensors.torch
 import torch
 from PIL import Image
 from transformers import (
@@ -26,7 +27,7 @@ from transformers import (
     ViTMAEForPreTraining,
     ViTModel,
 )
-from vit_test import DECODER, TINY, spread
+from vit_test import DECODER, DINO, TINY, spread
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,57 @@ def test_a_pooler_is_no_deviation(tmp_path, make):
     assert done.returncode == 2 and "pooler" in done.stderr
 
 
+@pytest.mark.parametrize("activation", ["gelu_pytorch_tanh", "gelu_new", "gelu", "relu", "silu"])
+def test_an_activation_module_is_no_risk(tmp_path, activation):
+    torch.manual_seed(1)
+    model = spread(ViTForImageClassification(ViTConfig(**TINY, hidden_act=activation))).eval()
+    model.save_pretrained(tmp_path / "a")
+    torch.save(model, tmp_path / "b")
+    found = report("explain", tmp_path / "a", tmp_path / "b", status=0)
+    assert found["verdict"] == "same" and {finding["role"] for finding in found["findings"]} <= {"note"}
+    assert [output["verdict"] for output in found["outputs"]] == ["identical"]
+
+
+def test_the_embeddings_own_config_is_followed(tmp_path):
+    """random_masking reads mask_ratio from the config that the embeddings hold."""
+    torch.manual_seed(1)
+    model = spread(ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER))).eval()
+    model.save_pretrained(tmp_path / "a")
+    model.config = copy.deepcopy(model.config)
+    model.vit.embeddings.config.mask_ratio = 0.5
+    with torch.no_grad():
+        kept = model.vit(torch.randn(1, 3, 32, 32)).last_hidden_state.shape[1] - 1
+    assert kept == 8
+    torch.save(model, tmp_path / "b")
+    done = subprocess.run([str(conftest.PROGRAM), "run", str(tmp_path / "b"), "--json"], capture_output=True, text=True)
+    shapes = {output["name"]: output["shape"] for output in json.loads(done.stdout)["outputs"]}
+    assert shapes["last_hidden_state"] == [1, 9, 48]
+    found = report("explain", tmp_path / "a", tmp_path / "b", status=1)
+    assert "config.changed" in [finding["cause"] for finding in found["findings"] if finding["proof"] == "proved"]
+    assert report("explain", tmp_path / "b", tmp_path / "b", status=1)["findings"][-1]["cause"] == "config.changed"
+
+
+def test_the_config_of_a_wrapper_is_not_the_models(model, tmp_path):
+    model.save_pretrained(tmp_path / "a")
+    wrapper = own_modules.Wrapper(model)
+    wrapper.config = own_modules.TrainingConfig()
+    torch.save(wrapper, tmp_path / "b")
+    assert report("explain", tmp_path / "a", tmp_path / "b", status=0)["verdict"] == "same"
+
+
+def test_a_training_throughout_is_shown_by_blocks(model, tmp_path):
+    model.save_pretrained(tmp_path / "a")
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter += 0.01 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3))
+    other.save_pretrained(tmp_path / "b")
+    finding = report("explain", tmp_path / "a", tmp_path / "b", status=1)["findings"][0]
+    assert finding["proof"] == "proved" and finding["evidence"]["minimal_by"] == "block"
+    assert len(finding["evidence"]["minimal"]) == finding["evidence"]["count"] == len(model.state_dict())
+    assert any("without that of any one block or layer, it does not" in line for line in finding["details"])
+
+
 def test_a_wrapper_is_said(model, tmp_path):
     model.save_pretrained(tmp_path / "a")
     torch.save(own_modules.Wrapper(model), tmp_path / "b")
@@ -156,6 +208,26 @@ def test_a_config_that_does_not_fit_the_weights_is_refused(model, tmp_path, fiel
     assert done.returncode == 2 and not done.stdout
     found = report("explain", tmp_path / "a", tmp_path / "b", status=1)
     assert not found["outputs"] and found["findings"][0]["proof"] != "proved"
+
+
+@pytest.mark.parametrize("make", [
+    lambda size: ViTModel(ViTConfig(**TINY | size)), lambda size: DeiTModel(DeiTConfig(**TINY | size)),
+    lambda size: Dinov2Model(Dinov2Config(**DINO | size)), lambda size: ViTMAEForPreTraining(ViTMAEConfig(**TINY | size, **DECODER)),
+])
+@pytest.mark.parametrize("size", [(8, 72), (32, 8), (16, 64)])  # of a square number of patches: no other can ViT-MAE be made with
+def test_images_that_are_no_squares_are_run_where_torch_runs_them(tmp_path, make, size):
+    torch.manual_seed(1)
+    model = spread(make({"image_size": size})).eval()
+    model.save_pretrained(tmp_path / "a")
+    words = [str(conftest.PROGRAM), "run", str(tmp_path / "a"), "--randn", f"1x3x{size[0]}x{size[1]}", "--seed", "3", "--save", str(tmp_path / "out")]
+    done = subprocess.run(words, capture_output=True, text=True)
+    if isinstance(model, (ViTMAEForPreTraining, Dinov2Model)):  # torch raises, or takes the positions for a square
+        assert done.returncode == 2 and "takes square images only" in done.stderr
+        return
+    with torch.no_grad():
+        theirs = model(torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(3))).last_hidden_state
+    assert done.returncode == 0, done.stderr
+    torch.testing.assert_close(safetensors.torch.load_file(tmp_path / "out")["last_hidden_state"], theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_a_decoder_that_the_config_does_not_describe_is_refused(tmp_path):

@@ -32,3 +32,11 @@ class OwnClassifier(ViTForImageClassification):
         output = super().forward(*arguments, **named)
         output.logits = 3 * output.logits + 1
         return output
+
+
+class TrainingConfig:
+    """What a training was told, beside the model."""
+
+    def __init__(self):
+        self.learning_rate = 1e-4
+        self.hidden_size = 7

@@ -248,12 +248,9 @@ class Reading {
   }
 
   static const char* prefix_of(Factor::Kind kind) {
-    switch (kind) {
-      case Factor::Kind::config: return "config.";
-      case Factor::Kind::mode: return "mode.";
-      case Factor::Kind::weights: return "weights.";
-    }
-    return "";
+    return kind == Factor::Kind::config ? "config."
+           : kind == Factor::Kind::mode ? "mode."
+                                        : "weights.";
   }
 
   /// Findings of the pair (A, i) that speak of it and are more than a note.
@@ -349,6 +346,7 @@ class Reading {
                                    exchanged_text(pair), label(0), label(0));
     if (pair.minimal.size() > 1)
       text += pair.is_minimal ? "; with less of it, it does not"
+              : pair.by_group ? "; without that of any one block or layer, it does not"
                               : "; whether less is enough was not searched to the end";
     const std::size_t all = names_of(pair.differing, Factor::Kind::weights).size();
     if (kind == Factor::Kind::weights && (needed.size() < all || fewer))
@@ -369,6 +367,7 @@ class Reading {
     each->evidence["parting"] = pair.parting;
     each->evidence["minimal"] = kind == Factor::Kind::weights ? tensors_of(needed, i) : needed;
     each->evidence["is_minimal"] = pair.is_minimal;
+    if (pair.by_group) each->evidence["minimal_by"] = "block";
   }
 
   Report& report_;

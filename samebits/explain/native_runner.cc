@@ -1,6 +1,7 @@
 #include "samebits/explain/native_runner.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -204,6 +205,13 @@ std::vector<Factor> NativeRunner::differing(std::size_t a, std::size_t b) {
   for (std::size_t i = 0; parts && i < parts->size(); ++i)
     factors.push_back({Factor::Kind::weights, (*parts)[i]});
   return factors;
+}
+
+std::string NativeRunner::group_of(const Factor& factor) const {
+  const std::size_t colon = factor.name.rfind(':');
+  // Outside of the blocks a module is a group: "3:", "decoder:embed", "norm".
+  const bool in_block = colon != factor.name.npos && std::isdigit(factor.name.front()) != 0;
+  return factor.name.substr(0, in_block ? colon + 1 : factor.name.find('.'));
 }
 
 bool NativeRunner::trains(const RunSpec& spec) const {

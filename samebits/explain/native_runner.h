@@ -35,6 +35,7 @@ class NativeRunner : public Runner {
   bool draws_noise(std::size_t subject) const override;
   bool draws_dropout(std::size_t subject) const override;
   std::vector<Factor> differing(std::size_t a, std::size_t b) override;
+  std::string group_of(const Factor& factor) const override;
   Result<VitOutputs> run(const RunSpec& spec, const TracePoint& trace = {}) override;
 
  private:

@@ -45,6 +45,10 @@ class Runner {
   /// In what the two differ, config first, then mode, then weights.
   virtual std::vector<Factor> differing(std::size_t a, std::size_t b) = 0;
 
+  /// What the factor is a part of, by name: a block of layers. Factors of one group are exchanged
+  /// together where there are many.
+  virtual std::string group_of(const Factor& factor) const { return factor.name; }
+
   /// Outputs, and with `trace` every point before them, in execution order. Errors where these
   /// factors cannot stand together.
   virtual Result<VitOutputs> run(const RunSpec& spec, const TracePoint& trace = {}) = 0;

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::uint64_t kShared = 42;
 
+/// Factors from which on whole groups are tried first.
+constexpr std::size_t kMany = 32;
+
 bool same_bits(float x, float y) {
   return std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y) ||
          (std::isnan(x) && std::isnan(y));
@@ -78,6 +81,20 @@ class Search {
     return outputs && identical(*outputs, first_);
   }
 
+  /// Of subjects that differ throughout, as after a training, this many runs tell what the search
+  /// for a minimal subset would take several for every factor to tell.
+  bool every_group_is_needed(std::size_t i, const std::vector<Factor>& factors) {
+    std::set<std::string> groups;
+    for (const Factor& factor : factors) groups.insert(runner_.group_of(factor));
+    if (groups.size() < 2) return false;
+    return std::ranges::all_of(groups, [&](const std::string& group) {
+      std::vector<Factor> rest;
+      std::ranges::copy_if(factors, std::back_inserter(rest),
+                           [&](const Factor& factor) { return runner_.group_of(factor) != group; });
+      return options_.more() && !agrees(i, rest);
+    });
+  }
+
   Result<PairOutcome> compare(std::size_t i) {
     PairOutcome pair;
     SAMEBITS_TRY(const VitOutputs outputs, shared(i, {}));
@@ -87,6 +104,12 @@ class Search {
     SAMEBITS_TRY_VOID(locate(i, outputs, &pair));
     pair.explained = !pair.differing.empty() && agrees(i, pair.differing);
     if (!pair.explained) return pair;
+    if (pair.differing.size() > kMany && every_group_is_needed(i, pair.differing)) {
+      pair.minimal = pair.differing;
+      pair.is_minimal = false;
+      pair.by_group = true;
+      return pair;
+    }
     auto found = minimal_subset<Factor>(
         pair.differing, [&](const std::vector<Factor>& some) { return agrees(i, some); },
         options_.more);

@@ -23,7 +23,8 @@ struct PairOutcome {
   bool explained = false;  // with A's factors in the place of its own it gives A's bits
   std::vector<Factor> differing;
   std::vector<Factor> minimal;     // of them, a smallest part that is enough
-  bool is_minimal = true;          // false: the search was ended before it was known
+  bool is_minimal = true;          // false: it is not known whether less is enough
+  bool by_group = false;           // no group of factors can be left out of it
   std::string parting;             // the first point where the two part
   std::vector<OutputPair> points;  // of both traces, in execution order; empty where equal
 };

@@ -3,6 +3,8 @@
 
 #include <map>
 
+#include <fmt/format.h>
+
 #include <gmock/gmock.h>
 
 #include "samebits/explain/minimal_subset.h"
@@ -37,6 +39,11 @@ class ToyRunner : public Runner {
       if (subjects[b].at(name) != value) factors.push_back({Factor::Kind::weights, name});
     }
     return factors;
+  }
+
+  /// "g1:x" belongs to g1.
+  std::string group_of(const Factor& factor) const override {
+    return factor.name.substr(0, factor.name.find(':'));
   }
 
   Result<VitOutputs> run(const RunSpec& spec, const TracePoint& trace) override {
@@ -123,6 +130,36 @@ TEST(Search, TwoFactorsThatMustGoTogetherAreFound) {
                      {{"a", 0}, {"b", 0}, {"c", 0}, {"d", 0}}};
   runner.compute = [](const auto& values) { return values.at("a") + values.at("d"); };
   EXPECT_THAT(names(searched(runner).pairs[0].minimal), ElementsAre("a", "d"));
+}
+
+/// 60 factors in six groups, all of which differ.
+ToyRunner differing_throughout() {
+  ToyRunner runner;
+  runner.subjects.resize(2);
+  for (int i = 0; i < 60; ++i) {
+    const std::string name = fmt::format("g{}:{}", i / 10, i % 10);
+    runner.subjects[0][name] = static_cast<float>(i);
+    runner.subjects[1][name] = static_cast<float>(i + 1);
+  }
+  return runner;
+}
+
+TEST(Search, WhereNoGroupCanBeLeftOutItEndsThere) {
+  ToyRunner runner = differing_throughout();
+  const SearchOutcome outcome = searched(runner);
+  EXPECT_EQ(outcome.pairs[0].minimal.size(), 60U);
+  EXPECT_TRUE(outcome.pairs[0].by_group);
+  EXPECT_FALSE(outcome.pairs[0].is_minimal);
+  EXPECT_LE(runner.runs, 20);
+}
+
+TEST(Search, WhereAGroupCanBeLeftOutItGoesDownToFactors) {
+  ToyRunner runner = differing_throughout();
+  runner.compute = [](const auto& values) { return values.at("g2:3") + values.at("g4:1"); };
+  const SearchOutcome outcome = searched(runner);
+  EXPECT_THAT(names(outcome.pairs[0].minimal), ElementsAre("g2:3", "g4:1"));
+  EXPECT_TRUE(outcome.pairs[0].is_minimal);
+  EXPECT_FALSE(outcome.pairs[0].by_group);
 }
 
 TEST(Search, FactorsThatCancelOutAreLeft) {

@@ -69,7 +69,7 @@ void exchange(const Rows& a, const Rows& b) {
 }
 
 /// Calls visit(name, part of a, part of b) for every tensor of two models, in the order of the
-/// pass.
+/// pass; not for those of a layer that visit.whole() says it has dealt with.
 template <class Visit>
 class Tensors {
  public:
@@ -87,6 +87,7 @@ class Tensors {
   /// `names` of tensors that stand one behind the other, all of one size.
   void linear(const std::string& at, std::initializer_list<const char*> names, LinearWeights& a,
               LinearWeights& b) {
+    if (visit_.whole(at, names, a, b)) return;
     const std::size_t size_a = a.matrix.columns() / names.size();
     const std::size_t size_b = b.matrix.columns() / names.size();
     std::size_t i = 0;
@@ -148,6 +149,42 @@ void visit_tensors(VitWeights& a, VitWeights& b, Visit visit) {
   tensors.linear("decoder:pred", a.decoder_pred, b.decoder_pred);
 }
 
+/// Names the parts that differ.
+struct Differing {
+  std::vector<std::string>& names;
+  bool& all_comparable;
+
+  bool whole(const std::string& /*at*/, std::initializer_list<const char*> /*parts*/,
+             const LinearWeights& /*a*/, const LinearWeights& /*b*/) const {
+    return false;
+  }
+  template <class Part>
+  void operator()(const std::string& name, const Part& a, const Part& b) const {
+    all_comparable = all_comparable && comparable(a, b);
+    if (!equal(a, b)) names.push_back(name);
+  }
+};
+
+/// Exchanges the parts of some names, and layers of which it has every name without copying them.
+struct Exchange {
+  const std::set<std::string>& names;
+
+  bool whole(const std::string& at, std::initializer_list<const char*> parts, LinearWeights& a,
+             LinearWeights& b) const {
+    const bool same_bias = equal(Run{a.bias, 0, a.bias.size()}, Run{b.bias, 0, b.bias.size()});
+    for (const char* part : parts) {
+      const bool bias = same_bias || names.contains(at + part + ".bias");
+      if (!bias || !names.contains(at + part + ".weight")) return false;
+    }
+    std::swap(a, b);
+    return true;
+  }
+  template <class Part>
+  void operator()(const std::string& name, const Part& a, const Part& b) const {
+    if (names.contains(name)) exchange(a, b);
+  }
+};
+
 }  // namespace
 
 std::optional<std::vector<std::string>> differing_parts(VitWeights& a, VitWeights& b) {
@@ -155,18 +192,13 @@ std::optional<std::vector<std::string>> differing_parts(VitWeights& a, VitWeight
     return std::nullopt;
   bool all_comparable = true;
   std::vector<std::string> names;
-  visit_tensors(a, b, [&](const std::string& name, const auto& x, const auto& y) {
-    all_comparable = all_comparable && comparable(x, y);
-    if (!equal(x, y)) names.push_back(name);
-  });
+  visit_tensors(a, b, Differing{names, all_comparable});
   if (!all_comparable) return std::nullopt;
   return names;
 }
 
 void swap_parts(VitWeights& a, VitWeights& b, const std::set<std::string>& names) {
-  visit_tensors(a, b, [&](const std::string& name, const auto& x, const auto& y) {
-    if (names.contains(name)) exchange(x, y);
-  });
+  visit_tensors(a, b, Exchange{names});
 }
 
 std::string part_of_role(std::string_view role) {

@@ -40,6 +40,8 @@ bool every(const ValuePair& values, Visit visit) {
 }  // namespace
 
 std::optional<DropoutPattern> dropout_pattern(const ValuePair& values) {
+  if (!has_element_values(values.a.dtype()) || !has_element_values(values.b.dtype()))
+    return std::nullopt;            // complex
   constexpr double kFewest = 16;    // elements kept, below which the rate is not known well
   constexpr double kLeast = 0.001;  // a smaller rate is the scale's own rounding
   double zero_a = 0;                // where b is not

@@ -16,7 +16,7 @@ struct DropoutPattern {
 
 /// The rate is that of the elements kept, and the number of zeros is one that it makes likely; the
 /// elements kept are the other side's up to rounding. Nothing where the two differ in any other
-/// way. Requires have_numbers() and equal numel.
+/// way, or are complex. Requires have_numbers() and equal numel.
 std::optional<DropoutPattern> dropout_pattern(const ValuePair& values);
 
 }  // namespace samebits

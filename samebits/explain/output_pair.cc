@@ -33,7 +33,8 @@ std::string range_text(const std::vector<bool>& set) {
 /// Tokens [image, token, column] or columns to which all differences are confined.
 std::string where_text(const ValuePair& values) {
   const Shape& shape = values.a.shape();
-  if (shape.size() < 2 || !values.a.is_plain() || !values.b.is_plain()) return "";
+  const bool real = has_element_values(values.a.dtype()) && has_element_values(values.b.dtype());
+  if (shape.size() < 2 || !real || !values.a.is_plain() || !values.b.is_plain()) return "";
   const auto columns = static_cast<std::size_t>(shape.back());
   const auto tokens = static_cast<std::size_t>(shape[shape.size() - 2]);
   std::vector<bool> in_column(columns);

@@ -16,9 +16,18 @@ bool is_dropout(std::string_view point) {
   return point.ends_with("dropout") || point.ends_with("drop");
 }
 
-/// "vit.layers.0" of "vit.layers.0.dropout".
-std::string_view parent(std::string_view point) {
-  return point.substr(0, std::min(point.rfind('.'), point.size()));
+/// "vit.layers.0." of "vit.layers.0.dropout".
+std::string_view parent(std::string_view point) { return point.substr(0, point.rfind('.') + 1); }
+
+bool has_zeros(const TensorView& view) {
+  if (!has_element_values(view.dtype())) return false;
+  std::vector<std::uint8_t> buffer;
+  const Bytes bytes = view.row_major_bytes(buffer);
+  const std::uint64_t size = itemsize(view.dtype());
+  for (std::uint64_t i = 0; i < view.numel(); ++i) {
+    if (element_as_double(view.dtype(), bytes.data() + i * size) == 0) return true;
+  }
+  return false;
 }
 
 /// Of a recording's dropout modules one whose output is the output of another module there, some
@@ -27,7 +36,7 @@ std::optional<ActiveDropout> active_dropout(const Subject& subject) {
   if (!is_recorded_run(subject)) return std::nullopt;
   const std::vector<StoredTensor>& points = subject.checkpoint->entries;
   for (const StoredTensor& point : points) {
-    if (!is_dropout(point.path) || !point.readable) continue;
+    if (!is_dropout(point.path) || !point.readable || !has_zeros(point.view)) continue;
     for (const StoredTensor& input : points) {
       const bool beside = input.path != point.path && input.path.starts_with(parent(point.path)) &&
                           input.readable && input.view.shape() == point.view.shape();

@@ -83,7 +83,8 @@ class Floor {
   std::optional<std::vector<float>> recorded(const std::string& name, std::size_t dimensions,
                                              Shape* shape) const {
     for (const StoredTensor& tensor : trace_.checkpoint->entries) {
-      if (tensor.path != name || !tensor.readable || tensor.view.shape().size() != dimensions)
+      if (tensor.path != name || !tensor.readable || !has_element_values(tensor.view.dtype()) ||
+          tensor.view.shape().size() != dimensions)
         continue;
       *shape = tensor.view.shape();
       const std::vector<double> values = doubles_of(tensor.view);
@@ -202,8 +203,9 @@ class Floor {
       other_shape_ = OtherShape{own.name, shape_text(values.a.shape()),
                                 shape_text(values.b.shape()), report_.outputs.size()};
     if (exact == passes.truth.end() || !other.readable || !have_numbers(values) || !one_shape) {
-      report_.not_checked.push_back(
-          fmt::format("{}: {} in {}", own.name, shape_text(other.view.shape()), trace_.label));
+      report_.not_checked.push_back(fmt::format("{}: {} {} in {}", own.name,
+                                                info(other.view.dtype()).torch,
+                                                shape_text(other.view.shape()), trace_.label));
       return;
     }
     OutputPair pair =
@@ -235,8 +237,12 @@ class Floor {
         report_.outputs, [this](const OutputPair& pair) { return is_beyond(pair); });
     const bool equal = std::all_of(report_.outputs.begin(), report_.outputs.end(),
                                    [](const OutputPair& pair) { return pair.differing == 0; });
-    report_.verdict = equal && !other_shape_ ? Verdict::same : Verdict::different;
-    if (equal && !other_shape_) return;
+    const bool different = !equal || other_shape_;
+    report_.incomplete = report_.incomplete || (!different && !report_.not_checked.empty());
+    report_.verdict = different            ? Verdict::different
+                      : report_.incomplete ? Verdict::unknown
+                                           : Verdict::same;
+    if (!different) return;
     const auto at = static_cast<std::size_t>(beyond - report_.outputs.begin());
     if (other_shape_ && other_shape_->before <= at) {
       report_.findings.push_back(reshaped());

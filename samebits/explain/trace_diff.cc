@@ -330,7 +330,9 @@ class TraceDiff {
     return point != nullptr && pair.max_abs <= share * std::max(1.0, largest(*point));
   }
 
+  /// 0 where the numbers are complex.
   static double largest(const StoredTensor& point) {
+    if (!has_element_values(point.view.dtype())) return 0;
     std::vector<std::uint8_t> buffer;
     const Bytes bytes = point.view.row_major_bytes(buffer);
     double most = 0;

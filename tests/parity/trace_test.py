@@ -349,3 +349,34 @@ def test_a_nan_is_named(recordings, tmp_path):
     safetensors.torch.save_file(tensors, tmp_path / "t")
     (finding,) = explain(recordings / "hf", tmp_path / "t", status=1)["findings"]
     assert finding["evidence"]["point"] == "vit.layers.1" and "NaN" in finding["details"][0]
+
+
+def with_points(source, path, **points):
+    safetensors.torch.save_file(safetensors.torch.load_file(source) | points, path)
+    return path
+
+
+def test_complex_points_are_compared_as_far_as_they_can_be(recordings, tmp_path):
+    spectrum = torch.complex(torch.rand(4, 50), torch.rand(4, 50))
+    other = spectrum.clone()
+    other[1, 3] += 1
+    first = with_points(recordings / "sdpa", tmp_path / "a", fft=spectrum, **{"vit.dropout": torch.complex(torch.zeros(9, 9), torch.zeros(9, 9))})
+    second = with_points(recordings / "sdpa", tmp_path / "b", fft=other, **{"vit.dropout": torch.complex(torch.zeros(9, 9), torch.ones(9, 9))})
+    points = {point["point"]: point for point in diff(first, second, 1)["outputs"]}
+    assert points["fft"]["differing"] == 1 and points["vit.dropout"]["differing"] == 81
+    third = with_points(recordings / "eager", tmp_path / "c", fft=other)
+    assert "code.version" in causes(diff(first, third, 1))  # beyond rounding at fft
+
+
+@pytest.mark.parametrize("point, status", [("pixel_values", 2), ("vit.layers.0.mlp", 1)])
+def test_a_point_in_complex_numbers_is_not_checked(recordings, tmp_path, point, status):
+    values = safetensors.torch.load_file(recordings / "sdpa")[point]
+    report = explain(recordings / "hf", with_points(recordings / "sdpa", tmp_path / "t", **{point: values.to(torch.complex64)}), status=status)
+    assert any(point in line for line in report["not_checked"])
+
+
+def test_a_point_that_could_not_be_compared_is_not_the_same(tmp_path):
+    run(EXAMPLE / "hf", "--trace", tmp_path / "t")
+    values = safetensors.torch.load_file(tmp_path / "t")["vit.layers.0.mlp"]
+    report = explain(EXAMPLE / "hf", with_points(tmp_path / "t", tmp_path / "u", **{"vit.layers.0.mlp": values.to(torch.complex64)}), status=2)
+    assert report["verdict"] == "unknown" and "vit.layers.0.mlp: complex64" in report["not_checked"][0]

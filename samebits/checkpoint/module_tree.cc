@@ -126,6 +126,8 @@ class Reader {
         module.hooks += static_cast<std::uint32_t>(mapping_items(tree_, item.value).size());
       } else if (!item.key.starts_with('_') && is_hyper_parameter(tree_, item.value)) {
         module.hyper[item.key] = plain_value(tree_, item.value);
+      } else if (auto function = function_text(tree_, item.value)) {
+        module.hyper[item.key] = *std::move(function);
       }
     }
     return module;

@@ -1,5 +1,7 @@
 #include "samebits/checkpoint/plain_value.h"
 
+#include <fmt/ranges.h>
+
 #include "samebits/checkpoint/torch_tensor.h"
 
 namespace samebits {
@@ -112,6 +114,35 @@ bool is_kept_config_field(const std::string& name) {
 }  // namespace
 
 Json plain_value(const Tree& tree, NodeId node) { return Converter(tree).value(node, 0); }
+
+std::optional<std::string> function_text(const Tree& tree, NodeId node) {
+  if (tree.kind(node) != Kind::object) return std::nullopt;
+  const NodeId callable = tree.callable(node);
+  const bool partial = tree.is_global(callable, "functools", "partial");
+  if (!partial && !tree.is_global(callable, "__builtin__", "getattr") &&
+      !tree.is_global(callable, "builtins", "getattr"))
+    return std::nullopt;
+  const auto shown = [&](NodeId value) {
+    const bool named = tree.kind(value) == Kind::global || tree.kind(value) == Kind::object;
+    return named ? class_of(tree, value) : plain_value(tree, value).dump();
+  };
+  std::vector<std::string> parts;
+  const auto add = [&](std::span<const NodeId> values) {
+    for (const NodeId value : values) parts.push_back(shown(value));
+  };
+  const auto states = tree.states(node);
+  const auto state = states.empty() ? std::span<const NodeId>() : elements(tree, states.back());
+  if (partial && state.size() >= 3) {  // function, arguments, keywords
+    parts.push_back(shown(state[0]));
+    add(elements(tree, state[1]));
+    for (const KeyValue& word : mapping_items(tree, state[2]))
+      parts.push_back(word.key + "=" + shown(word.value));
+  } else {
+    add(elements(tree, tree.args(node)));
+  }
+  return fmt::format("{}({})", partial ? "functools.partial" : "getattr", fmt::join(parts, ", "))
+      .substr(0, 200);
+}
 
 bool is_config_object(const Tree& tree, NodeId node) {
   return tree.kind(node) == Kind::object && class_of(tree, node).ends_with("Config");

@@ -15,6 +15,11 @@ namespace samebits {
 /// Deeper than 12 levels or beyond 20,000 values the rest becomes "...": a config is small.
 Json plain_value(const pickle::Tree& tree, NodeId node);
 
+/// A function that is no global, by what would make it, as text:
+/// "functools.partial(torch._C._nn.gelu, approximate=\"tanh\")", "getattr(my.Class, \"f\")".
+/// Nothing for other nodes.
+std::optional<std::string> function_text(const pickle::Tree& tree, NodeId node);
+
 /// Whether the node is an object whose class name ends in "Config".
 bool is_config_object(const pickle::Tree& tree, NodeId node);
 

@@ -20,7 +20,7 @@ bool is_likely(double count, double total, double rate) {
   return std::fabs(count - rate * total) <= 1 + 5 * std::sqrt(total * rate * (1 - rate));
 }
 
-/// Calls visit(x, y) for every element of both, as numbers; false where it says false.
+/// Calls visit(index, x, y) for every element of both, as numbers; false where it says false.
 template <class Visit>
 bool every(const ValuePair& values, Visit visit) {
   std::vector<std::uint8_t> buffer_a;
@@ -30,60 +30,110 @@ bool every(const ValuePair& values, Visit visit) {
   const std::uint64_t size_a = itemsize(values.a.dtype());
   const std::uint64_t size_b = itemsize(values.b.dtype());
   for (std::uint64_t i = 0; i < values.a.numel(); ++i) {
-    if (!visit(element_as_double(values.a.dtype(), a.data() + i * size_a),
+    if (!visit(i, element_as_double(values.a.dtype(), a.data() + i * size_a),
                element_as_double(values.b.dtype(), b.data() + i * size_b)))
       return false;
   }
   return true;
 }
 
+/// Elements of which each was dropped or not, by rows and by columns.
+class Draws {
+ public:
+  explicit Draws(const TensorView& view)
+      : columns_(view.shape().empty() ? 1 : static_cast<std::size_t>(view.shape().back())),
+        in_column_(columns_),
+        in_row_(columns_ == 0 ? 0 : view.numel() / columns_) {}
+
+  void add(std::uint64_t index, bool dropped) {
+    for (Count* count : {&all_, &in_column_[index % columns_], &in_row_[index / columns_]}) {
+      count->total += 1;
+      count->dropped += dropped ? 1 : 0;
+    }
+  }
+
+  double dropped() const { return all_.dropped; }
+  double rate() const { return all_.total == 0 ? 0 : all_.dropped / all_.total; }
+
+  /// Pearson's statistic, within six standard deviations of what independent draws give.
+  bool are_strewn() const { return is_strewn(in_column_) && is_strewn(in_row_); }
+
+ private:
+  struct Count {
+    double total = 0, dropped = 0;
+  };
+
+  bool is_strewn(const std::vector<Count>& counts) const {
+    double statistic = 0;
+    double freedom = 0;
+    for (const Count& count : counts) {
+      if (count.total == 0) continue;
+      const double off = count.dropped - count.total * rate();
+      statistic += off * off / (count.total * rate() * (1 - rate()));
+      freedom += 1;
+    }
+    return statistic <= freedom + 6 * std::sqrt(2 * freedom) + 10;
+  }
+
+  std::size_t columns_;
+  Count all_;
+  std::vector<Count> in_column_, in_row_;
+};
+
 }  // namespace
 
 std::optional<DropoutPattern> dropout_pattern(const ValuePair& values) {
-  if (!has_element_values(values.a.dtype()) || !has_element_values(values.b.dtype()))
-    return std::nullopt;            // complex
   constexpr double kFewest = 16;    // elements kept, below which the rate is not known well
   constexpr double kLeast = 0.001;  // a smaller rate is the scale's own rounding
-  double zero_a = 0;                // where b is not
-  double zero_b = 0;
-  double kept = 0;  // neither is
+  if (!has_element_values(values.a.dtype()) || !has_element_values(values.b.dtype()))
+    return std::nullopt;
+  Draws of_a(values.a);  // where b is not 0
+  Draws of_b(values.a);  // where a is not 0
+  Draws of_both(values.a);
+  double kept = 0;  // neither is 0
   double xx = 0;
   double xy = 0;
   double largest = 0;
   double largest_dropped = 0;
-  const bool finite = every(values, [&](double x, double y) {
-    if (x == 0 || y == 0) {
-      zero_a += y != 0 ? 1 : 0;
-      zero_b += x != 0 ? 1 : 0;
-      largest_dropped = std::max({largest_dropped, std::fabs(x), std::fabs(y)});
-    } else {
+  const bool finite = every(values, [&](std::uint64_t i, double x, double y) {
+    of_both.add(i, x == 0 && y == 0);
+    if (y != 0) of_a.add(i, x == 0);
+    if (x != 0) of_b.add(i, y == 0);
+    if (x != 0 && y != 0) {
       ++kept;
       xx += x * x;
       xy += x * y;
+    } else {
+      largest_dropped = std::max({largest_dropped, std::fabs(x), std::fabs(y)});
     }
     largest = std::max({largest, std::fabs(x), std::fabs(y)});
     return std::isfinite(x) && std::isfinite(y);
   });
-  if (!finite || kept < kFewest || zero_a + zero_b == 0) return std::nullopt;
-  const bool both = zero_a > 0 && zero_b > 0;
-  const double scale = both ? 1 : xy / xx;  // of b against a
+  if (!finite || kept < kFewest) return std::nullopt;
   const double rounding =
       std::max(rounding_of(values.a.dtype()), rounding_of(values.b.dtype())) * largest;
-  if (largest_dropped <= rounding) return std::nullopt;  // zeros of rounding
-  if (!every(values, [&](double x, double y) {
-        return x == 0 || y == 0 || std::fabs(y - scale * x) <= rounding;
-      }))
-    return std::nullopt;
+  if (largest_dropped <= rounding) return std::nullopt;  // none, or zeros of rounding
+  const bool both = of_a.dropped() > 0 && of_b.dropped() > 0;
+  const double scale = both ? 1 : xy / xx;  // of b against a
+  const bool proportional = every(values, [&](std::uint64_t /*i*/, double x, double y) {
+    return x == 0 || y == 0 || std::fabs(y - scale * x) <= rounding;
+  });
+  if (!proportional) return std::nullopt;
   if (both) {
-    const double rate = zero_b / (zero_b + kept);
-    if (!is_likely(zero_a, zero_a + kept, rate)) return std::nullopt;
-    return DropoutPattern{rate, true, true};
+    const bool strewn = of_a.are_strewn() && of_b.are_strewn();
+    if (!strewn || !is_likely(of_a.dropped(), of_a.dropped() + kept, of_b.rate()))
+      return std::nullopt;
+    const double all = static_cast<double>(values.a.numel());
+    return DropoutPattern{(of_a.dropped() + of_both.dropped()) / all,
+                          (of_b.dropped() + of_both.dropped()) / all};
   }
-  const bool in_b = zero_b > 0;
-  const double rate = in_b ? 1 - 1 / scale : 1 - scale;
-  const double zeros = in_b ? zero_b : zero_a;
-  if (!(rate >= kLeast && rate < 1) || !is_likely(zeros, zeros + kept, rate)) return std::nullopt;
-  return DropoutPattern{rate, !in_b, in_b};
+  const Draws& draws = of_b.dropped() > 0 ? of_b : of_a;
+  const double rate = of_b.dropped() > 0 ? 1 - 1 / scale : 1 - scale;
+  if (!(rate >= kLeast && rate < 1) || !draws.are_strewn() ||
+      !is_likely(draws.dropped(), draws.dropped() + kept, rate))
+    return std::nullopt;
+  if (of_both.dropped() > 0 && of_both.are_strewn()) return std::nullopt;
+  return &draws == &of_b ? DropoutPattern{0, rate} : DropoutPattern{rate, 0};
 }
 
 }  // namespace samebits

@@ -26,10 +26,10 @@ std::vector<float> dropped(std::vector<float> values, double rate, std::uint32_t
   return values;
 }
 
+/// As 20 rows of 50 columns.
 std::optional<DropoutPattern> pattern(const std::vector<float>& a, const std::vector<float>& b) {
   TestWeights weights;
-  const auto size = static_cast<std::int64_t>(a.size());
-  weights.add("a", {size}, a).add("b", {size}, b);
+  weights.add("a", {20, 50}, a).add("b", {20, 50}, b);
   const WeightSet set = weights.set();
   return dropout_pattern({set.tensors()[0].view, set.tensors()[1].view});
 }
@@ -39,12 +39,12 @@ TEST(DropoutPattern, FindsTheRateAndTheSide) {
     for (std::uint32_t seed = 0; seed < 20; ++seed) {
       const auto in_b = pattern(numbers(), dropped(numbers(), rate, seed));
       ASSERT_TRUE(in_b) << rate << " " << seed;
-      EXPECT_TRUE(in_b->in_b && !in_b->in_a);
-      EXPECT_NEAR(in_b->rate, rate, 1e-6);
+      EXPECT_NEAR(in_b->rate_b, rate, 1e-6);
+      EXPECT_EQ(in_b->rate_a, 0);
       const auto in_a = pattern(dropped(numbers(), rate, seed), numbers());
       ASSERT_TRUE(in_a) << rate << " " << seed;
-      EXPECT_TRUE(in_a->in_a && !in_a->in_b);
-      EXPECT_NEAR(in_a->rate, rate, 1e-6);
+      EXPECT_NEAR(in_a->rate_a, rate, 1e-6);
+      EXPECT_EQ(in_a->rate_b, 0);
     }
   }
 }
@@ -53,9 +53,38 @@ TEST(DropoutPattern, FindsTwoMasks) {
   for (std::uint32_t seed = 0; seed < 20; ++seed) {
     const auto both = pattern(dropped(numbers(), 0.2, seed), dropped(numbers(), 0.2, 100 + seed));
     ASSERT_TRUE(both) << seed;
-    EXPECT_TRUE(both->in_a && both->in_b);
-    EXPECT_NEAR(both->rate, 0.2, 0.06);
+    EXPECT_NEAR(both->rate_a, 0.2, 0.06);
+    EXPECT_NEAR(both->rate_b, 0.2, 0.06);
   }
+}
+
+TEST(DropoutPattern, WhereBothMayHaveZerosOfOneDrawNothingIsSaid) {
+  // What torch draws with one seed for two rates: a number below the rate drops its element.
+  EXPECT_FALSE(pattern(dropped(numbers(), 0.1, 5), dropped(numbers(), 0.3, 5)));
+  EXPECT_FALSE(pattern(dropped(numbers(), 0.1, 5), dropped(numbers(), 0.1, 5)));
+}
+
+TEST(DropoutPattern, WholeRowsOrColumnsAreNone) {
+  const auto without = [](auto is_zero, float scale) {
+    std::vector<float> values = numbers();
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = is_zero(i / 50, i % 50) ? 0 : values[i] * scale;
+    return values;
+  };
+  const auto column = [&](std::size_t first) {
+    return without([=](std::size_t, std::size_t c) { return c / 10 == first; }, 1);
+  };
+  const auto row = [&](std::size_t first) {
+    return without([=](std::size_t r, std::size_t) { return r / 4 == first; }, 1);
+  };
+  EXPECT_FALSE(pattern(column(1), column(3)));
+  EXPECT_FALSE(pattern(row(1), row(3)));
+  const auto fifth_column = [](std::size_t, std::size_t c) { return c < 10; };
+  const auto fifth_row = [](std::size_t r, std::size_t) { return r < 4; };
+  EXPECT_FALSE(pattern(numbers(), without(fifth_column, 1.25F)));
+  EXPECT_FALSE(pattern(numbers(), without(fifth_row, 1.25F)));
+  // Of values that have them already, dropout is seen all the same.
+  EXPECT_TRUE(pattern(column(1), dropped(column(1), 0.2, 3)));
 }
 
 TEST(DropoutPattern, OtherChangesAreNone) {

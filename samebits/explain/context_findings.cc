@@ -53,11 +53,17 @@ void add_fields(Report& report, const char* cause, Role role, const Subject& a, 
   report.findings.push_back(std::move(finding));
 }
 
-std::string config_summary(const std::vector<FieldDifference>& fields, const char* one,
+/// `of_modules`: fields in which the modules of a side are not what its config says.
+std::string config_summary(const std::vector<FieldDifference>& fields,
+                           const std::set<std::string>& of_modules, const char* one,
                            const char* several) {
   if (fields.size() == 1)
-    return fmt::format("the config field {} differs, {}", fields[0].field, one);
-  return fmt::format("{} config fields differ, {}", fields.size(), several);
+    return fmt::format(
+        "{} {} differs, {}",
+        of_modules.contains(fields[0].field) ? "what modules compute as" : "the config field",
+        fields[0].field, one);
+  return fmt::format("{} {}fields differ, {}", fields.size(), of_modules.empty() ? "config " : "",
+                     several);
 }
 
 /// "2026-11-25 05:27 UTC" of the newest file of a subject, by the civil-from-days algorithm; no
@@ -120,27 +126,34 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   const Checkpoint& left = *a.checkpoint;
   const Checkpoint& right = *b.checkpoint;
   if (!left.config.is_object() || !right.config.is_object()) return;
-  FieldsPair pair{a.label, b.label,
-                  compare_configs(module_config(left, left.config).config,
-                                  module_config(right, right.config).config, left.model_type)};
+  const ModuleConfig own = module_config(left, left.config);
+  const ModuleConfig other = module_config(right, right.config);
+  std::set<std::string> of_modules;
+  for (const ModuleConfig* modules : {&own, &other}) {
+    for (const ConfigCorrection& each : modules->corrections) of_modules.insert(each.field);
+  }
+  FieldsPair pair{a.label, b.label, compare_configs(own.config, other.config, left.model_type)};
   const auto outputs = with_effect(pair.fields, {FieldEffect::outputs});
   const auto unknown = with_effect(pair.fields, {FieldEffect::unknown});
   const auto numerics = with_effect(pair.fields, {FieldEffect::numerics});
   const auto harmless = with_effect(pair.fields, {FieldEffect::training, FieldEffect::nothing});
   add_fields(report, "config.changed", Role::cause, a, b, outputs,
-             config_summary(outputs, "and it moves outputs", "and they move outputs"),
-             "Give both models the same config; the one that was meant is in the file that the "
-             "training wrote");
+             config_summary(outputs, of_modules, "and it moves outputs", "and they move outputs"),
+             of_modules.empty()
+                 ? "Give both models the same config; the one that was meant is in the file that "
+                   "the training wrote"
+                 : "Build both models from the config that was meant, and load the weights into "
+                   "them");
   add_fields(report, "config.changed", Role::contributes, a, b, unknown,
-             config_summary(unknown, "and whether that matters is not known",
+             config_summary(unknown, of_modules, "and whether that matters is not known",
                             "and whether that matters is not known"),
              "Look them up in the class that reads them");
   add_fields(report, "config.changed", Role::risk, a, b, numerics,
-             config_summary(numerics, "which changes how outputs are rounded",
+             config_summary(numerics, of_modules, "which changes how outputs are rounded",
                             "which change how outputs are rounded"),
              "Set them explicitly when loading");
   add_fields(report, "config.changed", Role::note, a, b, harmless,
-             config_summary(harmless, "without effect on outputs in eval mode",
+             config_summary(harmless, of_modules, "without effect on outputs in eval mode",
                             "without effect on outputs in eval mode"),
              "");
   report.config.push_back(std::move(pair));
@@ -294,8 +307,7 @@ void find_mixup(Report& report, const Subject& a, const Subject& b) {
         "the weights are unrelated: one of the files comes from another run, or holds freshly "
         "initialized weights";
   } else {
-    finding.summary =
-        "nearly all weights differ a little: the files come from two steps of one training";
+    finding.summary = "most weights differ a little: the files come from two steps of one training";
   }
   finding.details.push_back(fmt::format("{} was written {}, {} {}", a.label, date_of(dates[0]),
                                         b.label, date_of(dates[1])));

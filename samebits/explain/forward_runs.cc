@@ -47,9 +47,9 @@ class Reading {
   }
 
   static std::string twice_text(const OutputPair& twice) {
-    return twice.differing == 0 ? "the same bits"
-                                : fmt::format("{} of {} elements differ, up to {:.3g}",
-                                              twice.differing, twice.elements, twice.max_abs);
+    if (twice.differing == 0) return "the same bits";
+    return fmt::format("{} of {} elements differ, up to {:.3g}", twice.differing, twice.elements,
+                       twice.max_abs);
   }
 
   /// The runs of a pair, as lines of the report.
@@ -335,7 +335,8 @@ class Reading {
     if (parts > 0)
       what.push_back(parts == all
                          ? "weights"
-                         : fmt::format("weights in {} of the {} tensors that differ", parts, all));
+                         : fmt::format("weights in {} of the {} tensors that differ and are used",
+                                       parts, all));
     return fmt::format("{}", fmt::join(what, " and "));
   }
 

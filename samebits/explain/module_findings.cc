@@ -30,8 +30,8 @@ void note_corrections(Report& report, const Subject& subject,
     fields[each.field] = Json::array({each.config, each.modules});
   }
   finding.details.emplace_back(
-      "it was run as its modules compute; save_pretrained would write the "
-      "config, and what loads that is another model");
+      "the modules are what counts here; save_pretrained would write the config, and what loads "
+      "that is another model");
   finding.evidence = {{"fields", std::move(fields)}};
   finding.remedy = "Make the config say what the modules do before saving";
   report.findings.push_back(std::move(finding));

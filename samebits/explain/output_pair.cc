@@ -70,11 +70,10 @@ std::string rounded_text(const std::string& narrow, DType type, const std::strin
 }
 
 std::string dropout_text(const OutputPair& pair) {
-  const DropoutPattern& dropout = *pair.dropout;
-  if (dropout.in_a && dropout.in_b)
-    return fmt::format("equal but for dropout of {:.2g} in both", dropout.rate);
-  return fmt::format("{} is {} behind dropout of {:.2g}", dropout.in_a ? pair.a : pair.b,
-                     dropout.in_a ? pair.b : pair.a, dropout.rate);
+  const auto [rate_a, rate_b] = *pair.dropout;
+  if (rate_a > 0 && rate_b > 0) return "equal but for dropout in both";
+  return fmt::format("{} is {} behind dropout of about {:.2g}", rate_a > 0 ? pair.a : pair.b,
+                     rate_a > 0 ? pair.b : pair.a, std::max(rate_a, rate_b));
 }
 
 }  // namespace
@@ -112,8 +111,9 @@ OutputPair compare_outputs(const std::string& a, const std::string& b, const std
   } else if (relation.rounded_a) {
     pair.verdict = "rounding";
     pair.looks_like = rounded_text(a, *relation.rounded_a, b);
-  } else if ((pair.dropout = dropout_pattern(values))) {
-    pair.looks_like = dropout_text(pair);
+  } else {
+    pair.dropout = dropout_pattern(values);
+    if (pair.dropout) pair.looks_like = dropout_text(pair);
   }
   return pair;
 }

@@ -1,5 +1,9 @@
 #include "samebits/explain/recorded_dropout.h"
 
+#include <algorithm>
+#include <cmath>
+#include <map>
+
 #include <fmt/format.h>
 
 #include "samebits/explain/trace_diff.h"
@@ -7,10 +11,16 @@
 namespace samebits {
 namespace {
 
+/// A dropout module of a recording, whose output is that of another module there, some elements
+/// dropped.
 struct ActiveDropout {
-  std::string point, input;
+  std::string input;
   double rate = 0;
+  std::vector<bool> dropped;
+  bool operator==(const ActiveDropout&) const = default;
 };
+
+using ActiveDropouts = std::map<std::string, ActiveDropout>;  // by point
 
 bool is_dropout(std::string_view point) {
   return point.ends_with("dropout") || point.ends_with("drop");
@@ -19,77 +29,126 @@ bool is_dropout(std::string_view point) {
 /// "vit.layers.0." of "vit.layers.0.dropout".
 std::string_view parent(std::string_view point) { return point.substr(0, point.rfind('.') + 1); }
 
-bool has_zeros(const TensorView& view) {
-  if (!has_element_values(view.dtype())) return false;
+std::vector<bool> zeros_of(const TensorView& view) {
+  if (!has_element_values(view.dtype())) return {};
   std::vector<std::uint8_t> buffer;
   const Bytes bytes = view.row_major_bytes(buffer);
   const std::uint64_t size = itemsize(view.dtype());
-  for (std::uint64_t i = 0; i < view.numel(); ++i) {
-    if (element_as_double(view.dtype(), bytes.data() + i * size) == 0) return true;
-  }
-  return false;
+  std::vector<bool> zeros(view.numel());
+  for (std::size_t i = 0; i < zeros.size(); ++i)
+    zeros[i] = element_as_double(view.dtype(), bytes.data() + i * size) == 0;
+  return zeros;
 }
 
-/// Of a recording's dropout modules one whose output is the output of another module there, some
-/// elements dropped.
-std::optional<ActiveDropout> active_dropout(const Subject& subject) {
-  if (!is_recorded_run(subject)) return std::nullopt;
+ActiveDropouts active_dropouts(const Subject& subject) {
+  ActiveDropouts active;
+  if (!is_recorded_run(subject)) return active;
   const std::vector<StoredTensor>& points = subject.checkpoint->entries;
   for (const StoredTensor& point : points) {
-    if (!is_dropout(point.path) || !point.readable || !has_zeros(point.view)) continue;
+    if (!is_dropout(point.path) || !point.readable) continue;
+    std::vector<bool> zeros = zeros_of(point.view);
+    if (std::ranges::find(zeros, true) == zeros.end()) continue;
     for (const StoredTensor& input : points) {
       const bool beside = input.path != point.path && input.path.starts_with(parent(point.path)) &&
                           input.readable && input.view.shape() == point.view.shape();
       const ValuePair values{input.view, point.view};
       if (!beside || !have_numbers(values)) continue;
       const auto dropout = dropout_pattern(values);
-      if (dropout && dropout->in_b && !dropout->in_a)
-        return ActiveDropout{point.path, input.path, dropout->rate};
+      if (!dropout || dropout->rate_a > 0) continue;
+      active[point.path] = {input.path, dropout->rate_b, std::move(zeros)};
+      break;
     }
   }
-  return std::nullopt;
+  return active;
 }
 
-Finding finding_of(const OutputPair& pair, const std::string& who, std::string detail,
-                   const std::string& point, double rate) {
+/// Whether a point is the output of a dropout module, or follows from it with nothing between them
+/// that could differ: of a block's one dropout module the last call is recorded, and the norm
+/// behind the attention is behind the first. The model's names may have a part in front that the
+/// recording's have not.
+bool is_behind(std::string_view point, std::string_view dropout) {
+  if (point == dropout) return true;
+  const std::string_view block = parent(dropout);
+  if (block.empty()) return false;
+  for (const std::string_view local : {"", ".layernorm_after", ".norm2"}) {
+    if (!point.ends_with(local)) continue;
+    const std::string_view own = point.substr(0, point.size() - local.size());
+    const std::string_view stem = block.substr(0, block.size() - 1);
+    if (own.ends_with(stem) &&
+        (own.size() == stem.size() || own[own.size() - stem.size() - 1] == '.'))
+      return true;
+  }
+  return false;
+}
+
+Finding finding_of(const OutputPair& parting, Role role, const std::string& who,
+                   std::string detail) {
   return {.cause = "mode.training",
-          .role = Role::cause,
+          .role = role,
           .proof = Proof::observed,
-          .subjects = {pair.a, pair.b},
-          .summary = who + " ran in training mode: dropout was active",
+          .subjects = {parting.a, parting.b},
+          .summary = "dropout was active when " + who,
           .details = {std::move(detail)},
-          .evidence = {{"modules", Json::array()}, {"point", point}, {"rate", rate}},
-          .remedy = "Call model.eval() before running the model"};
+          .evidence = {{"modules", Json::array()}},
+          .remedy =
+              "Call model.eval() before running the model; code that calls dropout itself "
+              "has to be told apart"};
+}
+
+Finding at_parting(const OutputPair& parting) {
+  const auto [rate_a, rate_b] = *parting.dropout;
+  const bool both = rate_a > 0 && rate_b > 0;
+  const std::string who = both         ? parting.a + " and " + parting.b + " were recorded"
+                          : rate_a > 0 ? parting.a + " was recorded"
+                                       : parting.b + " was recorded";
+  std::string detail =
+      both ? fmt::format(
+                 "at {} each has zeros of its own, about {:.2g} and {:.2g} of all, and the "
+                 "rest is equal",
+                 parting.point, rate_a, rate_b)
+           : fmt::format(
+                 "at {} elements are 0 with a chance of about {:.2g}, and the rest is the "
+                 "other's, divided by one less that chance",
+                 parting.point, std::max(rate_a, rate_b));
+  Finding finding = finding_of(parting, Role::cause, who, std::move(detail));
+  finding.evidence["point"] = parting.point;
+  finding.evidence["rate"] = both ? Json{rate_a, rate_b} : Json(std::max(rate_a, rate_b));
+  return finding;
 }
 
 }  // namespace
 
-std::optional<Finding> dropout_finding(const OutputPair& pair, const Subject& a, const Subject& b) {
-  if (pair.dropout) {
-    const DropoutPattern& seen = *pair.dropout;
-    const bool both = seen.in_a && seen.in_b;
-    const char* what = both
-                           ? "at {} each has zeros of its own, {:.2g} of all, and the rest is equal"
-                           : "at {} elements are 0 with a chance of {:.2g}, and the rest is the "
-                             "other's, divided by one less that chance";
-    return finding_of(pair,
-                      both        ? pair.a + " and " + pair.b
-                      : seen.in_a ? pair.a
-                                  : pair.b,
-                      fmt::format(fmt::runtime(what), pair.point, seen.rate), pair.point,
-                      seen.rate);
+std::optional<Finding> dropout_finding(const OutputPair& parting, const Subject& a,
+                                       const Subject& b) {
+  if (parting.dropout) return at_parting(parting);
+  ActiveDropouts in_a = active_dropouts(a);
+  ActiveDropouts in_b = active_dropouts(b);
+  for (auto each = in_a.begin(); each != in_a.end();) {
+    const auto other = in_b.find(each->first);
+    const bool one_draw = other != in_b.end() && other->second.dropped == each->second.dropped;
+    if (one_draw) in_b.erase(other);
+    each = one_draw ? in_a.erase(each) : std::next(each);
   }
-  for (const Subject* subject : {&b, &a}) {
-    const auto active = active_dropout(*subject);
-    if (!active) continue;
-    return finding_of(
-        pair, subject->label,
-        fmt::format("at {} elements are 0 with a chance of {:.2g}, and the rest is that of {}, "
-                    "divided by one less that chance",
-                    active->point, active->rate, active->input),
-        active->point, active->rate);
-  }
-  return std::nullopt;
+  if (in_a.empty() && in_b.empty()) return std::nullopt;
+  const bool both = !in_a.empty() && !in_b.empty();
+  const ActiveDropouts& shown = in_b.empty() ? in_a : in_b;
+  const auto nearest = std::ranges::find_if(
+      shown, [&](const auto& each) { return is_behind(parting.point, each.first); });
+  const auto& [point, dropout] = nearest == shown.end() ? *shown.begin() : *nearest;
+  const std::string who = both           ? parting.a + " and " + parting.b + " were recorded"
+                          : in_a.empty() ? parting.b + " was recorded"
+                                         : parting.a + " was recorded";
+  Finding finding = finding_of(
+      parting, nearest == shown.end() ? Role::contributes : Role::cause, who,
+      fmt::format("{}at {} elements are 0 with a chance of about {:.2g}, and the rest is that of "
+                  "{}, divided by one less that chance",
+                  both ? "in " + parting.b + " " : "", point, dropout.rate, dropout.input));
+  if (finding.role == Role::contributes)
+    finding.details.push_back("the two part at " + parting.point +
+                              ": whether that is all that makes them differ is not known");
+  finding.evidence["point"] = point;
+  finding.evidence["rate"] = dropout.rate;
+  return finding;
 }
 
 }  // namespace samebits

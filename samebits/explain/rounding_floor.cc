@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/trace.h"
+#include "samebits/explain/floor_findings.h"
 #include "samebits/explain/output_pair.h"
 #include "samebits/explain/recorded_dropout.h"
 #include "samebits/explain/subjects.h"
@@ -18,14 +19,6 @@
 
 namespace samebits {
 namespace {
-
-/// Errors this many times as large as the sample's are no rounding. Measured over runs of PyTorch
-/// with other batches, threads, attention kernels and instruction sets, and over planted faults of
-/// 1e-4 in one layer: tests/parity/floor_test.py.
-constexpr double kMostRounding = 4;
-
-/// Passes in float32 with sums in other orders, beside the program's own.
-constexpr std::uint32_t kOrders = 2;
 
 template <class X, class Y>
 double root_mean_square(const std::vector<X>& x, const std::vector<Y>& y) {
@@ -245,138 +238,56 @@ class Floor {
     if (!different) return;
     const auto at = static_cast<std::size_t>(beyond - report_.outputs.begin());
     if (other_shape_ && other_shape_->before <= at) {
-      report_.findings.push_back(reshaped());
+      report_.findings.push_back(shape_finding(sides_, *other_shape_));
+    } else if (beyond == report_.outputs.end()) {
+      report_.findings.push_back(rounding_finding(sides_, report_.outputs));
     } else {
-      report_.findings.push_back(beyond == report_.outputs.end() ? rounding() : departure(*beyond));
+      add_departures(*beyond);
     }
   }
 
-  Finding rounding() const {
-    double most = 0;
-    const OutputPair* worst = nullptr;
-    for (const OutputPair& pair : report_.outputs) {
-      if (worst != nullptr && *pair.floor_units <= most) continue;
-      most = *pair.floor_units;
-      worst = &pair;
-    }
-    return {
-        .cause = "numerics.rounding",
-        .role = Role::cause,
-        .proof = Proof::proved,
-        .subjects = {model_.label, trace_.label},
-        .summary =
-            fmt::format("{} differs from the model's own pass by rounding alone", trace_.label),
-        .details = {fmt::format("against double precision, its error is at most {:.2g} times that "
-                                "of the worst of {} float32 passes with sums in other orders, at "
-                                "{}; rounding goes to {:.2g} times",
-                                most, kOrders + 1, worst->point, kMostRounding)},
-        .evidence = {{"largest_units", most}, {"point", worst->point}},
-        .remedy =
-            "Nothing is wrong; for equal bits, run both by one program, with one batch "
-            "and one attention kernel"};
+  /// Of faults the first; one behind active dropout where no dropout reaches.
+  void add_departures(const OutputPair& first) {
+    const auto dropout = dropout_finding(first, model_, trace_);
+    const bool is_dropout = dropout && dropout->role == Role::cause;
+    if (!is_dropout) report_.findings.push_back(departure(first));
+    if (dropout) report_.findings.push_back(*dropout);
+    if (!is_dropout) return;
+    const auto fault = std::ranges::find_if(report_.outputs, [&](const OutputPair& pair) {
+      return broken_.contains(pair.point) && has_whole_input(pair.point);
+    });
+    if (fault != report_.outputs.end()) report_.findings.push_back(departure(*fault));
   }
 
-  /// The pass itself was another one: other tokens, other patches.
-  Finding reshaped() const {
-    return {.cause = "config.changed",
-            .role = Role::cause,
-            .proof = Proof::suspected,
-            .subjects = {model_.label, trace_.label},
-            .summary = fmt::format("{} has other shapes than the model from {} on", trace_.label,
-                                   other_shape_->point),
-            .details = {fmt::format("{} there, the model with its config {}", other_shape_->trace,
-                                    other_shape_->model)},
-            .evidence = {{"fields", Json::object()}, {"point", other_shape_->point}},
-            .remedy =
-                "Look at the fields that decide the number of tokens: mask_ratio, "
-                "image_size, patch_size",
-            .settle = "Record the run again with the config of " + model_.label};
-  }
-
-  /// How many times as coarse as float32's a type's rounding is; 0 for those that nobody runs in.
-  static double coarser_than_float(DType type) {
-    return type == DType::bfloat16 ? 0x1p16 : type == DType::float16 ? 0x1p13 : 0;
-  }
-
-  Finding narrowed(const OutputPair& first, DType type) const {
-    return {.cause = "numerics.dtype",
-            .role = Role::cause,
-            .proof = Proof::observed,
-            .subjects = {model_.label, trace_.label},
-            .summary = fmt::format("{} was recorded in {}", trace_.label, info(type).torch),
-            .details = {fmt::format("at {} its error is {:.3g} times that of float32 passes, as "
-                                    "that type's rounding makes it; smaller faults do not show",
-                                    first.point, *first.floor_units)},
-            .evidence = {{"point", first.point}, {"dtype", info(type).torch}},
-            .remedy = "Record the run in float32 to tell rounding from faults"};
+  /// Whether the step to the point starts from recorded outputs of modules as they are, with no
+  /// dropout between them.
+  static bool has_whole_input(std::string_view point) {
+    return point.ends_with("layernorm_before") || point.ends_with("norm1") ||
+           point.ends_with(".layernorm") || point.ends_with("decoder_norm");
   }
 
   Finding departure(const OutputPair& first) const {
-    if (auto dropout = dropout_finding(first, model_, trace_)) return *std::move(dropout);
     auto type = types_.begin();  // the coarsest: of an autocast run, some points have it
     for (auto each = types_.begin(); each != types_.end(); ++each) {
       if (coarser_than_float(each->second) > coarser_than_float(type->second)) type = each;
     }
     if (type != types_.end() &&
         *first.floor_units <= kMostRounding * coarser_than_float(type->second))
-      return narrowed(first, type->second);
-    Finding finding = departure_at(first);
+      return narrow_finding(sides_, first, type->second);
     const auto broken = broken_.find(first.point);
-    if (broken == broken_.end()) return finding;
-    const OperationCheck& check = broken->second;
-    finding.proof = Proof::proved;
-    finding.settle = "";
-    finding.details.push_back(fmt::format(
-        "from its recorded inputs, float32 ends within {:.2g} of the exact result there, whatever "
-        "the order of additions; element {} is {:.3g} off",
-        check.bound, check.element, check.off));
-    finding.evidence["element"] = check.element;
-    finding.evidence["bound"] = json_number(check.bound);
-    finding.evidence["off"] = json_number(check.off);
-    return finding;
-  }
-
-  Finding departure_at(const OutputPair& first) const {
-    Finding finding = beyond_rounding(first);
-    if (!std::isfinite(*first.floor_units))
-      finding.details = {
-          fmt::format("{} has NaN or infinite numbers there, the model's own pass "
-                      "in double precision has not",
-                      trace_.label)};
-    return finding;
-  }
-
-  Finding beyond_rounding(const OutputPair& first) const {
-    return {.cause = "code.version",
-            .role = Role::cause,
-            .proof = Proof::suspected,
-            .subjects = {model_.label, trace_.label},
-            .summary = fmt::format("{} computes something else from {} on: this is no rounding",
-                                   trace_.label, first.point),
-            .details = {fmt::format(
-                "against double precision, its error there is {:.3g} times that of the worst of {} "
-                "float32 passes with sums in other orders; rounding goes to {:.2g} times",
-                *first.floor_units, kOrders + 1, kMostRounding)},
-            .evidence = {{"point", first.point}, {"units", json_number(*first.floor_units)}},
-            .remedy =
-                "Look at what the code does there: another version, an edited module, a "
-                "narrower type, other weights or another config than this model's",
-            .settle = "Record the run again after eval(), with the weights and the config of " +
-                      model_.label};
+    return departure_finding(
+        sides_, first, broken == broken_.end() ? std::nullopt : std::optional(broken->second));
   }
 
   Report& report_;
   std::map<std::string, std::vector<double>> recorded_;  // by the model's names
   std::map<std::string, OperationCheck> broken_;         // bounds
   std::map<std::string, DType> types_;
-  struct OtherShape {
-    std::string point, model, trace;
-    std::size_t before = 0;  // compared points in front of it
-  };
   std::optional<OtherShape> other_shape_;  // the first point of another shape
   const FloorOptions& options_;
   const Subject& trace_;
   const Subject& model_;
+  const FloorSides sides_{model_.label, trace_.label};
 };
 
 }  // namespace

@@ -204,12 +204,12 @@ class TraceDiff {
                                      info(types->first).torch, b_.label,
                                      info(types->second).torch)};
       finding.remedy = "Run and record both in one type";
+      if (parting.dropout) add_dropout(parting);
     } else if (is_rounding(parting)) {
       const OutputPair* beyond = first_beyond_rounding();
       return beyond == nullptr ? find_choices(parting) : find_departure(parting, *beyond);
-    } else if (auto dropout = dropout_finding(parting, a_, b_)) {
-      finding = *std::move(dropout);
     } else {
+      add_dropout(parting);
       return;
     }
     report_.findings.push_back(std::move(finding));
@@ -223,6 +223,13 @@ class TraceDiff {
         return std::pair(one.view.dtype(), other.view.dtype());
     }
     return std::nullopt;
+  }
+
+  /// True where active dropout is what makes the two part.
+  bool add_dropout(const OutputPair& parting) {
+    const auto dropout = dropout_finding(parting, a_, b_);
+    if (dropout) report_.findings.push_back(*dropout);
+    return dropout && dropout->role == Role::cause;
   }
 
   /// Off by no more than sums in another order are.
@@ -242,8 +249,7 @@ class TraceDiff {
   }
 
   void find_departure(const OutputPair& parting, const OutputPair& beyond) {
-    if (auto dropout = dropout_finding(beyond, a_, b_))
-      return report_.findings.push_back(*std::move(dropout));
+    if (add_dropout(beyond)) return;
     report_.findings.push_back(
         {.cause = "code.version",
          .role = Role::cause,

@@ -29,32 +29,60 @@ std::string text_of(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump().substr(0, 60);
 }
 
-// transformers' name of the function that a module is; "" for one that has none there.
+/// Where a module of transformers or torch has these attributes, and no other function as `act`, it
+/// is what transformers builds for the name.
+struct KnownActivation {
+  std::string_view type, name;
+  std::string_view act = "";  // its own function
+  std::pair<const char*, double> number = {"", 0}, other_number = {"", 0};
+};
+
+constexpr KnownActivation kActivations[] = {
+    {"GELUActivation", "gelu", "torch._C._nn.gelu"},
+    {"GELUActivation", "gelu", "torch.nn.functional.gelu"},
+    {"GELUActivation", "gelu_python",
+     "getattr(transformers.activations.GELUActivation, \"_gelu_python\")"},
+    {"GELUTanh", "gelu_pytorch_tanh", "functools.partial(torch._C._nn.gelu, approximate=\"tanh\")"},
+    {"GELUTanh", "gelu_python_tanh",
+     "getattr(transformers.activations.GELUTanh, \"_gelu_tanh_python\")"},
+    {"PytorchGELUTanh", "gelu_pytorch_tanh"},
+    {"ClippedGELUActivation", "gelu_10", "", {"min", -10}, {"max", 10}},
+    {"FastGELUActivation", "gelu_fast"},
+    {"NewGELUActivation", "gelu_new"},
+    {"AccurateGELUActivation", "gelu_accurate", "", {"precomputed_constant", 0.7978845608028654}},
+    {"QuickGELUActivation", "quick_gelu"},
+    {"LaplaceActivation", "laplace"},
+    {"LinearActivation", "linear"},
+    {"MishActivation", "mish", "torch.nn.functional.mish"},
+    {"ReLUSquaredActivation", "relu2"},
+    {"SiLUActivation", "silu"},
+    {"SqrtSoftplusActivation", "sqrtsoftplus"},
+    {"Hardswish", "hardswish"},
+    {"LeakyReLU", "leaky_relu", "", {"negative_slope", 0.01}},
+    {"ReLU", "relu"},
+    {"ReLU6", "relu6", "", {"min_val", 0}, {"max_val", 6}},
+    {"SiLU", "silu"},
+    {"Sigmoid", "sigmoid"},
+    {"Tanh", "tanh"}};
+
+/// transformers' name of the function that a module is; "" for one that has none there.
 std::string activation_of(const ModuleRecord& module) {
-  const std::string_view name = last_name(module.class_path);
-  const auto attribute = [&](const char* field) {
-    return module.hyper.is_object() && module.hyper.contains(field) ? text_of(module.hyper[field])
-                                                                    : std::string();
+  if (!starts_with_any(module.class_path, kParts) || !module.hyper.is_object()) return "";
+  const std::string_view type = last_name(module.class_path);
+  const auto has = [&](const std::pair<const char*, double>& number) {
+    const auto found = module.hyper.find(number.first);
+    return *number.first == 0 || (found != module.hyper.end() && found->is_number() &&
+                                  found->get<double>() == number.second);
   };
-  if (name == "GELUActivation") {
-    const std::string function = attribute("act");
-    if (function == "torch._C._nn.gelu" || function == "torch.nn.functional.gelu") return "gelu";
-    return function.ends_with("_gelu_python") ? "gelu_python" : "";
-  }
-  if (module.hyper.is_object() && module.hyper.contains("act")) return "";  // another function
-  if (name == "GELU") return attribute("approximate") == "tanh" ? "gelu_pytorch_tanh" : "gelu";
-  constexpr std::pair<std::string_view, const char*> kNames[] = {
-      {"NewGELUActivation", "gelu_new"},
-      {"GELUTanh", "gelu_pytorch_tanh"},
-      {"PytorchGELUTanh", "gelu_pytorch_tanh"},
-      {"QuickGELUActivation", "quick_gelu"},
-      {"SiLUActivation", "silu"},
-      {"SiLU", "silu"},
-      {"ReLU", "relu"},
-      {"FastGELUActivation", "gelu_fast"},
-      {"Tanh", "tanh"}};
-  for (const auto& [known, text] : kNames) {
-    if (name == known) return text;
+  const auto text = [&](const char* field) {
+    const auto found = module.hyper.find(field);
+    return found == module.hyper.end() ? "" : text_of(*found);
+  };
+  if (type == "GELU") return text("approximate") == "tanh" ? "gelu_pytorch_tanh" : "gelu";
+  for (const KnownActivation& known : kActivations) {
+    if (type == known.type && text("act") == known.act && has(known.number) &&
+        has(known.other_number))
+      return std::string(known.name);
   }
   return "";
 }
@@ -317,6 +345,15 @@ class Modules {
 };
 
 }  // namespace
+
+std::string family_class(const Checkpoint& checkpoint) {
+  const ModuleRecord* root = nullptr;
+  for (const ModuleRecord& module : checkpoint.modules) {
+    const bool outer = root == nullptr || module.path.size() < root->path.size();
+    if (outer && starts_with_any(module.class_path, kFamily)) root = &module;
+  }
+  return root == nullptr ? "" : std::string(last_name(root->class_path));
+}
 
 ModuleConfig module_config(const Checkpoint& checkpoint, const Json& config) {
   if (!config.is_object() || checkpoint.modules.empty()) return {config, {}, {}, {}};

@@ -38,6 +38,10 @@ struct ModuleConfig {
   std::string wrapper;  // the class around the model, where it is not one of torch's own; else ""
 };
 
+/// "ViTMAEModel": the outermost module of a class of the ViT family in transformers; "" where there
+/// is none.
+std::string family_class(const Checkpoint& checkpoint);
+
 /// `config` itself where the checkpoint holds no modules of a class of the ViT family in
 /// transformers, or where the config is no object.
 ModuleConfig module_config(const Checkpoint& checkpoint, const Json& config);

@@ -1,5 +1,7 @@
 #include "samebits/run/open_vit.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "samebits/run/module_config.h"
@@ -7,13 +9,23 @@
 namespace samebits {
 namespace {
 
-// "ViTMAEModel": of classes with the same tensors the one that is meant.
-std::string wanted_class(const Json& config) {
+/// "ViTMAEModel": of classes with the same tensors the one that is meant. The config of a model
+/// that was taken out of another one, or loaded from its file, may still name that.
+std::string wanted_class(const Checkpoint& checkpoint, const Json& config) {
+  if (std::string own = family_class(checkpoint); !own.empty()) return own;
   if (!config.is_object()) return "";
+  std::string named;
   if (config.contains("architectures") && config["architectures"].is_array() &&
       !config["architectures"].empty() && config["architectures"][0].is_string())
-    return config["architectures"][0].get<std::string>();
-  return config.contains("model_type") && config["model_type"] == "vit_mae" ? "ViTMAEModel" : "";
+    named = config["architectures"][0].get<std::string>();
+  const bool masked = named.starts_with("ViTMAE") ||
+                      (named.empty() && config.value("model_type", Json()) == "vit_mae");
+  if (!masked) return named;
+  const bool has_decoder =
+      std::ranges::any_of(checkpoint.weights().weights, [&](std::uint32_t index) {
+        return checkpoint.entries[index].name.find("decoder_pred") != std::string::npos;
+      });
+  return has_decoder ? named : "ViTMAEModel";
 }
 
 Error no_vit(const Checkpoint& checkpoint, const std::string& found) {
@@ -30,7 +42,7 @@ Result<model::Recognition> recognize_vit(const Checkpoint& checkpoint, const Jso
   std::vector<model::StoredShape> shapes;
   for (const std::uint32_t index : checkpoint.weights().weights)
     shapes.push_back({checkpoint.entries[index].name, checkpoint.entries[index].view.shape()});
-  const auto found = model::recognize(shapes, wanted_class(config));
+  const auto found = model::recognize(shapes, wanted_class(checkpoint, config));
   // A few names that fit by chance are no model.
   const bool known = found && found->tensors * 2 > shapes.size();
   if (!known) return fail(no_vit(checkpoint, "names that no table knows"));

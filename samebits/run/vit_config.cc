@@ -101,10 +101,10 @@ Result<void> read_image(const Reader& reader, const Json& config, const model::F
   vit->channels = size(fields['I']);
   if (!config.contains("image_size")) return fail(lacking("image_size"));
   const bool pair = config["image_size"].is_array();
-  if (pair && config["image_size"].size() == 2 && config["image_size"][0].is_number_unsigned() &&
-      config["image_size"][1].is_number_unsigned()) {
-    vit->image_height = config["image_size"][0].get<std::size_t>();
-    vit->image_width = config["image_size"][1].get<std::size_t>();
+  if (pair && config["image_size"].size() == 2 && config["image_size"][0].is_number_integer() &&
+      config["image_size"][1].is_number_integer()) {
+    vit->image_height = size(config["image_size"][0].get<std::int64_t>());
+    vit->image_width = size(config["image_size"][1].get<std::int64_t>());
   } else {
     SAMEBITS_TRY(const double both, reader.number("image_size"));
     vit->image_height = vit->image_width =
@@ -236,8 +236,8 @@ Result<VitConfig> vit_config(const model::Recognition& found, const Json& config
   const bool square_only = is_dino(name) || (fields.parts & model::kDecoder) != 0;
   if (square_only && vit.image_height != vit.image_width) {
     return fail({.code = ErrorCode::unsupported,
-                 .what = fmt::format("{} takes square images only", name),
-                 .expected = "one number as image_size",
+                 .what = fmt::format("this image_size of {} is not covered", name),
+                 .expected = "a square",
                  .found = fmt::format("[{}, {}]", vit.image_height, vit.image_width)});
   }
   if ((fields.parts & model::kPooler) != 0 && config.value("pooler_act", Json("tanh")) != "tanh") {

@@ -2,6 +2,7 @@
 things that a file can say otherwise than the model runs."""
 
 import copy
+import functools
 import json
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import own_modules
 import pytest
 import safetensors.torch
 import torch
+import transformers
 from PIL import Image
 from transformers import (
     DeiTConfig,
@@ -25,6 +27,7 @@ from transformers import (
     ViTForImageClassification,
     ViTMAEConfig,
     ViTMAEForPreTraining,
+    ViTMAEModel,
     ViTModel,
 )
 from vit_test import DECODER, DINO, TINY, spread
@@ -112,15 +115,99 @@ def test_a_pooler_is_no_deviation(tmp_path, make):
     assert done.returncode == 2 and "pooler" in done.stderr
 
 
+def saved_both_ways(tmp_path, model):
+    model.save_pretrained(tmp_path / "a")
+    torch.save(model, tmp_path / "b")
+    return tmp_path / "a", tmp_path / "b"
+
+
 @pytest.mark.parametrize("activation", ["gelu_pytorch_tanh", "gelu_new", "gelu", "relu", "silu"])
 def test_an_activation_module_is_no_risk(tmp_path, activation):
     torch.manual_seed(1)
     model = spread(ViTForImageClassification(ViTConfig(**TINY, hidden_act=activation))).eval()
-    model.save_pretrained(tmp_path / "a")
-    torch.save(model, tmp_path / "b")
-    found = report("explain", tmp_path / "a", tmp_path / "b", status=0)
+    found = report("explain", *saved_both_ways(tmp_path, model), status=0)
     assert found["verdict"] == "same" and {finding["role"] for finding in found["findings"]} <= {"note"}
     assert [output["verdict"] for output in found["outputs"]] == ["identical"]
+
+
+@pytest.mark.parametrize("activation", sorted(set(transformers.activations.ACT2FN) - {"prelu", "xielu"}))  # these have weights
+def test_a_model_is_itself_with_every_activation(tmp_path, activation):
+    torch.manual_seed(1)
+    model = spread(ViTForImageClassification(ViTConfig(**TINY, hidden_act=activation))).eval()
+    a, b = saved_both_ways(tmp_path, model)
+    found = json.loads(subprocess.run([str(conftest.PROGRAM), "explain", str(a), str(b), "--json"], capture_output=True, text=True).stdout)
+    assert found["verdict"] != "different" and "config.changed" not in [finding["cause"] for finding in found["findings"]]
+
+
+def replace_activation(function):
+    def change(model):
+        for layer in model.vit.layers:
+            del layer.mlp.activation_fn
+            layer.mlp.activation_fn = function
+
+    return change
+
+
+def replace_inner(model):
+    for layer in model.vit.layers:
+        layer.mlp.activation_fn.act = functools.partial(torch.nn.functional.gelu, approximate="none")
+
+
+@pytest.mark.parametrize("config, change", [
+    ("gelu", replace_activation(functools.partial(torch.nn.functional.leaky_relu, negative_slope=0.3))),
+    ("gelu", replace_activation(functools.partial(torch.nn.functional.gelu, approximate="tanh"))),
+    ("gelu", replace_activation(torch.relu)),
+    ("gelu_pytorch_tanh", replace_inner),
+    ("leaky_relu", lambda model: setattr(model.vit.layers[0].mlp.activation_fn, "negative_slope", 0.3)),
+])
+def test_functions_that_are_no_modules_are_seen(tmp_path, config, change):
+    torch.manual_seed(1)
+    model = spread(ViTForImageClassification(ViTConfig(**TINY, hidden_act=config))).eval()
+    other = copy.deepcopy(model)
+    change(other)
+    assert not torch.equal(logits(model), logits(other))
+    model.save_pretrained(tmp_path / "a")
+    torch.save(other, tmp_path / "b")
+    assert report("explain", tmp_path / "a", tmp_path / "b", status=1)["verdict"] == "different"
+    done = subprocess.run([str(conftest.PROGRAM), "run", str(tmp_path / "b")], capture_output=True, text=True)
+    assert done.returncode == 2
+
+
+def test_what_modules_compute_is_not_called_a_field_of_the_config(model, tmp_path):
+    other = copy.deepcopy(model)
+    for layer in other.vit.layers:
+        layer.mlp.activation_fn = torch.nn.ReLU()
+    model.save_pretrained(tmp_path / "a")
+    torch.save(other, tmp_path / "b")
+    finding = report("explain", tmp_path / "a", tmp_path / "b", status=1)["findings"][0]
+    assert finding["cause"] == "config.changed" and finding["proof"] == "proved"
+    assert finding["summary"].startswith("what modules compute as hidden_act differs")
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_masked_encoder_keeps_its_mask_whatever_its_config_is_named_after(tmp_path, loaded):
+    """ViTMAEModel of a pretraining checkpoint: config.architectures stays ["ViTMAEForPreTraining"]."""
+    torch.manual_seed(1)
+    whole = spread(ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER))).eval()
+    whole.save_pretrained(tmp_path / "whole")
+    model = ViTMAEModel.from_pretrained(tmp_path / "whole").eval() if loaded else ViTMAEForPreTraining.from_pretrained(tmp_path / "whole").vit
+    torch.save(model, tmp_path / "module")
+    torch.save(model.state_dict(), tmp_path / "state")
+    for path in ("module", "state"):
+        words = ["run", tmp_path / path, "--config", tmp_path / "whole" / "config.json", "--json"][: 5 if path == "state" else 2]
+        done = subprocess.run([str(conftest.PROGRAM), *map(str, words), *(["--json"] if path == "module" else [])], capture_output=True, text=True)
+        shapes = {output["name"]: output["shape"] for output in json.loads(done.stdout)["outputs"]}
+        assert shapes["last_hidden_state"] == [1, 5, 48] and "ids_restore" in shapes
+    found = report("explain", tmp_path / "module", tmp_path / "state", "--config", tmp_path / "whole" / "config.json", status=1)
+    assert [finding["cause"] for finding in found["findings"] if finding["role"] == "cause"] == ["rng.noise"]
+
+
+@pytest.mark.parametrize("size", [(32, 48), (32, 32)])
+def test_an_image_size_of_two_numbers_is_read_from_every_route(tmp_path, size):
+    torch.manual_seed(1)
+    model = spread(ViTForImageClassification(ViTConfig(**TINY | {"image_size": list(size)}))).eval()
+    found = report("explain", *saved_both_ways(tmp_path, model), status=0)
+    assert found["verdict"] == "same" and [output["verdict"] for output in found["outputs"]] == ["identical"]
 
 
 def test_the_embeddings_own_config_is_followed(tmp_path):
@@ -222,7 +309,7 @@ def test_images_that_are_no_squares_are_run_where_torch_runs_them(tmp_path, make
     words = [str(conftest.PROGRAM), "run", str(tmp_path / "a"), "--randn", f"1x3x{size[0]}x{size[1]}", "--seed", "3", "--save", str(tmp_path / "out")]
     done = subprocess.run(words, capture_output=True, text=True)
     if isinstance(model, (ViTMAEForPreTraining, Dinov2Model)):  # torch raises, or takes the positions for a square
-        assert done.returncode == 2 and "takes square images only" in done.stderr
+        assert done.returncode == 2 and "this image_size of" in done.stderr
         return
     with torch.no_grad():
         theirs = model(torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(3))).last_hidden_state

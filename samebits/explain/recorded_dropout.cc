@@ -91,8 +91,8 @@ Finding finding_of(const OutputPair& parting, Role role, const std::string& who,
           .details = {std::move(detail)},
           .evidence = {{"modules", Json::array()}},
           .remedy =
-              "Call model.eval() before running the model; code that calls dropout itself "
-              "has to be told apart"};
+              "Call model.eval() before running the model; it does not reach code that calls "
+              "dropout with training=True"};
 }
 
 Finding at_parting(const OutputPair& parting) {

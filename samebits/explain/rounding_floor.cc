@@ -174,6 +174,8 @@ class Floor {
 
   /// Each point against what its own recorded inputs make it: proof where a bound is broken.
   void check_operations(VitModel& model) {
+    // The bounds are float32's.
+    if (coarser_than_float(coarsest_type()) > 0) return;
     const RecordedPoint recorded = [this](const std::string& point) {
       const auto found = recorded_.find(point);
       return found == recorded_.end() ? nullptr : &found->second;
@@ -246,17 +248,29 @@ class Floor {
     }
   }
 
-  /// Of faults the first; one behind active dropout where no dropout reaches.
+  /// Of faults the first that recording in a narrower type does not explain; one behind active
+  /// dropout where no dropout reaches.
   void add_departures(const OutputPair& first) {
+    const DType type = coarsest_type();
+    const double limit = kMostRounding * std::max(1.0, coarser_than_float(type));
+    const auto fault = std::ranges::find_if(report_.outputs, [&](const OutputPair& pair) {
+      return !(*pair.floor_units <= limit) || broken_.contains(pair.point);
+    });
+    if (*first.floor_units > kMostRounding && *first.floor_units <= limit)
+      report_.findings.push_back(narrow_finding(sides_, first, type));
+    if (fault != report_.outputs.end()) add_fault(*fault);
+  }
+
+  void add_fault(const OutputPair& first) {
     const auto dropout = dropout_finding(first, model_, trace_);
     const bool is_dropout = dropout && dropout->role == Role::cause;
     if (!is_dropout) report_.findings.push_back(departure(first));
     if (dropout) report_.findings.push_back(*dropout);
     if (!is_dropout) return;
-    const auto fault = std::ranges::find_if(report_.outputs, [&](const OutputPair& pair) {
+    const auto behind = std::ranges::find_if(report_.outputs, [&](const OutputPair& pair) {
       return broken_.contains(pair.point) && has_whole_input(pair.point);
     });
-    if (fault != report_.outputs.end()) report_.findings.push_back(departure(*fault));
+    if (behind != report_.outputs.end()) report_.findings.push_back(departure(*behind));
   }
 
   /// Whether the step to the point starts from recorded outputs of modules as they are, with no
@@ -266,14 +280,16 @@ class Floor {
            point.ends_with(".layernorm") || point.ends_with("decoder_norm");
   }
 
-  Finding departure(const OutputPair& first) const {
-    auto type = types_.begin();  // the coarsest: of an autocast run, some points have it
-    for (auto each = types_.begin(); each != types_.end(); ++each) {
-      if (coarser_than_float(each->second) > coarser_than_float(type->second)) type = each;
+  /// Of an autocast run, some points have it.
+  DType coarsest_type() const {
+    DType coarsest = DType::float32;
+    for (const auto& [point, type] : types_) {
+      if (coarser_than_float(type) > coarser_than_float(coarsest)) coarsest = type;
     }
-    if (type != types_.end() &&
-        *first.floor_units <= kMostRounding * coarser_than_float(type->second))
-      return narrow_finding(sides_, first, type->second);
+    return coarsest;
+  }
+
+  Finding departure(const OutputPair& first) const {
     const auto broken = broken_.find(first.point);
     return departure_finding(
         sides_, first, broken == broken_.end() ? std::nullopt : std::optional(broken->second));

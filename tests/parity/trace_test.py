@@ -387,6 +387,8 @@ def test_equal_draws_of_dropout_are_no_cause(faulty):
 def test_a_fault_before_dropout_is_not_blamed_on_it(faulty):
     found = diff(faulty / "eval", faulty / "patches", 1)
     assert [(finding["cause"], finding["role"]) for finding in found["findings"]] == [("mode.training", "contributes")]
+    screen = subprocess.run([str(conftest.PROGRAM), "diff", str(faulty / "eval"), str(faulty / "patches")], capture_output=True, text=True).stdout
+    assert screen.startswith("different: the two runs part at vit.embeddings.patch_embeddings.projection") and "also      dropout was active" in screen
     found = explain(faulty / "hf", faulty / "patches", status=1)
     assert [(finding["cause"], finding["role"]) for finding in found["findings"]] == [("code.version", "cause"), ("mode.training", "contributes")]
     assert found["findings"][0]["evidence"]["point"] == "vit.embeddings"
@@ -397,6 +399,18 @@ def test_a_fault_behind_dropout_is_proved_where_no_dropout_reaches(faulty):
     assert (dropout["cause"], fault["cause"], fault["proof"]) == ("mode.training", "code.version", "proved")
     assert fault["evidence"]["point"] == "vit.layers.1.layernorm_before"
     assert causes(explain(faulty / "hf", faulty / "train", status=1)) == ["mode.training"]
+
+
+def test_rounding_of_half_types_behind_dropout_is_no_fault(faulty, tmp_path):
+    torch.manual_seed(1)
+    model = ViTForImageClassification.from_pretrained(faulty / "hf").bfloat16().train()
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(4)).bfloat16()
+    assert causes(explain(faulty / "hf", recorded(tmp_path / "half", model, images), status=1)) == ["mode.training"]
+    with torch.no_grad():
+        model.eval().vit.layers[0].layernorm_before.weight.mul_(1e4)
+    narrow, fault = explain(faulty / "hf", recorded(tmp_path / "fault", model, images), status=1)["findings"]
+    assert narrow["cause"] == "numerics.dtype" and (fault["cause"], fault["proof"]) == ("code.version", "suspected")
+    assert fault["evidence"]["point"] == "vit.layers.0.layernorm_before"
 
 
 def test_pruned_heads_are_no_dropout(faulty):

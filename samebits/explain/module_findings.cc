@@ -89,7 +89,7 @@ void find_module_changes(Report& report, const Subject& a, const Subject& b) {
                    "Build the model again from the config that was meant, and load the weights "
                    "into it");
     add_deviations(report, a, b, *subject, code, "code.version",
-                   "{} holds hooks or classes whose effect on the outputs is not known",
+                   "{} holds hooks, functions or classes whose effect on the outputs is not known",
                    "Remove the hooks, or compare the models in memory with them");
   }
 }

@@ -142,10 +142,14 @@ def test_an_interrupted_run_leaves_nothing_behind(tmp_path, number):
     old = tmp_path / "trace"
     old.write_bytes(b"before")
     words = [str(conftest.PROGRAM), "run", str(EXAMPLE / "hf"), "--repeat", "1000000", "--trace", str(old), "--save", str(tmp_path / "new")]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE)
+    # A shell starts what it puts in the background with SIGINT ignored, and programs inherit that.
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     time.sleep(0.3)
     process.send_signal(number)
-    assert process.wait(timeout=30) == -number
+    try:
+        assert process.wait(timeout=30) == -number
+    finally:
+        process.kill()
     assert [path.name for path in tmp_path.iterdir()] == ["trace"] and old.read_bytes() == b"before"
 
 

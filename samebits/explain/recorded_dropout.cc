@@ -1,7 +1,6 @@
 #include "samebits/explain/recorded_dropout.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include <fmt/format.h>
@@ -17,7 +16,6 @@ struct ActiveDropout {
   std::string input;
   double rate = 0;
   std::vector<bool> dropped;
-  bool operator==(const ActiveDropout&) const = default;
 };
 
 using ActiveDropouts = std::map<std::string, ActiveDropout>;  // by point
@@ -81,8 +79,9 @@ bool is_behind(std::string_view point, std::string_view dropout) {
   return false;
 }
 
-Finding finding_of(const OutputPair& parting, Role role, const std::string& who,
-                   std::string detail) {
+Finding finding_of(const OutputPair& parting, Role role, bool in_a, bool in_b, std::string detail) {
+  const std::string who = in_a && in_b ? parting.a + " and " + parting.b + " were recorded"
+                                       : (in_a ? parting.a : parting.b) + " was recorded";
   return {.cause = "mode.training",
           .role = role,
           .proof = Proof::observed,
@@ -98,9 +97,6 @@ Finding finding_of(const OutputPair& parting, Role role, const std::string& who,
 Finding at_parting(const OutputPair& parting) {
   const auto [rate_a, rate_b] = *parting.dropout;
   const bool both = rate_a > 0 && rate_b > 0;
-  const std::string who = both         ? parting.a + " and " + parting.b + " were recorded"
-                          : rate_a > 0 ? parting.a + " was recorded"
-                                       : parting.b + " was recorded";
   std::string detail =
       both ? fmt::format(
                  "at {} each has zeros of its own, about {:.2g} and {:.2g} of all, and the "
@@ -110,7 +106,7 @@ Finding at_parting(const OutputPair& parting) {
                  "at {} elements are 0 with a chance of about {:.2g}, and the rest is the "
                  "other's, divided by one less that chance",
                  parting.point, std::max(rate_a, rate_b));
-  Finding finding = finding_of(parting, Role::cause, who, std::move(detail));
+  Finding finding = finding_of(parting, Role::cause, rate_a > 0, rate_b > 0, std::move(detail));
   finding.evidence["point"] = parting.point;
   finding.evidence["rate"] = both ? Json{rate_a, rate_b} : Json(std::max(rate_a, rate_b));
   return finding;
@@ -135,11 +131,9 @@ std::optional<Finding> dropout_finding(const OutputPair& parting, const Subject&
   const auto nearest = std::ranges::find_if(
       shown, [&](const auto& each) { return is_behind(parting.point, each.first); });
   const auto& [point, dropout] = nearest == shown.end() ? *shown.begin() : *nearest;
-  const std::string who = both           ? parting.a + " and " + parting.b + " were recorded"
-                          : in_a.empty() ? parting.b + " was recorded"
-                                         : parting.a + " was recorded";
   Finding finding = finding_of(
-      parting, nearest == shown.end() ? Role::contributes : Role::cause, who,
+      parting, nearest == shown.end() ? Role::contributes : Role::cause, !in_a.empty(),
+      !in_b.empty(),
       fmt::format("{}at {} elements are 0 with a chance of about {:.2g}, and the rest is that of "
                   "{}, divided by one less that chance",
                   both ? "in " + parting.b + " " : "", point, dropout.rate, dropout.input));

@@ -186,8 +186,8 @@ class Floor {
     }
   }
 
-  bool is_beyond(const OutputPair& pair) const {
-    return !(*pair.floor_units <= kMostRounding) || broken_.contains(pair.point);
+  bool is_beyond(const OutputPair& pair, double limit) const {
+    return !(*pair.floor_units <= limit) || broken_.contains(pair.point);
   }
 
   void add(const NamedArray& own, const StoredTensor& other, const Passes& passes) {
@@ -229,7 +229,7 @@ class Floor {
 
   void conclude() {
     const auto beyond = std::ranges::find_if(
-        report_.outputs, [this](const OutputPair& pair) { return is_beyond(pair); });
+        report_.outputs, [this](const OutputPair& pair) { return is_beyond(pair, kMostRounding); });
     const bool equal = std::all_of(report_.outputs.begin(), report_.outputs.end(),
                                    [](const OutputPair& pair) { return pair.differing == 0; });
     const bool different = !equal || other_shape_;
@@ -253,9 +253,8 @@ class Floor {
   void add_departures(const OutputPair& first) {
     const DType type = coarsest_type();
     const double limit = kMostRounding * std::max(1.0, coarser_than_float(type));
-    const auto fault = std::ranges::find_if(report_.outputs, [&](const OutputPair& pair) {
-      return !(*pair.floor_units <= limit) || broken_.contains(pair.point);
-    });
+    const auto fault = std::ranges::find_if(
+        report_.outputs, [&](const OutputPair& pair) { return is_beyond(pair, limit); });
     if (*first.floor_units > kMostRounding && *first.floor_units <= limit)
       report_.findings.push_back(narrow_finding(sides_, first, type));
     if (fault != report_.outputs.end()) add_fault(*fault);

@@ -290,14 +290,19 @@ def test_a_recording_without_its_input_or_its_noise_is_not_judged(recordings, pa
         assert not report["findings"] and f"does not hold its {lacking}" in report["not_checked"][0]
 
 
+def model_with_dropout(path):
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(4))
+    torch.manual_seed(1)
+    model = spread(ViTForImageClassification(ViTConfig(**TINY, hidden_dropout_prob=0.1)))
+    model.save_pretrained(path)
+    return model, images
+
+
 @pytest.fixture(scope="module")
 def dropping(tmp_path_factory):
     """Models with dropout in eval() and left in train(): in all places, and in the blocks alone."""
     folder = tmp_path_factory.mktemp("dropping")
-    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(4))
-    torch.manual_seed(1)
-    model = spread(ViTForImageClassification(ViTConfig(**TINY, hidden_dropout_prob=0.1)))
-    model.save_pretrained(folder / "hf")
+    model, images = model_with_dropout(folder / "hf")
     for name, training in (("eval", False), ("train", True), ("again", True)):
         recorded(folder / name, model.train(training), images)
     masked = ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER, hidden_dropout_prob=0.3))
@@ -336,7 +341,7 @@ def test_a_recording_in_training_mode_is_named(dropping, model, trace, point):
     assert causes(explain(dropping / model, dropping / trace.replace("train", "eval"), status=1)) == ["numerics.rounding"]
 
 
-def edited(model, path, change):
+def edited(model, change):
     other = copy.deepcopy(model)
     with torch.no_grad():
         change(other)
@@ -357,22 +362,19 @@ def recorded_with_seed(path, model, images, seed=None):
 def faulty(tmp_path_factory):
     """Faults before and behind dropout, recorded in training mode or not."""
     folder = tmp_path_factory.mktemp("faulty")
-    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(4))
-    torch.manual_seed(1)
-    model = spread(ViTForImageClassification(ViTConfig(**TINY, hidden_dropout_prob=0.1)))
-    model.save_pretrained(folder / "hf")
+    model, images = model_with_dropout(folder / "hf")
     recorded_with_seed(folder / "eval", model, images)
     recorded_with_seed(folder / "train", model, images, seed=4)
     for name, weight in (("fc1", "vit.layers.0.mlp.fc1.weight"), ("patches", "vit.embeddings.patch_embeddings.projection.weight"),
                          ("norm", "vit.layers.1.layernorm_before.weight")):
-        other = edited(model, folder, scaled(weight, 1.5))
+        other = edited(model, scaled(weight, 1.5))
         recorded_with_seed(folder / name, other, images, seed=4)
     for name, heads in (("head 0", slice(0, 16)), ("head 1", slice(16, 32))):
         def prune(model, heads=heads):
             model.vit.layers[0].attention.v_proj.weight[heads] = 0
             model.vit.layers[0].attention.v_proj.bias[heads] = 0
 
-        recorded_with_seed(folder / name, edited(model, folder, prune), images)
+        recorded_with_seed(folder / name, edited(model, prune), images)
     other = ViTForImageClassification.from_pretrained(folder / "hf", hidden_dropout_prob=0.3)
     recorded_with_seed(folder / "more", other, images, seed=4)
     return folder

@@ -172,7 +172,7 @@ constexpr std::array kActingBuiltins = std::to_array<std::string_view>({
     "vars",
 });
 
-bool contains(std::span<const std::string_view> names, std::string_view name) {
+bool names_contain(std::span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -274,7 +274,7 @@ class CallCounter {
 }  // namespace
 
 bool is_plain_call(const std::string& global) {
-  if (contains(kPlain, global)) return true;
+  if (names_contain(kPlain, global)) return true;
   // Typed storages ("torch.FloatStorage"), legacy tensor classes ("torch.FloatTensor").
   const std::string_view name = global;
   return name.starts_with("torch.") && name.find('.', 6) == std::string_view::npos &&
@@ -285,8 +285,8 @@ bool can_act(const std::string& global) {
   const std::string top = global.substr(0, global.find('.'));
   if (is_plain_call(global)) return false;
   if (top == "builtins" || top == "__builtin__")
-    return contains(kActingBuiltins, short_name(global));
-  return contains(kActingModules, top);
+    return names_contain(kActingBuiltins, short_name(global));
+  return names_contain(kActingModules, top);
 }
 
 void add_calls(Checkpoint& checkpoint, const pickle::Pickle& pickle, std::uint32_t file) {

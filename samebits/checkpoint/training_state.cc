@@ -39,9 +39,9 @@ std::string moments_of(const Tree& tree, NodeId optimizer) {
   return names;
 }
 
-class Reader {
+class StateReader {
  public:
-  Reader(TrainingState& state, const Tree& tree) : state_(state), tree_(tree) {}
+  StateReader(TrainingState& state, const Tree& tree) : state_(state), tree_(tree) {}
 
   void read(const KeyValue& item, const std::string& place) {
     if (is_empty(tree_, item.value)) return;
@@ -111,7 +111,7 @@ void read_training_state(Checkpoint& checkpoint, const Tree& tree, NodeId root) 
   if (!is_mapping(tree, root)) return;
   const std::vector<KeyValue> items = mapping_items(tree, root);
   read_lightning(checkpoint, tree, items);
-  Reader reader(checkpoint.training, tree);
+  StateReader reader(checkpoint.training, tree);
   for (const KeyValue& item : items) {
     const bool weights = std::any_of(checkpoint.candidates.begin(), checkpoint.candidates.end(),
                                      [&](const Candidate& c) { return c.key == item.key; });

@@ -14,7 +14,7 @@
 namespace samebits {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using WallClock = std::chrono::steady_clock;
 
 struct Explain {
   std::vector<std::string> paths;
@@ -34,9 +34,9 @@ struct Explain {
     if (!request) return usage_error(request.error());
     const Result<Json> given = given_config();
     if (!given) return usage_error(given.error());
-    const Clock::time_point start = Clock::now();
+    const WallClock::time_point start = WallClock::now();
     const auto more = [this, start] {
-      return std::chrono::duration<double>(Clock::now() - start).count() < budget;
+      return std::chrono::duration<double>(WallClock::now() - start).count() < budget;
     };
     Report made;
     {

@@ -11,11 +11,11 @@
 namespace samebits {
 namespace {
 
-constexpr std::size_t kWidth = 60;
+constexpr std::size_t kBarWidth = 60;
 
 }  // namespace
 
-Progress::Progress(const std::string& what) : what_(elide_middle(printable(what), kWidth)) {
+Progress::Progress(const std::string& what) : what_(elide_middle(printable(what), kBarWidth)) {
   if (isatty(STDERR_FILENO) == 1) thread_ = std::thread([this] { show(); });
 }
 

@@ -22,7 +22,7 @@ constexpr std::string_view kShapes = "the shapes of the weights change";
 constexpr std::string_view kBackbone = "a backbone returns other feature maps";
 constexpr std::string_view kBook = "bookkeeping of the library";
 
-constexpr auto kFields = std::to_array<ConfigField>({
+constexpr auto kConfigFields = std::to_array<ConfigField>({
     // The model.
     {"", "model_type", kOutputs, "", "another architecture", true},
     {"", "hidden_size", kOutputs, "", kShapes},
@@ -150,7 +150,7 @@ constexpr auto kFields = std::to_array<ConfigField>({
     {"", "diversity_penalty", kNothing, "0", kGenerate},
 });
 
-constexpr auto kDefaults = std::to_array<ConfigDefault>({
+constexpr auto kConfigDefaults = std::to_array<ConfigDefault>({
     {kFamily, "hidden_size", "768"},
     {kFamily, "num_hidden_layers", "12"},
     {kFamily, "num_attention_heads", "12"},
@@ -209,15 +209,15 @@ bool lists(std::string_view models, std::string_view model_type) {
 
 }  // namespace
 
-std::span<const ConfigField> config_field_rows() { return kFields; }
-std::span<const ConfigDefault> config_default_rows() { return kDefaults; }
+std::span<const ConfigField> config_field_rows() { return kConfigFields; }
+std::span<const ConfigDefault> config_default_rows() { return kConfigDefaults; }
 std::span<const FieldAlias> config_aliases() { return kAliases; }
 
 ConfigTable::ConfigTable(std::string_view model_type) {
-  for (const ConfigField& field : kFields) {
+  for (const ConfigField& field : kConfigFields) {
     if (lists(field.models, model_type)) fields_[field.name] = field;
   }
-  for (const ConfigDefault& row : kDefaults) {
+  for (const ConfigDefault& row : kConfigDefaults) {
     if (lists(row.models, model_type)) fields_.at(row.name).fallback = row.fallback;
   }
 }

@@ -18,8 +18,8 @@ std::vector<std::string> summaries(const WeightComparison& comparison) {
 }
 
 /// Blocks whose tensors have the seeds of the block that `order` names.
-TestWeights blocks(const std::string& layer, const std::vector<std::uint32_t>& order,
-                   const std::string& q = "query", const std::string& k = "key") {
+TestWeights shuffled_blocks(const std::string& layer, const std::vector<std::uint32_t>& order,
+                            const std::string& q = "query", const std::string& k = "key") {
   TestWeights weights;
   for (std::size_t n = 0; n < order.size(); ++n) {
     const std::string at = layer + std::to_string(n) + ".";
@@ -31,7 +31,8 @@ TestWeights blocks(const std::string& layer, const std::vector<std::uint32_t>& o
 }
 
 TEST(Exchange, OfTwoBlocksUnderTheSameNames) {
-  const WeightComparison found = compare(blocks("layer.", {0, 1, 2}), blocks("layer.", {1, 0, 2}));
+  const WeightComparison found =
+      compare(shuffled_blocks("layer.", {0, 1, 2}), shuffled_blocks("layer.", {1, 0, 2}));
   EXPECT_EQ(found.verdict, WeightsVerdict::different);
   EXPECT_EQ(found.changed, 4U);
   EXPECT_EQ(found.renamed, 0U);
@@ -42,8 +43,8 @@ TEST(Exchange, OfTwoBlocksUnderTheSameNames) {
 }
 
 TEST(Exchange, OfTwoBlocksUnderOtherNames) {
-  const WeightComparison found =
-      compare(blocks("encoder.layer.", {0, 1, 2, 3}), blocks("blocks.", {0, 2, 1, 3}, "q", "k"));
+  const WeightComparison found = compare(shuffled_blocks("encoder.layer.", {0, 1, 2, 3}),
+                                         shuffled_blocks("blocks.", {0, 2, 1, 3}, "q", "k"));
   EXPECT_EQ(found.verdict, WeightsVerdict::different);
   EXPECT_EQ(found.changed, 4U);
   EXPECT_THAT(summaries(found), ElementsAre("blocks.1 and blocks.2 are exchanged"));
@@ -51,22 +52,22 @@ TEST(Exchange, OfTwoBlocksUnderOtherNames) {
 
 TEST(Exchange, OfQueryAndKeyUnderTheSameNames) {
   const WeightComparison found =
-      compare(blocks("layer.", {0, 1}), blocks("layer.", {0, 1}, "key", "query"));
+      compare(shuffled_blocks("layer.", {0, 1}), shuffled_blocks("layer.", {0, 1}, "key", "query"));
   EXPECT_EQ(found.verdict, WeightsVerdict::different);
   EXPECT_THAT(summaries(found), ElementsAre("key and query are exchanged in blocks 0, 1"));
 }
 
 TEST(Exchange, OfQueryAndKeyInEveryBlockUnderOtherNames) {
-  const WeightComparison found =
-      compare(blocks("layer.", {0, 1}), blocks("blocks.", {0, 1}, "k_proj", "q_proj"));
+  const WeightComparison found = compare(shuffled_blocks("layer.", {0, 1}),
+                                         shuffled_blocks("blocks.", {0, 1}, "k_proj", "q_proj"));
   EXPECT_EQ(found.verdict, WeightsVerdict::different);
   EXPECT_EQ(found.changed, 4U);
   EXPECT_THAT(summaries(found), ElementsAre("k_proj and q_proj are exchanged in blocks 0, 1"));
 }
 
 TEST(Exchange, OfQueryAndKeyInOneBlockUnderOtherNames) {
-  TestWeights a = blocks("layer.", {0, 1, 2});
-  TestWeights b = blocks("h.", {0, 1}, "alpha", "beta");
+  TestWeights a = shuffled_blocks("layer.", {0, 1, 2});
+  TestWeights b = shuffled_blocks("h.", {0, 1}, "alpha", "beta");
   b.random("h.2.alpha.weight", {4, 4}, 22).random("h.2.beta.weight", {4, 4}, 21);
   b.constant("h.2.beta.bias", {4}, 0);
   const WeightComparison found = compare(a, b);
@@ -90,13 +91,15 @@ TEST(Exchange, IsToldByRolesWhereNamesDoNot) {
 }
 
 TEST(Exchange, ABlockThatWasCopiedOverAnother) {
-  const WeightComparison found = compare(blocks("layer.", {0, 1}), blocks("layer.", {0, 0}));
+  const WeightComparison found =
+      compare(shuffled_blocks("layer.", {0, 1}), shuffled_blocks("layer.", {0, 0}));
   EXPECT_EQ(found.verdict, WeightsVerdict::different);
   EXPECT_EQ(found.changed, 2U);
 }
 
 TEST(Exchange, ABlockThatWasDroppedShiftsTheOthers) {
-  const WeightComparison found = compare(blocks("layer.", {0, 1, 2}), blocks("layer.", {1, 2}));
+  const WeightComparison found =
+      compare(shuffled_blocks("layer.", {0, 1, 2}), shuffled_blocks("layer.", {1, 2}));
   EXPECT_EQ(found.verdict, WeightsVerdict::different);
   EXPECT_EQ(found.changed, 4U);
   EXPECT_THAT(found.only_a, UnorderedElementsAre("layer.2.query.weight", "layer.2.key.weight",

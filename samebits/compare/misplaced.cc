@@ -91,7 +91,7 @@ struct MoveNames {
   std::set<std::string> blocks;  // the numbers in front of the difference
 };
 
-std::string without_dot(std::string text) {
+std::string without_last_dot(std::string text) {
   if (!text.empty() && text.back() == '.') text.pop_back();
   return text;
 }
@@ -112,11 +112,11 @@ Move first_difference(const std::string& home, const std::string& place, std::st
   Hunk hunk = hunks.front();
   const bool number = hunk.a_begin < h.size() && is_number(h[hunk.a_begin]);
   for (std::size_t i = 0; i < hunk.a_begin; ++i) {
-    if (is_number(h[i])) *block = without_dot(std::string(h[i]));
+    if (is_number(h[i])) *block = without_last_dot(std::string(h[i]));
   }
   if (number) hunk.a_begin = hunk.b_begin = 0;
-  return {without_dot(joined_run(h, hunk.a_begin, hunk.a_end)),
-          without_dot(joined_run(p, hunk.b_begin, hunk.b_end))};
+  return {without_last_dot(joined_run(h, hunk.a_begin, hunk.a_end)),
+          without_last_dot(joined_run(p, hunk.b_begin, hunk.b_end))};
 }
 
 std::string list_text(const std::set<std::string>& items) {
@@ -226,7 +226,7 @@ std::vector<Exchange> describe_contrary(const WeightSet& a, const WeightSet& b,
   std::vector<Exchange> exchanges;
   for (auto& [key, group] : groups) {
     const std::string layer =
-        group.blocks.size() > 1 ? without_dot(key.first) : without_dot(group.first);
+        group.blocks.size() > 1 ? without_last_dot(key.first) : without_last_dot(group.first);
     group.names.summary = fmt::format("{} {}", layer, key.second);
     if (group.blocks.size() > 1)
       group.names.summary += fmt::format(", n = {}", list_text(group.blocks));

@@ -95,8 +95,8 @@ TEST(ModeEffect, CodeOfOthersIsUnknown) {
   EXPECT_EQ(effect("transformers.models.bert.modeling_bert.BertLayer"), ModeEffect::unknown);
 }
 
-std::vector<std::string> compare(const std::vector<ModuleRecord>& a,
-                                 const std::vector<ModuleRecord>& b) {
+std::vector<std::string> compared_paths(const std::vector<ModuleRecord>& a,
+                                        const std::vector<ModuleRecord>& b) {
   std::vector<std::string> result;
   for (const ModeDifference& difference : compare_modes(a, b)) {
     EXPECT_NE(difference.training_a, difference.training_b);
@@ -107,16 +107,17 @@ std::vector<std::string> compare(const std::vector<ModuleRecord>& a,
 }
 
 TEST(CompareModes, ListsModulesWhoseFlagDiffers) {
-  EXPECT_THAT(compare({module("", "a.Net", true), module("drop", kDropout, true, {{"p", 0.5}}),
-                       module("fc", kLinear, false)},
-                      {module("", "a.Net", true), module("drop", kDropout, false, {{"p", 0.5}}),
-                       module("fc", kLinear, false)}),
-              ElementsAre("drop:random"));
+  EXPECT_THAT(
+      compared_paths({module("", "a.Net", true), module("drop", kDropout, true, {{"p", 0.5}}),
+                      module("fc", kLinear, false)},
+                     {module("", "a.Net", true), module("drop", kDropout, false, {{"p", 0.5}}),
+                      module("fc", kLinear, false)}),
+      ElementsAre("drop:random"));
 }
 
 TEST(CompareModes, EffectIsThatOfTheSideInTraining) {
-  EXPECT_THAT(compare({module("drop", kDropout, false, {{"p", 0.0}})},
-                      {module("drop", kDropout, true, {{"p", 0.5}})}),
+  EXPECT_THAT(compared_paths({module("drop", kDropout, false, {{"p", 0.0}})},
+                             {module("drop", kDropout, true, {{"p", 0.5}})}),
               ElementsAre("drop:random"));
 }
 
@@ -126,37 +127,40 @@ TEST(CompareModes, WrapperOnOneSideIsAPrefix) {
   const std::vector<ModuleRecord> wrapped = {
       module("", "__main__.Wrapper", true), module("model", "a.Net", false),
       module("model.x", kLinear, false), module("model.y", kLinear, false)};
-  EXPECT_THAT(compare(bare, wrapped), ElementsAre("", "x"));
-  EXPECT_THAT(compare(wrapped, bare), ElementsAre("model", "model.x"));
+  EXPECT_THAT(compared_paths(bare, wrapped), ElementsAre("", "x"));
+  EXPECT_THAT(compared_paths(wrapped, bare), ElementsAre("model", "model.x"));
 }
 
 TEST(CompareModes, BothSidesMayHaveAWrapper) {
-  EXPECT_THAT(compare({module("", "a.One", true), module("net", "a.Net", false),
-                       module("net.x", kLinear, true), module("net.y", kLinear, false)},
-                      {module("", "b.Two", false), module("inner", "a.Net", false),
-                       module("inner.x", kLinear, false), module("inner.y", kLinear, false)}),
-              ElementsAre("net.x"));
+  EXPECT_THAT(
+      compared_paths({module("", "a.One", true), module("net", "a.Net", false),
+                      module("net.x", kLinear, true), module("net.y", kLinear, false)},
+                     {module("", "b.Two", false), module("inner", "a.Net", false),
+                      module("inner.x", kLinear, false), module("inner.y", kLinear, false)}),
+      ElementsAre("net.x"));
 }
 
 TEST(CompareModes, OtherNamesAreAlignedByClassAndOrder) {
-  EXPECT_THAT(compare({module("", "a.Net", false), module("encoder.0", kLinear, false),
-                       module("encoder.1", kLinear, true)},
-                      {module("", "a.Net", false), module("layers.0", kLinear, false),
-                       module("layers.1", kLinear, false)}),
+  EXPECT_THAT(compared_paths({module("", "a.Net", false), module("encoder.0", kLinear, false),
+                              module("encoder.1", kLinear, true)},
+                             {module("", "a.Net", false), module("layers.0", kLinear, false),
+                              module("layers.1", kLinear, false)}),
               ElementsAre("encoder.1"));
 }
 
 TEST(CompareModes, UnequalNumbersAreAlignedWhereEachSideHasOneMode) {
   const std::vector<ModuleRecord> two = {module("a", kDropout, true, {{"p", 0.1}}),
                                          module("b", kDropout, true, {{"p", 0.1}})};
-  EXPECT_THAT(compare(two, {module("c", kDropout, false)}), ElementsAre("a:random"));
-  EXPECT_THAT(compare({two[0], module("b", kDropout, false)}, {module("c", kDropout, false)}),
-              IsEmpty());
+  EXPECT_THAT(compared_paths(two, {module("c", kDropout, false)}), ElementsAre("a:random"));
+  EXPECT_THAT(
+      compared_paths({two[0], module("b", kDropout, false)}, {module("c", kDropout, false)}),
+      IsEmpty());
 }
 
 TEST(CompareModes, ModulesOfOneSideOnlyAreLeftOut) {
-  EXPECT_THAT(compare({module("fc", kLinear, true)}, {module("bn", kBatchNorm, false)}), IsEmpty());
-  EXPECT_THAT(compare({module("fc", kLinear, true)}, {}), IsEmpty());
+  EXPECT_THAT(compared_paths({module("fc", kLinear, true)}, {module("bn", kBatchNorm, false)}),
+              IsEmpty());
+  EXPECT_THAT(compared_paths({module("fc", kLinear, true)}, {}), IsEmpty());
 }
 
 }  // namespace

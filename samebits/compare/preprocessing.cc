@@ -16,36 +16,36 @@ struct PreprocessingField {
   std::string_view gate;  // the field that turns this one on; "" where nothing does
 };
 
-constexpr FieldEffect kOutputs = FieldEffect::outputs;
-constexpr FieldEffect kNothing = FieldEffect::nothing;
+constexpr FieldEffect kMovesOutputs = FieldEffect::outputs;
+constexpr FieldEffect kNoEffect = FieldEffect::nothing;
 constexpr std::string_view kLayout = "says how the input is laid out, or the output";
 
 constexpr auto kFields = std::to_array<PreprocessingField>({
-    {"do_resize", kOutputs, "images are resized or not", ""},
-    {"size", kOutputs, "images are resized to another size", "do_resize"},
-    {"resample", kOutputs, "another interpolation", "do_resize"},
-    {"do_center_crop", kOutputs, "images are cropped or not", ""},
-    {"crop_size", kOutputs, "images are cropped to another size", "do_center_crop"},
-    {"crop_pct", kOutputs, "images are resized to another size before the crop", "do_resize"},
-    {"do_rescale", kOutputs, "pixels are scaled to 0 ... 1 or not", ""},
-    {"rescale_factor", kOutputs, "pixels are scaled by another factor", "do_rescale"},
-    {"offset", kOutputs, "pixels are shifted or not", "do_rescale"},
-    {"do_normalize", kOutputs, "pixels are normalized or not", ""},
-    {"image_mean", kOutputs, "another mean is subtracted", "do_normalize"},
-    {"image_std", kOutputs, "pixels are divided by another deviation", "do_normalize"},
-    {"do_convert_rgb", kOutputs, "images that are not RGB are converted or not", ""},
-    {"do_flip_channel_order", kOutputs, "the order of channels is reversed or not", ""},
-    {"do_pad", kOutputs, "images are padded or not", ""},
-    {"pad_size", kOutputs, "images are padded to another size", "do_pad"},
-    {"data_format", kOutputs, kLayout, ""},
-    {"input_data_format", kOutputs, kLayout, ""},
+    {"do_resize", kMovesOutputs, "images are resized or not", ""},
+    {"size", kMovesOutputs, "images are resized to another size", "do_resize"},
+    {"resample", kMovesOutputs, "another interpolation", "do_resize"},
+    {"do_center_crop", kMovesOutputs, "images are cropped or not", ""},
+    {"crop_size", kMovesOutputs, "images are cropped to another size", "do_center_crop"},
+    {"crop_pct", kMovesOutputs, "images are resized to another size before the crop", "do_resize"},
+    {"do_rescale", kMovesOutputs, "pixels are scaled to 0 ... 1 or not", ""},
+    {"rescale_factor", kMovesOutputs, "pixels are scaled by another factor", "do_rescale"},
+    {"offset", kMovesOutputs, "pixels are shifted or not", "do_rescale"},
+    {"do_normalize", kMovesOutputs, "pixels are normalized or not", ""},
+    {"image_mean", kMovesOutputs, "another mean is subtracted", "do_normalize"},
+    {"image_std", kMovesOutputs, "pixels are divided by another deviation", "do_normalize"},
+    {"do_convert_rgb", kMovesOutputs, "images that are not RGB are converted or not", ""},
+    {"do_flip_channel_order", kMovesOutputs, "the order of channels is reversed or not", ""},
+    {"do_pad", kMovesOutputs, "images are padded or not", ""},
+    {"pad_size", kMovesOutputs, "images are padded to another size", "do_pad"},
+    {"data_format", kMovesOutputs, kLayout, ""},
+    {"input_data_format", kMovesOutputs, kLayout, ""},
     {"device", FieldEffect::numerics, "another device rounds otherwise", ""},
     {"do_reduce_labels", FieldEffect::training, "changes labels, not images", ""},
-    {"default_to_square", kNothing, "says how to read a size, and both sizes are read", ""},
-    {"disable_grouping", kNothing, "chooses how images are batched", ""},
-    {"return_tensors", kNothing, "the container of the same values", ""},
-    {"image_seq_length", kNothing, "read by text processors only", ""},
-    {"processor_class", kNothing, "bookkeeping of the library", ""},
+    {"default_to_square", kNoEffect, "says how to read a size, and both sizes are read", ""},
+    {"disable_grouping", kNoEffect, "chooses how images are batched", ""},
+    {"return_tensors", kNoEffect, "the container of the same values", ""},
+    {"image_seq_length", kNoEffect, "read by text processors only", ""},
+    {"processor_class", kNoEffect, "bookkeeping of the library", ""},
     {"auto_map", FieldEffect::unknown, "code beside the weights would run", ""},
 });
 
@@ -179,7 +179,7 @@ void read_null_switches(FieldMap& fields, const Json& json, const std::string& f
   }
 }
 
-FieldMap normalized(const Json& json, const ProcessorClass& processor) {
+FieldMap normalized_processor(const Json& json, const ProcessorClass& processor) {
   FieldMap fields = fields_of(json);
   read_null_switches(fields, json, processor.family);
   const Json* to_square = find_value(fields, "default_to_square");
@@ -215,7 +215,7 @@ FieldJudgement judge(const FieldMap& a, const FieldMap& b, const std::string& na
   const PreprocessingField* field = find_field(std::string_view(name).substr(0, name.find('.')));
   if (field == nullptr) return {FieldEffect::unknown, "a field that is not in the table"};
   if (!field->gate.empty() && is_off(a, field->gate) && is_off(b, field->gate))
-    return {kNothing, std::string(field->gate) + " is false on both sides"};
+    return {kNoEffect, std::string(field->gate) + " is false on both sides"};
   return {field->effect, std::string(field->why)};
 }
 
@@ -238,8 +238,8 @@ std::vector<FieldDifference> compare_preprocessing(const Json& a, const Json& b)
   const ProcessorClass class_a = processor_class(a);
   const ProcessorClass class_b = processor_class(b);
   // A file that names no class is read as the other's class would.
-  FieldMap left = normalized(a, class_a.family.empty() ? class_b : class_a);
-  FieldMap right = normalized(b, class_b.family.empty() ? class_a : class_b);
+  FieldMap left = normalized_processor(a, class_a.family.empty() ? class_b : class_a);
+  FieldMap right = normalized_processor(b, class_b.family.empty() ? class_a : class_b);
   const bool resizes = !is_off(left, "do_resize") || !is_off(right, "do_resize");
   const auto classes = judge_classes(class_a, class_b, resizes);
   if (classes) {

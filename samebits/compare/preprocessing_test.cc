@@ -9,7 +9,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-std::vector<std::string> compare(const char* a, const char* b) {
+std::vector<std::string> compared_fields(const char* a, const char* b) {
   std::vector<std::string> result;
   for (const FieldDifference& difference : compare_preprocessing(Json::parse(a), Json::parse(b)))
     result.push_back(difference.field + ":" + field_effect_name(difference.effect));
@@ -19,7 +19,7 @@ std::vector<std::string> compare(const char* a, const char* b) {
 constexpr const char* kVit = R"({"image_processor_type": "ViTImageProcessor"})";
 
 TEST(ComparePreprocessing, AbsentFieldIsItsClassDefault) {
-  EXPECT_THAT(compare(kVit, R"({"image_processor_type": "ViTImageProcessor", "resample": 2,
+  EXPECT_THAT(compared_fields(kVit, R"({"image_processor_type": "ViTImageProcessor", "resample": 2,
                                 "size": {"height": 224, "width": 224}, "image_mean": [0.5, 0.5, 0.5],
                                 "image_std": [0.5, 0.5, 0.5], "do_resize": true, "do_rescale": true,
                                 "do_normalize": true, "rescale_factor": 0.00392156862745098})"),
@@ -27,82 +27,91 @@ TEST(ComparePreprocessing, AbsentFieldIsItsClassDefault) {
 }
 
 TEST(ComparePreprocessing, FeatureExtractorIsTheImageProcessor) {
-  EXPECT_THAT(compare(kVit, R"({"feature_extractor_type": "ViTFeatureExtractor", "size": 224,
+  EXPECT_THAT(
+      compared_fields(kVit, R"({"feature_extractor_type": "ViTFeatureExtractor", "size": 224,
                                 "image_mean": 0.5, "image_std": [0.5, 0.5, 0.5], "resample": 2})"),
-              IsEmpty());
+      IsEmpty());
 }
 
 TEST(ComparePreprocessing, MeanMovesOutputs) {
-  EXPECT_THAT(compare(R"({"image_mean": [0.5, 0.5, 0.5]})", R"({"image_mean": [0.485, 0.5, 0.5]})"),
-              ElementsAre("image_mean:outputs"));
+  EXPECT_THAT(
+      compared_fields(R"({"image_mean": [0.5, 0.5, 0.5]})", R"({"image_mean": [0.485, 0.5, 0.5]})"),
+      ElementsAre("image_mean:outputs"));
 }
 
 TEST(ComparePreprocessing, SizeIsSquareUnlessTheClassTakesTheShortestEdge) {
-  EXPECT_THAT(compare(R"({"size": 256})", R"({"size": {"width": 256, "height": 256}})"), IsEmpty());
-  EXPECT_THAT(compare(R"({"size": 256, "image_processor_type": "BitImageProcessor"})",
-                      R"({"size": {"shortest_edge": 256}})"),
+  EXPECT_THAT(compared_fields(R"({"size": 256})", R"({"size": {"width": 256, "height": 256}})"),
               IsEmpty());
-  EXPECT_THAT(compare(R"({"size": [256, 224]})", R"({"size": 256})"),
+  EXPECT_THAT(compared_fields(R"({"size": 256, "image_processor_type": "BitImageProcessor"})",
+                              R"({"size": {"shortest_edge": 256}})"),
+              IsEmpty());
+  EXPECT_THAT(compared_fields(R"({"size": [256, 224]})", R"({"size": 256})"),
               ElementsAre("size.width:outputs"));
   EXPECT_THAT(
-      compare(R"({"size": 256, "default_to_square": false})", R"({"size": 256})"),
+      compared_fields(R"({"size": 256, "default_to_square": false})", R"({"size": 256})"),
       ElementsAre("size.height:outputs", "size.shortest_edge:outputs", "size.width:outputs"));
 }
 
 TEST(ComparePreprocessing, ResampleIsANumberOrAName) {
-  EXPECT_THAT(compare(R"({"resample": 3})", R"({"resample": "PILImageResampling.BICUBIC"})"),
-              IsEmpty());
-  EXPECT_THAT(compare(R"({"resample": 3})", R"({"resample": "bilinear"})"),
+  EXPECT_THAT(
+      compared_fields(R"({"resample": 3})", R"({"resample": "PILImageResampling.BICUBIC"})"),
+      IsEmpty());
+  EXPECT_THAT(compared_fields(R"({"resample": 3})", R"({"resample": "bilinear"})"),
               ElementsAre("resample:outputs"));
 }
 
 TEST(ComparePreprocessing, FastAndSlowDifferByRounding) {
-  EXPECT_THAT(compare(kVit, R"({"image_processor_type": "ViTImageProcessorFast"})"),
+  EXPECT_THAT(compared_fields(kVit, R"({"image_processor_type": "ViTImageProcessorFast"})"),
               ElementsAre("image_processor_type:numerics"));
-  EXPECT_THAT(compare(R"({"image_processor_type": "ViTImageProcessor", "do_resize": false})",
+  EXPECT_THAT(
+      compared_fields(R"({"image_processor_type": "ViTImageProcessor", "do_resize": false})",
                       R"({"image_processor_type": "ViTImageProcessorFast", "do_resize": false})"),
-              IsEmpty());
+      IsEmpty());
 }
 
 TEST(ComparePreprocessing, KnownClassesFollowOneProcedure) {
-  EXPECT_THAT(compare(R"({"image_processor_type": "ViTImageProcessor", "resample": 3,
+  EXPECT_THAT(compared_fields(R"({"image_processor_type": "ViTImageProcessor", "resample": 3,
                           "size": 256, "do_center_crop": true, "crop_size": 224})",
-                      R"({"image_processor_type": "DeiTImageProcessor"})"),
+                              R"({"image_processor_type": "DeiTImageProcessor"})"),
               IsEmpty());
 }
 
 TEST(ComparePreprocessing, UnknownClassIsUnknown) {
-  EXPECT_THAT(compare(R"({"image_processor_type": "ConvNextImageProcessor"})",
-                      R"({"image_processor_type": "BeitImageProcessor"})"),
+  EXPECT_THAT(compared_fields(R"({"image_processor_type": "ConvNextImageProcessor"})",
+                              R"({"image_processor_type": "BeitImageProcessor"})"),
               ElementsAre("image_processor_type:unknown"));
 }
 
 TEST(ComparePreprocessing, SettingsOfAStepThatIsOffAreNothing) {
-  EXPECT_THAT(compare(R"({"do_center_crop": false, "crop_size": 224})", R"({"crop_size": 256})"),
-              ElementsAre("crop_size.height:nothing", "crop_size.width:nothing"));
-  EXPECT_THAT(compare(R"({"do_normalize": false, "image_mean": 0})",
-                      R"({"do_normalize": true, "image_mean": 1})"),
+  EXPECT_THAT(
+      compared_fields(R"({"do_center_crop": false, "crop_size": 224})", R"({"crop_size": 256})"),
+      ElementsAre("crop_size.height:nothing", "crop_size.width:nothing"));
+  EXPECT_THAT(compared_fields(R"({"do_normalize": false, "image_mean": 0})",
+                              R"({"do_normalize": true, "image_mean": 1})"),
               ElementsAre("do_normalize:outputs", "image_mean:outputs"));
 }
 
 TEST(ComparePreprocessing, NullSwitchesAStepOffThatTheClassWouldDo) {
-  EXPECT_THAT(compare(R"({"image_processor_type": "BitImageProcessor", "do_convert_rgb": null})",
+  EXPECT_THAT(
+      compared_fields(R"({"image_processor_type": "BitImageProcessor", "do_convert_rgb": null})",
                       R"({"image_processor_type": "BitImageProcessor"})"),
-              ElementsAre("do_convert_rgb:outputs"));
-  EXPECT_THAT(compare(R"({"image_processor_type": "ViTImageProcessor", "do_convert_rgb": null})",
+      ElementsAre("do_convert_rgb:outputs"));
+  EXPECT_THAT(
+      compared_fields(R"({"image_processor_type": "ViTImageProcessor", "do_convert_rgb": null})",
                       R"({"image_processor_type": "ViTImageProcessor"})"),
-              IsEmpty());
+      IsEmpty());
 }
 
 TEST(ComparePreprocessing, WhatTheFastClassWritesBesidesIsDefaultOrNothing) {
-  EXPECT_THAT(compare(kVit, R"({"image_processor_type": "ViTImageProcessor", "crop_size": null,
+  EXPECT_THAT(
+      compared_fields(kVit, R"({"image_processor_type": "ViTImageProcessor", "crop_size": null,
                         "data_format": "channels_first", "default_to_square": true, "device": null,
                         "disable_grouping": null, "do_center_crop": null, "do_pad": null})"),
-              IsEmpty());
+      IsEmpty());
 }
 
 TEST(ComparePreprocessing, UnknownFieldIsUnknown) {
-  EXPECT_THAT(compare(R"({"do_sharpen": true})", "{}"), ElementsAre("do_sharpen:unknown"));
+  EXPECT_THAT(compared_fields(R"({"do_sharpen": true})", "{}"), ElementsAre("do_sharpen:unknown"));
 }
 
 }  // namespace

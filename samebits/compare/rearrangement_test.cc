@@ -19,7 +19,7 @@ std::vector<float> operator+(std::vector<float> x, const std::vector<float>& y) 
   return x;
 }
 
-std::vector<float> numbers(std::uint32_t seed) { return TestWeights::numbers(16, seed); }
+std::vector<float> sixteen_numbers(std::uint32_t seed) { return TestWeights::numbers(16, seed); }
 
 TestWeights apart() {
   TestWeights weights;
@@ -27,7 +27,7 @@ TestWeights apart() {
     const std::string at = "layer." + std::to_string(n) + ".";
     std::uint32_t seed = 10 * n;
     for (const char* name : {"query", "key", "value"}) {
-      weights.add(at + name + ".weight", {4, 4}, numbers(++seed));
+      weights.add(at + name + ".weight", {4, 4}, sixteen_numbers(++seed));
       weights.constant(at + name + ".bias", {4}, 0);
     }
     weights.constant(at + "dense.bias", {4}, 0);
@@ -40,7 +40,7 @@ TestWeights fused(const std::vector<std::uint32_t>& order) {
   for (std::uint32_t n = 0; n < 2; ++n) {
     const std::string at = "blocks." + std::to_string(n) + ".";
     std::vector<float> rows;
-    for (const std::uint32_t part : order) rows = rows + numbers(10 * n + part);
+    for (const std::uint32_t part : order) rows = rows + sixteen_numbers(10 * n + part);
     weights.add(at + "qkv.weight", {12, 4}, rows).constant(at + "qkv.bias", {12}, 0);
     weights.constant(at + "proj.bias", {4}, 0);
   }
@@ -86,8 +86,9 @@ TEST(Rearranged, FusedInAnotherOrderIsADifference) {
 
 TEST(Rearranged, ExpertsStackedAlongANewDimension) {
   TestWeights a;
-  a.add("experts.0.w", {4, 4}, numbers(1)).add("experts.1.w", {4, 4}, numbers(2));
-  const TestWeights b = TestWeights().add("experts.w", {2, 4, 4}, numbers(1) + numbers(2));
+  a.add("experts.0.w", {4, 4}, sixteen_numbers(1)).add("experts.1.w", {4, 4}, sixteen_numbers(2));
+  const TestWeights b =
+      TestWeights().add("experts.w", {2, 4, 4}, sixteen_numbers(1) + sixteen_numbers(2));
   EXPECT_EQ(compare(a, b).verdict, WeightsVerdict::same_values);
 }
 
@@ -104,9 +105,9 @@ TEST(Rearranged, Transposed) {
 TEST(Rearranged, TransposedUnderAnotherName) {
   std::vector<float> transposed(16);
   for (std::size_t i = 0; i < 4; ++i) {
-    for (std::size_t j = 0; j < 4; ++j) transposed[j * 4 + i] = numbers(1)[i * 4 + j];
+    for (std::size_t j = 0; j < 4; ++j) transposed[j * 4 + i] = sixteen_numbers(1)[i * 4 + j];
   }
-  const TestWeights a = TestWeights().add("dense.weight", {4, 4}, numbers(1));
+  const TestWeights a = TestWeights().add("dense.weight", {4, 4}, sixteen_numbers(1));
   const TestWeights b = TestWeights().add("kernel", {4, 4}, transposed);
   EXPECT_EQ(compare(a, b).verdict, WeightsVerdict::same_values);
 }

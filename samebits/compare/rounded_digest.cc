@@ -10,7 +10,7 @@
 namespace samebits {
 namespace {
 
-constexpr std::uint64_t kBlock = 1 << 14;
+constexpr std::uint64_t kDigestBlock = 1 << 14;
 
 Bytes bytes_of(const void* data, std::size_t size) {
   return {static_cast<const std::uint8_t*>(data), size};
@@ -22,8 +22,8 @@ Digest128 rounded_digest(const TensorView& view, DType type) {
   NumberBlock block;
   std::vector<double> rounded;
   std::vector<std::uint64_t> digests;
-  for (std::uint64_t at = 0; at < view.numel(); at += kBlock) {
-    block.load(view, at, std::min(kBlock, view.numel() - at));
+  for (std::uint64_t at = 0; at < view.numel(); at += kDigestBlock) {
+    block.load(view, at, std::min(kDigestBlock, view.numel() - at));
     rounded.clear();
     // Adding 0 makes -0 the same as 0.
     for (const double number : block.numbers()) rounded.push_back(round_to(type, number) + 0.0);

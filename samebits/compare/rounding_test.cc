@@ -8,7 +8,7 @@
 namespace samebits {
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 TEST(RoundTo, TiesGoToEven) {
   EXPECT_EQ(round_to(DType::bfloat16, 1 + 0x1p-8), 1);
@@ -29,11 +29,11 @@ TEST(RoundTo, KeepsSubnormals) {
 
 TEST(RoundTo, OverflowsAsTheTypeDoes) {
   EXPECT_EQ(round_to(DType::float16, 65519), 65504);
-  EXPECT_EQ(round_to(DType::float16, 65520), kInf);
-  EXPECT_EQ(round_to(DType::float16, -1e9), -kInf);
-  EXPECT_EQ(round_to(DType::bfloat16, 3.4e38), kInf);
+  EXPECT_EQ(round_to(DType::float16, 65520), kInfinity);
+  EXPECT_EQ(round_to(DType::float16, -1e9), -kInfinity);
+  EXPECT_EQ(round_to(DType::bfloat16, 3.4e38), kInfinity);
   EXPECT_TRUE(std::isnan(round_to(DType::float8_e4m3fn, 1000)));
-  EXPECT_EQ(round_to(DType::float8_e5m2, 1e9), kInf);
+  EXPECT_EQ(round_to(DType::float8_e5m2, 1e9), kInfinity);
 }
 
 TEST(RoundTo, KeepsTheSignOfZeroWhereThereIsOne) {

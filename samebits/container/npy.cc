@@ -11,7 +11,7 @@
 namespace samebits {
 namespace {
 
-constexpr std::string_view kMagic("\x93NUMPY", 6);
+constexpr std::string_view kNpyMagic("\x93NUMPY", 6);
 
 // Reads the header's Python literal: a dict with the keys descr, fortran_order and shape.
 class LiteralReader {
@@ -196,12 +196,12 @@ Strides numpy_strides(const NpyHeader& header) {
 
 }  // namespace
 
-bool looks_like_npy(Bytes bytes) { return as_text(bytes).starts_with(kMagic); }
+bool looks_like_npy(Bytes bytes) { return as_text(bytes).starts_with(kNpyMagic); }
 
 Result<NpyHeader> read_npy_header(Bytes bytes, const std::string& file, std::uint64_t base) {
   ByteReader reader(bytes, file, base);
-  SAMEBITS_TRY(const Bytes magic, reader.take(kMagic.size(), "the npy magic"));
-  if (as_text(magic) != kMagic) {
+  SAMEBITS_TRY(const Bytes magic, reader.take(kNpyMagic.size(), "the npy magic"));
+  if (as_text(magic) != kNpyMagic) {
     return fail(
         {.code = ErrorCode::malformed, .what = "not an npy file", .file = file, .offset = base});
   }

@@ -10,7 +10,7 @@
 namespace samebits {
 namespace {
 
-Bytes bytes(const std::string& text) {
+Bytes npy_bytes(const std::string& text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 std::string npy(const std::string& header, const std::string& data = "", char major = 1) {
@@ -25,12 +25,12 @@ std::string dict(const std::string& descr, const std::string& order, const std::
   return "{'descr': " + descr + ", 'fortran_order': " + order + ", 'shape': " + shape + ", }    \n";
 }
 NpyHeader header_of(const std::string& file) {
-  auto header = read_npy_header(bytes(file), "a.npz", 100);
+  auto header = read_npy_header(npy_bytes(file), "a.npz", 100);
   EXPECT_TRUE(header) << to_string(header.error());
   return header ? *header : NpyHeader{};
 }
-Error error_of(const std::string& file) {
-  auto header = read_npy_header(bytes(file), "a.npz", 100);
+Error npy_error(const std::string& file) {
+  auto header = read_npy_header(npy_bytes(file), "a.npz", 100);
   EXPECT_FALSE(header) << file;
   if (header) return {};
   EXPECT_EQ(header.error().file, "a.npz");
@@ -39,12 +39,12 @@ Error error_of(const std::string& file) {
 }
 // The view borrows `file`.
 Result<TensorView> view_of(const std::string& file) {
-  return npy_view(header_of(file), bytes(file), "a.npz", 100);
+  return npy_view(header_of(file), npy_bytes(file), "a.npz", 100);
 }
 
 TEST(Npy, ReadsTheHeaderThatNumpyWrites) {
   const std::string file = npy(dict("'<f4'", "False", "(3, 4)"), std::string(48, 'x'));
-  EXPECT_TRUE(looks_like_npy(bytes(file)));
+  EXPECT_TRUE(looks_like_npy(npy_bytes(file)));
   const NpyHeader header = header_of(file);
   EXPECT_EQ(header.descr, "<f4");
   EXPECT_FALSE(header.fortran_order);
@@ -141,30 +141,31 @@ TEST(Npy, AHugeShapeIsALimit) {
   const auto view = view_of(npy(dict("'<f4'", "True", "(4611686018427387904, 4)"), "1234"));
   ASSERT_FALSE(view);
   EXPECT_EQ(view.error().code, ErrorCode::limit);
-  EXPECT_EQ(error_of(npy(dict("'<f4'", "False", "(9223372036854775808,)"))).code, ErrorCode::limit);
+  EXPECT_EQ(npy_error(npy(dict("'<f4'", "False", "(9223372036854775808,)"))).code,
+            ErrorCode::limit);
 }
 
 TEST(Npy, TooManyDimensionsAreALimit) {
   std::string shape = "(";
   for (std::uint32_t i = 0; i < kLimits.dimensions; ++i) shape += "1,";
   EXPECT_EQ(header_of(npy(dict("'<f4'", "False", shape + ")"))).shape.size(), kLimits.dimensions);
-  EXPECT_EQ(error_of(npy(dict("'<f4'", "False", shape + "1)"))).code, ErrorCode::limit);
+  EXPECT_EQ(npy_error(npy(dict("'<f4'", "False", shape + "1)"))).code, ErrorCode::limit);
 }
 
 TEST(Npy, AnotherMagicIsMalformed) {
-  EXPECT_FALSE(looks_like_npy(bytes("PK\3\4")));
-  EXPECT_EQ(error_of("not numpy").code, ErrorCode::malformed);
+  EXPECT_FALSE(looks_like_npy(npy_bytes("PK\3\4")));
+  EXPECT_EQ(npy_error("not numpy").code, ErrorCode::malformed);
 }
 
 TEST(Npy, AnUnknownVersionIsUnsupported) {
-  EXPECT_EQ(error_of(npy(dict("'<f4'", "False", "()"), "", 4)).code, ErrorCode::unsupported);
+  EXPECT_EQ(npy_error(npy(dict("'<f4'", "False", "()"), "", 4)).code, ErrorCode::unsupported);
 }
 
 TEST(Npy, ACutHeaderIsTruncated) {
   const std::string file = npy(dict("'<f4'", "False", "()"));
   for (const std::size_t size :
        {std::size_t{0}, std::size_t{5}, std::size_t{7}, std::size_t{9}, file.size() - 1}) {
-    EXPECT_EQ(error_of(file.substr(0, size)).code, ErrorCode::truncated) << size;
+    EXPECT_EQ(npy_error(file.substr(0, size)).code, ErrorCode::truncated) << size;
   }
 }
 
@@ -194,7 +195,7 @@ TEST(Npy, AHeaderThatIsNoSuchDictIsMalformed) {
         "{'descr': [",
         "{'descr' '<f4'}",
         "{5: 1}"}) {
-    EXPECT_EQ(error_of(npy(header)).code, ErrorCode::malformed) << header;
+    EXPECT_EQ(npy_error(npy(header)).code, ErrorCode::malformed) << header;
   }
 }
 

@@ -14,13 +14,13 @@ Pickle read_text(const std::string& bytes) {
   return read({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "p");
 }
 
-std::string le(std::uint64_t value, int width) {
+std::string little_endian(std::uint64_t value, int width) {
   std::string out;
   for (int i = 0; i < width; ++i) out.push_back(static_cast<char>(value >> (8 * i)));
   return out;
 }
 
-std::string frame(std::uint64_t size) { return "\x95" + le(size, 8); }
+std::string framed(std::uint64_t size) { return "\x95" + little_endian(size, 8); }
 
 void expect_error(const std::string& pickle, ErrorCode code, const std::string& what,
                   std::uint64_t offset) {
@@ -52,7 +52,7 @@ TEST(PickleError, NoStop) {
 
 TEST(PickleError, CutOffArgument) {
   expect_error("X\x05\0\0\0abc"s, ErrorCode::truncated, "BINUNICODE", 5);
-  expect_error("\x8e" + le(1ull << 62, 8), ErrorCode::truncated, "BINBYTES8", 9);
+  expect_error("\x8e" + little_endian(1ull << 62, 8), ErrorCode::truncated, "BINBYTES8", 9);
   expect_error("K", ErrorCode::truncated, "BININT1", 1);
   expect_error("I5", ErrorCode::truncated, "INT", 1);
 }
@@ -126,9 +126,9 @@ TEST(PickleError, BadText) {
 }
 
 TEST(PickleError, ImpossibleSizes) {
-  expect_malformed("\x8d" + le(~0ull, 8), "impossible size", 0);
-  expect_malformed("T" + le(0x80000000, 4), "negative size", 0);
-  expect_malformed("\x8b" + le(0xffffffff, 4), "negative size", 0);
+  expect_malformed("\x8d" + little_endian(~0ull, 8), "impossible size", 0);
+  expect_malformed("T" + little_endian(0x80000000, 4), "negative size", 0);
+  expect_malformed("\x8b" + little_endian(0xffffffff, 4), "negative size", 0);
 }
 
 TEST(PickleError, BadExtensionCode) {
@@ -143,12 +143,12 @@ TEST(PickleError, StackGlobalOfWhatIsNoText) {
 TEST(PickleError, ReadonlyBufferOfWhatIsNone) { expect_malformed("]\x98.", "no buffer", 1); }
 
 TEST(PickleError, FrameThatPassesTheEnd) {
-  expect_error(frame(3) + "N.", ErrorCode::truncated, "FRAME", 9);
+  expect_error(framed(3) + "N.", ErrorCode::truncated, "FRAME", 9);
 }
 
 TEST(PickleError, OpcodeAcrossTheEndOfItsFrame) {
-  expect_error(frame(2) + "M\x01\x02.", ErrorCode::inconsistent, "crosses the end", 9);
-  expect_error(frame(10) + frame(2) + "N.", ErrorCode::inconsistent, "crosses the end", 9);
+  expect_error(framed(2) + "M\x01\x02.", ErrorCode::inconsistent, "crosses the end", 9);
+  expect_error(framed(10) + framed(2) + "N.", ErrorCode::inconsistent, "crosses the end", 9);
 }
 
 TEST(PickleError, TooHighStack) {
@@ -167,7 +167,8 @@ TEST(PickleError, TooManyValues) {
 }
 
 TEST(PickleError, TooLongInteger) {
-  expect_error("\x8b" + le(kLimits.pickle_integer_bytes + 1, 4), ErrorCode::limit, "integer", 0);
+  expect_error("\x8b" + little_endian(kLimits.pickle_integer_bytes + 1, 4), ErrorCode::limit,
+               "integer", 0);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 namespace samebits {
 namespace {
 
-std::string quoted(const std::string& name) { return "\"" + name.substr(0, 200) + "\""; }
+std::string quoted_name(const std::string& name) { return "\"" + name.substr(0, 200) + "\""; }
 
 // A tensor's three fields as they arrive.
 struct Fields {
@@ -81,7 +81,7 @@ class HeaderBuilder final : public JsonHandler {
 
 Result<void> HeaderBuilder::unexpected(const char* found) const {
   const std::string where =
-      name_.empty() && place_ == Place::document ? "the header" : "the entry " + quoted(name_);
+      name_.empty() && place_ == Place::document ? "the header" : "the entry " + quoted_name(name_);
   static constexpr const char* kExpected[] = {
       "an object", "a key",  "an object or null", "a key",  "a string",       "an object", "a key",
       "a string",  "a list", "a whole number",    "a list", "a whole number", "any value"};
@@ -107,7 +107,7 @@ Result<void> HeaderBuilder::unsigned_integer(std::uint64_t value) {
   if (place_ == Place::shape) {
     if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) ||
         fields_.shape->size() == kLimits.dimensions) {
-      return fail(error(ErrorCode::limit, "the shape of " + quoted(name_) + " is too large"));
+      return fail(error(ErrorCode::limit, "the shape of " + quoted_name(name_) + " is too large"));
     }
     fields_.shape->push_back(static_cast<std::int64_t>(value));
     return {};
@@ -230,22 +230,22 @@ Result<void> HeaderBuilder::tensor_key(const std::string& name) {
     place_ = Place::ignored;
   }
   if (!repeated) return {};
-  return fail(
-      error(ErrorCode::inconsistent, "the tensor " + quoted(name_) + " has " + name + " twice"));
+  return fail(error(ErrorCode::inconsistent,
+                    "the tensor " + quoted_name(name_) + " has " + name + " twice"));
 }
 
 Result<void> HeaderBuilder::finish_tensor() {
   key_offset_ = name_offset_;
   if (!fields_.dtype || !fields_.shape || !fields_.offsets) {
-    Error e = error(ErrorCode::malformed, "the tensor " + quoted(name_) + " lacks a field");
+    Error e = error(ErrorCode::malformed, "the tensor " + quoted_name(name_) + " lacks a field");
     e.expected = "dtype, shape and data_offsets";
     return fail(std::move(e));
   }
   const std::optional<DType> dtype = dtype_from_safetensors(*fields_.dtype);
   if (!dtype) {
     Error e =
-        error(ErrorCode::unsupported, "the tensor " + quoted(name_) + " has an unknown dtype");
-    e.found = quoted(*fields_.dtype);
+        error(ErrorCode::unsupported, "the tensor " + quoted_name(name_) + " has an unknown dtype");
+    e.found = quoted_name(*fields_.dtype);
     return fail(std::move(e));
   }
   if (header_.file.entries.size() == kLimits.safetensors_entries) {
@@ -265,14 +265,15 @@ Result<void> HeaderBuilder::check_size(const SafetensorsEntry& entry, std::uint6
   const auto count = element_count(entry.shape);
   std::uint64_t total = 0;
   if (!count || !checked_mul(*count, bits, &total)) {
-    return fail(error(ErrorCode::limit, "the shape of " + quoted(name_) + " overflows"));
+    return fail(error(ErrorCode::limit, "the shape of " + quoted_name(name_) + " overflows"));
   }
   if (total % 8 != 0) {
-    return fail(error(ErrorCode::malformed, "the tensor " + quoted(name_) + " ends inside a byte"));
+    return fail(
+        error(ErrorCode::malformed, "the tensor " + quoted_name(name_) + " ends inside a byte"));
   }
   if (entry.end >= entry.begin && entry.end - entry.begin == total / 8) return {};
   Error e = error(ErrorCode::inconsistent,
-                  "shape and data_offsets of " + quoted(name_) + " contradict each other");
+                  "shape and data_offsets of " + quoted_name(name_) + " contradict each other");
   e.expected = std::to_string(total / 8) + " bytes";
   e.found = "[" + std::to_string(entry.begin) + ", " + std::to_string(entry.end) + ")";
   return fail(std::move(e));
@@ -280,8 +281,8 @@ Result<void> HeaderBuilder::check_size(const SafetensorsEntry& entry, std::uint6
 
 Result<void> HeaderBuilder::halve_last_dimension(Shape& shape) const {
   if (shape.empty() || shape.back() % 2 != 0) {
-    return fail(error(ErrorCode::unsupported,
-                      "the last dimension of " + quoted(name_) + " is odd, and F4 holds pairs"));
+    return fail(error(ErrorCode::unsupported, "the last dimension of " + quoted_name(name_) +
+                                                  " is odd, and F4 holds pairs"));
   }
   shape.back() /= 2;
   return {};
@@ -301,7 +302,7 @@ Result<void> check_unique(const std::vector<std::uint64_t>& offsets, const Name&
   if (repeated == order.end()) return {};
   const std::uint32_t second = *(repeated + 1);
   return fail({.code = ErrorCode::inconsistent,
-               .what = "the header has " + quoted(name(second)) + " twice",
+               .what = "the header has " + quoted_name(name(second)) + " twice",
                .offset = offsets[second],
                .hint = "Readers disagree about which of the two counts"});
 }

@@ -14,7 +14,7 @@ std::string size_bytes(std::uint64_t size) {
   return bytes;
 }
 
-Bytes bytes_of(const std::string& text) {
+Bytes bytes_of_text(const std::string& text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
@@ -50,8 +50,8 @@ Result<void> write_safetensors(const std::string& path, const std::vector<Tensor
   }
   SAMEBITS_TRY(const std::string header, header_of(path, tensors, metadata));
   SAMEBITS_TRY(AtomicFile file, AtomicFile::create(path));
-  SAMEBITS_TRY_VOID(file.write(bytes_of(size_bytes(header.size()))));
-  SAMEBITS_TRY_VOID(file.write(bytes_of(header)));
+  SAMEBITS_TRY_VOID(file.write(bytes_of_text(size_bytes(header.size()))));
+  SAMEBITS_TRY_VOID(file.write(bytes_of_text(header)));
   for (const TensorToWrite& tensor : tensors) SAMEBITS_TRY_VOID(file.write(tensor.bytes));
   return file.commit();
 }

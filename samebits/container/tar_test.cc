@@ -59,33 +59,33 @@ std::string pax(const std::string& records) { return member("PaxHeaders/x", reco
 
 const std::string kEnd(1024, '\0');
 
-TarArchive opened(const std::string& file) {
+TarArchive opened_tar(const std::string& file) {
   Result<TarArchive> tar = TarArchive::open(bytes_of(file), "t.tar");
   EXPECT_TRUE(tar) << to_string(tar.error());
   return tar ? std::move(*tar) : TarArchive{};
 }
 
-std::string opening(const std::string& file) {
+std::string opening_tar(const std::string& file) {
   const Result<TarArchive> tar = TarArchive::open(bytes_of(file), "t.tar");
   return tar ? "opens" : error_code_name(tar.error().code);
 }
 
-std::vector<std::string> notes(const std::string& file) {
+std::vector<std::string> tar_notes(const std::string& file) {
   std::vector<std::string> texts;
-  for (const ContainerNote& note : opened(file).notes) texts.push_back(note.what);
+  for (const ContainerNote& note : opened_tar(file).notes) texts.push_back(note.what);
   return texts;
 }
 
 std::vector<std::string> names(const std::string& file) {
   std::vector<std::string> texts;
-  for (const TarMember& m : opened(file).members) texts.push_back(m.name);
+  for (const TarMember& m : opened_tar(file).members) texts.push_back(m.name);
   return texts;
 }
 
 TEST(Tar, ListsMembersWhereTheyLie) {
   const std::string file = member("pickle", "abc") + member("storages", std::string(513, 'x')) +
                            member("tensors", "") + kEnd;
-  const TarArchive tar = opened(file);
+  const TarArchive tar = opened_tar(file);
   ASSERT_EQ(tar.members.size(), 3);
   EXPECT_EQ(tar.members[0].offset, 512);
   EXPECT_EQ(tar.members[0].size, 3);
@@ -123,7 +123,7 @@ TEST(Tar, SkipsGnuLongLinks) {
 TEST(Tar, ReadsPaxNamesAndSizes) {
   const std::string file = pax("12 path=a/b\n10 size=3\n") + Block("x", 0).sealed() +
                            padded("abc") + member("y", "") + kEnd;
-  const TarArchive tar = opened(file);
+  const TarArchive tar = opened_tar(file);
   ASSERT_EQ(tar.members.size(), 2);
   EXPECT_EQ(tar.members[0].name, "a/b");
   EXPECT_EQ(tar.members[0].size, 3);
@@ -133,7 +133,7 @@ TEST(Tar, ReadsPaxNamesAndSizes) {
 TEST(Tar, ReadsSizesInBase256) {
   Block block("a", 0);
   block.put(124, '\x80' + std::string(10, '\0') + '\3');
-  EXPECT_EQ(opened(block.sealed() + padded("abc") + kEnd).members.at(0).size, 3);
+  EXPECT_EQ(opened_tar(block.sealed() + padded("abc") + kEnd).members.at(0).size, 3);
 }
 
 TEST(Tar, ReadsOldHeadersWithoutMagic) {
@@ -141,11 +141,11 @@ TEST(Tar, ReadsOldHeadersWithoutMagic) {
   block.put(257, std::string(8, '\0'));
   const std::string file = block.sealed() + padded("abc") + kEnd;
   EXPECT_TRUE(TarArchive::looks_like(bytes_of(file)));
-  EXPECT_EQ(opened(file).members.at(0).type, '0');
+  EXPECT_EQ(opened_tar(file).members.at(0).type, '0');
 }
 
 TEST(Tar, AnOldDirectoryEndsInASlash) {
-  EXPECT_EQ(opened(Block("a/", 0, '\0').sealed() + kEnd).members.at(0).type, '5');
+  EXPECT_EQ(opened_tar(Block("a/", 0, '\0').sealed() + kEnd).members.at(0).type, '5');
 }
 
 TEST(Tar, LooksLikeATar) {
@@ -157,7 +157,7 @@ TEST(Tar, LooksLikeATar) {
 }
 
 TEST(Tar, AWrongChecksumIsMalformed) {
-  EXPECT_EQ(opening(Block("a", 0).sealed(1) + kEnd), "malformed");
+  EXPECT_EQ(opening_tar(Block("a", 0).sealed(1) + kEnd), "malformed");
 }
 
 TEST(Tar, ABrokenSizeIsMalformed) {
@@ -165,76 +165,77 @@ TEST(Tar, ABrokenSizeIsMalformed) {
                                   '\x80' + std::string(11, '\xff')}) {
     Block block("a", 0);
     block.put(124, size + std::string(12 - size.size(), '\0'));
-    EXPECT_EQ(opening(block.sealed() + kEnd), "malformed") << size;
+    EXPECT_EQ(opening_tar(block.sealed() + kEnd), "malformed") << size;
   }
 }
 
 TEST(Tar, AMemberPastTheEndIsTruncated) {
-  EXPECT_EQ(opening(Block("a", 2000).sealed() + kEnd), "truncated");
-  EXPECT_EQ(opening(Block("a", 077777777777).sealed() + kEnd), "truncated");
-  EXPECT_EQ(opening(member("a", "abc") + "half a header"), "truncated");
+  EXPECT_EQ(opening_tar(Block("a", 2000).sealed() + kEnd), "truncated");
+  EXPECT_EQ(opening_tar(Block("a", 077777777777).sealed() + kEnd), "truncated");
+  EXPECT_EQ(opening_tar(member("a", "abc") + "half a header"), "truncated");
 }
 
 TEST(Tar, AHugePaxSizeIsTruncated) {
-  EXPECT_EQ(opening(pax("29 size=18446744073709551615\n") + member("a", "")), "truncated");
+  EXPECT_EQ(opening_tar(pax("29 size=18446744073709551615\n") + member("a", "")), "truncated");
 }
 
 TEST(Tar, ABrokenExtendedHeaderIsMalformed) {
   for (const char* records :
        {"x", "5", "12path=a/b\n", "99 path=a/b\n", "0 path=a\n", "2 path=a\n", "11 path=a/b\n",
         "8 path_a\n", "11 size=3x\n\n", "99999999999999999999999 a=b\n"})
-    EXPECT_EQ(opening(pax(records) + member("a", "") + kEnd), "malformed") << records;
+    EXPECT_EQ(opening_tar(pax(records) + member("a", "") + kEnd), "malformed") << records;
 }
 
 TEST(Tar, ASparseMemberIsUnsupported) {
-  EXPECT_EQ(opening(member("a", "", 'S') + kEnd), "unsupported");
-  EXPECT_EQ(opening(pax("22 GNU.sparse.major=1\n") + member("a", "") + kEnd), "unsupported");
+  EXPECT_EQ(opening_tar(member("a", "", 'S') + kEnd), "unsupported");
+  EXPECT_EQ(opening_tar(pax("22 GNU.sparse.major=1\n") + member("a", "") + kEnd), "unsupported");
 }
 
 TEST(Tar, LinksAndDevicesAreNotedAndHaveNoData) {
   for (const char type : {'1', '2', '3', '4', '6'}) {
     const std::string file = Block("a", 3, type).sealed() + member("b", "") + kEnd;
-    EXPECT_THAT(notes(file), ElementsAre(HasSubstr("states a size"), HasSubstr("no regular file")));
-    EXPECT_EQ(opened(file).members.at(0).size, 0);
-    EXPECT_EQ(opened(file).members.at(1).header, 512);
+    EXPECT_THAT(tar_notes(file),
+                ElementsAre(HasSubstr("states a size"), HasSubstr("no regular file")));
+    EXPECT_EQ(opened_tar(file).members.at(0).size, 0);
+    EXPECT_EQ(opened_tar(file).members.at(1).header, 512);
   }
 }
 
 TEST(Tar, NamesThatLeaveTheArchiveAreNoted) {
-  EXPECT_THAT(notes(member("/a", "") + kEnd), ElementsAre(HasSubstr("is absolute")));
-  EXPECT_THAT(notes(member("../a", "") + kEnd), ElementsAre(HasSubstr("leaves its folder")));
+  EXPECT_THAT(tar_notes(member("/a", "") + kEnd), ElementsAre(HasSubstr("is absolute")));
+  EXPECT_THAT(tar_notes(member("../a", "") + kEnd), ElementsAre(HasSubstr("leaves its folder")));
 }
 
 TEST(Tar, DuplicateNamesAreNotedAndTheLastIsFound) {
   const std::string file = member("a", "old") + member("a", "new") + kEnd;
-  EXPECT_THAT(notes(file), ElementsAre("there is more than one member a"));
-  const TarArchive tar = opened(file);
+  EXPECT_THAT(tar_notes(file), ElementsAre("there is more than one member a"));
+  const TarArchive tar = opened_tar(file);
   EXPECT_EQ(tar.find("a"), &tar.members[1]);
 }
 
 TEST(Tar, TwoNamesForOneMemberAreNoted) {
   const std::string file = member("L", "one", 'L') + pax("12 path=two\n") + member("a", "") + kEnd;
-  EXPECT_THAT(notes(file), ElementsAre(HasSubstr("two extended headers")));
+  EXPECT_THAT(tar_notes(file), ElementsAre(HasSubstr("two extended headers")));
 }
 
 TEST(Tar, AGlobalNameIsNotedAndIgnored) {
   const std::string file = member("g", "12 path=a/b\n", 'g') + member("x", "") + kEnd;
-  EXPECT_THAT(notes(file), ElementsAre(HasSubstr("global extended header")));
+  EXPECT_THAT(tar_notes(file), ElementsAre(HasSubstr("global extended header")));
   EXPECT_THAT(names(file), ElementsAre("x"));
 }
 
 TEST(Tar, AnExtendedHeaderWithoutAMemberIsNoted) {
-  EXPECT_THAT(notes(pax("12 path=a/b\n") + kEnd), ElementsAre(HasSubstr("before no member")));
+  EXPECT_THAT(tar_notes(pax("12 path=a/b\n") + kEnd), ElementsAre(HasSubstr("before no member")));
 }
 
 TEST(Tar, AMissingEndMarkIsNoted) {
-  EXPECT_THAT(notes(member("a", "abc")), ElementsAre("the archive has no end mark"));
+  EXPECT_THAT(tar_notes(member("a", "abc")), ElementsAre("the archive has no end mark"));
   const std::string unpadded = Block("a", 3).sealed() + "abc";
-  EXPECT_EQ(opened(unpadded).members.at(0).size, 3);
+  EXPECT_EQ(opened_tar(unpadded).members.at(0).size, 3);
 }
 
 TEST(Tar, BytesAfterTheEndAreNoted) {
-  EXPECT_THAT(notes(member("a", "") + kEnd + member("b", "")),
+  EXPECT_THAT(tar_notes(member("a", "") + kEnd + member("b", "")),
               ElementsAre("bytes follow the end of the archive"));
 }
 

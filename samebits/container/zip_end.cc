@@ -8,7 +8,7 @@
 namespace samebits::zip {
 namespace {
 
-constexpr std::uint32_t kCentralSignature = 0x02014b50;
+constexpr std::uint32_t kDirectorySignature = 0x02014b50;
 constexpr std::uint32_t kEndSignature = 0x06054b50;
 constexpr std::uint32_t kLocatorSignature = 0x07064b50;
 constexpr std::uint32_t kEnd64Signature = 0x06064b50;
@@ -130,7 +130,7 @@ class EndReader {
   }
 
   bool directory_at(std::uint64_t begin) const {
-    return fields_.entries == 0 || signature_at(file_, begin, kCentralSignature);
+    return fields_.entries == 0 || signature_at(file_, begin, kDirectorySignature);
   }
 
   Result<void> place() {

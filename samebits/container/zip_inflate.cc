@@ -1,4 +1,3 @@
-#define ZLIB_CONST
 #include "samebits/container/zip_inflate.h"
 
 #include <algorithm>

@@ -12,7 +12,7 @@
 namespace samebits {
 namespace {
 
-using Names = std::vector<std::string>;
+using FieldNames = std::vector<std::string>;
 
 Json field_evidence(const std::vector<FieldDifference>& fields) {
   Json evidence = Json::object();
@@ -101,7 +101,7 @@ const WeightPair* pair_of(const Report& report, const Subject& a, const Subject&
 
 bool is_average(const Report& report, const Subject& a, const Subject& b) {
   return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
-    return finding.cause == "weights.averaged" && finding.subjects == Names{a.label, b.label};
+    return finding.cause == "weights.averaged" && finding.subjects == FieldNames{a.label, b.label};
   });
 }
 
@@ -180,9 +180,9 @@ void find_preprocessing_changes(Report& report, const Subject& a, const Subject&
 
 void find_mode_changes(Report& report, const Subject& a, const Subject& b) {
   if (a.checkpoint->modules.empty() || b.checkpoint->modules.empty()) return;
-  Names active;
-  Names unknown;
-  Names all;
+  FieldNames active;
+  FieldNames unknown;
+  FieldNames all;
   for (const ModeDifference& difference :
        compare_modes(a.checkpoint->modules, b.checkpoint->modules)) {
     const std::string name = difference.module.empty() ? "the root" : difference.module;
@@ -197,7 +197,7 @@ void find_mode_changes(Report& report, const Subject& a, const Subject& b) {
                   .role = matters ? Role::cause : Role::note,
                   .proof = Proof::observed,
                   .subjects = {a.label, b.label}};
-  const Names& named = matters ? active : all;
+  const FieldNames& named = matters ? active : all;
   finding.summary = fmt::format(
       "{} {} in training mode on one side only, {}", counted(all.size(), "module"),
       all.size() == 1 ? "is" : "are",
@@ -226,7 +226,7 @@ void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int
                   .subjects = {a.label, b.label}};
   if (left.tensors().empty() || right.tensors().empty()) {
     const WeightSet& present = left.tensors().empty() ? right : left;
-    Names names;
+    FieldNames names;
     for (const NamedTensor& tensor : present.tensors()) names.push_back(tensor.name);
     finding.summary = fmt::format(
         "{} carries {}; the other side's class rebuilds them when it is constructed",
@@ -239,7 +239,7 @@ void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int
   if (comparison.verdict == WeightsVerdict::identical ||
       comparison.verdict == WeightsVerdict::same_values)
     return;
-  Names names = comparison.only_a;
+  FieldNames names = comparison.only_a;
   names.insert(names.end(), comparison.only_b.begin(), comparison.only_b.end());
   for (const TensorMatch& match : comparison.matches) {
     if (match.kind == MatchKind::changed || match.kind == MatchKind::exchanged ||
@@ -257,7 +257,7 @@ void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int
 
 void find_version_changes(Report& report, const Subject& a, const Subject& b) {
   Json evidence = Json::object();
-  Names details;
+  FieldNames details;
   for (const char* library : {"transformers", "torch", "lightning"}) {
     const std::string left = text_field(a.checkpoint->producer, library);
     const std::string right = text_field(b.checkpoint->producer, library);
@@ -268,7 +268,7 @@ void find_version_changes(Report& report, const Subject& a, const Subject& b) {
   }
   const auto left = model_classes(*a.checkpoint);
   const auto right = model_classes(*b.checkpoint);
-  Names other;
+  FieldNames other;
   std::set_symmetric_difference(left.begin(), left.end(), right.begin(), right.end(),
                                 std::back_inserter(other));
   if (!left.empty() && !right.empty() && !other.empty()) {

@@ -79,7 +79,8 @@ bool is_behind(std::string_view point, std::string_view dropout) {
   return false;
 }
 
-Finding finding_of(const OutputPair& parting, Role role, bool in_a, bool in_b, std::string detail) {
+Finding parting_finding(const OutputPair& parting, Role role, bool in_a, bool in_b,
+                        std::string detail) {
   const std::string who = in_a && in_b ? parting.a + " and " + parting.b + " were recorded"
                                        : (in_a ? parting.a : parting.b) + " was recorded";
   return {.cause = "mode.training",
@@ -106,7 +107,8 @@ Finding at_parting(const OutputPair& parting) {
                  "at {} elements are 0 with a chance of about {:.2g}, and the rest is the "
                  "other's, divided by one less that chance",
                  parting.point, std::max(rate_a, rate_b));
-  Finding finding = finding_of(parting, Role::cause, rate_a > 0, rate_b > 0, std::move(detail));
+  Finding finding =
+      parting_finding(parting, Role::cause, rate_a > 0, rate_b > 0, std::move(detail));
   finding.evidence["point"] = parting.point;
   finding.evidence["rate"] = both ? Json{rate_a, rate_b} : Json(std::max(rate_a, rate_b));
   return finding;
@@ -131,7 +133,7 @@ std::optional<Finding> dropout_finding(const OutputPair& parting, const Subject&
   const auto nearest = std::ranges::find_if(
       shown, [&](const auto& each) { return is_behind(parting.point, each.first); });
   const auto& [point, dropout] = nearest == shown.end() ? *shown.begin() : *nearest;
-  Finding finding = finding_of(
+  Finding finding = parting_finding(
       parting, nearest == shown.end() ? Role::contributes : Role::cause, !in_a.empty(),
       !in_b.empty(),
       fmt::format("{}at {} elements are 0 with a chance of about {:.2g}, and the rest is that of "

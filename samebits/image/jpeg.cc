@@ -23,23 +23,23 @@ constexpr long kMostMemory = 768L << 20;
 
 /// libjpeg's state, and where its errors lead. Functions that libjpeg leaves by longjmp hold
 /// nothing that needs a destructor.
-struct Decoder {
+struct JpegDecoder {
   jpeg_decompress_struct info{};
   jpeg_error_mgr errors{};
   jpeg_progress_mgr progress{};
   std::jmp_buf out{};
   char message[JMSG_LENGTH_MAX] = "";
 
-  Decoder() = default;
-  Decoder(const Decoder&) = delete;
-  Decoder& operator=(const Decoder&) = delete;
-  ~Decoder() { jpeg_destroy_decompress(&info); }
+  JpegDecoder() = default;
+  JpegDecoder(const JpegDecoder&) = delete;
+  JpegDecoder& operator=(const JpegDecoder&) = delete;
+  ~JpegDecoder() { jpeg_destroy_decompress(&info); }
 };
 
-Decoder& decoder_of(j_common_ptr info) { return *static_cast<Decoder*>(info->client_data); }
+JpegDecoder& decoder_of(j_common_ptr info) { return *static_cast<JpegDecoder*>(info->client_data); }
 
-[[noreturn]] void leave(j_common_ptr info) {
-  Decoder& decoder = decoder_of(info);
+[[noreturn]] void leave_jpeg(j_common_ptr info) {
+  JpegDecoder& decoder = decoder_of(info);
   decoder.errors.format_message(info, decoder.message);
   std::longjmp(decoder.out, 1);
 }
@@ -51,25 +51,25 @@ void warn(j_common_ptr info, int level) {
     case JWRN_EXTRANEOUS_DATA:
     case JWRN_ADOBE_XFORM:
     case JWRN_JFIF_MAJOR: return;
-    default: leave(info);
+    default: leave_jpeg(info);
   }
 }
 
-void print_nothing(j_common_ptr) {}
+void print_no_message(j_common_ptr) {}
 
 void count_scans(j_common_ptr info) {
-  Decoder& decoder = decoder_of(info);
+  JpegDecoder& decoder = decoder_of(info);
   if (decoder.info.input_scan_number <= kMostScans) return;
   std::snprintf(decoder.message, sizeof decoder.message, "more than %d scans", kMostScans);
   std::longjmp(decoder.out, 1);
 }
 
-bool read_header(Decoder& decoder, Bytes bytes) {
+bool read_jpeg_header(JpegDecoder& decoder, Bytes bytes) {
   decoder.info.err = jpeg_std_error(&decoder.errors);
   decoder.info.client_data = &decoder;
-  decoder.errors.error_exit = leave;
+  decoder.errors.error_exit = leave_jpeg;
   decoder.errors.emit_message = warn;
-  decoder.errors.output_message = print_nothing;
+  decoder.errors.output_message = print_no_message;
   decoder.progress.progress_monitor = count_scans;
   if (setjmp(decoder.out) != 0) return false;
   jpeg_create_decompress(&decoder.info);
@@ -82,7 +82,7 @@ bool read_header(Decoder& decoder, Bytes bytes) {
 }
 
 // Grows `pixels` with what is read: a short file that claims to be large takes little memory.
-bool read_pixels(Decoder& decoder, std::vector<std::uint8_t>* pixels) {
+bool read_jpeg_pixels(JpegDecoder& decoder, std::vector<std::uint8_t>* pixels) {
   if (setjmp(decoder.out) != 0) return false;
   jpeg_start_decompress(&decoder.info);
   const std::size_t stride = std::size_t{decoder.info.output_width} * 3;
@@ -95,7 +95,7 @@ bool read_pixels(Decoder& decoder, std::vector<std::uint8_t>* pixels) {
   return true;
 }
 
-std::optional<int> orientation_of(const jpeg_decompress_struct& info) {
+std::optional<int> jpeg_orientation(const jpeg_decompress_struct& info) {
   constexpr std::string_view kExif("Exif\0\0", 6);
   constexpr std::string_view kXmp("http://ns.adobe.com/xap/1.0/\0", 29);
   std::optional<int> by_xmp;
@@ -112,7 +112,7 @@ std::optional<int> orientation_of(const jpeg_decompress_struct& info) {
   return by_xmp;
 }
 
-Error damaged(const Decoder& decoder, const std::string& file) {
+Error damaged_jpeg(const JpegDecoder& decoder, const std::string& file) {
   return {.code = ErrorCode::malformed,
           .what = "the JPEG file is damaged",
           .file = file,
@@ -122,8 +122,8 @@ Error damaged(const Decoder& decoder, const std::string& file) {
 }  // namespace
 
 Result<StoredImage> decode_jpeg(Bytes bytes, const std::string& file) {
-  Decoder decoder;
-  if (!read_header(decoder, bytes)) return fail(damaged(decoder, file));
+  JpegDecoder decoder;
+  if (!read_jpeg_header(decoder, bytes)) return fail(damaged_jpeg(decoder, file));
   const int components = decoder.info.num_components;
   if (components != 1 && components != 3) {
     return fail({.code = ErrorCode::unsupported,
@@ -136,8 +136,8 @@ Result<StoredImage> decode_jpeg(Bytes bytes, const std::string& file) {
   const std::size_t width = decoder.info.image_width;
   SAMEBITS_TRY_VOID(check_image_size(height, width, file));
   decoder.info.out_color_space = JCS_RGB;
-  StoredImage stored{{height, width, {}}, orientation_of(decoder.info).value_or(1)};
-  if (!read_pixels(decoder, &stored.image.pixels)) return fail(damaged(decoder, file));
+  StoredImage stored{{height, width, {}}, jpeg_orientation(decoder.info).value_or(1)};
+  if (!read_jpeg_pixels(decoder, &stored.image.pixels)) return fail(damaged_jpeg(decoder, file));
   return stored;
 }
 

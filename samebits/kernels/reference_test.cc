@@ -11,7 +11,7 @@
 namespace samebits {
 namespace {
 
-constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // The error in units of the last place of the exact value.
 double ulps(float found, double exact) {
@@ -39,9 +39,9 @@ TEST(Exp, IsWithinItsBound) {
 TEST(Exp, HasItsLimits) {
   EXPECT_EQ(reference::exp(0), 1);
   EXPECT_EQ(reference::exp(-0.0F), 1);
-  EXPECT_EQ(reference::exp(-kInf), 0);
-  EXPECT_EQ(reference::exp(kInf), kInf);
-  EXPECT_EQ(reference::exp(89), kInf);
+  EXPECT_EQ(reference::exp(-kInfinity), 0);
+  EXPECT_EQ(reference::exp(kInfinity), kInfinity);
+  EXPECT_EQ(reference::exp(89), kInfinity);
   EXPECT_TRUE(std::isnan(reference::exp(std::nanf(""))));
   EXPECT_GT(reference::exp(-103), 0);  // subnormal
 }
@@ -51,8 +51,8 @@ TEST(Erf, IsWithinItsBound) {
 }
 
 TEST(Erf, HasItsLimits) {
-  EXPECT_EQ(reference::erf(kInf), 1);
-  EXPECT_EQ(reference::erf(-kInf), -1);
+  EXPECT_EQ(reference::erf(kInfinity), 1);
+  EXPECT_EQ(reference::erf(-kInfinity), -1);
   EXPECT_EQ(reference::erf(5), 1);
   EXPECT_TRUE(std::signbit(reference::erf(-0.0F)));
   EXPECT_TRUE(std::isnan(reference::erf(std::nanf(""))));
@@ -63,8 +63,8 @@ TEST(Tanh, IsWithinItsBound) {
 }
 
 TEST(Tanh, HasItsLimits) {
-  EXPECT_EQ(reference::tanh(kInf), 1);
-  EXPECT_EQ(reference::tanh(-kInf), -1);
+  EXPECT_EQ(reference::tanh(kInfinity), 1);
+  EXPECT_EQ(reference::tanh(-kInfinity), -1);
   EXPECT_TRUE(std::signbit(reference::tanh(-0.0F)));
   EXPECT_TRUE(std::isnan(reference::tanh(std::nanf(""))));
 }

@@ -100,7 +100,7 @@ Names without_common_end(const Names& names, const std::vector<std::string>& pre
 }
 
 /// What may stand before a whole model: the prefix in the file, a base model's name, or both.
-std::vector<std::string> prefixes_of(const Recognition& recognition) {
+std::vector<std::string> known_prefixes(const Recognition& recognition) {
   std::vector<std::string> prefixes = {recognition.prefix};
   for (const ModelClass& model_class : classes())
     if (!model_class.base.empty()) prefixes.push_back(std::string(model_class.base) + ".");
@@ -255,7 +255,7 @@ Repair suggest_repair(const std::vector<TensorSpec>& targets, const std::vector<
     for (auto& [part, name] : cut.to) to.push_back(std::move(name));
     plan.refits.add({std::move(cut.from)}, std::move(to));
   }
-  repair.rules = rules_for(plan.renames, plan.templates, prefixes_of(recognition));
+  repair.rules = rules_for(plan.renames, plan.templates, known_prefixes(recognition));
   repair.refits = plan.refits.take();
   return repair;
 }

@@ -12,11 +12,11 @@
 namespace samebits {
 namespace {
 
-constexpr std::size_t kPrefixes = 12;  // lines of the summary of tensors
-constexpr std::size_t kFields = 12;    // config fields
-constexpr std::size_t kCalls = 10;     // calls that are not plain
+constexpr std::size_t kPrefixes = 12;      // lines of the summary of tensors
+constexpr std::size_t kConfigFields = 12;  // config fields
+constexpr std::size_t kCalls = 10;         // calls that are not plain
 constexpr std::size_t kOddities = 8;
-constexpr std::size_t kUnder = Screen::kIndent + Screen::kLabel;
+constexpr std::size_t kUnderContents = Screen::kIndent + Screen::kLabel;
 
 // What a person asks of a vision transformer first, in this order.
 constexpr std::array<const char*, 22> kMainFields = {"model_type",
@@ -132,7 +132,7 @@ void prefix_table(const Checkpoint& checkpoint, const std::vector<std::uint32_t>
     rows.push_back({group.text, grouped(members.size()), one_shape ? shape_text(first) : "",
                     size_text(bytes_of(checkpoint, members))});
   }
-  screen->table(kUnder,
+  screen->table(kUnderContents,
                 {{.title = "name", .give = Column::Give::elide},
                  {.title = "tensors", .right = true},
                  {.title = "shape", .give = Column::Give::elide},
@@ -168,7 +168,8 @@ void config_row(const Checkpoint& checkpoint, Screen* screen) {
   std::vector<std::string> phrases;
   for (const char* field : kMainFields) {
     const auto found = checkpoint.config.find(field);
-    if (found == checkpoint.config.end() || found->is_null() || phrases.size() == kFields) continue;
+    if (found == checkpoint.config.end() || found->is_null() || phrases.size() == kConfigFields)
+      continue;
     phrases.push_back(std::string(field) + " " + elide_middle(printable(value_text(*found)), 40));
   }
   const std::size_t left_out = checkpoint.config.size() - phrases.size();
@@ -215,7 +216,7 @@ void training_rows(const Checkpoint& checkpoint, Screen* screen) {
   }
   if (rows.empty()) return;
   screen->row("training", absent.empty() ? "complete" : "without " + absent);
-  screen->table(kUnder, {{}, {.give = Column::Give::elide}}, rows);
+  screen->table(kUnderContents, {{}, {.give = Column::Give::elide}}, rows);
 }
 
 // Objects of a model's classes are only counted: a whole module makes hundreds of them.
@@ -238,7 +239,7 @@ void calls_rows(const Checkpoint& checkpoint, Screen* screen) {
       "calls", {grouped(plain) + " that rebuild data",
                 constructing > 0 ? grouped(constructing) + " that make modules and the like" : "",
                 rows.empty() ? "no others" : "and these:"});
-  screen->table(kUnder, {{.give = Column::Give::elide}, {}, {.right = true}}, rows);
+  screen->table(kUnderContents, {{.give = Column::Give::elide}, {}, {.right = true}}, rows);
   if (left_out > 0) screen->row("", and_more(left_out));
 }
 
@@ -264,7 +265,7 @@ void bytes_rows(const Checkpoint& checkpoint, Screen* screen) {
   for (const auto& [use, bytes] : uses) {
     rows.push_back({byte_use_name(use), grouped(bytes), percent(bytes, total)});
   }
-  screen->table(kUnder, {{}, {.right = true}, {.right = true}}, rows);
+  screen->table(kUnderContents, {{}, {.right = true}, {.right = true}}, rows);
 }
 
 void every_tensor(const Subject& subject, Screen* screen) {

@@ -9,9 +9,9 @@
 namespace samebits {
 namespace {
 
-constexpr std::size_t kGroups = 8;  // lines of one outcome
-constexpr std::size_t kRules = 9;   // lines of a repair
-constexpr std::size_t kUnder = Screen::kIndent + Screen::kLabel;
+constexpr std::size_t kGroups = 8;       // lines of one outcome
+constexpr std::size_t kRepairRules = 9;  // lines of a repair
+constexpr std::size_t kUnderLoad = Screen::kIndent + Screen::kLabel;
 
 // "random   128 tensors, left at random initial values:" and their names under it.
 void outcome(std::string_view label, const std::string& meaning,
@@ -29,7 +29,7 @@ void outcome(std::string_view label, const std::string& meaning,
       rows.push_back({group.text, count > 1 ? grouped(count) : "", group.numbers});
     }
   }
-  screen->table(kUnder,
+  screen->table(kUnderLoad,
                 {{.give = Column::Give::elide}, {.right = true}, {.give = Column::Give::elide}},
                 rows);
   if (left_out > 0) screen->row("", and_more(left_out));
@@ -64,13 +64,13 @@ void repair_table(const std::vector<RenameRule>& rules, Screen* screen) {
   const auto shown = [](const std::string& part) { return part.empty() ? "(nothing)" : part; };
   screen->row("repair", "rename in the checkpoint before loading:", Tone::bold);
   std::vector<std::vector<std::string>> rows;
-  for (std::size_t i = 0; i < std::min(rules.size(), kRules); ++i) {
+  for (std::size_t i = 0; i < std::min(rules.size(), kRepairRules); ++i) {
     rows.push_back({shown(rules[i].from), "->", shown(rules[i].to), grouped(rules[i].count)});
   }
-  screen->table(kUnder,
+  screen->table(kUnderLoad,
                 {{.give = Column::Give::elide}, {}, {.give = Column::Give::elide}, {.right = true}},
                 rows);
-  if (rules.size() > kRules) screen->row("", and_more(rules.size() - kRules));
+  if (rules.size() > kRepairRules) screen->row("", and_more(rules.size() - kRepairRules));
 }
 
 std::string loaded_text(const LoadReport& load) {

@@ -11,7 +11,7 @@
 namespace samebits {
 namespace {
 
-Tone tone_of(Verdict verdict) {
+Tone verdict_tone(Verdict verdict) {
   switch (verdict) {
     case Verdict::same: return Tone::good;
     case Verdict::clean: return Tone::good;
@@ -43,7 +43,7 @@ void headline(const Report& report, Screen* screen) {
   const Finding* leading = leading_finding(report);
   const std::string text = leading ? leading->summary : answer_text(report);
   const std::string tail = leading ? proof_name(leading->proof) : "";
-  screen->headline(tone_of(report.verdict), verdict_name(report.verdict), text, tail);
+  screen->headline(verdict_tone(report.verdict), verdict_name(report.verdict), text, tail);
 }
 
 void list_section(std::string_view label, const std::vector<std::string>& texts, Tone tone,

@@ -16,7 +16,7 @@ namespace {
 /// 16 GB of images are more than any machine here runs at once.
 constexpr std::size_t kMostValues = std::size_t{1} << 32;
 
-using Sizes = std::vector<std::size_t>;
+using InputSizes = std::vector<std::size_t>;
 
 /// One call of prepare_input().
 class Preparation {
@@ -25,7 +25,7 @@ class Preparation {
       : request_(request), model_(model), checkpoint_(checkpoint) {}
 
   Result<PreparedInput> make() {
-    Sizes sizes;
+    InputSizes sizes;
     if (!request_.images.empty()) {
       SAMEBITS_TRY(sizes, read_pictures());
     } else if (!request_.input_path.empty()) {
@@ -35,7 +35,7 @@ class Preparation {
     } else {
       const VitConfig& config = model_.config();
       sizes = request_.randn.empty()
-                  ? Sizes{1, config.channels, config.image_height, config.image_width}
+                  ? InputSizes{1, config.channels, config.image_height, config.image_width}
                   : request_.randn;
     }
     SAMEBITS_TRY_VOID(check_sizes(sizes));
@@ -49,7 +49,7 @@ class Preparation {
 
  private:
   /// Fills input_.images; gives their sizes.
-  Result<Sizes> read_pictures() {
+  Result<InputSizes> read_pictures() {
     Json config = checkpoint_.preprocessing;
     std::string from = checkpoint_.path;
     if (!request_.processor_path.empty()) {
@@ -59,13 +59,13 @@ class Preparation {
     }
     SAMEBITS_TRY(ImageProcessor processor, image_processor(config, from));
     processor.order = request_.pillow;
-    Sizes sizes;
+    InputSizes sizes;
     std::size_t by_version = 0;
     for (const std::string& path : request_.images) {
       SAMEBITS_TRY(const auto file, MappedFile::open(path));
       SAMEBITS_TRY(RgbImage image, decode_image(file->bytes(), path));
       SAMEBITS_TRY(const PixelValues pixels, process_image(processor, std::move(image)));
-      const Sizes own = {request_.images.size(), 3, pixels.height, pixels.width};
+      const InputSizes own = {request_.images.size(), 3, pixels.height, pixels.width};
       if (!sizes.empty() && own != sizes) {
         return fail({.code = ErrorCode::inconsistent,
                      .what = "the pictures have different sizes after preprocessing",
@@ -87,7 +87,7 @@ class Preparation {
     return sizes;
   }
 
-  void draw_images(const Sizes& sizes) {
+  void draw_images(const InputSizes& sizes) {
     input_.images.resize(sizes[0] * sizes[1] * sizes[2] * sizes[3]);
     CpuGenerator generator(request_.seed);
     normal(generator, 0, 1, input_.images);
@@ -96,7 +96,7 @@ class Preparation {
           fmt::format("input: torch.randn({}), seed {}", fmt::join(sizes, ", "), request_.seed));
   }
 
-  Result<void> check_sizes(const Sizes& sizes) const {
+  Result<void> check_sizes(const InputSizes& sizes) const {
     const VitConfig& config = model_.config();
     const bool fits =
         sizes.size() == 4 && sizes[0] > 0 && sizes[1] == config.channels &&

@@ -17,7 +17,7 @@ constexpr model::Parts kOtherParts =
     model::kPoolNorm | model::kPreNorm | model::kQkNorm | model::kPreLogits | model::kLinearProbe;
 
 // transformers' names of the functions; gelu_new and gelu_pytorch_tanh compute the same.
-constexpr std::pair<const char*, Activation> kActivations[] = {
+constexpr std::pair<const char*, Activation> kConfigActivations[] = {
     {"gelu", Activation::gelu},
     {"gelu_new", Activation::gelu_tanh},
     {"gelu_pytorch_tanh", Activation::gelu_tanh},
@@ -63,7 +63,7 @@ class Reader {
 
   Result<Activation> activation() const {
     if (!config_.contains("hidden_act")) return fail(lacking("hidden_act"));
-    for (const auto& [name, activation] : kActivations) {
+    for (const auto& [name, activation] : kConfigActivations) {
       if (config_["hidden_act"] == name) return activation;
     }
     return fail({.code = ErrorCode::unsupported,

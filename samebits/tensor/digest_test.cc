@@ -9,7 +9,7 @@ Bytes bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-std::vector<std::uint8_t> counting(std::size_t count) {
+std::vector<std::uint8_t> counting_bytes(std::size_t count) {
   std::vector<std::uint8_t> data(count);
   for (std::size_t i = 0; i < count; ++i) data[i] = static_cast<std::uint8_t>(i * 31 + i / 253);
   return data;
@@ -30,7 +30,7 @@ TEST(FastDigest, KnownAnswer) {
 
 TEST(Digest, OfAStridedTensorIsThatOfItsRowMajorBytes) {
   // Larger than one chunk, and no whole number of chunks.
-  const auto storage = counting(4 * 1100 * 1001);
+  const auto storage = counting_bytes(4 * 1100 * 1001);
   const TensorView plain =
       TensorView::make(DType::float32, {1100, 1001}, {1001, 1}, 0, storage).value();
   const TensorView transposed = plain.transposed(0, 1);

@@ -1,12 +1,13 @@
 # make        install what is missing (Debian packages) and build build/release/samebits
 # make demo   explain the example: three routes of one model, and why their outputs differ
-# make test   everything that must hold; the last line counts what passed and failed
+# make test   what must hold, in a quarter of an hour on two cores; the last line counts what passed and failed
+# make test-long  the same in full: every float32, the whole matrix, base size, ThreadSanitizer, long fuzzing
 # make check  the inner loop: build, unit tests, layers, format
 # make bench  measure the program against what people use today
 # make fuzz   build the libFuzzer programs in build/fuzz
 # make format rewrite the C++ files in the project's format
 SHELL := /bin/bash
-.PHONY: all demo test check bench fuzz format clean
+.PHONY: all demo test test-long check bench fuzz format clean
 
 EXAMPLE := explain hf whole.pth statedict.pth
 
@@ -22,9 +23,9 @@ demo: all
 	@echo "$$ samebits $(EXAMPLE)"
 	@cd examples/vit-mae-tiny && ../../build/release/samebits $(EXAMPLE) || [ $$? -eq 1 ]
 
-test:
+test test-long:
 	@tools/install_packages.sh test
-	@python3 tools/run_tests.py test
+	@python3 tools/run_tests.py $@
 
 check:
 	@tools/install_packages.sh check

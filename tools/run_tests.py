@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
-"""Builds, runs everything that must hold, and counts it.
+"""Builds, runs what must hold, and counts it.
 
-Usage: run_tests.py test|check
+Usage: run_tests.py check|test|test-long
 
-check is the inner loop: unit tests, the rule of layers, the format. test adds the sanitizers, the fuzz corpora,
-clang-tidy, the numeric layers by another compiler and on another processor, and the Python tests of every folder below
-tests/. The last line is "N passed, N failed", with ", N skipped" behind it where a test was skipped; with CI=true a
-skipped test counts as failed. A step that runs no test, and a tool that is missing, count as failed too.
+check is the inner loop: unit tests, the rule of layers, the format. test adds clang-tidy, another compiler with the
+sanitizers, the fuzz corpora, another processor, and the Python tests. test-long is test with everything of which test
+takes a sample (SAMEBITS_TEST_LONG=1 for every program), every file alone by clang-tidy, and ThreadSanitizer.
+
+At the end stand the time of each step and what was left out. The last line is "N passed, N failed", with ", N skipped"
+behind it where a test was skipped; with CI=true a skipped test counts as failed. A step that runs no test, and a tool
+that is missing, count as failed too.
 """
 
+import collections
 import concurrent.futures
 import hashlib
 import json
@@ -29,14 +33,16 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "results"
 IN_CI = os.environ.get("CI") == "true"
 PROCESSORS = len(os.sched_getaffinity(0))
-PYTHON_FOLDERS = ("cli", "docs", "parity")  # below tests/; others that hold *_test.py run as well
+LONG = "SAMEBITS_TEST_LONG"  # in the environment of every test: not only a sample
 CLANG_FORMAT = "clang-format-19"
 CLANG_TIDY = "clang-tidy-19"
+INCLUDED = re.compile(r'#include "(?:.*/)?samebits/([^/"]+)/([^/"]+)"')
 
 
 class Counts:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self.left_out = []  # lines that say what did not run, and why
 
     def add(self, passed=0, failed=0, skipped=0):
         self.passed += passed
@@ -135,7 +141,7 @@ def included_files(path, seen):
         return
     seen[path] = path.read_text()
     for line in seen[path].splitlines():
-        match = check_layers.INCLUDE.match(line)
+        match = INCLUDED.match(line)
         if match:
             included_files(ROOT / "samebits" / match.group(1) / match.group(2), seen)
 
@@ -144,16 +150,17 @@ def tidy_key(path, command):
     """Changes with anything that can change clang-tidy's answer on a file."""
     contents = {}
     included_files(path, contents)
-    state = [(ROOT / ".clang-tidy").read_text(), command.replace(str(ROOT), ""), *contents.values()]
-    return hashlib.sha256("\0".join(state).encode()).hexdigest()
+    state = [(ROOT / ".clang-tidy").read_text(), command, *contents.values()]
+    return hashlib.sha256("\0".join(state).replace(str(ROOT), "").encode()).hexdigest()
 
 
-def tidy(path, command):
+def tidy(preset, path, command):
     """Nothing where the file is clean, else clang-tidy's words. Clean answers are remembered from run to run."""
     stamp = make_venvs.cache_folder() / "clang-tidy" / tidy_key(path, command)
     if stamp.exists():
         return ""
-    words = [CLANG_TIDY, "--quiet", "-p", str(ROOT / "build" / "release"), str(path)]
+    # A file made of several includes them, which is no mistake.
+    words = [CLANG_TIDY, "--quiet", "--checks=-bugprone-suspicious-include", "-p", str(ROOT / "build" / preset), str(path)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         return done.stdout or done.stderr
@@ -162,40 +169,40 @@ def tidy(path, command):
     return ""
 
 
-def check_tidy(counts):
-    """One check for each source of the library and the program. Needs the release build's compile commands."""
-    database = json.loads((ROOT / "build" / "release" / "compile_commands.json").read_text())
+def check_tidy(counts, preset):
+    """One check for each source that the preset compiles, of the library and the program."""
+    if run(["cmake", "--preset", preset], stdout=subprocess.DEVNULL):
+        raise RuntimeError(f"the preset {preset} cannot be configured")
+    database = json.loads((ROOT / "build" / preset / "compile_commands.json").read_text())
     sources = {pathlib.Path(entry["file"]): entry["command"] for entry in database}
-    sources = {path: command for path, command in sources.items() if not path.name.endswith("_test.cc")}
     if not sources:
         raise RuntimeError("no sources to check")
+    largest_first = sorted(sources, key=lambda path: -len(path.read_text()))
     with concurrent.futures.ThreadPoolExecutor(PROCESSORS) as pool:
-        answers = list(pool.map(tidy, sources.keys(), sources.values()))
+        answers = list(pool.map(lambda path: tidy(preset, path, sources[path]), largest_first))
     for answer in answers:
         counts.add(passed=not answer, failed=bool(answer))
         if answer:
             print(answer)
 
 
-def python_folders():
-    found = {path.parent.name for path in (ROOT / "tests").glob("*/*_test.py")}
-    return sorted(found.union(PYTHON_FOLDERS))
-
-
-def run_pytest(counts, folder):
+def run_pytest(counts):
+    """All Python tests, the files dealt out to as many processes as there are processors."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    junit = RESULTS / f"{folder}.xml"
+    junit = RESULTS / "pytest.xml"
     junit.unlink(missing_ok=True)
     program = ROOT / "build" / "release" / "samebits"
     environment = {**os.environ, "SAMEBITS": str(program), "SAMEBITS_PYTHON_T4": str(make_venvs.interpreter("t4"))}
     command = [make_venvs.interpreter("t5"), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}"]
-    status = run([*command, f"tests/{folder}"], env=environment)
+    status = run([*command, "-n", PROCESSORS, "--dist", "loadfile", "--durations", 15, "tests"], env=environment)
     if not junit.exists():
         raise RuntimeError(f"pytest ended with status {status} and without a report")
     suite = xml.etree.ElementTree.parse(junit).find("testsuite")
     total, skipped = int(suite.get("tests")), int(suite.get("skipped"))
     failed = int(suite.get("failures")) + int(suite.get("errors"))
     counts.add(passed=max(total - failed - skipped, 0), failed=max(failed, status not in (0, 5)), skipped=skipped)
+    reasons = collections.Counter(skip.get("message") for skip in suite.iter("skipped"))
+    counts.left_out += [f"{count} skipped: {reason}" for reason, count in sorted(reasons.items())]
 
 
 def steps_of(target):
@@ -205,16 +212,18 @@ def steps_of(target):
         yield "unit tests", lambda counts: run_ctest(counts, "dev", ["unit"])
         return
     yield "unit tests", lambda counts: run_ctest(counts, "release", ["unit"])
-    yield "clang-tidy", check_tidy
-    yield "unit tests and fuzz corpora with sanitizers", lambda counts: run_ctest(counts, "asan", ["unit", "fuzz"])
-    yield "numeric layers by Clang", lambda counts: run_ctest(counts, "clang", ["unit"])
+    yield "clang-tidy", lambda counts: check_tidy(counts, "tidy")
+    yield "by Clang with sanitizers, fuzz corpora", lambda counts: run_ctest(counts, "asan", ["unit", "fuzz"])
     if platform.machine() == "x86_64":
         yield "numeric layers on AArch64", lambda counts: run_ctest(counts, "aarch64", ["unit"])
-    for folder in python_folders():
-        yield f"tests/{folder}", lambda counts, folder=folder: run_pytest(counts, folder)
+    yield "Python tests", run_pytest
+    if target == "test-long":
+        yield "clang-tidy, every file alone", lambda counts: check_tidy(counts, "tidy-alone")
+        yield "ThreadSanitizer", lambda counts: run_ctest(counts, "tsan", ["unit"])
 
 
 def run_step(name, step):
+    """The counts, and the seconds that it took."""
     print(f"== {name}", flush=True)
     counts = Counts()
     start = time.monotonic()
@@ -227,17 +236,30 @@ def run_step(name, step):
         counts.add(failed=1)
     if IN_CI:
         counts.add(failed=counts.skipped, skipped=-counts.skipped)
-    print(f"   {counts} in {time.monotonic() - start:.0f} s", flush=True)
-    return counts
+    seconds = time.monotonic() - start
+    print(f"   {counts} in {seconds:.0f} s", flush=True)
+    return counts, seconds
 
 
 def main():
-    if sys.argv[1:] not in (["test"], ["check"]):
-        sys.exit("usage: run_tests.py test|check")
+    if sys.argv[1:] not in (["check"], ["test"], ["test-long"]):
+        sys.exit("usage: run_tests.py check|test|test-long")
+    target = sys.argv[1]
+    os.environ.pop(LONG, None)
+    if target == "test-long":
+        os.environ[LONG] = "1"
     total = Counts()
-    for name, step in steps_of(sys.argv[1]):
-        counts = run_step(name, step)
+    lines = []
+    for name, step in steps_of(target):
+        counts, seconds = run_step(name, step)
         total.add(counts.passed, counts.failed, counts.skipped)
+        total.left_out += counts.left_out
+        lines.append(f"{seconds:6.0f} s  {name}: {counts}")
+    print("", *lines, sep="\n")
+    if target == "test":
+        total.left_out.append("samples were tested of what make test-long tests in full")
+    if target != "check":
+        print(*total.left_out, sep="\n")
     print(total)
     return 1 if total.failed else 0
 

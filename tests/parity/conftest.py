@@ -17,6 +17,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "fixtures")]
 
 import pytest  # noqa: E402
 import report  # noqa: E402
+from sampling import made_once  # noqa: E402
 
 IN_CI = os.environ.get("CI") == "true"
 PROGRAM = pathlib.Path(os.environ.get("SAMEBITS", ROOT / "build" / "release" / "samebits"))
@@ -71,27 +72,25 @@ def python_t4():
 @pytest.fixture(scope="session")
 def routes(tmp_path_factory):
     """Folder with a folder for each case of COMPARED, written by transformers 5."""
-    out = tmp_path_factory.mktemp("routes")
-    cases = [case | ({"source": str(out / case["source"])} if "source" in case else {}) for case in COMPARED]
-    call(sys.executable, "make_routes.py", out, "--cases", json.dumps(cases))
-    return out
+
+    def make(out):
+        cases = [case | ({"source": str(out / case["source"])} if "source" in case else {}) for case in COMPARED]
+        call(sys.executable, "make_routes.py", out, "--cases", json.dumps(cases))
+
+    return made_once(tmp_path_factory, "routes", make)
 
 
 @pytest.fixture(scope="session")
 def routes4(tmp_path_factory, python_t4):
     """The model of `routes5`, trained and saved by transformers 4."""
-    out = tmp_path_factory.mktemp("routes4")
-    call(python_t4, "make_routes.py", out, "--steps", 2)
-    return out
+    return made_once(tmp_path_factory, "routes4", lambda out: call(python_t4, "make_routes.py", out, "--steps", 2))
 
 
 @pytest.fixture(scope="session")
 def routes5(tmp_path_factory, routes4):
     """transformers 5 loaded what transformers 4 saved, and saved it again by every route."""
-    out = tmp_path_factory.mktemp("routes5")
-    case = {"name": "from4", "source": str(routes4 / "hf")}
-    call(sys.executable, "make_routes.py", out, "--cases", json.dumps([case]))
-    return out / "from4"
+    cases = json.dumps([{"name": "from4", "source": str(routes4 / "hf")}])
+    return made_once(tmp_path_factory, "routes5", lambda out: call(sys.executable, "make_routes.py", out, "--cases", cases)) / "from4"
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,11 @@
 // For functions_test.py: the largest error of exp, erf and tanh in units in the last place, over
-// every float32 between the given bounds. Prints "NAME WORST AT" for each.
+// every float32 between the given bounds, or, with an argument N, over 4096 of every N times 4096.
+// Prints "NAME WORST AT" for each.
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <vector>
 
 #include "samebits/base/parallel.h"
@@ -23,19 +25,22 @@ double ulps(float found, double exact) {
   return std::fabs(static_cast<double>(found) - exact) / std::ldexp(1.0, exponent - 23);
 }
 
+std::uint32_t every = 1;  // of so many blocks of floats one is tried
+
 /// Of the floats with the bits [first, last).
 Worst worst_of(void (*own)(float*, std::size_t), double (*exact)(double), std::uint32_t first,
                std::uint32_t last) {
   constexpr std::uint32_t kBlock = 4096;
   Worst worst;
   std::vector<float> x;
-  for (std::uint32_t block = first; block < last; block += kBlock) {
+  for (std::uint64_t block = first; block < last; block += std::uint64_t{kBlock} * every) {
     x.clear();
-    for (std::uint32_t bits = block; bits < std::min(last, block + kBlock); ++bits)
-      x.push_back(std::bit_cast<float>(bits));
+    const std::uint64_t end = std::min<std::uint64_t>(last, block + kBlock);
+    for (std::uint64_t bits = block; bits < end; ++bits)
+      x.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
     own(x.data(), x.size());
     for (std::size_t i = 0; i < x.size(); ++i) {
-      const float at = std::bit_cast<float>(block + static_cast<std::uint32_t>(i));
+      const float at = std::bit_cast<float>(static_cast<std::uint32_t>(block + i));
       const double error = ulps(x[i], exact(static_cast<double>(at)));
       if (error > worst.ulps) worst = {error, at};
     }
@@ -65,7 +70,8 @@ void print(const char* name, const Worst& worst) {
 
 }  // namespace
 
-int main() {
+int main(int count, char** words) {
+  if (count > 1) every = static_cast<std::uint32_t>(std::max(1, std::atoi(words[1])));
   const samebits::KernelTable& kernels = samebits::best_kernels();
   Worst exp;
   Worst erf;

@@ -1,5 +1,5 @@
 """Rounding and faults told apart: activations of the real torch, run in many ways and with planted faults, against the
-model. Both rates are counted."""
+model. docs/causes.md gives the bounds that hold here for every run: 240 of rounding and 200 of faults in make test-long."""
 
 import json
 import os
@@ -11,14 +11,15 @@ import pytest
 import safetensors.torch
 import torch
 from transformers import ViTConfig, ViTForImageClassification, ViTMAEConfig, ViTMAEForPreTraining
+from sampling import sample
 from vit_test import DECODER, TINY, spread
 
 MODELS = {
     "vit": lambda: ViTForImageClassification(ViTConfig(**TINY, num_labels=7)),
     "vit_mae": lambda: ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER)),
 }
-PROVED = {}  # of the faults at a place, how many a bound proves
-MOST, LEAST = [], []  # units: of every run that is rounding, of every planted fault
+MOST, LEAST = 1.6, 200  # units: what rounding stays below, what every planted fault exceeds
+PROVED = {"vit.layers.0.layernorm_before", "vit.layers.2"}  # where a bound proves the fault
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def inputs(batch, seed):
     return torch.randn(batch, 3, 32, 32, generator=generator), torch.rand(batch, 16, generator=generator)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", sample(range(10), 5))
 @pytest.mark.parametrize("batch", [1, 2, 5, 8, 13])
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
@@ -91,8 +92,7 @@ def test_rounding_is_never_called_a_fault(saved, tmp_path, attention, threads, b
     finally:
         torch.set_num_threads(before)
     report, units = explain(folder, points, tmp_path / "trace")
-    MOST.append(units)
-    assert [finding["cause"] for finding in report["findings"]] == ["numerics.rounding"], units
+    assert [finding["cause"] for finding in report["findings"]] == ["numerics.rounding"] and units < MOST, units
 
 
 ANOTHER = """
@@ -123,10 +123,10 @@ def test_another_instruction_set_is_rounding(saved, tmp_path, capability):
                                   capture_output=True, text=True, timeout=120)
             report = json.loads(done.stdout)
             units = max(point["floor_units"] for point in report["outputs"])
-            MOST.append(units)
-            assert [finding["cause"] for finding in report["findings"]] == ["numerics.rounding"], units
+            assert [finding["cause"] for finding in report["findings"]] == ["numerics.rounding"] and units < MOST, units
 
 
+@pytest.mark.long
 def test_at_base_size_too(tmp_path):
     """Sums of 768 and 3072 terms: rounding is larger there, and faults stay beyond it."""
     torch.manual_seed(7)
@@ -152,7 +152,7 @@ FAULTS = {
 PLACES = ["vit.embeddings", "vit.layers.0.layernorm_before", "vit.layers.0.attention", "vit.layers.1.mlp", "vit.layers.2"]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", sample(range(10), 5))
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_planted_fault_is_found_where_it_is(saved, tmp_path, place, fault, seed):
@@ -160,17 +160,9 @@ def test_a_planted_fault_is_found_where_it_is(saved, tmp_path, place, fault, see
     model, folder = saved[kind, "sdpa"]
     report, units = explain(folder, recorded(model, *inputs(2, 100 + seed), (place, FAULTS[fault])), tmp_path / "trace")
     (finding,) = report["findings"]
-    LEAST.append(next(point["floor_units"] for point in report["outputs"] if point["point"] == place))
+    assert next(point["floor_units"] for point in report["outputs"] if point["point"] == place) > LEAST
     assert finding["cause"] == "code.version" and finding["evidence"]["point"] == place, report["findings"]
-    PROVED[place] = PROVED.get(place, 0) + (finding["proof"] == "proved")
-
-
-def test_the_rates():
-    """What docs/causes.md says of both."""
-    assert len(MOST) == 240 and len(LEAST) == 200
-    print(f"rounding: at most {max(MOST):.2g} units in {len(MOST)} runs; faults: at least {min(LEAST):.2g} units in 200")
-    assert max(MOST) < 1.6 and min(LEAST) > 200
-    assert {place: count for place, count in PROVED.items() if count} == {"vit.layers.0.layernorm_before": 40, "vit.layers.2": 40}
+    assert finding["proof"] == ("proved" if place in PROVED else "suspected")
 
 
 def test_a_trace_of_this_program_is_the_same(saved, tmp_path):

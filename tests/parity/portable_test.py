@@ -1,6 +1,6 @@
 """The same bits from every compiler and processor: GCC and Clang on x86-64, and AArch64 under qemu-user.
 
-tools/run_tests.py builds the other programs (presets clang and aarch64). The truth is the program under test with its
+tools/run_tests.py builds the other programs (presets asan and aarch64). The truth is the program under test with its
 scalar kernels.
 """
 
@@ -38,7 +38,7 @@ MODELS = {
 
 def programs():
     """Name to the words that start a program, and the instruction sets of its machine."""
-    found = {"gcc": ([conftest.PROGRAM], isas()), "clang": ([BUILD / "clang" / "samebits"], isas())}
+    found = {"gcc": ([conftest.PROGRAM], isas()), "clang": ([BUILD / "asan" / "samebits"], isas())}
     if platform.machine() == "x86_64":
         found["aarch64"] = (["qemu-aarch64", BUILD / "aarch64" / "samebits"], ["scalar", "neon"])
     return found

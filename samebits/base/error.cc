@@ -13,6 +13,7 @@ const char* error_code_name(ErrorCode code) {
     case ErrorCode::inconsistent: return "inconsistent";
     case ErrorCode::unsupported: return "unsupported";
     case ErrorCode::limit: return "limit";
+    case ErrorCode::memory: return "memory";
     case ErrorCode::usage: return "usage";
   }
   SAMEBITS_CHECK(false);

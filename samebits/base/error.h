@@ -20,6 +20,7 @@ enum class ErrorCode : std::uint8_t {
   inconsistent,  // two places of the file contradict each other
   unsupported,   // legal, but not something that this program reads
   limit,         // larger than a stated bound (base/limits.h)
+  memory,        // the system gives no more
   usage,         // the request itself makes no sense
 };
 

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "samebits/base/exceptions.h"
+#include "samebits/base/float_mode.h"
 #include "samebits/base/json_cursor.h"
 #include "samebits/base/json_events.h"
 #include "samebits/base/limits.h"
@@ -125,11 +127,12 @@ Result<void> scan_json(Bytes text, const std::string& file, std::uint64_t base, 
   }
   JsonCursor cursor(as_text(text), syntax.python_numbers);
   SaxAdapter sax(cursor, base, syntax.depth, handler);
+  const FloatMode contract;  // the lexer reads numbers by strtod()
   bool complete = false;
   try {
     complete = Json::sax_parse(JsonCursorIterator(&cursor), JsonCursorIterator(), &sax);
-  } catch (const std::exception&) {  // std::bad_alloc and std::length_error
-    sax.error() = Error{.code = ErrorCode::limit, .what = "JSON does not fit in memory"};
+  } catch (const std::exception&) {
+    return fail(error_of_exception(file));
   }
   if (complete && stopped_at_zero(text, cursor)) {
     sax.error() = Error{.code = ErrorCode::malformed,

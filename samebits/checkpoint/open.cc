@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "samebits/base/exceptions.h"
+#include "samebits/base/float_mode.h"
 #include "samebits/checkpoint/byte_account.h"
 #include "samebits/checkpoint/calls.h"
 #include "samebits/checkpoint/deep.h"
@@ -32,9 +34,7 @@ void derive_from_config(Checkpoint& checkpoint) {
     checkpoint.producer["transformers"] = version;
 }
 
-}  // namespace
-
-Result<Checkpoint> open_checkpoint(const std::string& path, const OpenOptions& options) {
+Result<Checkpoint> open_now(const std::string& path, const OpenOptions& options) {
   Checkpoint checkpoint;
   checkpoint.path = path;
   std::error_code error;
@@ -47,6 +47,13 @@ Result<Checkpoint> open_checkpoint(const std::string& path, const OpenOptions& o
   find_oddities(checkpoint);
   if (options.deep) read_deep(checkpoint, options.threads);
   return checkpoint;
+}
+
+}  // namespace
+
+Result<Checkpoint> open_checkpoint(const std::string& path, const OpenOptions& options) {
+  const FloatMode contract;  // numbers of texts are read, and narrow types are widened
+  return caught(path, [&] { return open_now(path, options); });
 }
 
 }  // namespace samebits

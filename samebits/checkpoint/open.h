@@ -16,8 +16,9 @@ struct OpenOptions {
 
 /// `path` is a file or a directory, told apart by content and never by extension. Reads structure
 /// only (milliseconds at any size) unless options.deep. Errors: io, truncated, malformed,
-/// inconsistent, limit, unsupported, and usage where options.key names no candidate (the hint lists
-/// them). A part that cannot be read while the rest stands goes to Checkpoint::unread instead.
+/// inconsistent, limit, memory, unsupported, and usage where options.key names no candidate (the
+/// hint lists them). A part that cannot be read while the rest stands goes to Checkpoint::unread
+/// instead.
 Result<Checkpoint> open_checkpoint(const std::string& path, const OpenOptions& options = {});
 
 }  // namespace samebits

@@ -17,7 +17,7 @@ struct Check {
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects({path}, report.keys);
     if (!subjects) return usage_error(subjects.error());
     Result<Report> made = run_check(subjects->front());
-    return made ? print_report(*made, report) : usage_error(made.error());
+    return made ? print_report(*std::move(made), report) : usage_error(made.error());
   }
 
   Result<Report> run_check(const SubjectOptions& subject) const {

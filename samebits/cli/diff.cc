@@ -21,7 +21,7 @@ struct Diff {
       const Progress progress("comparing " + a + " and " + b);
       made = diff(subjects->front(), subjects->back(), report.thread_count());
     }
-    return print_report(made, report);
+    return print_report(std::move(made), report);
   }
 };
 

@@ -48,7 +48,7 @@ struct Explain {
                                  .config_path = config,
                                  .more = more});
     }
-    return print_report(made, report);
+    return print_report(std::move(made), report);
   }
 
   Result<Json> given_config() const {

@@ -27,7 +27,7 @@ struct Inspect {
       const Progress progress("reading " + path);
       made = inspect(path, options);
     }
-    return print_report(made, report);
+    return print_report(std::move(made), report);
   }
 };
 

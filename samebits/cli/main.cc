@@ -3,14 +3,25 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
+#include <new>
+#include <stdexcept>
 #include <string_view>
 
+#include "samebits/base/exceptions.h"
 #include "samebits/cli/commands.h"
 #include "samebits/cli/help.h"
 #include "samebits/report/json.h"
 
 namespace {
+
+/// Takes no memory.
+void print_exception(const std::exception& error) {
+  const bool no_memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+                         dynamic_cast<const std::length_error*>(&error) != nullptr;
+  std::fprintf(stderr, "samebits: %s\n", no_memory ? samebits::kNoMemory : error.what());
+}
 
 // A mapped file that another program truncates raises SIGBUS on the next read.
 extern "C" void end_on_bus_error(int) {
@@ -19,6 +30,26 @@ extern "C" void end_on_bus_error(int) {
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText.data(), kText.size());
   _exit(2);
 }
+
+/// Where an exception can go no further, as out of a destructor, or there is not even memory for
+/// one: an orderly end all the same.
+[[noreturn]] void end_on_terminate() {
+  const std::exception_ptr thrown = std::current_exception();
+  try {
+    if (thrown) std::rethrow_exception(thrown);
+  } catch (const std::exception& error) {
+    print_exception(error);
+    _exit(2);
+  }
+  constexpr std::size_t kMoreThanAnException = 1024;
+  void* volatile probe = std::malloc(kMoreThanAnException);
+  if (probe != nullptr) std::abort();
+  print_exception(std::bad_alloc());
+  _exit(2);
+}
+
+/// Before the constructors of what is global.
+[[gnu::constructor(101)]] void set_terminate() { std::set_terminate(end_on_terminate); }
 
 void set_signals() {
   std::signal(SIGBUS, end_on_bus_error);
@@ -64,8 +95,8 @@ int main(int argc, char** argv) {
   set_signals();
   try {
     return run(argc, argv);
-  } catch (const std::exception& error) {  // of the standard library: no memory, no thread
-    std::fprintf(stderr, "samebits: %s\n", error.what());
+  } catch (const std::exception& error) {  // of the standard library: no memory
+    print_exception(error);
     return 2;
   }
 }

@@ -11,7 +11,9 @@
 #include <filesystem>
 
 #include "samebits/base/atomic_write.h"
+#include "samebits/base/exceptions.h"
 #include "samebits/base/parallel.h"
+#include "samebits/explain/reported.h"
 #include "samebits/report/html.h"
 #include "samebits/report/json.h"
 #include "samebits/report/terminal.h"
@@ -128,7 +130,9 @@ Result<void> check_target(const std::string& target, const std::vector<std::stri
   return {};
 }
 
-int print_report(const Report& report, const ReportOptions& options) {
+namespace {
+
+int print_rendered(const Report& report, const ReportOptions& options) {
   const TerminalStyle style = {
       .color = wants_color(options.color), .width = output_width(), .all = options.all};
   const std::string text = options.json ? json_text(report) : render_terminal(report, style);
@@ -141,6 +145,22 @@ int print_report(const Report& report, const ReportOptions& options) {
       return usage_error(written.error());
   }
   return write_output(text) ? exit_status(report) : 2;
+}
+
+}  // namespace
+
+int print_report(Report report, const ReportOptions& options) {
+  Error error;
+  try {
+    return print_rendered(report, options);
+  } catch (const std::exception&) {
+    error = error_of_exception("");
+  }
+  std::vector<SubjectOptions> subjects;
+  for (Subject& subject : report.subjects) subjects.push_back({std::move(subject.path), ""});
+  const std::string command = std::move(report.command);
+  report = {};  // gives back its memory
+  return print_rendered(report_of_error(command, subjects, error), options);
 }
 
 int usage_error(const Error& error) {

@@ -33,8 +33,8 @@ Result<std::vector<SubjectOptions>> choose_subjects(const std::vector<std::strin
 
 /// Writes the report to standard output, and as a page where that is asked for; the program's exit
 /// status. 2 where one of them cannot be written; a reader that stopped reading (a closed pipe) is
-/// no error.
-int print_report(const Report& report, const ReportOptions& options);
+/// no error. Where memory runs out, a report that says so is written instead.
+int print_report(Report report, const ReportOptions& options);
 
 /// The terminal's width where the output goes to one, within what reads well; else 80.
 int output_width();

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "samebits/base/thread_pool.h"
 #include "samebits/report/text.h"
 
 namespace samebits {
@@ -16,7 +17,7 @@ constexpr std::size_t kBarWidth = 60;
 }  // namespace
 
 Progress::Progress(const std::string& what) : what_(elide_middle(printable(what), kBarWidth)) {
-  if (isatty(STDERR_FILENO) == 1) thread_ = std::thread([this] { show(); });
+  if (isatty(STDERR_FILENO) == 1) thread_ = try_start([this] { show(); });
 }
 
 Progress::~Progress() {

@@ -9,7 +9,7 @@
 namespace samebits {
 
 /// Lives as long as the work. Shows nothing in the first second and nothing where standard error is
-/// no terminal; takes its line away when it ends.
+/// no terminal or the system has no thread for it; takes its line away when it ends.
 class Progress {
  public:
   explicit Progress(const std::string& what);  // "reading hf/ and whole.pth"

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/base/exceptions.h"
 #include "samebits/cli/commands.h"
 #include "samebits/cli/input_options.h"
 #include "samebits/cli/options.h"
@@ -91,7 +92,7 @@ struct Run {
     VitOutputs outputs;
     for (int i = 0; i < repeat; ++i) {
       const Clock::time_point begin = Clock::now();
-      outputs = run.forward({*table, pool});
+      SAMEBITS_TRY(outputs, run.forward({*table, pool}));
       made.forward_s.push_back(seconds_since(begin));
     }
     SAMEBITS_TRY_VOID(fill(run, outputs, &made));
@@ -110,7 +111,7 @@ struct Run {
   /// A pass of its own, so that the recording is in no timing.
   Result<void> write_trace(PreparedRun& run, const Engine& engine, const RunReport& made) const {
     TraceRecorder recorder(run.input.view(), run.model.config().channels, run.noise);
-    run.forward(engine, recorder.point());
+    SAMEBITS_TRY_VOID(run.forward(engine, recorder.point()));
     Json description = {{"model", request.model},
                         {"config", run.config},
                         {"mode", run.dropout_seed ? "train" : "eval"},
@@ -155,7 +156,7 @@ struct Run {
   int run() const {
     Result<RunReport> made = [this] {
       const Progress progress("running " + request.model);
-      return make();
+      return caught(request.model, [this] { return make(); });
     }();
     if (!made) return usage_error(made.error());
     const std::string text = report.json ? run_json_text(*made) : render_run(*made, output_width());

@@ -4,6 +4,7 @@
 #include <limits>
 #include <set>
 
+#include "samebits/base/float_mode.h"
 #include "samebits/compare/alignment_state.h"
 
 namespace samebits {
@@ -101,6 +102,7 @@ const char* weights_verdict_name(WeightsVerdict verdict) {
 }
 
 WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOptions& options) {
+  const FloatMode contract;
   AlignmentState state(a, b, options.threads);
   match_same_names(state);
   match_same_bytes(state);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "samebits/base/float_mode.h"
 #include "samebits/compare/config_fields.h"
 #include "samebits/compare/field_map.h"
 
@@ -213,6 +214,7 @@ const char* field_effect_name(FieldEffect effect) {
 
 std::vector<FieldDifference> compare_configs(const Json& a, const Json& b,
                                              const std::string& model_type) {
+  const FloatMode contract;
   const std::string type_a = type_of(a, model_type);
   const std::string type_b = type_of(b, type_a);
   FieldMap left = normalized(a, type_a.empty() ? type_b : type_a);

@@ -17,6 +17,10 @@ std::uint64_t component_count(const TensorView& view);
 /// Loads runs of one tensor, reusing its memory.
 class NumberBlock {
  public:
+  NumberBlock() = default;
+  NumberBlock(const NumberBlock&) = delete;  // its views may be of its own memory
+  NumberBlock& operator=(const NumberBlock&) = delete;
+
   /// Components [first, first + count), as numbers and as they are stored. Both are valid until
   /// the next call. Requires has_element_values(component_type(view.dtype())); for complex types
   /// even `first` and `count`.

@@ -3,6 +3,7 @@
 #include <array>
 #include <optional>
 
+#include "samebits/base/float_mode.h"
 #include "samebits/compare/config.h"
 #include "samebits/compare/field_map.h"
 
@@ -235,6 +236,7 @@ std::optional<FieldJudgement> judge_classes(const ProcessorClass& a, const Proce
 }  // namespace
 
 std::vector<FieldDifference> compare_preprocessing(const Json& a, const Json& b) {
+  const FloatMode contract;
   const ProcessorClass class_a = processor_class(a);
   const ProcessorClass class_b = processor_class(b);
   // A file that names no class is read as the other's class would.

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "samebits/base/float_mode.h"
 #include "samebits/base/parallel.h"
 #include "samebits/compare/number_block.h"
 #include "samebits/compare/permuted_rows.h"
@@ -281,6 +282,7 @@ bool have_numbers(const ValuePair& pair) {
 }
 
 std::vector<ValueRelation> relate_values(const std::vector<ValuePair>& pairs, int threads) {
+  const FloatMode contract;
   std::vector<Measurement> measurements;
   measurements.reserve(pairs.size());
   std::vector<std::pair<std::size_t, std::size_t>> work;  // pair and block

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "samebits/base/test_float_mode.h"
 #include "samebits/compare/rounding.h"
 #include "samebits/compare/test_weights.h"
 
@@ -38,6 +39,22 @@ TEST(TensorStats, OfOneChangedElement) {
   EXPECT_EQ(stats.rows_differing, 1U);
   EXPECT_THAT(stats.relative_norm, DoubleNear(0.5 / std::sqrt(30), 1e-15));
   EXPECT_EQ(stats.pattern, "one element");
+}
+
+TEST(TensorStats, AreTheSameInAnyFloatModeOfTheCaller) {
+  constexpr float kTiny = 0x1p-140F;
+  const auto measured = [] {
+    return relate({2, 3}, {kTiny, 1, 3, 0.1F, 5, 2 * kTiny}, {2 * kTiny, 7, 3, 0.3F, 5, kTiny});
+  };
+  const TensorStats wanted = measured().stats;
+  const OddFloatMode odd;
+  const TensorStats found = measured().stats;
+  EXPECT_TRUE(odd.holds());
+  EXPECT_EQ(found.differing, 4U);
+  EXPECT_EQ(found.mean_abs, wanted.mean_abs);
+  EXPECT_EQ(found.max_relative, wanted.max_relative);
+  EXPECT_EQ(found.relative_norm, wanted.relative_norm);
+  EXPECT_EQ(found.max_ulp, wanted.max_ulp);
 }
 
 TEST(TensorStats, AScalarHasOneRow) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <new>
 
 #include <zlib.h>
 
@@ -56,10 +57,11 @@ Result<void> inflate_entry(const ZipEntry& entry, Bytes deflated, const std::str
     return error(ErrorCode::limit, "declares more bytes than it can inflate to");
   if (deflated.size() > std::numeric_limits<uInt>::max())
     return error(ErrorCode::inconsistent, "is deflated to far more bytes than it declares");
-  if (!inflater.ready()) return error(ErrorCode::limit, "cannot be inflated for want of memory");
+  if (!inflater.ready()) throw std::bad_alloc();
 
   buffer.resize(entry.size + 1);  // one more: to see where it gives more than it declares
   const int status = inflater.run(deflated, buffer);
+  if (status == Z_MEM_ERROR) throw std::bad_alloc();
   if (inflater.produced() > entry.size)
     return error(ErrorCode::inconsistent, "inflates to more bytes than it declares");
   buffer.resize(inflater.produced());

@@ -7,6 +7,7 @@
 
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/load_list.h"
+#include "samebits/explain/reported.h"
 #include "samebits/model/predict_load.h"
 
 namespace samebits {
@@ -140,9 +141,7 @@ Result<void> check_list(Report& report, const std::string& target) {
   return {};
 }
 
-}  // namespace
-
-Result<Report> check(const SubjectOptions& options, const std::string& target, int threads) {
+Result<Report> check_now(const SubjectOptions& options, const std::string& target, int threads) {
   Report report;
   report.command = "check";
   const Result<model::TargetName> built_in = model::parse_target(target);
@@ -169,6 +168,12 @@ Result<Report> check(const SubjectOptions& options, const std::string& target, i
                    : report.findings.empty() ? Verdict::clean
                                              : Verdict::risk;
   return report;
+}
+
+}  // namespace
+
+Result<Report> check(const SubjectOptions& options, const std::string& target, int threads) {
+  return reported("check", {options}, [&] { return check_now(options, target, threads); });
 }
 
 }  // namespace samebits

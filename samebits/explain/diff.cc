@@ -5,6 +5,7 @@
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/module_findings.h"
+#include "samebits/explain/reported.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/trace_diff.h"
 #include "samebits/explain/weight_findings.h"
@@ -46,7 +47,9 @@ void compare_pair(Report& report, std::size_t first, std::size_t second,
   find_mixup(report, a, b);
 }
 
-Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads) {
+namespace {
+
+Report diff_now(const SubjectOptions& a, const SubjectOptions& b, int threads) {
   Report report;
   report.command = "diff";
   open_subjects(report, {a, b}, {.threads = threads});
@@ -75,6 +78,12 @@ Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads) {
                    : different       ? Verdict::different
                                      : Verdict::same;
   return report;
+}
+
+}  // namespace
+
+Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads) {
+  return *reported("diff", {a, b}, [&] { return diff_now(a, b, threads); });
 }
 
 }  // namespace samebits

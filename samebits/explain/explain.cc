@@ -8,6 +8,7 @@
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/forward_runs.h"
 #include "samebits/explain/module_findings.h"
+#include "samebits/explain/reported.h"
 #include "samebits/explain/rounding_floor.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/trace_diff.h"
@@ -57,10 +58,7 @@ bool has_role(const Report& report, Role role) {
                      [&](const Finding& finding) { return finding.role == role; });
 }
 
-}  // namespace
-
-Report explain(const std::vector<SubjectOptions>& subjects, const ExplainOptions& options) {
-  SAMEBITS_CHECK(subjects.size() >= 2);
+Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOptions& options) {
   Report report;
   report.command = "explain";
   open_subjects(report, subjects, {.threads = options.threads});
@@ -107,6 +105,13 @@ Report explain(const std::vector<SubjectOptions>& subjects, const ExplainOptions
                    : ran             ? Verdict::same
                                      : Verdict::unknown;
   return report;
+}
+
+}  // namespace
+
+Report explain(const std::vector<SubjectOptions>& subjects, const ExplainOptions& options) {
+  SAMEBITS_CHECK(subjects.size() >= 2);
+  return *reported("explain", subjects, [&] { return explain_now(subjects, options); });
 }
 
 }  // namespace samebits

@@ -4,6 +4,7 @@
 
 #include "samebits/base/parallel.h"
 #include "samebits/explain/file_findings.h"
+#include "samebits/explain/reported.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
@@ -24,9 +25,7 @@ void note_valueless(Report& report, const Checkpoint& checkpoint) {
   }
 }
 
-}  // namespace
-
-Report inspect(const std::string& path, const InspectOptions& options) {
+Report inspect_now(const std::string& path, const InspectOptions& options) {
   Report report;
   report.command = "inspect";
   const bool deep = options.deep || options.sha256;
@@ -46,6 +45,12 @@ Report inspect(const std::string& path, const InspectOptions& options) {
                                 [](const Finding& finding) { return finding.role != Role::note; });
   report.verdict = report.incomplete ? Verdict::unknown : risk ? Verdict::risk : Verdict::clean;
   return report;
+}
+
+}  // namespace
+
+Report inspect(const std::string& path, const InspectOptions& options) {
+  return *reported("inspect", {{path, options.key}}, [&] { return inspect_now(path, options); });
 }
 
 }  // namespace samebits

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/base/exceptions.h"
 #include "samebits/compare/config.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/rng/distributions.h"
@@ -60,29 +61,34 @@ std::set<std::string> names_of(const std::set<Factor>& factors, Factor::Kind kin
   return names;
 }
 
-/// Exchanged weights stand in the subject's model while this lives.
+/// Exchanged weights, and a config for them, stand in the subject's model while this lives.
 class Exchanged {
  public:
-  Exchanged(VitModel& own, VitModel& donor, std::set<std::string> parts)
-      : own_(own), donor_(donor), parts_(std::move(parts)) {
+  Exchanged(VitModel& own, VitModel& donor, const std::set<std::string>& parts, VitConfig config)
+      : own_(own), donor_(donor), before_(own.config()), all_(parts.contains(kAllWeights)) {
+    if (!all_ && !parts.empty()) parts_ = exchanges(own.weights(), donor.weights(), parts);
     swap();
+    own_.configure(std::move(config));
   }
   Exchanged(const Exchanged&) = delete;
   Exchanged& operator=(const Exchanged&) = delete;
-  ~Exchanged() { swap(); }
+  ~Exchanged() {
+    swap();
+    own_.configure(std::move(before_));
+  }
 
  private:
+  /// Takes no memory: what was exchanged can always be put back.
   void swap() {
-    if (parts_.contains(kAllWeights)) {
-      std::swap(own_.weights(), donor_.weights());
-    } else if (!parts_.empty()) {
-      swap_parts(own_.weights(), donor_.weights(), parts_);
-    }
+    if (all_) std::swap(own_.weights(), donor_.weights());
+    for (const auto& part : parts_) part();
   }
 
   VitModel& own_;
   VitModel& donor_;
-  std::set<std::string> parts_;
+  VitConfig before_;
+  bool all_;
+  std::vector<std::function<void()>> parts_;
 };
 
 }  // namespace
@@ -92,7 +98,9 @@ Result<NativeRunner> NativeRunner::open(const Report& report, const InputRequest
   const std::size_t count = report.subjects.size();
   NativeRunner runner(threads);
   std::vector<std::optional<Result<Loaded>>> loaded(count);
-  runner.pool_->run(count, [&](std::size_t i) { loaded[i].emplace(load(report, i)); });
+  runner.pool_->run(count, [&](std::size_t i) {
+    loaded[i].emplace(caught(report.subjects[i].path, [&] { return load(report, i); }));
+  });
   for (std::size_t i = 0; i < count; ++i) {
     Result<void> added = loaded[i]->has_value()
                              ? runner.add(report, i, *std::move(*loaded[i]), input)
@@ -237,16 +245,16 @@ Result<VitConfig> NativeRunner::config_with(const RunSpec& spec) const {
 }
 
 Result<VitOutputs> NativeRunner::run(const RunSpec& spec, const TracePoint& trace) {
+  return caught("", [&] { return run_now(spec, trace); });
+}
+
+Result<VitOutputs> NativeRunner::run_now(const RunSpec& spec, const TracePoint& trace) {
   Loaded& own = loaded_[spec.subject];
   SAMEBITS_TRY(const VitConfig config, config_with(spec));
-  const VitConfig before = own.model.config();
-  const Exchanged weights(own.model, loaded_[spec.donor].model,
-                          names_of(spec.exchanged, Factor::Kind::weights));
-  own.model.configure(config);
-  if (const char* reason = own.model.cannot_take(input_.height, input_.width)) {
-    own.model.configure(before);
+  const Exchanged exchanged(own.model, loaded_[spec.donor].model,
+                            names_of(spec.exchanged, Factor::Kind::weights), config);
+  if (const char* reason = own.model.cannot_take(input_.height, input_.width))
     return fail({.code = ErrorCode::inconsistent, .what = reason});
-  }
   std::vector<float> noise;
   if (config.masked) {
     noise.resize(input_.batch * patch_grid(config, input_.height, input_.width).cells());
@@ -254,14 +262,12 @@ Result<VitOutputs> NativeRunner::run(const RunSpec& spec, const TracePoint& trac
     uniform(generator, 0, 1, noise);
   }
   CpuGenerator dropout(spec.seeds.dropout);
-  VitOutputs outputs = own.model.forward({best_kernels(), *pool_},
-                                         {.images = input_.view(),
-                                          .noise = noise,
-                                          .mask_ratio = config.mask_ratio,
-                                          .training = trains(spec) ? &dropout : nullptr},
-                                         trace);
-  own.model.configure(before);
-  return outputs;
+  return own.model.forward({best_kernels(), *pool_},
+                           {.images = input_.view(),
+                            .noise = noise,
+                            .mask_ratio = config.mask_ratio,
+                            .training = trains(spec) ? &dropout : nullptr},
+                           trace);
 }
 
 }  // namespace samebits

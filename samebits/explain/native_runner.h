@@ -53,6 +53,7 @@ class NativeRunner : public Runner {
                    const InputRequest& input);
   void compare_input(const Report& report, std::size_t subject, const VitModel& model,
                      const InputRequest& input);
+  Result<VitOutputs> run_now(const RunSpec& spec, const TracePoint& trace);
   Result<VitConfig> config_with(const RunSpec& spec) const;
   bool trains(const RunSpec& spec) const;
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/base/exceptions.h"
 #include "samebits/base/limits.h"
 #include "samebits/image/codecs.h"
 #include "samebits/image/orientation.h"
@@ -40,8 +41,10 @@ Result<void> check_image_size(std::size_t height, std::size_t width, const std::
 }
 
 Result<RgbImage> decode_image(Bytes bytes, const std::string& file) {
-  SAMEBITS_TRY(StoredImage stored, decode_stored(bytes, file));
-  return upright(std::move(stored.image), stored.orientation);
+  return caught(file, [&]() -> Result<RgbImage> {
+    SAMEBITS_TRY(StoredImage stored, decode_stored(bytes, file));
+    return upright(std::move(stored.image), stored.orientation);
+  });
 }
 
 }  // namespace samebits

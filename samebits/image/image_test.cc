@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "samebits/base/test_float_mode.h"
 #include "samebits/image/decode.h"
 #include "samebits/image/orientation.h"
 #include "samebits/image/processor.h"
@@ -49,6 +50,16 @@ TEST(Resize, TheOrderOfThePassesIsThatOfTheVersion) {
   EXPECT_TRUE(height_first(image, 4, 9, PassOrder::pillow13));
   EXPECT_FALSE(height_first(image, 6, 9, PassOrder::pillow13));
   EXPECT_FALSE(height_first(image, 2, 3, PassOrder::pillow12));
+}
+
+TEST(Resize, GivesTheSamePixelsInAnyFloatModeOfTheCaller) {
+  for (const Filter filter :
+       {Filter::lanczos, Filter::bilinear, Filter::bicubic, Filter::hamming}) {
+    const RgbImage wanted = resize(picture(), 3, 3, filter, PassOrder::pillow13);
+    const OddFloatMode odd;
+    EXPECT_EQ(resize(picture(), 3, 3, filter, PassOrder::pillow13).pixels, wanted.pixels);
+    EXPECT_TRUE(odd.holds());
+  }
 }
 
 TEST(Resize, ToItsOwnSizeChangesNothing) {

@@ -5,6 +5,7 @@
 
 #include <jerror.h>
 
+#include <new>
 #include <string_view>
 #include <vector>
 
@@ -112,7 +113,9 @@ std::optional<int> jpeg_orientation(const jpeg_decompress_struct& info) {
   return by_xmp;
 }
 
+/// Where memory ran out, that is no fault of the file.
 Error damaged_jpeg(const JpegDecoder& decoder, const std::string& file) {
+  if (decoder.errors.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
   return {.code = ErrorCode::malformed,
           .what = "the JPEG file is damaged",
           .file = file,

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <csetjmp>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -22,7 +24,8 @@ struct Decoder {
   png_infop info = nullptr;
   Bytes bytes;
   std::size_t at = 0;
-  bool ended = false;  // the file is shorter than it says
+  bool ended = false;      // the file is shorter than it says
+  bool no_memory = false;  // the system gave none
   char message[128] = "";
 
   explicit Decoder(Bytes data) : bytes(data) {}
@@ -49,11 +52,21 @@ void read_bytes(png_structp png, png_bytep out, std::size_t count) {
   decoder.at += count;
 }
 
+png_voidp allocate(png_structp png, png_alloc_size_t size) {
+  void* memory = std::malloc(size);
+  if (memory == nullptr) static_cast<Decoder*>(png_get_mem_ptr(png))->no_memory = true;
+  return memory;
+}
+
+void release(png_structp, png_voidp memory) { std::free(memory); }
+
 bool read_header(Decoder& decoder) {
-  decoder.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder, leave, print_nothing);
+  decoder.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &decoder, leave, print_nothing,
+                                         &decoder, allocate, release);
   if (decoder.png == nullptr) return false;
   if (setjmp(png_jmpbuf(decoder.png)) != 0) return false;
   decoder.info = png_create_info_struct(decoder.png);
+  if (decoder.info == nullptr) return false;
   png_set_read_fn(decoder.png, &decoder, read_bytes);
   png_set_user_limits(decoder.png, 0x7FFFFFFF, 0x7FFFFFFF);  // check_image_size() decides
   // Found by find_exif(): libpng makes room for as much as the chunk claims.
@@ -131,7 +144,9 @@ Result<Bytes> find_exif(Bytes bytes, const std::string& file) {
   return exif;
 }
 
+/// Where memory ran out, that is no fault of the file.
 Error damaged(const Decoder& decoder, const std::string& file) {
+  if (decoder.no_memory) throw std::bad_alloc();
   return {.code = decoder.ended ? ErrorCode::truncated : ErrorCode::malformed,
           .what = "the PNG file is damaged",
           .file = file,

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/base/float_mode.h"
 #include "samebits/base/limits.h"
 
 namespace samebits {
@@ -200,6 +201,7 @@ Result<ImageProcessor> image_processor(const Json& config, const std::string& fi
 }
 
 Result<PixelValues> process_image(const ImageProcessor& processor, RgbImage image) {
+  const FloatMode contract;
   if (image.height == 1 || image.height == 3) {
     return fail({.code = ErrorCode::unsupported,
                  .what = "transformers takes the rows of this picture for its channels",

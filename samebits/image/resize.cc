@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "samebits/base/float_mode.h"
+
 namespace samebits {
 namespace {
 
@@ -156,6 +158,7 @@ bool height_first(const RgbImage& image, std::size_t height, std::size_t width, 
 
 RgbImage resize(const RgbImage& image, std::size_t height, std::size_t width, Filter filter,
                 PassOrder order) {
+  const FloatMode contract;
   if (image.height == height && image.width == width) return image;
   if (filter == Filter::nearest) return resize_nearest(image, height, width);
   if (image.width == width) return resize_columns(image, height, filter);

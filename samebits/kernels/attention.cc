@@ -5,6 +5,7 @@
 
 #include "samebits/kernels/packing.h"
 #include "samebits/kernels/reference.h"
+#include "samebits/kernels/work.h"
 
 namespace samebits {
 namespace {
@@ -87,20 +88,20 @@ class Head {
 void attention(const Engine& engine, const float* q, const float* k, const float* v,
                const AttentionShape& shape, float* out, AttentionWorkspace& workspace) {
   const std::size_t heads = shape.images * shape.heads;
-  const std::size_t threads = std::min(heads, static_cast<std::size_t>(engine.pool.threads()));
   std::vector<Part>& parts = workspace.parts(engine.pool.threads());
-  engine.pool.run(threads, [&](std::size_t thread) {
-    Head head(engine.kernels, shape, parts[thread]);
-    for (std::size_t item = thread; item < heads; item += threads) {
-      const std::size_t image = item / shape.heads;
-      const std::size_t column = item % shape.heads * shape.width;
-      const std::size_t at = image * shape.tokens * shape.stride + column;
-      const float* dropout =
-          shape.dropout == nullptr ? nullptr : shape.dropout + item * shape.queries * shape.tokens;
-      head.run(q + at, k + at, v + at, dropout,
-               out + image * shape.queries * shape.out_stride + column);
-    }
-  });
+  const auto attend = [&](std::size_t item, std::size_t thread) {
+    const std::size_t image = item / shape.heads;
+    const std::size_t column = item % shape.heads * shape.width;
+    const std::size_t at = image * shape.tokens * shape.stride + column;
+    const float* dropout =
+        shape.dropout == nullptr ? nullptr : shape.dropout + item * shape.queries * shape.tokens;
+    Head(engine.kernels, shape, parts[thread])
+        .run(q + at, k + at, v + at, dropout,
+             out + image * shape.queries * shape.out_stride + column);
+  };
+  constexpr std::size_t kSoftmax = 16;  // steps of one score, counted in those of its products
+  const std::size_t steps = shape.queries * shape.tokens * (2 * shape.width + kSoftmax);
+  engine.pool.run(heads, attend, items_of_a_piece(steps));
 }
 
 }  // namespace samebits

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <span>
 
+#include "samebits/base/float_mode.h"
+
 namespace samebits {
 
 enum class Isa : std::uint8_t { scalar, avx2, avx512, neon };
@@ -30,6 +32,8 @@ enum class Epilogue : std::uint8_t {
   scaled,    // out = out + (x + bias) * scale
 };
 
+/// What is called here runs in the caller's floating-point mode, which must be the contract's
+/// (FloatMode); linear(), layer_norm() and attention() see to that.
 struct KernelTable {
   Isa isa;
   /// Most rows of a block that multiply_panel() takes.

@@ -1,11 +1,15 @@
 // Every kernel of every instruction set that this machine has, against the definition: equal bits.
+#include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
 #include <gmock/gmock.h>
 
+#include "samebits/base/float_mode.h"
+#include "samebits/base/test_float_mode.h"
 #include "samebits/kernels/attention.h"
 #include "samebits/kernels/layer_norm.h"
 #include "samebits/kernels/linear.h"
@@ -68,6 +72,81 @@ TEST_P(Kernels, LinearIsTheDefinition) {
       expect_equal(out, wanted, "linear");
     }
   }
+}
+
+constexpr std::size_t kRows = 37;
+constexpr std::size_t kWidth = 96;
+
+/// Numbers of all sizes, which give subnormal ones on the way and are some themselves.
+struct Operands {
+  std::vector<float> x = numbers(kRows * kWidth, 1, 0x1p-60F);
+  std::vector<float> w = numbers(kWidth * kWidth, 2, 0x1p-70F);
+  std::vector<float> bias = numbers(kWidth, 3, 0x1p-128F);
+
+  Operands() {
+    for (std::size_t i = 0; i < kWidth; ++i) x[i] *= 0x1p62F;
+  }
+};
+
+std::vector<float> every_operation(const KernelTable& table, int threads,
+                                   const Operands& operands) {
+  const auto& [x, w, bias] = operands;
+  ThreadPool pool(threads);
+  const Engine engine{table, pool};
+  std::vector<float> all;
+  std::vector<float> out(kRows * kWidth);
+  const auto keep = [&] { all.insert(all.end(), out.begin(), out.end()); };
+  const PackedMatrix packed(w.data(), kWidth, kWidth, kWidth);
+  for (const Epilogue epilogue : {Epilogue::bias, Epilogue::gelu, Epilogue::silu}) {
+    linear(engine, x.data(), kWidth, kRows, packed, bias.data(), epilogue, out.data(), kWidth);
+    keep();
+  }
+  layer_norm(engine, x.data(), w.data(), bias.data(), 1e-12F, kRows, kWidth, out.data(), kWidth);
+  keep();
+  AttentionWorkspace workspace;
+  const AttentionShape shape{.images = 1,
+                             .tokens = kRows,
+                             .queries = kRows,
+                             .heads = 1,
+                             .width = kWidth,
+                             .stride = kWidth,
+                             .out_stride = kWidth,
+                             .scale = 30};
+  attention(engine, x.data(), x.data(), x.data(), shape, out.data(), workspace);
+  keep();
+  return all;
+}
+
+TEST_P(Kernels, TheCallersFloatModeMovesNoBit) {
+  const Operands operands;
+  const auto wanted = every_operation(*table_, 1, operands);
+  const auto subnormal = [](float value) { return std::fpclassify(value) == FP_SUBNORMAL; };
+  ASSERT_GT(std::count_if(wanted.begin(), wanted.end(), subnormal), 100);
+  for (const int threads : {1, 3}) {
+    const OddFloatMode odd;
+    const auto found = every_operation(*table_, threads, operands);
+    EXPECT_TRUE(odd.holds());
+    const FloatMode contract;  // for the comparison
+    expect_equal(found, wanted, "all");
+  }
+}
+
+// Memory of other sizes in between moves a copy's start to another place in its cache line.
+TEST(PackedMatrix, ACopyIsTheSameMatrix) {
+  const auto w = numbers(40 * 7, 2);
+  const PackedMatrix packed(w.data(), 40, 7, 7);
+  std::vector<std::vector<char>> between;
+  std::vector<PackedMatrix> copies;
+  for (std::size_t i = 0; i < 50; ++i) {
+    between.emplace_back(16 * i + 8);
+    copies.push_back(packed);  // copied and, as the vector grows, moved
+    EXPECT_TRUE(copies.back().same_bits(packed));
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(copies.back().tile(0)) % 64, 0U);
+  }
+  for (const PackedMatrix& copy : copies) EXPECT_TRUE(copy.same_bits(packed));
+  PackedMatrix assigned;
+  assigned = packed;
+  EXPECT_TRUE(assigned.same_bits(packed));
 }
 
 TEST_P(Kernels, LinearOfAnyShapeStrideAndTilesIsTheDefinition) {

@@ -1,12 +1,12 @@
 #include "samebits/kernels/linear.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <cstring>
 
 #include "samebits/base/error.h"
 #include "samebits/kernels/packing.h"
 #include "samebits/kernels/reference.h"
+#include "samebits/kernels/work.h"
 
 namespace samebits {
 namespace {
@@ -101,13 +101,7 @@ class Product {
 }  // namespace
 
 void AlignedFloats::reserve(std::size_t size) {
-  if (values_.size() < size + kSlack) values_ = std::vector<float>(size + kSlack);
-}
-
-float* AlignedFloats::data() {
-  if (values_.empty()) return nullptr;
-  const auto address = reinterpret_cast<std::uintptr_t>(values_.data());
-  return values_.data() + (64 - address % 64) % 64 / sizeof(float);
+  if (values_.size() < size) values_ = decltype(values_)(size);
 }
 
 PackedMatrix::PackedMatrix(const float* w, std::size_t columns, std::size_t depth,
@@ -135,13 +129,16 @@ void linear(const Engine& engine, const float* x, std::size_t x_stride, std::siz
   const auto threads = static_cast<std::size_t>(engine.pool.threads());
   const std::size_t count = tiles.last - tiles.first;
   const std::size_t groups = std::min(count, threads == 1 ? 1 : 4 * threads);
-  engine.pool.run(chunks * groups, [&](std::size_t item) {
+  const std::size_t items = chunks * groups;
+  const auto multiply = [&](std::size_t item) {
     const std::size_t group = item % groups;
     const std::size_t first = item / groups * chunk;
     product.multiply(first, std::min(first + chunk, blocks.count()),
                      tiles.first + group * count / groups,
                      tiles.first + (group + 1) * count / groups);
-  });
+  };
+  engine.pool.run(items, multiply,
+                  items_of_a_piece(rows * w.depth() * count * kTileColumns / items));
 }
 
 }  // namespace samebits

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <new>
 #include <vector>
 
 #include "samebits/base/thread_pool.h"
@@ -12,19 +13,35 @@
 
 namespace samebits {
 
-/// Memory whose start is a multiple of 64 bytes.
+/// Gives memory whose start is a multiple of 64 bytes.
+template <class T>
+struct LineAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t kLine{64};
+
+  LineAllocator() = default;
+  template <class Other>
+  LineAllocator(const LineAllocator<Other>&) {}
+  T* allocate(std::size_t count) {
+    if (count > static_cast<std::size_t>(-1) / sizeof(T)) throw std::bad_alloc();
+    return static_cast<T*>(::operator new(count * sizeof(T), kLine));
+  }
+  void deallocate(T* memory, std::size_t) { ::operator delete(memory, kLine); }
+  bool operator==(const LineAllocator&) const { return true; }
+};
+
+/// Memory whose start is a multiple of 64 bytes, in every copy too.
 class AlignedFloats {
  public:
   AlignedFloats() = default;
-  explicit AlignedFloats(std::size_t size) : values_(size + kSlack) {}
+  explicit AlignedFloats(std::size_t size) : values_(size) {}
   /// Grows to at least `size`; what was there is lost where it grows.
   void reserve(std::size_t size);
-  float* data();
-  const float* data() const { return const_cast<AlignedFloats*>(this)->data(); }
+  float* data() { return values_.data(); }
+  const float* data() const { return values_.data(); }
 
  private:
-  static constexpr std::size_t kSlack = 16;
-  std::vector<float> values_;
+  std::vector<float, LineAllocator<float>> values_;
 };
 
 /// What runs the kernels: which ones, and on how many threads.

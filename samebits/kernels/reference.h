@@ -5,10 +5,14 @@
 // contraction but the fma() that is written, no reassociation, no C library in a result (fma, sqrt
 // and fmod apart, which IEEE defines). NaN in gives NaN out; which NaN is not defined, signs of
 // zeros are.
+//
+// The caller's floating-point mode must be the contract's (base/float_mode.h).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+
+#include "samebits/base/float_mode.h"
 
 namespace samebits::reference {
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/base/float_mode.h"
 #include "samebits/compare/difference_counts.h"
 #include "samebits/report/html_page.h"
 #include "samebits/report/html_plot.h"
@@ -327,6 +328,7 @@ std::string contents(const Report& report) {
 }  // namespace
 
 std::string render_html(const Report& report) {
+  const FloatMode contract;
   std::string body = header(report) + "<main>\n" + subjects(report) + findings(report) +
                      runs(report) + outputs(report) + divergence(report) + tokens(report) +
                      fields(report) + weights(report) + loads(report) + contents(report);

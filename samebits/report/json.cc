@@ -1,5 +1,6 @@
 #include "samebits/report/json.h"
 
+#include "samebits/base/float_mode.h"
 #include "samebits/explain/causes.h"
 #include "samebits/report/json_subject.h"
 
@@ -191,6 +192,7 @@ Json findings_json(const std::vector<Finding>& findings) {
 const char* tool_version() { return SAMEBITS_VERSION; }
 
 Json render_json(const Report& report) {
+  const FloatMode contract;
   Json subjects = Json::array();
   for (const Subject& subject : report.subjects) {
     Json json = subject_json(subject);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "samebits/base/float_mode.h"
 #include "samebits/report/screen.h"
 #include "samebits/report/text.h"
 
@@ -69,6 +70,7 @@ std::string timing(const RunReport& report) {
 }  // namespace
 
 std::string run_json_text(const RunReport& report) {
+  const FloatMode contract;
   Json outputs = Json::array();
   for (const RunOutput& output : report.outputs) {
     outputs.push_back({{"name", output.name},
@@ -100,6 +102,7 @@ std::string run_json_text(const RunReport& report) {
 }
 
 std::string render_run(const RunReport& report, int width) {
+  const FloatMode contract;
   Screen screen({.width = width});
   outputs_table(report, &screen);
   top_table(report, &screen);

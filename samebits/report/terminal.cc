@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "samebits/base/float_mode.h"
 #include "samebits/explain/causes.h"
 #include "samebits/report/sections.h"
 #include "samebits/report/text.h"
@@ -120,6 +121,7 @@ std::string and_more(std::size_t left_out) {
 }
 
 std::string render_terminal(const Report& report, const TerminalStyle& style) {
+  const FloatMode contract;
   check_causes(report);
   Screen screen(style);
   headline(report, &screen);

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <numbers>
 
+#include "samebits/base/float_mode.h"
+
 namespace samebits {
 namespace {
 
@@ -79,6 +81,7 @@ double CpuGenerator::uniform_double() {
 }
 
 double CpuGenerator::normal_double(double mean, double std) {
+  const FloatMode contract;
   if (kept_) {
     const double sample = *kept_;
     kept_.reset();

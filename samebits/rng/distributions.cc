@@ -5,6 +5,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "samebits/base/float_mode.h"
 #include "samebits/rng/normal_blocks.h"
 
 namespace samebits {
@@ -69,17 +70,20 @@ void fill_normal(CpuGenerator& generator, double mean, double std, std::span<T> 
 }  // namespace
 
 void uniform(CpuGenerator& generator, double from, double to, std::span<float> out) {
+  const FloatMode contract;
   const auto low = static_cast<float>(from);
   const auto high = static_cast<float>(to);
   for (float& value : out) value = uniform_float(generator, low, high);
 }
 
 void uniform(CpuGenerator& generator, double from, double to, std::span<double> out) {
+  const FloatMode contract;
   for (double& value : out) value = std::fma(generator.uniform_double(), to - from, from);
 }
 
 void uniform_float16(CpuGenerator& generator, double from, double to,
                      std::span<std::uint16_t> out) {
+  const FloatMode contract;
   const auto low = static_cast<float>(from);
   const auto high = static_cast<float>(to);
   for (std::uint16_t& value : out) {
@@ -90,6 +94,7 @@ void uniform_float16(CpuGenerator& generator, double from, double to,
 
 void uniform_bfloat16(CpuGenerator& generator, double from, double to,
                       std::span<std::uint16_t> out) {
+  const FloatMode contract;
   const auto low = static_cast<float>(from);
   const auto high = static_cast<float>(to);
   for (std::uint16_t& value : out) {
@@ -99,10 +104,12 @@ void uniform_bfloat16(CpuGenerator& generator, double from, double to,
 }
 
 void normal(CpuGenerator& generator, double mean, double std, std::span<float> out) {
+  const FloatMode contract;
   fill_normal(generator, mean, std, out);
 }
 
 void normal(CpuGenerator& generator, double mean, double std, std::span<double> out) {
+  const FloatMode contract;
   fill_normal(generator, mean, std, out);
 }
 
@@ -125,17 +132,20 @@ void randint(CpuGenerator& generator, std::int64_t low, std::int64_t high,
 }
 
 void bernoulli(CpuGenerator& generator, double p, std::span<float> out) {
+  const FloatMode contract;
   for (float& value : out) value = generator.uniform_double() < p ? 1 : 0;
 }
 
 void bernoulli(CpuGenerator& generator, std::span<const float> probabilities,
                std::span<float> out) {
+  const FloatMode contract;
   SAMEBITS_CHECK(probabilities.size() == out.size());
   for (std::size_t i = 0; i < out.size(); ++i)
     out[i] = generator.uniform_float() < probabilities[i] ? 1 : 0;
 }
 
 void dropout_mask(CpuGenerator& generator, double p, std::span<float> out) {
+  const FloatMode contract;
   bernoulli(generator, 1 - p, out);
   const auto keep = static_cast<float>(1 - p);
   for (float& value : out) value = value / keep;
@@ -143,6 +153,7 @@ void dropout_mask(CpuGenerator& generator, double p, std::span<float> out) {
 
 void init_linear(CpuGenerator& generator, std::int64_t fan_in, std::span<float> weight,
                  std::span<float> bias) {
+  const FloatMode contract;
   const double root = std::sqrt(static_cast<double>(fan_in));
   const double gain = std::sqrt(2.0 / (1 + std::sqrt(5.0) * std::sqrt(5.0)));
   const double bound = std::sqrt(3.0) * (gain / root);
@@ -152,6 +163,7 @@ void init_linear(CpuGenerator& generator, std::int64_t fan_in, std::span<float> 
 
 void xavier_uniform(CpuGenerator& generator, std::int64_t fan_in, std::int64_t fan_out,
                     std::span<float> out) {
+  const FloatMode contract;
   const double std = std::sqrt(2.0 / static_cast<double>(fan_in + fan_out));
   const double bound = std::sqrt(3.0) * std;
   uniform(generator, -bound, bound, out);

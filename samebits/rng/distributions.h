@@ -1,6 +1,6 @@
 // What torch's in-place random functions write, bit for bit, as the official CPU build for x86-64
 // with AVX2 does (ATEN_CPU_CAPABILITY=default gives other normals). Fills are serial: threads do
-// not matter.
+// not matter, nor does the caller's floating-point mode.
 //
 // Checked against torch 2.13 itself in tests/parity/rng_test.py. Does not hold: trunc_normal_
 // (official builds take erfinv from MKL), normals of half types, CUDA.

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "samebits/base/test_float_mode.h"
 #include "samebits/rng/distributions.h"
 #include "samebits/rng/normal_blocks.h"
 
@@ -22,6 +23,33 @@ TEST(CpuGenerator, DrawsWhatTorchDraws) {
   std::vector<float> values(3);
   uniform(generator, 0, 1, values);
   EXPECT_THAT(values, ElementsAre(0.88226926F, 0.91500396F, 0.38286376F));
+}
+
+// randn of few and of many, of both widths; dropout and init_linear.
+std::vector<double> draws() {
+  CpuGenerator generator(42);
+  std::vector<double> all;
+  for (const std::size_t count : {5U, 37U}) {
+    std::vector<float> floats(count);
+    std::vector<double> doubles(count);
+    normal(generator, 0.1, 3, floats);
+    normal(generator, 0.1, 3, doubles);
+    all.insert(all.end(), floats.begin(), floats.end());
+    all.insert(all.end(), doubles.begin(), doubles.end());
+    init_linear(generator, 3, floats, floats);
+    all.insert(all.end(), floats.begin(), floats.end());
+    dropout_mask(generator, 0.3, floats);
+    all.insert(all.end(), floats.begin(), floats.end());
+  }
+  return all;
+}
+
+TEST(CpuGenerator, DrawsTheSameInAnyFloatModeOfTheCaller) {
+  const std::vector<double> wanted = draws();
+  const OddFloatMode odd;
+  const std::vector<double> found = draws();
+  EXPECT_TRUE(odd.holds());
+  EXPECT_EQ(found, wanted);
 }
 
 TEST(CpuGenerator, TakesTheLowHalfOfASeed) {

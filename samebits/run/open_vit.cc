@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/base/float_mode.h"
 #include "samebits/run/module_config.h"
 
 namespace samebits {
@@ -53,6 +54,7 @@ Result<model::Recognition> recognize_vit(const Checkpoint& checkpoint, const Jso
 }
 
 Result<VitModel> open_vit(const Checkpoint& checkpoint, const Json& config) {
+  const FloatMode contract;
   const ModuleConfig modules = module_config(checkpoint, config);
   SAMEBITS_TRY(const model::Recognition found, recognize_vit(checkpoint, modules.config));
   if (!modules.deviations.empty()) {

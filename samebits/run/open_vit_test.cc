@@ -1,8 +1,12 @@
 // What is refused; tests/parity/vit_test.py holds what runs against transformers.
 #include "samebits/run/open_vit.h"
 
+#include <new>
+
 #include <gmock/gmock.h>
 
+#include "samebits/base/float_mode.h"
+#include "samebits/base/test_float_mode.h"
 #include "samebits/checkpoint/open.h"
 #include "samebits/checkpoint/test_files.h"
 #include "samebits/run/run_request.h"
@@ -100,8 +104,9 @@ TEST(PrepareRun, ImagesOfAnotherSizeHaveResampledPositionsAndThatIsSaid) {
   ASSERT_TRUE(run) << to_string(run.error());
   EXPECT_THAT(run->assumed, testing::Contains(HasSubstr("resampled from 4x4 to 6x5 patches")));
   ThreadPool pool(1);
-  const VitOutputs outputs = run->forward({best_kernels(), pool});
-  EXPECT_EQ(outputs.at("mask").shape, (std::vector<std::size_t>{2, 30}));
+  const Result<VitOutputs> outputs = run->forward({best_kernels(), pool});
+  ASSERT_TRUE(outputs);
+  EXPECT_EQ(outputs->at("mask").shape, (std::vector<std::size_t>{2, 30}));
 }
 
 TEST(PrepareRun, AMaskRatioOfOneIsAnError) {
@@ -109,15 +114,54 @@ TEST(PrepareRun, AMaskRatioOfOneIsAnError) {
             ErrorCode::malformed);
 }
 
+// From the file to the outputs: the weights are widened, positions resampled, noise and images
+// drawn, all in the caller's mode or not.
+std::vector<NamedArray> outputs_of(const RunRequest& request, int threads) {
+  auto run = prepare_run(request);
+  if (!run) return {};
+  ThreadPool pool(threads);
+  Result<VitOutputs> outputs = run->forward({best_kernels(), pool});
+  return outputs ? outputs->arrays : std::vector<NamedArray>();
+}
+
+TEST(PreparedRun, TheCallersFloatModeMovesNoBit) {
+  const RunRequest request = {
+      .model = example("hf"), .input = {.randn = {2, 3, 48, 40}}, .dropout_seed = 3};
+  const std::vector<NamedArray> wanted = outputs_of(request, 1);
+  ASSERT_GT(wanted.size(), 3U);
+  for (const int threads : {1, 3}) {
+    const OddFloatMode odd;
+    const std::vector<NamedArray> found = outputs_of(request, threads);
+    EXPECT_TRUE(odd.holds());
+    const FloatMode contract;
+    ASSERT_EQ(found.size(), wanted.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      EXPECT_EQ(found[i].name, wanted[i].name);
+      EXPECT_TRUE(found[i].values == wanted[i].values) << found[i].name;
+    }
+  }
+}
+
+TEST(PreparedRun, WhereNoMemoryIsLeftThatIsAnErrorAndItCanRunAgain) {
+  auto run = prepare_run({.model = example("hf")});
+  ASSERT_TRUE(run);
+  ThreadPool pool(2);
+  const TracePoint no_memory = [](std::string_view, std::span<const float>,
+                                  const std::vector<std::size_t>&) { throw std::bad_alloc(); };
+  const Result<VitOutputs> refused = run->forward({best_kernels(), pool}, no_memory);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::memory);
+  EXPECT_TRUE(run->forward({best_kernels(), pool}));
+}
+
 TEST(VitModel, AForwardPassIsTracedInItsOrder) {
   auto run = prepare_run({.model = example("hf")});
   ASSERT_TRUE(run);
   ThreadPool pool(1);
   std::vector<std::string> points;
-  run->forward({best_kernels(), pool},
-               [&](std::string_view name, std::span<const float>, const std::vector<std::size_t>&) {
-                 points.emplace_back(name);
-               });
+  ASSERT_TRUE(run->forward({best_kernels(), pool},
+                           [&](std::string_view name, std::span<const float>,
+                               const std::vector<std::size_t>&) { points.emplace_back(name); }));
   ASSERT_EQ(points.size(), 1 + 5 * 2 + 1 + 1 + 5 * 2 + 2);
   points.resize(7);
   EXPECT_THAT(points, testing::ElementsAre("vit.embeddings", "vit.layers.0.layernorm_before",

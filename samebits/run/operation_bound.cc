@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "samebits/base/float_mode.h"
+
 namespace samebits {
 namespace {
 
@@ -232,6 +234,7 @@ class Steps {
 
 std::optional<OperationCheck> check_operation(VitModel& model, const std::string& point,
                                               const RecordedPoint& recorded) {
+  const FloatMode contract;
   return Steps(model, recorded).check(point);
 }
 

@@ -6,6 +6,9 @@
 #include <numeric>
 #include <random>
 
+#include "samebits/base/float_mode.h"
+#include "samebits/kernels/work.h"
+
 namespace samebits {
 namespace {
 
@@ -133,7 +136,7 @@ class PlainPass {
     const std::size_t rows = x.size() / depth;
     Reals out(rows * w.columns());
     const std::vector<std::size_t> terms = order(depth);
-    pool_.run(w.tiles(), [&](std::size_t tile) {
+    const auto multiply = [&](std::size_t tile) {
       const std::size_t first = tile * kTileColumns;
       const std::size_t last = std::min(w.columns(), first + kTileColumns);
       for (std::size_t r = 0; r < rows; ++r) {
@@ -142,7 +145,8 @@ class PlainPass {
         for (std::size_t c = first; c < last; ++c)
           out[r * w.columns() + c] = sums[c - first] + Real(layer.bias[c]);
       }
-    });
+    };
+    pool_.run(w.tiles(), multiply, items_of_a_piece(rows * depth * kTileColumns));
     return out;
   }
 
@@ -259,7 +263,7 @@ class PlainPass {
     const std::size_t head = width / stack.heads;
     Reals out(images_.count * tokens * width);
     const Orders orders = {order(tokens), order(head)};
-    pool_.run(images_.count * stack.heads, [&](std::size_t item) {
+    const auto attend_head = [&](std::size_t item) {
       const std::size_t first = item / stack.heads * tokens;
       const std::size_t column = item % stack.heads * head;
       Reals scores(tokens);
@@ -272,7 +276,9 @@ class PlainPass {
           out[q * width + column + d] = sum;
         }
       }
-    });
+    };
+    pool_.run(images_.count * stack.heads, attend_head,
+              items_of_a_piece(2 * tokens * tokens * head));
     return out;
   }
 
@@ -367,11 +373,13 @@ class PlainPass {
 
 void forward_in_double(VitModel& model, ThreadPool& pool, const VitInput& input,
                        const PlainPoint<double>& point) {
+  const FloatMode contract;
   PlainPass<double>(model, pool, input, nullptr, point).run();
 }
 
 void forward_in_another_order(VitModel& model, ThreadPool& pool, const VitInput& input,
                               std::uint32_t seed, const PlainPoint<float>& point) {
+  const FloatMode contract;
   std::mt19937 generator(seed);
   PlainPass<float>(model, pool, input, &generator, point).run();
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "samebits/base/float_mode.h"
+
 namespace samebits {
 namespace {
 
@@ -78,6 +80,7 @@ std::vector<double> resample_axis(const std::vector<double>& in, std::size_t out
 
 std::vector<float> resample_positions(std::span<const float> positions, Grid from, Grid to,
                                       std::size_t depth, Resampling how) {
+  const FloatMode contract;
   const std::vector<double> whole(positions.begin(), positions.end());
   const std::vector<double> wide =
       resample_axis(whole, from.height, from.width, depth, taps_of(from.width, to.width, how));

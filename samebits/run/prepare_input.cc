@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/base/float_mode.h"
 #include "samebits/base/mapped_file.h"
 #include "samebits/image/decode.h"
 #include "samebits/image/processor.h"
@@ -134,6 +135,7 @@ class Preparation {
 
 Result<PreparedInput> prepare_input(const InputRequest& request, const VitModel& model,
                                     const Checkpoint& checkpoint) {
+  const FloatMode contract;
   return Preparation(request, model, checkpoint).make();
 }
 

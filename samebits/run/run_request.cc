@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "samebits/base/exceptions.h"
+#include "samebits/base/float_mode.h"
 #include "samebits/base/mapped_file.h"
 #include "samebits/checkpoint/open.h"
 #include "samebits/rng/distributions.h"
@@ -96,24 +98,28 @@ std::vector<std::string> labels_of(const Json& config) {
 
 }  // namespace
 
-VitOutputs PreparedRun::forward(const Engine& engine, const TracePoint& trace) {
-  std::optional<CpuGenerator> generator;
-  if (dropout_seed) generator.emplace(*dropout_seed);
+Result<VitOutputs> PreparedRun::forward(const Engine& engine, const TracePoint& trace) {
   const auto wants = [this](const std::string& name) {
     return only.empty() || std::ranges::find(only, name) != only.end();
   };
-  VitOutputs outputs = model.forward(engine,
-                                     {.images = input.view(),
-                                      .noise = noise,
-                                      .mask_ratio = mask_ratio,
-                                      .training = generator ? &*generator : nullptr,
-                                      .hidden_state = wants("last_hidden_state")},
-                                     trace);
-  std::erase_if(outputs.arrays, [&](const NamedArray& array) { return !wants(array.name); });
-  return outputs;
+  return caught("", [&]() -> Result<VitOutputs> {
+    std::optional<CpuGenerator> generator;
+    if (dropout_seed) generator.emplace(*dropout_seed);
+    VitOutputs outputs = model.forward(engine,
+                                       {.images = input.view(),
+                                        .noise = noise,
+                                        .mask_ratio = mask_ratio,
+                                        .training = generator ? &*generator : nullptr,
+                                        .hidden_state = wants("last_hidden_state")},
+                                       trace);
+    std::erase_if(outputs.arrays, [&](const NamedArray& array) { return !wants(array.name); });
+    return outputs;
+  });
 }
 
-Result<PreparedRun> prepare_run(const RunRequest& request) {
+namespace {
+
+Result<PreparedRun> prepare_now(const RunRequest& request) {
   SAMEBITS_TRY(const Checkpoint checkpoint, open_checkpoint(request.model, {.key = request.key}));
   if (!checkpoint.unread.empty()) return fail(checkpoint.unread[0]);
   SAMEBITS_TRY(const Json config, read_config(request, checkpoint));
@@ -131,6 +137,13 @@ Result<PreparedRun> prepare_run(const RunRequest& request) {
   run.assumed.insert(run.assumed.end(), run.input.assumed.begin(), run.input.assumed.end());
   SAMEBITS_TRY_VOID(prepare_noise(request, run));
   return run;
+}
+
+}  // namespace
+
+Result<PreparedRun> prepare_run(const RunRequest& request) {
+  const FloatMode contract;
+  return caught(request.model, [&] { return prepare_now(request); });
 }
 
 }  // namespace samebits

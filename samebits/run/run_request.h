@@ -61,12 +61,13 @@ struct PreparedRun {
   std::optional<std::uint64_t> dropout_seed;
   std::vector<std::string> only;
 
-  VitOutputs forward(const Engine& engine, const TracePoint& trace = {});
+  /// Errors: memory; it can be called again.
+  Result<VitOutputs> forward(const Engine& engine, const TracePoint& trace = {});
 };
 
-/// Errors: those of open_checkpoint(), open_vit() and prepare_input(); usage and inconsistent for
-/// noise of another shape and outputs that the model does not give, malformed for noise that is not
-/// finite and a mask ratio outside [0, 1).
+/// Errors: those of open_checkpoint(), open_vit() and prepare_input(); memory; usage and
+/// inconsistent for noise of another shape and outputs that the model does not give, malformed for
+/// noise that is not finite and a mask ratio outside [0, 1).
 Result<PreparedRun> prepare_run(const RunRequest& request);
 
 }  // namespace samebits

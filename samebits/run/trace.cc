@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "samebits/base/float_mode.h"
 #include "samebits/container/safetensors_writer.h"
 #include "samebits/tensor/digest.h"
 
@@ -20,6 +21,7 @@ Bytes Published::bytes() const {
 }
 
 ArraySummary summarize(const Published& published) {
+  const FloatMode contract;
   ArraySummary summary{.sha256 = sha256_hex(published.bytes())};
   double sum = 0;
   std::size_t finite = 0;

@@ -353,6 +353,7 @@ const char* VitModel::cannot_take(std::size_t height, std::size_t width) const {
 }
 
 VitOutputs VitModel::forward(const Engine& engine, const VitInput& input, const TracePoint& trace) {
+  const FloatMode contract;
   const Images& images = input.images;
   SAMEBITS_CHECK(images.count > 0 &&
                  images.values.size() ==

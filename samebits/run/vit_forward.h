@@ -59,7 +59,8 @@ class VitModel {
   /// classifier; of masked autoencoders also mask and ids_restore, and with the decoder logits and
   /// loss. Requires images of a size that can be taken, and noise where it is a masked autoencoder.
   /// In eval mode and without a trace, the memory needed beside the outputs does not grow with the
-  /// batch: it is run in parts.
+  /// batch: it is run in parts. Where memory runs out it throws std::bad_alloc, and can be called
+  /// again.
   VitOutputs forward(const Engine& engine, const VitInput& input, const TracePoint& trace = {});
 
  private:

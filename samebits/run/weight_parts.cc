@@ -165,9 +165,11 @@ struct Differing {
   }
 };
 
-/// Exchanges the parts of some names, and layers of which it has every name without copying them.
+/// Collects what exchanges the parts of some names, and layers of which it has every name without
+/// copying them.
 struct Exchange {
   const std::set<std::string>& names;
+  std::vector<std::function<void()>>& calls;
 
   bool whole(const std::string& at, std::initializer_list<const char*> parts, LinearWeights& a,
              LinearWeights& b) const {
@@ -176,12 +178,12 @@ struct Exchange {
       const bool bias = same_bias || names.contains(at + part + ".bias");
       if (!bias || !names.contains(at + part + ".weight")) return false;
     }
-    std::swap(a, b);
+    calls.emplace_back([&a, &b] { std::swap(a, b); });
     return true;
   }
   template <class Part>
   void operator()(const std::string& name, const Part& a, const Part& b) const {
-    if (names.contains(name)) exchange(a, b);
+    if (a.count > 0 && names.contains(name)) calls.emplace_back([a, b] { exchange(a, b); });
   }
 };
 
@@ -197,8 +199,11 @@ std::optional<std::vector<std::string>> differing_parts(VitWeights& a, VitWeight
   return names;
 }
 
-void swap_parts(VitWeights& a, VitWeights& b, const std::set<std::string>& names) {
-  visit_tensors(a, b, Exchange{names});
+std::vector<std::function<void()>> exchanges(VitWeights& a, VitWeights& b,
+                                             const std::set<std::string>& names) {
+  std::vector<std::function<void()>> calls;
+  visit_tensors(a, b, Exchange{names, calls});
+  return calls;
 }
 
 std::string part_of_role(std::string_view role) {

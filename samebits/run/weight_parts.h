@@ -6,6 +6,7 @@
 // "positions".
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,8 +21,11 @@ namespace samebits {
 /// not the same parts in the same sizes.
 std::optional<std::vector<std::string>> differing_parts(VitWeights& a, VitWeights& b);
 
-/// Exchanges the parts of these names. Requires models that differing_parts() could compare.
-void swap_parts(VitWeights& a, VitWeights& b, const std::set<std::string>& names);
+/// Calls that exchange the parts of these names, and, once more, put them back; both must outlive
+/// them. They take no memory and throw nothing. Requires models that differing_parts() could
+/// compare.
+std::vector<std::function<void()>> exchanges(VitWeights& a, VitWeights& b,
+                                             const std::set<std::string>& names);
 
 /// The part that a tensor of this role is: "3:down.weight" is "3:mlp_out.weight".
 std::string part_of_role(std::string_view role);

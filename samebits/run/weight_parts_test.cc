@@ -48,6 +48,10 @@ std::set<std::string> all_parts() {
   return {names->begin(), names->end()};
 }
 
+void swap_parts(VitWeights& a, VitWeights& b, const std::set<std::string>& names) {
+  for (const auto& exchange : exchanges(a, b, names)) exchange();
+}
+
 TEST(WeightParts, EqualModelsHaveNoneThatDiffer) {
   VitWeights a = weights(1);
   VitWeights b = weights(1);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <new>
 #include <string_view>
 #include <vector>
 
@@ -27,7 +28,9 @@ void for_each_chunk(const TensorView& view, Update update) {
 class Sha256 {
  public:
   Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
-    SAMEBITS_CHECK(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
+    // Nothing else can fail here.
+    if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1)
+      throw std::bad_alloc();
   }
   void update(Bytes bytes) {
     SAMEBITS_CHECK(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
@@ -59,7 +62,8 @@ Digest128 fast_digest(const TensorView& view) {
   if (view.is_plain()) return fast_digest(view.plain_bytes());
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
                                                                        &XXH3_freeState);
-  SAMEBITS_CHECK(state && XXH3_128bits_reset(state.get()) == XXH_OK);
+  if (!state) throw std::bad_alloc();
+  SAMEBITS_CHECK(XXH3_128bits_reset(state.get()) == XXH_OK);
   for_each_chunk(view, [&](Bytes chunk) {
     SAMEBITS_CHECK(XXH3_128bits_update(state.get(), chunk.data(), chunk.size()) == XXH_OK);
   });

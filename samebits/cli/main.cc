@@ -1,4 +1,6 @@
 // The program. Reads the command line, runs one command, ends with its exit status.
+#include <malloc.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -56,6 +58,15 @@ void set_signals() {
   std::signal(SIGPIPE, SIG_IGN);  // writing says EPIPE instead, and the verdict stays the status
 }
 
+/// Where the address space is limited (ulimit -v), the C library's arenas of 64 MB for each thread
+/// may find no place, and it would then ask the system anew for every few bytes.
+void share_memory_where_it_is_limited() {
+#if defined(__GLIBC__)
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 int run(int argc, char** argv) {
   CLI::App program(
       "Load a model any way you like and get the same bits; when two loads differ, "
@@ -93,6 +104,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   set_signals();
+  share_memory_where_it_is_limited();
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {  // of the standard library: no memory

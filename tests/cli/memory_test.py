@@ -16,7 +16,7 @@ COMMANDS = {
     "check": ["hf", "--for", "transformers-4"],
     "run": ["hf", "--randn", "2x3x32x32"],
 }
-STEP = 48  # kilobytes
+STEP = 96  # kilobytes
 
 
 def call(command, kilobytes=None, threads=3):
@@ -50,11 +50,13 @@ def test_too_little_memory_is_said_and_is_no_crash(command):
     whole = call(command)
     assert whole.returncode in (0, 1)
     first, said, finished = least(command), 0, 0
-    for step in [*range(32), 100, 500, 1000]:
+    for step in [*range(16), 50, 250, 500]:
         done = call(command, first + step * STEP, threads=1 + step % 4)
         if done.returncode == whole.returncode:
-            assert without_times(done.stdout) == without_times(whole.stdout)
-            finished += 1
+            # What the files alone show can be enough for the verdict; then the report says what was not run.
+            complete = without_times(done.stdout) == without_times(whole.stdout)
+            assert complete or "memory" in json.loads(done.stdout)["not_checked"][0]
+            finished += complete
             continue
         assert done.returncode == 2, done
         assert "memory" in done.stdout + done.stderr, done

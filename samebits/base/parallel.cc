@@ -4,21 +4,39 @@
 
 #include <algorithm>
 #include <atomic>
-#include <thread>
-#include <vector>
+#include <exception>
+
+#include "samebits/base/first_exception.h"
 
 namespace samebits {
 
 void parallel_for(std::size_t count, int threads, const std::function<void(std::size_t)>& body) {
   const std::size_t workers = std::min(count, static_cast<std::size_t>(std::max(threads, 1)));
   std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    for (std::size_t i = next++; i < count; i = next++) body(i);
+  FirstException exception;
+  const auto work = [&]() noexcept {
+    try {
+      for (std::size_t i = next++; i < count; i = next++) body(i);
+    } catch (...) {
+      exception.keep();
+      next = count;
+    }
   };
-  std::vector<std::thread> helpers;
-  for (std::size_t i = 1; i < workers; ++i) helpers.emplace_back(work);
+  std::vector<std::thread> helpers =
+      start_threads(workers - std::min<std::size_t>(workers, 1), work);
   work();
   for (std::thread& helper : helpers) helper.join();
+  exception.rethrow();
+}
+
+std::vector<std::thread> start_threads(std::size_t count, const std::function<void()>& work) {
+  std::vector<std::thread> threads;
+  threads.reserve(count);
+  try {
+    while (threads.size() < count) threads.emplace_back(work);
+  } catch (const std::exception&) {  // those that run do the work of all
+  }
+  return threads;
 }
 
 int available_threads() {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "samebits/base/parallel.h"
+
 namespace samebits {
 namespace {
 
@@ -16,9 +18,9 @@ void pause() {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
-  for (int i = 1; i < std::max(threads, 1); ++i) workers_.emplace_back([this] { work(); });
-}
+ThreadPool::ThreadPool(int threads)
+    : workers_(
+          start_threads(static_cast<std::size_t>(std::max(threads, 1) - 1), [this] { work(); })) {}
 
 ThreadPool::~ThreadPool() {
   {
@@ -52,10 +54,16 @@ void ThreadPool::run(std::size_t count, const std::function<void(std::size_t)>& 
       std::this_thread::yield();
     }
   }
+  exception_.rethrow();
 }
 
 void ThreadPool::take_items() {
-  for (std::size_t i = next_++; i < count_; i = next_++) (*body_)(i);
+  try {
+    for (std::size_t i = next_++; i < count_; i = next_++) (*body_)(i);
+  } catch (...) {
+    exception_.keep();
+    next_ = count_;
+  }
 }
 
 void ThreadPool::work() {

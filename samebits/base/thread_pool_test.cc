@@ -1,5 +1,7 @@
 #include "samebits/base/thread_pool.h"
 
+#include <new>
+
 #include <gtest/gtest.h>
 
 namespace samebits {
@@ -22,6 +24,19 @@ TEST(ThreadPool, ManyShortRunsFollowEachOther) {
   std::atomic<std::size_t> sum = 0;
   for (int round = 0; round < 2000; ++round) pool.run(5, [&](std::size_t i) { sum += i; });
   EXPECT_EQ(sum, 2000U * 10);
+}
+
+TEST(ThreadPool, AnExceptionLeavesARunAndThePoolWorksOn) {
+  for (const int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    const auto body = [](std::size_t i) {
+      if (i == 3) throw std::bad_alloc();
+    };
+    EXPECT_THROW(pool.run(100, body), std::bad_alloc);
+    std::atomic<int> calls = 0;
+    pool.run(10, [&](std::size_t) { ++calls; });
+    EXPECT_EQ(calls, 10);
+  }
 }
 
 TEST(ThreadPool, LessThanOneThreadIsOne) { EXPECT_EQ(ThreadPool(0).threads(), 1); }

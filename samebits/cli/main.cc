@@ -1,31 +1,38 @@
 // The program. Reads the command line, runs one command, ends with its exit status.
-#include <unistd.h>
-
-#include <csignal>
+#include <algorithm>
 #include <cstdio>
-#include <exception>
+#include <sstream>
 #include <string_view>
 
 #include "samebits/cli/commands.h"
 #include "samebits/cli/help.h"
+#include "samebits/cli/options.h"
+#include "samebits/cli/process.h"
 #include "samebits/report/json.h"
 
 namespace {
 
-// A mapped file that another program truncates raises SIGBUS on the next read.
-extern "C" void end_on_bus_error(int) {
-  constexpr std::string_view kText =
-      "samebits: a file became shorter while it was read, or its disk failed\n";
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText.data(), kText.size());
-  _exit(2);
+// --help and --version go to standard output, and what is wrong to standard error.
+int end_of_parsing(const CLI::App& program, const CLI::ParseError& error) {
+  std::ostringstream output, complaint;
+  const bool is_answer = program.exit(error, output, complaint) == 0;
+  std::fputs(complaint.str().c_str(), stderr);
+  return samebits::write_output(output.str()) && is_answer ? 0 : 2;
 }
 
-void set_signals() {
-  std::signal(SIGBUS, end_on_bus_error);
-  std::signal(SIGPIPE, SIG_IGN);  // writing says EPIPE instead, and the verdict stays the status
+// Nothing is called "": it is what a shell makes of a variable that is not set, and must not count
+// as an option that was not given.
+bool is_empty(std::string_view argument) {
+  return argument.empty() ||
+         (argument.starts_with("--") && argument.find('=') == argument.size() - 1);
 }
 
 int run(int argc, char** argv) {
+  if (std::any_of(argv + std::min(argc, 1), argv + argc, is_empty)) {
+    return samebits::usage_error({.code = samebits::ErrorCode::usage,
+                                  .what = "an argument is empty",
+                                  .hint = "Is a variable of the shell not set?"});
+  }
   CLI::App program(
       "Load a model any way you like and get the same bits; when two loads differ, "
       "learn exactly why.",
@@ -50,7 +57,7 @@ int run(int argc, char** argv) {
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : 2;
+    return end_of_parsing(program, error);
   }
   if (program.get_subcommands().empty()) {
     std::fputs(samebits::help_text(program).c_str(), stderr);
@@ -61,11 +68,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  set_signals();
-  try {
-    return run(argc, argv);
-  } catch (const std::exception& error) {  // of the standard library: no memory, no thread
-    std::fprintf(stderr, "samebits: %s\n", error.what());
-    return 2;
-  }
+  samebits::open_standard_files();
+  samebits::set_signals();
+  return samebits::run_on_own_stack([&] { return run(argc, argv); });
 }

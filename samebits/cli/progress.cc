@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <system_error>
 #include <utility>
 
 #include "samebits/report/text.h"
@@ -16,7 +17,11 @@ constexpr std::size_t kBarWidth = 60;
 }  // namespace
 
 Progress::Progress(const std::string& what) : what_(elide_middle(printable(what), kBarWidth)) {
-  if (isatty(STDERR_FILENO) == 1) thread_ = std::thread([this] { show(); });
+  if (isatty(STDERR_FILENO) != 1) return;
+  try {
+    thread_ = std::thread([this] { show(); });
+  } catch (const std::system_error&) {  // the work goes on without its line
+  }
 }
 
 Progress::~Progress() {

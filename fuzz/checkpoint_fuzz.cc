@@ -1,13 +1,9 @@
 // Any bytes as a file of weights, from opening to the printed report: no crash, every byte
 // accounted for, every element of every tensor inside its file.
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstdint>
-#include <cstdlib>
-#include <string>
 #include <vector>
 
+#include "fuzz/memory_file.h"
 #include "samebits/checkpoint/open.h"
 #include "samebits/explain/inspect.h"
 #include "samebits/report/json.h"
@@ -16,27 +12,9 @@
 
 namespace {
 
+using samebits::fuzz::require;
+
 constexpr std::uint64_t kReadable = 1 << 20;  // bytes of a tensor that are read here
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-/// The bytes as a file without a name.
-class MemoryFile {
- public:
-  MemoryFile(const std::uint8_t* data, std::size_t size) : descriptor_(memfd_create("fuzz", 0)) {
-    require(descriptor_ >= 0);
-    require(write(descriptor_, data, size) == static_cast<ssize_t>(size));
-  }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-  ~MemoryFile() { close(descriptor_); }
-  std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
-
- private:
-  int descriptor_;
-};
 
 void check_bytes(const samebits::Checkpoint& checkpoint) {
   std::vector<std::uint64_t> ends(checkpoint.files.size(), 0);
@@ -61,7 +39,7 @@ void check_tensors(const samebits::Checkpoint& checkpoint) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const MemoryFile file(data, size);
+  const samebits::fuzz::MemoryFile file({data, size});
   const auto checkpoint = samebits::open_checkpoint(file.path());
   if (checkpoint) {
     check_bytes(*checkpoint);

@@ -1,12 +1,17 @@
 // Runs a fuzz target without libFuzzer: on every file of the folders given on the command line, and
-// on mutations of them that are the same in every run.
+// on mutations of them: the same sequence in every run, as far as its time goes. That is 10
+// seconds, or as many as the environment variable SAMEBITS_FUZZ_SECONDS says.
 //
-// An input on which the target crashes is left in the current directory as NAME.crash. Exit status:
-// 0 when the target survived everything, 2 when there was nothing to run.
+// An input on which the target crashes, or which takes a minute, is left in the current directory
+// as NAME.crash. Exit status: 0 when the target survived everything, 2 when there was nothing to
+// run.
 #include <sanitizer/common_interface_defs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -20,7 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace {
 
-constexpr int kMutationsOfEachFile = 20000;
+constexpr double kSeconds = 10;            // for the mutations
+constexpr unsigned kSecondsOfOneRun = 60;  // no input of this size may take so long
 constexpr std::uint64_t kSeed = 42;
 constexpr std::size_t kLargestInput = 64 << 10;
 
@@ -38,8 +44,14 @@ void save_crash() {
   }
 }
 
+extern "C" void end_of_patience(int) {
+  std::fputs("an input takes too long\n", stderr);
+  std::abort();  // whose stack the sanitizer prints
+}
+
 void run(const Input& input) {
   current_input = &input;
+  alarm(kSecondsOfOneRun);
   LLVMFuzzerTestOneInput(input.data(), input.size());
   current_input = nullptr;
 }
@@ -110,16 +122,24 @@ void mutate_once(Input& input, const Input& donor, Random& random) {
   }
 }
 
-void run_mutations(const std::vector<Input>& corpus, Random& random) {
-  for (const Input& original : corpus) {
-    for (int i = 0; i < kMutationsOfEachFile; ++i) {
-      Input input = original;
-      const std::size_t steps = 1 + random.below(4);
-      for (std::size_t step = 0; step < steps; ++step)
-        mutate_once(input, corpus[random.below(corpus.size())], random);
-      if (input.size() <= kLargestInput) run(input);
-    }
+double seconds_to_run() {
+  const char* text = std::getenv("SAMEBITS_FUZZ_SECONDS");
+  return text == nullptr ? kSeconds : std::strtod(text, nullptr);
+}
+
+/// One mutation of each file after the other, until the time is over; how many.
+std::size_t run_mutations(const std::vector<Input>& corpus, Random& random) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds_to_run());
+  std::size_t count = 0;
+  for (; Clock::now() < end; ++count) {
+    Input input = corpus[count % corpus.size()];
+    const std::size_t steps = 1 + random.below(4);
+    for (std::size_t step = 0; step < steps; ++step)
+      mutate_once(input, corpus[random.below(corpus.size())], random);
+    if (input.size() <= kLargestInput) run(input);
   }
+  return count;
 }
 
 /// The files of a folder in the order of their names, or one file.
@@ -146,6 +166,7 @@ std::vector<Input> read_corpus(const std::string& path) {
 int main(int argc, char** argv) {
   crash_path = std::filesystem::path(argv[0]).filename().string() + ".crash";
   __sanitizer_set_death_callback(save_crash);
+  std::signal(SIGALRM, end_of_patience);
   std::vector<Input> corpus;
   for (int i = 1; i < argc; ++i) {
     for (Input& input : read_corpus(argv[i])) corpus.push_back(std::move(input));
@@ -156,8 +177,8 @@ int main(int argc, char** argv) {
   }
   for (const Input& input : corpus) run(input);
   Random random(kSeed);
-  run_mutations(corpus, random);
+  const std::size_t count = run_mutations(corpus, random);
   run({});
-  std::printf("%zu files, %d mutations of each\n", corpus.size(), kMutationsOfEachFile);
+  std::printf("%zu files, %zu mutations of them\n", corpus.size(), count);
   return 0;
 }

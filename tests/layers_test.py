@@ -1,6 +1,7 @@
 """The rule of layers holds in this tree, and the check of it catches what it should."""
 
 import pathlib
+import re
 import sys
 import tempfile
 import unittest
@@ -30,6 +31,33 @@ def violations(**changes):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text)
         return check_layers.violations(root)
+
+
+# What the library leaves to cli: printing, ending, signals, environment, locale, clocks.
+CALLS_OF_CLI = re.compile(
+    r"\b(getenv|setlocale|std::locale|printf|fprintf|puts|fputs|putchar|std::(?:cout|cerr|clog)|perror|exit|_exit|abort|terminate|"
+    r"signal|sigaction|isatty|(?:steady|system|high_resolution)_clock|clock_gettime|gettimeofday|localtime|gmtime|strftime|std::time)\b(?!\.)"
+)
+ONLY_BROKEN_INVARIANTS = ROOT / "samebits" / "base" / "error.cc"
+
+
+def calls_of_cli(text):
+    """The lines of C++ that make such a call; comments and strings make none."""
+    code = re.sub(r'R"(\w*)\(.*?\)\1"', '""', text, flags=re.DOTALL)
+    lines = [re.sub(r'//.*|"(?:\\.|[^"\\])*"', "", line) for line in code.splitlines()]
+    return [line.strip() for line in lines if CALLS_OF_CLI.search(line)]
+
+
+class LibraryTest(unittest.TestCase):
+    def test_the_library_neither_prints_nor_asks_the_system_for_its_mood(self):
+        for path in sorted((ROOT / "samebits").glob("*/*.*")):
+            if path.parent.name == "cli" or path.name.endswith("_test.cc") or path == ONLY_BROKEN_INVARIANTS:
+                continue
+            self.assertEqual(calls_of_cli(path.read_text()), [], path)
+
+    def test_such_calls_are_found_in_code_alone(self):
+        self.assertEqual(len(calls_of_cli('  std::fprintf(stderr, "x");\n  auto t = std::chrono::steady_clock::now();\n')), 2)
+        self.assertEqual(calls_of_cli('// getenv\nstd::snprintf(a, 1, "exit");\nauto x = R"js(abort();\nexit();)js";\n'), [])
 
 
 class LayersTest(unittest.TestCase):

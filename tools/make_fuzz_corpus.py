@@ -3,7 +3,8 @@
 
 Usage: make_fuzz_corpus.py [FOLDER]     (FOLDER: default fuzz/corpus beside this script's parent)
 
-Needs torch, numpy, pillow and safetensors (tests/requirements-t5.txt). Every file has less than 4 KB.
+Needs torch, numpy, pillow and safetensors (tests/requirements-t5.txt). Every file has less than 4 KB,
+two files together less than 12.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import PIL.Image
 import safetensors.torch
 import torch
 
-LARGEST = 4096
+LARGEST = 4096  # bytes of one file
 
 
 def torch_objects():
@@ -150,6 +151,61 @@ def image_seeds():
         yield name, out.getvalue()
 
 
+def two_files(a, b):
+    """As fuzz/two_files.h cuts them."""
+    return len(a).to_bytes(2, "little") + a + b
+
+
+def diff_seeds():
+    base = torch.arange(4, dtype=torch.float32)
+    weights = {"a.weight": base.view(2, 2), "b": base.bool(), "c": base.to(torch.bfloat16)}
+    changed = {**weights, "a.weight": weights["a.weight"] + 1}
+    one = safetensors.torch.save(weights)
+    yield "same", two_files(one, one)
+    yield "changed", two_files(one, safetensors.torch.save(changed))
+    yield "renamed", two_files(one, safetensors.torch.save({"model." + name: tensor for name, tensor in weights.items()}))
+    yield "half", two_files(one, safetensors.torch.save({name: tensor.half() for name, tensor in weights.items()}))
+    yield "other-format", two_files(one, saved_by_torch(weights))
+    module = torch_objects()["module"]
+    yield "module", two_files(saved_by_torch(module.state_dict()), saved_by_torch(module))
+    yield "legacy", two_files(saved_by_torch(weights, legacy=True), one)
+    stacked = {"x": base.view(2, 2), "y": base.view(2, 2) + 4, "z": base.view(2, 2) + 8}
+    yield "stacked", two_files(safetensors.torch.save(stacked), safetensors.torch.save({"all": torch.cat(list(stacked.values()))}))
+
+
+def tiny_vit():
+    """The model whose config fuzz/explain_fuzz.cc gives: names as transformers 4 writes them."""
+    numbers = torch.Generator().manual_seed(0)
+    square = ["attention.attention.query", "attention.attention.key", "attention.attention.value", "attention.output.dense"]
+    norms = ["encoder.layer.0.layernorm_before", "encoder.layer.0.layernorm_after", "layernorm"]
+    shapes = {
+        "vit.embeddings.cls_token": (1, 1, 4),
+        "vit.embeddings.position_embeddings": (1, 5, 4),
+        "vit.embeddings.patch_embeddings.projection.weight": (4, 1, 2, 2),
+        "vit.embeddings.patch_embeddings.projection.bias": (4,),
+        "classifier.weight": (2, 4),
+        "classifier.bias": (2,),
+    }
+    for name in [*square, "intermediate.dense", "output.dense"]:
+        shapes |= {f"vit.encoder.layer.0.{name}.weight": (4, 4), f"vit.encoder.layer.0.{name}.bias": (4,)}
+    for name in norms:
+        shapes |= {f"vit.{name}.weight": (4,), f"vit.{name}.bias": (4,)}
+    return {name: torch.randn(shape, generator=numbers) for name, shape in shapes.items()}
+
+
+def explain_seeds():
+    model = tiny_vit()
+    moved = {**model, "vit.layernorm.bias": model["vit.layernorm.bias"] + 1}
+    query, key = (f"vit.encoder.layer.0.attention.attention.{part}.weight" for part in ("query", "key"))
+    exchanged = {**model, query: model[key], key: model[query]}
+    one = safetensors.torch.save(model)
+    yield "same", two_files(one, one)
+    yield "moved", two_files(one, safetensors.torch.save(moved))
+    yield "exchanged", two_files(one, safetensors.torch.save(exchanged))
+    yield "rounded", two_files(one, safetensors.torch.save({name: tensor.bfloat16() for name, tensor in model.items()}))
+    yield "headless", two_files(one, safetensors.torch.save({n: t for n, t in model.items() if not n.startswith("classifier")}))
+
+
 SEEDS = {
     "image": image_seeds,
     "zip": zip_seeds,
@@ -159,6 +215,8 @@ SEEDS = {
     "npy": npy_seeds,
     "json": json_seeds,
     "checkpoint": checkpoint_seeds,
+    "diff": diff_seeds,
+    "explain": explain_seeds,
 }
 
 
@@ -171,8 +229,9 @@ def main():
         target = folder / name
         target.mkdir(parents=True, exist_ok=True)
         for file, data in seeds():
-            if len(data) >= LARGEST:
-                sys.exit(f"{name}/{file} has {len(data)} bytes, {LARGEST} or more")
+            largest = LARGEST * (3 if name in ("diff", "explain") else 1)
+            if len(data) >= largest:
+                sys.exit(f"{name}/{file} has {len(data)} bytes, {largest} or more")
             (target / file).write_bytes(data)
 
 

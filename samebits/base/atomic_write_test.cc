@@ -109,6 +109,60 @@ TEST_F(AtomicWriteTest, ADeviceIsNotReplaced) {
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
 }
 
+TEST_F(AtomicWriteTest, FollowsASymbolicLinkToWhatDoesNotExistYet) {
+  fs::create_directory(folder_ + "/below");
+  fs::create_symlink("below/real", path_);
+  EXPECT_EQ(written_path(path_), folder_ + "/below/real");
+  ASSERT_TRUE(atomic_write(path_, "new"));
+  EXPECT_TRUE(fs::is_symlink(path_));
+  EXPECT_EQ(read(folder_ + "/below/real"), "new");
+  fs::create_symlink("loop", folder_ + "/loop");
+  EXPECT_FALSE(written_path(folder_ + "/loop").empty());
+}
+
+TEST_F(AtomicWriteTest, AFileThatIsBeingWrittenHasNoName) {
+  auto file = AtomicFile::create(path_);
+  ASSERT_TRUE(file);
+  ASSERT_TRUE(file->write(Bytes(reinterpret_cast<const std::uint8_t*>("new"), 3)));
+  if (files() != 0) GTEST_SKIP() << "this file system needs names";
+  ASSERT_TRUE(file->commit());
+  EXPECT_EQ(read(path_), "new");
+}
+
+TEST_F(AtomicWriteTest, ATemporaryNameWorksAsWell) {
+  for (const std::string old : {"", "old"}) {
+    if (!old.empty()) std::ofstream(path_) << old;
+    auto file = AtomicFile::create_named(path_);
+    ASSERT_TRUE(file);
+    ASSERT_TRUE(file->write(Bytes(reinterpret_cast<const std::uint8_t*>("new"), 3)));
+    EXPECT_EQ(files(), old.empty() ? 1 : 2);
+    ASSERT_TRUE(file->commit());
+    EXPECT_EQ(read(path_), "new");
+    EXPECT_EQ(files(), 1);
+  }
+}
+
+TEST_F(AtomicWriteTest, TemporaryNamesAreRemovedOnDemandAndOnlyWhileTheyExist) {
+  std::ofstream(path_) << "old";
+  ASSERT_TRUE(AtomicFile::create_named(path_)->commit());
+  std::vector<AtomicFile> open;
+  for (int i = 0; i < 3; ++i) open.push_back(*AtomicFile::create_named(path_));
+  EXPECT_EQ(files(), 4);
+  remove_temporary_files();
+  EXPECT_EQ(files(), 1);
+  open.clear();
+  remove_temporary_files();
+  EXPECT_EQ(files(), 1);
+}
+
+TEST_F(AtomicWriteTest, ATargetMayHaveTheLongestName) {
+  const std::string longest = folder_ + "/" + std::string(255, 'x');
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(atomic_write(longest, "new"));
+  EXPECT_EQ(files(), 1);
+  EXPECT_FALSE(atomic_write(longest + "x", "new"));
+  EXPECT_EQ(files(), 1);
+}
+
 TEST_F(AtomicWriteTest, AFailedWriteLeavesTheTargetAndNothingElse) {
   std::ofstream(path_) << "old";
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);

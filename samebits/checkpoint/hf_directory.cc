@@ -47,9 +47,11 @@ constexpr std::array kCompanions = std::to_array<Companion>({
     {"random_states_0.pkl", TensorRole::rng, &TrainingState::rng},
 });
 
+// Also where it may not be looked at, or is a link that leads nowhere: opening it says so, and what
+// is not absent is not passed over.
 bool exists(const std::string& path) {
   std::error_code error;
-  return fs::exists(path, error);
+  return fs::symlink_status(path, error).type() != fs::file_type::not_found;
 }
 
 /// A plain file name: an index must not lead out of its directory.
@@ -111,7 +113,7 @@ class DirectoryReader {
     for (const std::string_view name : kWeightFiles) {
       if (exists(in_directory(name))) present_.emplace_back(name);
     }
-    if (present_.empty()) add_single_checkpoint();
+    if (present_.empty()) SAMEBITS_TRY_VOID(add_single_checkpoint());
     if (present_.empty()) return fail(no_weights());
     if (options_.key.empty()) return present_[0];
     if (std::find(present_.begin(), present_.end(), options_.key) != present_.end())
@@ -125,7 +127,7 @@ class DirectoryReader {
   }
 
   /// A directory that holds one file of weights under a name of its own.
-  void add_single_checkpoint() {
+  Result<void> add_single_checkpoint() {
     std::error_code error;
     std::vector<std::string> found;
     for (const auto& entry : fs::directory_iterator(directory_, error)) {
@@ -134,11 +136,17 @@ class DirectoryReader {
           extension == ".ckpt")
         found.push_back(entry.path().filename().string());
     }
+    if (error) {
+      return fail({.code = ErrorCode::io,
+                   .what = "the directory cannot be listed: " + error.message(),
+                   .file = directory_});
+    }
     std::erase_if(found, [](const std::string& name) {
       return std::any_of(kCompanions.begin(), kCompanions.end(),
                          [&](const Companion& c) { return c.name == name; });
     });
     if (found.size() == 1) present_ = found;
+    return {};
   }
 
   Error no_weights() const {

@@ -101,6 +101,17 @@ TEST_F(HfDirectory, AConfigThatIsCutIsAnError) {
   EXPECT_FALSE(open());
 }
 
+TEST_F(HfDirectory, ALinkThatLeadsNowhereIsNoAbsence) {
+  write("model.safetensors", safetensors({{"w", {1}}}));
+  ASSERT_TRUE(open());
+  for (const std::string name : {"preprocessor_config.json", "config.json"}) {
+    std::filesystem::create_symlink("gone", folder_.path("model/" + name));
+    const auto checkpoint = open();
+    ASSERT_FALSE(checkpoint);
+    EXPECT_THAT(to_string(checkpoint.error()), HasSubstr(name + ": cannot open"));
+  }
+}
+
 TEST_F(HfDirectory, WithoutWeightsIsAnError) {
   write("config.json", "{}");
   const auto checkpoint = open();

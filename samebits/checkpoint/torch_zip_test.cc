@@ -106,6 +106,24 @@ TEST_F(TorchZip, ArgumentsThatAreNoTensorAreSaid) {
   EXPECT_EQ(unread(torch_zip(dict({{"w", broken}}), {})).code, ErrorCode::malformed);
 }
 
+TEST_F(TorchZip, AChainOfSizesIsNoShape) {
+  const std::string size = global("torch", "Size");
+  const auto with_shape = [](const std::string& shape) {
+    return torch_zip(dict({{"w", call(global("torch._utils", "_rebuild_tensor_v2"),
+                                      {storage("0", 2), number(0), shape, tuple({number(1)}),
+                                       kFalse, kNothing})}}),
+                     {{"0", floats({1, 2})}});
+  };
+  const auto plain = open(with_shape(call(size, {tuple({number(2)})})));
+  ASSERT_TRUE(plain && plain->unread.empty());
+  EXPECT_EQ(plain->entries[0].view.shape(), Shape({2}));
+  std::string chain;  // deeper than any stack
+  for (int i = 0; i < 200'000; ++i) chain += size + "(";
+  chain += tuple({number(2)});
+  for (int i = 0; i < 200'000; ++i) chain += "tR";
+  EXPECT_EQ(unread(with_shape(chain)).code, ErrorCode::malformed);
+}
+
 TEST_F(TorchZip, WhatCanBeReadStandsBesideWhatCannot) {
   const auto checkpoint = open(
       torch_zip(dict({{"lost", tensor("9", 1)}, {"w", tensor("0", 1)}}), {{"0", floats({1})}}));

@@ -5,6 +5,7 @@
 #include "samebits/cli/commands.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
+#include "samebits/cli/targets.h"
 
 namespace samebits {
 namespace {
@@ -16,6 +17,8 @@ struct Check {
   int run() const {
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects({path}, report.keys);
     if (!subjects) return usage_error(subjects.error());
+    if (const Result<void> free = check_targets({{"--html", report.html}}, {path, target}); !free)
+      return usage_error(free.error());
     Result<Report> made = run_check(subjects->front());
     return made ? print_report(*std::move(made), report) : usage_error(made.error());
   }

@@ -5,6 +5,7 @@
 #include "samebits/cli/commands.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
+#include "samebits/cli/targets.h"
 
 namespace samebits {
 namespace {
@@ -16,6 +17,8 @@ struct Diff {
   int run() const {
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects({a, b}, report.keys);
     if (!subjects) return usage_error(subjects.error());
+    if (const Result<void> free = check_targets({{"--html", report.html}}, {a, b}); !free)
+      return usage_error(free.error());
     Report made;
     {
       const Progress progress("comparing " + a + " and " + b);

@@ -10,6 +10,7 @@
 #include "samebits/cli/input_options.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
+#include "samebits/cli/targets.h"
 
 namespace samebits {
 namespace {
@@ -32,6 +33,8 @@ struct Explain {
     if (!subjects) return usage_error(subjects.error());
     const Result<InputRequest> request = input.request();
     if (!request) return usage_error(request.error());
+    if (const Result<void> free = check_targets({{"--html", report.html}}, files()); !free)
+      return usage_error(free.error());
     const Result<Json> given = given_config();
     if (!given) return usage_error(given.error());
     const WallClock::time_point start = WallClock::now();
@@ -49,6 +52,13 @@ struct Explain {
                                  .more = more});
     }
     return print_report(std::move(made), report);
+  }
+
+  std::vector<std::string> files() const {
+    std::vector<std::string> files = input.files();
+    files.insert(files.end(), paths.begin(), paths.end());
+    files.push_back(config);
+    return files;
   }
 
   Result<Json> given_config() const {

@@ -35,6 +35,12 @@ Result<InputRequest> InputOptions::request() const {
   return request;
 }
 
+std::vector<std::string> InputOptions::files() const {
+  std::vector<std::string> files = chosen.images;
+  files.insert(files.end(), {chosen.processor_path, chosen.input_path});
+  return files;
+}
+
 void add_input_options(CLI::App* command, InputOptions* options) {
   command
       ->add_option("--images", options->chosen.images,

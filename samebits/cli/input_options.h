@@ -15,6 +15,8 @@ struct InputOptions {
 
   /// Errors: usage, for a shape that is none.
   Result<InputRequest> request() const;
+  /// Every file that is named; "" where one is not.
+  std::vector<std::string> files() const;
 };
 
 void add_input_options(CLI::App* command, InputOptions* options);

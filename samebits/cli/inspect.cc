@@ -5,6 +5,7 @@
 #include "samebits/cli/commands.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
+#include "samebits/cli/targets.h"
 
 namespace samebits {
 namespace {
@@ -18,6 +19,8 @@ struct Inspect {
   int run() const {
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects({path}, report.keys);
     if (!subjects) return usage_error(subjects.error());
+    if (const Result<void> free = check_targets({{"--html", report.html}}, {path}); !free)
+      return usage_error(free.error());
     const InspectOptions options = {.deep = deep || sha256,
                                     .sha256 = sha256,
                                     .threads = report.thread_count(),

@@ -1,73 +1,38 @@
 // The program. Reads the command line, runs one command, ends with its exit status.
-#include <malloc.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <csignal>
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <exception>
-#include <new>
-#include <stdexcept>
+#include <sstream>
 #include <string_view>
 
-#include "samebits/base/exceptions.h"
 #include "samebits/cli/commands.h"
 #include "samebits/cli/help.h"
+#include "samebits/cli/options.h"
+#include "samebits/cli/process.h"
 #include "samebits/report/json.h"
 
 namespace {
 
-/// Takes no memory.
-void print_exception(const std::exception& error) {
-  const bool no_memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
-                         dynamic_cast<const std::length_error*>(&error) != nullptr;
-  std::fprintf(stderr, "samebits: %s\n", no_memory ? samebits::kNoMemory : error.what());
+// --help and --version go to standard output, and what is wrong to standard error.
+int end_of_parsing(const CLI::App& program, const CLI::ParseError& error) {
+  std::ostringstream output, complaint;
+  const bool is_answer = program.exit(error, output, complaint) == 0;
+  std::fputs(complaint.str().c_str(), stderr);
+  return samebits::write_output(output.str()) && is_answer ? 0 : 2;
 }
 
-// A mapped file that another program truncates raises SIGBUS on the next read.
-extern "C" void end_on_bus_error(int) {
-  constexpr std::string_view kText =
-      "samebits: a file became shorter while it was read, or its disk failed\n";
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText.data(), kText.size());
-  _exit(2);
-}
-
-/// Where an exception can go no further, as out of a destructor, or there is not even memory for
-/// one: an orderly end all the same.
-[[noreturn]] void end_on_terminate() {
-  const std::exception_ptr thrown = std::current_exception();
-  try {
-    if (thrown) std::rethrow_exception(thrown);
-  } catch (const std::exception& error) {
-    print_exception(error);
-    _exit(2);
-  }
-  constexpr std::size_t kMoreThanAnException = 1024;
-  void* volatile probe = std::malloc(kMoreThanAnException);
-  if (probe != nullptr) std::abort();
-  print_exception(std::bad_alloc());
-  _exit(2);
-}
-
-/// Before the constructors of what is global.
-[[gnu::constructor(101)]] void set_terminate() { std::set_terminate(end_on_terminate); }
-
-void set_signals() {
-  std::signal(SIGBUS, end_on_bus_error);
-  std::signal(SIGPIPE, SIG_IGN);  // writing says EPIPE instead, and the verdict stays the status
-}
-
-/// Where the address space is limited (ulimit -v), the C library's arenas of 64 MB for each thread
-/// may find no place, and it would then ask the system anew for every few bytes.
-void share_memory_where_it_is_limited() {
-#if defined(__GLIBC__)
-  rlimit limit{};
-  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) mallopt(M_ARENA_MAX, 1);
-#endif
+// Nothing is called "": it is what a shell makes of a variable that is not set, and must not count
+// as an option that was not given.
+bool is_empty(std::string_view argument) {
+  return argument.empty() ||
+         (argument.starts_with("--") && argument.find('=') == argument.size() - 1);
 }
 
 int run(int argc, char** argv) {
+  if (std::any_of(argv + std::min(argc, 1), argv + argc, is_empty)) {
+    return samebits::usage_error({.code = samebits::ErrorCode::usage,
+                                  .what = "an argument is empty",
+                                  .hint = "Is a variable of the shell not set?"});
+  }
   CLI::App program(
       "Load a model any way you like and get the same bits; when two loads differ, "
       "learn exactly why.",
@@ -92,7 +57,7 @@ int run(int argc, char** argv) {
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : 2;
+    return end_of_parsing(program, error);
   }
   if (program.get_subcommands().empty()) {
     std::fputs(samebits::help_text(program).c_str(), stderr);
@@ -103,12 +68,8 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  set_signals();
-  share_memory_where_it_is_limited();
-  try {
-    return run(argc, argv);
-  } catch (const std::exception& error) {  // of the standard library: no memory
-    print_exception(error);
-    return 2;
-  }
+  samebits::open_standard_files();
+  samebits::set_signals();
+  samebits::share_memory_where_it_is_limited();
+  return samebits::run_on_own_stack([&] { return run(argc, argv); });
 }

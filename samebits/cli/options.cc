@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
 #include "samebits/base/atomic_write.h"
 #include "samebits/base/exceptions.h"
@@ -114,22 +113,6 @@ Result<std::vector<SubjectOptions>> choose_subjects(const std::vector<std::strin
   return subjects;
 }
 
-Result<void> check_target(const std::string& target, const std::vector<std::string>& inputs) {
-  namespace fs = std::filesystem;
-  std::error_code none;
-  if (!fs::exists(target, none)) return {};
-  for (const std::string& input : inputs) {
-    const bool inside = fs::is_directory(input, none) &&
-                        fs::equivalent(fs::absolute(target, none).parent_path(), input, none);
-    if (!inside && !fs::equivalent(target, input, none)) continue;
-    return fail({.code = ErrorCode::usage,
-                 .what = "it is a file of the input, and is not overwritten",
-                 .file = target,
-                 .hint = "Write to another file"});
-  }
-  return {};
-}
-
 namespace {
 
 int print_rendered(const Report& report, const ReportOptions& options) {
@@ -137,10 +120,6 @@ int print_rendered(const Report& report, const ReportOptions& options) {
       .color = wants_color(options.color), .width = output_width(), .all = options.all};
   const std::string text = options.json ? json_text(report) : render_terminal(report, style);
   if (!options.html.empty()) {
-    std::vector<std::string> inputs;
-    for (const Subject& subject : report.subjects) inputs.push_back(subject.path);
-    if (const Result<void> free = check_target(options.html, inputs); !free)
-      return usage_error(free.error());
     if (const Result<void> written = atomic_write(options.html, render_html(report)); !written)
       return usage_error(written.error());
   }

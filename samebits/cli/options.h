@@ -41,9 +41,6 @@ int output_width();
 /// Writes to standard output. True where everything was written, or nobody reads any more.
 bool write_output(const std::string& text);
 
-/// Errors: usage, where `target` is one of `inputs`, or a file that stands in one of them.
-Result<void> check_target(const std::string& target, const std::vector<std::string>& inputs);
-
 /// "samebits: ..." on standard error; the exit status of a usage error.
 int usage_error(const Error& error);
 

@@ -11,6 +11,7 @@
 #include "samebits/cli/input_options.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
+#include "samebits/cli/targets.h"
 #include "samebits/container/safetensors_writer.h"
 #include "samebits/report/json.h"
 #include "samebits/report/run_report.h"
@@ -80,7 +81,9 @@ struct Run {
     SAMEBITS_TRY(const KernelTable* table, kernels());
     RunRequest wanted = request;
     SAMEBITS_TRY(wanted.input, input.request());
-    for (const std::string& target : {save, trace}) SAMEBITS_TRY_VOID(check_written(target));
+    std::vector<std::string> inputs = input.files();
+    inputs.insert(inputs.end(), {request.model, request.noise_path, request.config_path});
+    SAMEBITS_TRY_VOID(check_targets({{"--save", save}, {"--trace", trace}}, inputs));
     if (mask_ratio >= 0) wanted.mask_ratio = mask_ratio;
     SAMEBITS_TRY(const auto subjects, choose_subjects({request.model}, report.keys));
     wanted.key = subjects.front().key;
@@ -100,12 +103,6 @@ struct Run {
     made.threads = pool.threads();
     if (!trace.empty()) SAMEBITS_TRY_VOID(write_trace(run, {*table, pool}, made));
     return made;
-  }
-
-  Result<void> check_written(const std::string& target) const {
-    std::vector<std::string> inputs = input.chosen.images;
-    inputs.insert(inputs.end(), {request.model, request.noise_path, input.chosen.input_path});
-    return target.empty() ? Result<void>() : check_target(target, inputs);
   }
 
   /// A pass of its own, so that the recording is in no timing.

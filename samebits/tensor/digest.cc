@@ -1,5 +1,6 @@
 #include "samebits/tensor/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <xxhash.h>
 
@@ -25,11 +26,20 @@ void for_each_chunk(const TensorView& view, Update update) {
   }
 }
 
+// In a context of its own: OpenSSL's default one reads OPENSSL_CONF, and a file that it names may
+// leave no SHA-256.
+const EVP_MD* sha256() {
+  static OSSL_LIB_CTX* const library = OSSL_LIB_CTX_new();
+  static const EVP_MD* const algorithm = EVP_MD_fetch(library, "SHA256", nullptr);
+  return algorithm;
+}
+
 class Sha256 {
  public:
   Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
-    // Nothing else can fail here.
-    if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1)
+    // Only memory can be lacking here.
+    if (!context_ || sha256() == nullptr ||
+        EVP_DigestInit_ex2(context_.get(), sha256(), nullptr) != 1)
       throw std::bad_alloc();
   }
   void update(Bytes bytes) {

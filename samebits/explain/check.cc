@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/explain/config_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/load_list.h"
 #include "samebits/model/predict_load.h"
@@ -163,6 +164,7 @@ Result<Report> check(const SubjectOptions& options, const std::string& target, i
     }
     if (!report.loads.empty()) find_load_risks(report, report.loads[0]);
     find_calls(report, subject);
+    find_label_conflict(report, subject);
   }
   sort_findings(&report.findings);
   report.verdict = report.incomplete         ? Verdict::unknown

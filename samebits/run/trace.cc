@@ -66,7 +66,7 @@ Result<void> TraceRecorder::write(const std::string& path, const Json& run) cons
                       {"not_finite", summary.not_finite}});
   }
   const Json trace = {{"schema", "samebits.trace/1"}, {"points", std::move(points)}, {"run", run}};
-  return write_safetensors(path, tensors, {{"format", "pt"}, {"samebits.trace", trace.dump()}});
+  return write_safetensors(path, tensors, {{"format", "pt"}, {"samebits.trace", json_text(trace)}});
 }
 
 }  // namespace samebits

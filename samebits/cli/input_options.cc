@@ -59,11 +59,11 @@ void add_input_options(CLI::App* command, InputOptions* options) {
                    "the preprocessor_config.json of a model that carries none")
       ->type_name("FILE")
       ->needs("--images");
-  command
-      ->add_option("--pillow", options->pillow,
-                   "resize as this version of Pillow does: 13 (default) or 12, and those before it")
-      ->type_name("N")
-      ->check(CLI::IsMember({12, 13}).description(""));
+  add_whole(
+      command, "--pillow", {12, 13},
+      [options](std::uint64_t version) { options->pillow = static_cast<int>(version); },
+      "resize as this version of Pillow does: 13 (default) or 12, and those before it")
+      ->type_name("N");
   command
       ->add_option("--input", options->chosen.input_path,
                    "a safetensors file with the tensor pixel_values, float32 "

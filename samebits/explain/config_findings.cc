@@ -13,7 +13,7 @@ std::optional<std::uint64_t> classifier_rows(const Checkpoint& checkpoint) {
   for (const std::uint32_t index : checkpoint.weights().weights) {
     const StoredTensor& tensor = checkpoint.entries[index];
     const std::string& name = tensor.name.empty() ? tensor.path : tensor.name;
-    if (name.ends_with("classifier.weight") && tensor.view.shape().size() == 2)
+    if (name.ends_with("classifier.bias") && tensor.view.shape().size() == 1)
       return static_cast<std::uint64_t>(tensor.view.shape()[0]);
   }
   return std::nullopt;

@@ -70,7 +70,7 @@ Result<Defaults> defaults_of(const Json& config, const ModelClass& model_class) 
   if (type.empty()) type = "vit";
   for (const Defaults& defaults : kDefaults)
     if (defaults.model_type == type) return defaults;
-  return fail({.code = ErrorCode::usage,
+  return fail({.code = ErrorCode::unsupported,
                .what = "the model type is not one of the ViT family",
                .expected = "vit, vit_mae, deit, dinov2 or dinov2_with_registers",
                .found = short_json(type)});

@@ -87,7 +87,7 @@ TEST(ConfigFields, FieldOfAnotherTypeIsAnError) {
 TEST(ConfigFields, OtherModelTypeIsAnError) {
   const auto fields = read(R"({"model_type": "bert"})", "ViTModel");
   ASSERT_FALSE(fields);
-  EXPECT_EQ(fields.error().code, ErrorCode::usage);
+  EXPECT_EQ(fields.error().code, ErrorCode::unsupported);
   EXPECT_EQ(fields.error().found, "\"bert\"");
 }
 

@@ -1,5 +1,6 @@
 // Any bytes as a config.json: everything that reads one, for every class of the family. Whatever is
 // said to be usable is inside the ranges that the engine relies on.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -8,7 +9,7 @@
 #include "samebits/base/limits.h"
 #include "samebits/compare/config.h"
 #include "samebits/model/config_fields.h"
-#include "samebits/model/predict_load.h"
+#include "samebits/model/recognize.h"
 #include "samebits/run/module_config.h"
 #include "samebits/run/vit_config.h"
 
@@ -50,19 +51,11 @@ std::vector<model::StoredShape> shapes_of(const char* class_name) {
   return shapes;
 }
 
-struct KnownModel {
-  std::vector<model::StoredShape> shapes;
-  model::Recognition found;
-};
-
-const std::vector<KnownModel>& known_models() {
-  static const std::vector<KnownModel> models = [] {
-    std::vector<KnownModel> made;
-    for (const char* name : {"ViTMAEForPreTraining", "ViTForImageClassification", "ViTModel"}) {
-      KnownModel each{shapes_of(name), {}};
-      each.found = *model::recognize(each.shapes, name);
-      made.push_back(std::move(each));
-    }
+const std::vector<model::Recognition>& known_models() {
+  static const std::vector<model::Recognition> models = [] {
+    std::vector<model::Recognition> made;
+    for (const char* name : {"ViTMAEForPreTraining", "ViTForImageClassification", "ViTModel"})
+      made.push_back(*model::recognize(shapes_of(name), name));
     return made;
   }();
   return models;
@@ -88,14 +81,20 @@ void check_error(const Error& error) {
 }
 
 void read_for_classes(const Json& config) {
-  for (const model::Library library : model::kLibraries) {
-    for (const model::ModelClass& made : model::classes()) {
+  for (const model::Library library :
+       {model::Library::transformers4, model::Library::transformers5}) {
+    for (const char* name : {"ViTForImageClassification", "ViTMAEForPreTraining", "Dinov2Model"}) {
+      const model::ModelClass& made = *model::find_class(library, name);
       const auto fields = model::fields_from_config(config, made, library);
-      if (!fields) check_error(fields.error());
+      if (!fields) {
+        check_error(fields.error());
+      } else if (std::max(fields->layers, fields->decoder_layers) <= 4) {
+        (void)model::tensors_of(library, made, *fields);
+      }
     }
   }
-  for (const KnownModel& known : known_models()) {
-    const Result<VitConfig> vit = vit_config(known.found, config);
+  for (const model::Recognition& known : known_models()) {
+    const Result<VitConfig> vit = vit_config(known, config);
     vit ? check_usable(*vit) : check_error(vit.error());
   }
 }
@@ -128,7 +127,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   SAMEBITS_CHECK(compare_configs(*config, *config, "").empty());
   read_for_classes(*config);
   read_as_module(*config);
-  (void)model::make_target({.library = model::Library::transformers5}, &*config,
-                           known_models()[1].shapes);
   return 0;
 }

@@ -37,7 +37,7 @@ def report(*words):
 
 def at_once(check, variants):
     with ThreadPoolExecutor(2) as pool:
-        assert len(list(pool.map(check, variants))) > 80
+        assert len(list(pool.map(check, variants))) > 60
 
 
 def directory(folder, name, **files):
@@ -67,7 +67,7 @@ def test_a_config_of_odd_values_ends_in_an_error(tmp_path):
         done = call("run", path)
         assert done.returncode == 0 or status != 0, (field, value, done.stderr)
 
-    at_once(check, list(enumerate(some_of({**config, **labels}, ODD, 5))))
+    at_once(check, list(enumerate(some_of({**config, **labels}, ODD, 3))))
 
 
 @pytest.mark.parametrize("command", ["inspect", "diff", "explain", "check"])
@@ -118,7 +118,7 @@ def test_an_image_processor_of_odd_values_ends_in_an_error(tmp_path):
         assert status != 2 or made["not_checked"], (field, value)
 
     sizes = [(field, value) for field in ("size", "crop_size") for value in SIDES]
-    at_once(check, list(enumerate(some_of(processor, ODD, 6) + sizes)))
+    at_once(check, list(enumerate(some_of(processor, ODD, 4) + sizes)))
 
 
 @pytest.mark.parametrize("option", ["--seed", "--noise-seed", "--train"])

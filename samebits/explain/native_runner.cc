@@ -68,7 +68,7 @@ Error in_config(const Report& report, const Subject& subject, Error error) {
     error.file = subject.config_borrowed_from;
   } else {
     const Subject& owner = own ? subject : subject_of(report, subject.config_borrowed_from);
-    error.file = owner.checkpoint->file_beside("config.json");
+    error.file = owner.checkpoint->file_beside(owner.checkpoint->config_from);
   }
   return error;
 }

@@ -117,6 +117,33 @@ def json_seeds():
     yield "numbers.json", json.dumps([0, -1, 1e-12, 1e308, 2**63, float("nan"), float("inf"), -float("inf")]).encode()
 
 
+def config_seeds():
+    sizes = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 3, "image_size": 8, "patch_size": 4}
+    rest = {"intermediate_size": 20, "num_channels": 3, "qkv_bias": True, "hidden_act": "gelu", "layer_norm_eps": 1e-12}
+    decoder = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    vit = {"model_type": "vit", "architectures": ["ViTForImageClassification"], **sizes, **rest}
+    mae = {**vit, "model_type": "vit_mae", "architectures": ["ViTMAEForPreTraining"], "mask_ratio": 0.75, "norm_pix_loss": False}
+    mae |= {f"decoder_{name}": value for name, value in decoder.items()}
+    labels = {"num_labels": 2, "id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}, "pooler_output_size": None}
+    dino = {**vit, "model_type": "dinov2", "mlp_ratio": 4, "drop_path_rate": 0.1, "out_features": ["stage2"]}
+    module = {"eps": 1e-12, "p": 0.1, "kernel_size": [4, 4], "stride": [4, 4], "padding": [0, 0], "num_attention_heads": 3}
+    module |= {"attention_head_size": 4, "scaling": 0.5, "config": {"mask_ratio": 0.5}}
+    seeds = {"vit": vit | labels, "vit_mae": mae, "dinov2": dino, "module": module}
+    for name, config in seeds.items():
+        yield f"{name}.json", json.dumps(config).encode()
+
+
+def processor_seeds():
+    square = {"height": 8, "width": 8}
+    vit = {"image_processor_type": "ViTImageProcessor", "do_resize": True, "size": square, "resample": 2, "do_rescale": True}
+    vit |= {"rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    bit = {**vit, "image_processor_type": "BitImageProcessorFast", "size": {"shortest_edge": 9}, "resample": 3}
+    bit |= {"do_center_crop": True, "crop_size": square, "do_pad": None}
+    old = {**vit, "image_processor_type": None, "feature_extractor_type": "ViTFeatureExtractor", "size": 8, "image_std": 0.5}
+    for name, config in {"vit": vit, "bit": bit, "old": old}.items():
+        yield f"{name}.json", json.dumps(config).encode()
+
+
 def checkpoint_seeds():
     for name, thing in torch_objects().items():
         yield f"{name}.pth", saved_by_torch(thing)
@@ -214,6 +241,8 @@ SEEDS = {
     "safetensors": safetensors_seeds,
     "npy": npy_seeds,
     "json": json_seeds,
+    "config": config_seeds,
+    "processor": processor_seeds,
     "checkpoint": checkpoint_seeds,
     "diff": diff_seeds,
     "explain": explain_seeds,

@@ -52,6 +52,7 @@ class SaxAdapter final : public nlohmann::json_sax<Json> {
   bool string(std::string& value) override { return accept(handler_.text(value)); }
   bool binary(Json::binary_t&) override { return false; }  // not in JSON
   bool key(std::string& name) override {
+    last_key_ = name.substr(0, 60);
     return accept(handler_.key(name, base_ + cursor_.token_before(cursor_.consumed())));
   }
   bool start_object(std::size_t) override { return deeper() && accept(handler_.begin_object()); }
@@ -79,6 +80,7 @@ class SaxAdapter final : public nlohmann::json_sax<Json> {
   std::uint64_t base_;
   std::uint32_t depth_left_;
   JsonHandler& handler_;
+  std::string last_key_;
   std::optional<Error> error_;
 };
 
@@ -94,15 +96,25 @@ bool SaxAdapter::deeper() {
 }
 
 // `position` counts the characters that the lexer has used, with the end of the text as one.
-bool SaxAdapter::parse_error(std::size_t position, const std::string&,
+bool SaxAdapter::parse_error(std::size_t position, const std::string& last_token,
                              const Json::exception& exception) {
-  constexpr int kOutOfRange = 406;  // a number beyond the doubles
+  constexpr int kOutOfRange = 406;
   const std::uint64_t end = position - std::min<std::uint64_t>(position, cursor_.inserted());
   std::uint64_t offset = cursor_.consumed();
   if (end <= offset) {  // else the text ends too early
     offset = cursor_.in_string() ? offset - 1 : cursor_.token_before(end);
   }
-  error_ = Error{.code = exception.id == kOutOfRange ? ErrorCode::limit : ErrorCode::malformed,
+  if (exception.id == kOutOfRange) {
+    error_ = Error{.code = ErrorCode::limit,
+                   .what = "a number of the JSON is not finite" +
+                           (last_key_.empty() ? "" : " (the last key is \"" + last_key_ + "\")"),
+                   .offset = base_ + offset,
+                   .expected = "at most 1.8e308, as a double holds it",
+                   .found = last_token.substr(0, 60),
+                   .hint = "Correct it in the file"};
+    return false;
+  }
+  error_ = Error{.code = ErrorCode::malformed,
                  .what = "JSON is not valid: " + explanation(exception.what()),
                  .offset = base_ + offset};
   return false;
@@ -245,6 +257,19 @@ Result<Json> parse_json(Bytes text, const std::string& file, std::uint64_t base)
   SAMEBITS_TRY_VOID(
       scan_json(text, file, base, {.depth = kLimits.json_depth, .python_numbers = true}, builder));
   return builder.take_root();
+}
+
+std::string json_text(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string short_json(const Json& value) {
+  constexpr std::size_t kMembers = 8;
+  constexpr std::size_t kCharacters = 60;
+  if (value.is_structured() && value.size() > kMembers) {
+    return (value.is_array() ? "a list of " : "an object of ") + std::to_string(value.size());
+  }
+  return value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, kCharacters);
 }
 
 Json json_number(double value) {

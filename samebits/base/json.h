@@ -22,6 +22,12 @@ using Json = nlohmann::ordered_json;
 /// first. Errors: malformed (offset of the first bad byte), inconsistent, limit.
 Result<Json> parse_json(Bytes text, const std::string& file, std::uint64_t base = 0);
 
+/// One line that never fails: what is no UTF-8 is replaced.
+std::string json_text(const Json& value);
+
+/// A value inside an error: ASCII, at most 60 characters; large lists and objects by their size.
+std::string short_json(const Json& value);
+
 /// A float as JSON by shortest round trip; NaN and infinities as the strings that parse_json gives.
 Json json_number(double value);
 

@@ -120,6 +120,10 @@ TEST(Json, SizeIsLimited) {
 
 TEST(Json, ANumberBeyondTheDoublesIsLimited) {
   EXPECT_EQ(error_of("[1e999]").code, ErrorCode::limit);
+  const Error error = error_of(R"({"a": [1], "ratio": -1e999})");
+  EXPECT_EQ(error.what, "a number of the JSON is not finite (the last key is \"ratio\")");
+  EXPECT_EQ(error.found, "-1e999");
+  EXPECT_EQ(error.offset, 20u);
 }
 
 TEST(Json, AnErrorDoesNotRepeatALongToken) {
@@ -133,6 +137,17 @@ TEST(Json, AnObjectWithManyKeysIsReadInReasonableTime) {
   for (int i = 0; i < 300'000; ++i) text.append("\"").append(std::to_string(i)).append("\":0,");
   text += "\"x\":0}";
   EXPECT_EQ(parsed(text).size(), 300'001u);
+}
+
+TEST(Json, TextThatIsNoUtf8IsWrittenAllTheSame) {
+  const Json value = {{"a", std::string("x\xFF")}};
+  EXPECT_EQ(json_text(value), "{\"a\":\"x\uFFFD\"}");
+  EXPECT_EQ(short_json(value), R"({"a":"x\ufffd"})");
+}
+
+TEST(Json, AnErrorShowsLargeValuesByTheirSize) {
+  EXPECT_EQ(short_json(Json(std::vector<int>(9, 1))), "a list of 9");
+  EXPECT_EQ(short_json(Json(std::string(100, 'x'))).size(), 60u);
 }
 
 TEST(JsonNumber, NonFiniteNumbersBecomeStrings) {

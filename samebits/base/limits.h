@@ -9,6 +9,21 @@
 namespace samebits {
 
 struct Limits {
+  // Of a model that is only described: the widest transformers have 2e4, their perceptrons four
+  // times that, the deepest ViT published has 48 blocks, the largest classifiers know 1e6 faces.
+  std::uint64_t model_width = 65'536;
+  std::uint64_t model_inner_width = 1'048'576;
+  std::uint64_t model_layers = 4096;
+  std::uint64_t classes = 10'000'000;
+  // Sides of images that configs and image processors ask for: ViTs are made for up to 2048 pixels.
+  // Pixels of a picture on its way into a model: as floats they take 200 MB.
+  std::uint64_t image_side = 4096;
+  std::uint64_t prepared_pixels = 4096 * 4096;
+  std::uint64_t image_channels = 4096;  // hyperspectral images have 500
+  // Tokens of one image, each of which looks at all: 2048 x 2048 pixels in patches of 8 are 65536.
+  std::uint64_t tokens = 1 << 17;
+  // Numbers of one input, or of the noise for it: 4 GiB of floats, 7000 images of 224 x 224.
+  std::uint64_t input_values = 1ull << 30;
   // Of a decoded picture: where Pillow stops as well (twice its MAX_IMAGE_PIXELS).
   std::uint64_t image_pixels = 178'956'970;
   // A real ViT whole-module pickle makes 2e4 nodes, the largest training states seen 1e6.

@@ -85,6 +85,11 @@ const char* byte_use_name(ByteUse use) {
   return "";
 }
 
+std::string Checkpoint::file_beside(const std::string& name) const {
+  if (kind != CheckpointKind::hf_directory) return path;
+  return path.ends_with('/') ? path + name : path + "/" + name;
+}
+
 std::uint64_t Checkpoint::parameters() const {
   std::uint64_t total = 0;
   if (!has_weights()) return total;

@@ -176,7 +176,14 @@ struct Checkpoint {
   std::vector<std::string> trace_order;  // traces: the points in execution order
   std::vector<ByteRange> bytes;          // every byte of every file, sorted, without overlap
   std::vector<Error> unread;             // parts that could not be read; the rest stands
+  /// Fields of config, preprocessing and modules that hold what no model has, and relations between
+  /// them (base/field_ranges.h); files of fields that are no JSON object. Only what needs them
+  /// fails.
+  std::vector<Error> config_faults, preprocessing_faults, module_faults;
 
+  /// The path of a file that lies beside the weights of a directory; the checkpoint's own
+  /// elsewhere.
+  std::string file_beside(const std::string& name) const;
   bool has_weights() const { return !candidates.empty(); }
   const Candidate& weights() const { return candidates.at(chosen); }
   std::uint64_t parameters() const;      // elements of weights()

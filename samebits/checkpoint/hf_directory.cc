@@ -69,9 +69,9 @@ class DirectoryReader {
 
   Result<void> read() {
     out_.kind = CheckpointKind::hf_directory;
-    SAMEBITS_TRY_VOID(read_json("config.json", out_.config));
+    read_fields("config.json", out_.config, out_.config_faults);
     if (out_.config.is_object()) out_.config_from = "config.json";
-    SAMEBITS_TRY_VOID(read_json("preprocessor_config.json", out_.preprocessing));
+    read_fields("preprocessor_config.json", out_.preprocessing, out_.preprocessing_faults);
     SAMEBITS_TRY(const std::string weights, pick_weights());
     SAMEBITS_TRY_VOID(weights.ends_with(".index.json") ? read_sharded(weights)
                                                        : read_weights_file(weights));
@@ -107,6 +107,11 @@ class DirectoryReader {
     }
     json = std::move(parsed);
     return {};
+  }
+
+  /// The weights stand without a file of fields, and what needs it says why it is not there.
+  void read_fields(const std::string& name, Json& json, std::vector<Error>& faults) {
+    if (Result<void> read = read_json(name, json); !read) faults.push_back(std::move(read).error());
   }
 
   Result<std::string> pick_weights() {

@@ -87,28 +87,28 @@ TEST_F(HfDirectory, AnIndexLeadsNowhereElse) {
   }
 }
 
-TEST_F(HfDirectory, AConfigThatIsNoObjectIsAnError) {
-  write("config.json", "[1]");
+TEST_F(HfDirectory, AConfigThatCannotBeReadIsSaidBesideTheTensors) {
   write("model.safetensors", safetensors({{"w", {1}}}));
-  const auto checkpoint = open();
-  ASSERT_FALSE(checkpoint);
-  EXPECT_THAT(checkpoint.error().what, HasSubstr("no JSON object"));
-}
-
-TEST_F(HfDirectory, AConfigThatIsCutIsAnError) {
-  write("config.json", "{\"model_type\": ");
-  write("model.safetensors", safetensors({{"w", {1}}}));
-  EXPECT_FALSE(open());
+  for (const std::string text : {"[1]", "{\"model_type\": "}) {
+    write("config.json", text);
+    const auto checkpoint = open();
+    ASSERT_TRUE(checkpoint);
+    EXPECT_EQ(checkpoint->parameters(), 1U);
+    EXPECT_TRUE(checkpoint->config.is_null());
+    ASSERT_EQ(checkpoint->config_faults.size(), 1U) << text;
+    EXPECT_THAT(checkpoint->config_faults[0].file, HasSubstr("config.json"));
+  }
 }
 
 TEST_F(HfDirectory, ALinkThatLeadsNowhereIsNoAbsence) {
   write("model.safetensors", safetensors({{"w", {1}}}));
-  ASSERT_TRUE(open());
-  for (const std::string name : {"preprocessor_config.json", "config.json"}) {
-    std::filesystem::create_symlink("gone", folder_.path("model/" + name));
-    const auto checkpoint = open();
-    ASSERT_FALSE(checkpoint);
-    EXPECT_THAT(to_string(checkpoint.error()), HasSubstr(name + ": cannot open"));
+  std::filesystem::create_symlink("gone", folder_.path("model/preprocessor_config.json"));
+  std::filesystem::create_symlink("gone", folder_.path("model/config.json"));
+  const auto checkpoint = open();
+  ASSERT_TRUE(checkpoint);
+  for (const auto* faults : {&checkpoint->config_faults, &checkpoint->preprocessing_faults}) {
+    ASSERT_EQ(faults->size(), 1U);
+    EXPECT_THAT(to_string(faults->front()), HasSubstr("cannot open"));
   }
 }
 

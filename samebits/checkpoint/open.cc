@@ -7,6 +7,7 @@
 #include "samebits/checkpoint/byte_account.h"
 #include "samebits/checkpoint/calls.h"
 #include "samebits/checkpoint/deep.h"
+#include "samebits/checkpoint/field_faults.h"
 #include "samebits/checkpoint/file_reader.h"
 #include "samebits/checkpoint/hf_directory.h"
 #include "samebits/checkpoint/oddities.h"
@@ -42,6 +43,7 @@ Result<Checkpoint> open_now(const std::string& path, const OpenOptions& options)
   SAMEBITS_TRY_VOID(directory ? read_hf_directory(checkpoint, path, options)
                               : read_single_file(checkpoint, path, options));
   derive_from_config(checkpoint);
+  find_field_faults(checkpoint);
   sort_calls(checkpoint);
   account_bytes(checkpoint);
   find_oddities(checkpoint);

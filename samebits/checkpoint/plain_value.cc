@@ -88,7 +88,7 @@ class Converter {
   Json device(std::span<const NodeId> args, int depth) {
     const std::string type = as_string(tree_, args[0]).value_or("device");
     if (args.size() < 2) return type;
-    return type + ":" + value(args[1], depth + 1).dump();
+    return type + ":" + json_text(value(args[1], depth + 1));
   }
 
   Json path(std::span<const NodeId> args) const {
@@ -124,7 +124,7 @@ std::optional<std::string> function_text(const Tree& tree, NodeId node) {
     return std::nullopt;
   const auto shown = [&](NodeId value) {
     const bool named = tree.kind(value) == Kind::global || tree.kind(value) == Kind::object;
-    return named ? class_of(tree, value) : plain_value(tree, value).dump();
+    return named ? class_of(tree, value) : json_text(plain_value(tree, value));
   };
   std::vector<std::string> parts;
   const auto add = [&](std::span<const NodeId> values) {

@@ -1,8 +1,6 @@
 #include "samebits/explain/explain.h"
 
 #include <chrono>
-#include <cmath>
-#include <cstdlib>
 #include <memory>
 
 #include "samebits/base/mapped_file.h"
@@ -71,13 +69,6 @@ struct Explain {
   }
 };
 
-std::string is_duration(const std::string& text) {
-  char* end = nullptr;
-  const double seconds = std::strtod(text.c_str(), &end);
-  const bool usable = end != text.c_str() && *end == '\0' && seconds >= 0 && std::isfinite(seconds);
-  return usable ? "" : "must be a number of seconds, 0 or more";
-}
-
 }  // namespace
 
 void add_explain(CLI::App* program, int* status) {
@@ -97,11 +88,11 @@ void add_explain(CLI::App* program, int* status) {
                    "the config.json of subjects that carry none (default: another subject's)")
       ->type_name("FILE");
   add_input_options(command, &chosen->input);
-  command
-      ->add_option("--budget", chosen->budget,
-                   "after this many seconds search for no smaller set of causes (default: 10)")
-      ->type_name("SECONDS")
-      ->check(CLI::Validator(is_duration, ""));
+  add_number(
+      command, "--budget", {0, 1e9},
+      [run = chosen.get()](double seconds) { run->budget = seconds; },
+      "after this many seconds search for no smaller set of causes (default: 10)")
+      ->type_name("SECONDS");
   add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits explain hf/ whole.pth statedict.pth");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 
 #include "samebits/run/run_request.h"
@@ -10,7 +11,7 @@ namespace samebits {
 
 struct InputOptions {
   InputRequest chosen;
-  std::string randn;  // "8x3x224x224"
+  std::optional<std::string> randn;  // "8x3x224x224"
   int pillow = 13;
 
   /// Errors: usage, for a shape that is none.

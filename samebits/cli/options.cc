@@ -5,9 +5,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include <fmt/format.h>
 
 #include "samebits/base/atomic_write.h"
 #include "samebits/base/exceptions.h"
@@ -21,7 +26,7 @@
 namespace samebits {
 namespace {
 
-constexpr int kMostThreads = 1024;
+constexpr std::uint64_t kMostThreads = 1024;
 constexpr std::size_t kMostSubjects = 26;  // labels are A to Z
 
 bool is_set(const char* variable) {
@@ -46,6 +51,33 @@ std::string is_color(const std::string& choice) {
   return known ? "" : "must be auto, always or never";
 }
 
+/// A word of the command line inside a message.
+std::string short_text(const std::string& text) {
+  constexpr std::size_t kShown = 40;
+  if (text.empty()) return "nothing";
+  return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
+}
+
+template <class T>
+CLI::Option* add_checked(CLI::App* command, const std::string& name, const NumberRange<T>& range,
+                         std::function<void(T)> take, const std::string& description) {
+  const auto read = [name, range, take = std::move(take)](const std::string& text) {
+    T value{};
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    const bool within =
+        value >= range.least && (range.open_above ? value < range.most : value <= range.most);
+    if (error != std::errc() || stop != end || !within) {
+      throw CLI::ValidationError(
+          name, fmt::format("{} is not usable: it takes a {} from {} {} {}", short_text(text),
+                            std::is_integral_v<T> ? "whole number" : "number", range.least,
+                            range.open_above ? "to below" : "to", range.most));
+    }
+    take(value);
+  };
+  return command->add_option_function<std::string>(name, read, description);
+}
+
 }  // namespace
 
 int output_width() {
@@ -63,6 +95,25 @@ bool write_output(const std::string& text) {
   return false;
 }
 
+CLI::Option* add_whole(CLI::App* command, const std::string& name,
+                       const NumberRange<std::uint64_t>& range,
+                       std::function<void(std::uint64_t)> take, const std::string& description) {
+  return add_checked(command, name, range, std::move(take), description);
+}
+
+CLI::Option* add_number(CLI::App* command, const std::string& name,
+                        const NumberRange<double>& range, std::function<void(double)> take,
+                        const std::string& description) {
+  return add_checked(command, name, range, std::move(take), description);
+}
+
+CLI::Option* add_seed(CLI::App* command, const std::string& name,
+                      std::function<void(std::uint64_t)> take, const std::string& description) {
+  return add_whole(command, name, {0, std::numeric_limits<std::uint64_t>::max()}, std::move(take),
+                   description)
+      ->type_name("N");
+}
+
 int ReportOptions::thread_count() const { return threads == 0 ? available_threads() : threads; }
 
 void add_report_options(CLI::App* command, ReportOptions* options) {
@@ -73,11 +124,11 @@ void add_report_options(CLI::App* command, ReportOptions* options) {
                    "B=NAME chooses for one subject")
       ->type_name("NAME")
       ->allow_extra_args(false);
-  command
-      ->add_option("--threads", options->threads,
-                   "how many threads to use (default: one for each processor)")
-      ->type_name("N")
-      ->check(CLI::Range(1, kMostThreads).description(""));
+  add_whole(
+      command, "--threads", {1, kMostThreads},
+      [options](std::uint64_t count) { options->threads = static_cast<int>(count); },
+      "how many threads to use (default: one for each processor)")
+      ->type_name("N");
   command->add_option("--color", options->color, "auto (default), always or never")
       ->type_name("WHEN")
       ->check(CLI::Validator(is_color, ""));

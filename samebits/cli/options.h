@@ -2,6 +2,8 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,26 @@ struct ReportOptions {
 void add_report_options(CLI::App* command, ReportOptions* options);
 /// --html, for commands that make a Report.
 void add_html_option(CLI::App* command, ReportOptions* options);
+
+/// Bounds of a number on the command line.
+template <class T>
+struct NumberRange {
+  T least{}, most{};
+  bool open_above = false;  // `most` itself is too much
+};
+
+/// An option with a whole number in decimal digits. Another text, and a number outside the range,
+/// is a usage error that says so.
+CLI::Option* add_whole(CLI::App* command, const std::string& name,
+                       const NumberRange<std::uint64_t>& range,
+                       std::function<void(std::uint64_t)> take, const std::string& description);
+/// The same with a decimal number.
+CLI::Option* add_number(CLI::App* command, const std::string& name,
+                        const NumberRange<double>& range, std::function<void(double)> take,
+                        const std::string& description);
+/// Every seed that torch's manual_seed takes, but for negative ones.
+CLI::Option* add_seed(CLI::App* command, const std::string& name,
+                      std::function<void(std::uint64_t)> take, const std::string& description);
 
 /// The subjects A, B, ... with the keys given for them. Errors: usage, for a label that no subject
 /// has.

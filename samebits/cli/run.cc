@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "samebits/base/exceptions.h"
+#include "samebits/base/limits.h"
 #include "samebits/cli/commands.h"
 #include "samebits/cli/input_options.h"
 #include "samebits/cli/options.h"
@@ -63,7 +64,6 @@ struct Run {
   ReportOptions report;
   InputOptions input;
   std::string isa, save, trace;
-  double mask_ratio = -1;
   int repeat = 1;
   std::size_t top = 0;
 
@@ -84,7 +84,6 @@ struct Run {
     std::vector<std::string> inputs = input.files();
     inputs.insert(inputs.end(), {request.model, request.noise_path, request.config_path});
     SAMEBITS_TRY_VOID(check_targets({{"--save", save}, {"--trace", trace}}, inputs));
-    if (mask_ratio >= 0) wanted.mask_ratio = mask_ratio;
     SAMEBITS_TRY(const auto subjects, choose_subjects({request.model}, report.keys));
     wanted.key = subjects.front().key;
     const Clock::time_point start = Clock::now();
@@ -173,20 +172,18 @@ void add_noise_options(CLI::App* command, Run* run) {
                    "a masked autoencoder's noise: a safetensors file with the tensor noise, "
                    "float32 [batch, patches]")
       ->type_name("FILE");
-  command
-      ->add_option("--noise-seed", run->request.noise_seed,
-                   "instead: torch.rand(batch, patches) after manual_seed(N) (default: 42)")
-      ->type_name("N")
+  add_seed(
+      command, "--noise-seed", [run](std::uint64_t seed) { run->request.noise_seed = seed; },
+      "instead: torch.rand(batch, patches) after manual_seed(N) (default: 42)")
       ->excludes("--noise");
-  command
-      ->add_option("--mask-ratio", run->mask_ratio,
-                   "of a masked autoencoder, 0 to below 1 (default: its config's)")
-      ->type_name("R")
-      ->check(CLI::Range(0.0, 1.0).description(""));
-  command
-      ->add_option("--train", run->request.dropout_seed,
-                   "training mode: dropout draws as torch does on a CPU after manual_seed(N)")
-      ->type_name("N");
+  add_number(
+      command, "--mask-ratio", {0, 1, true},
+      [run](double ratio) { run->request.mask_ratio = ratio; },
+      "of a masked autoencoder, 0 to below 1 (default: its config's)")
+      ->type_name("R");
+  add_seed(
+      command, "--train", [run](std::uint64_t seed) { run->request.dropout_seed = seed; },
+      "training mode: dropout draws as torch does on a CPU after manual_seed(N)");
 }
 
 }  // namespace
@@ -216,7 +213,10 @@ void add_run(CLI::App* program, int* status) {
       ->type_name("NAME,...")
       ->delimiter(',')
       ->allow_extra_args(false);
-  command->add_option("--top", chosen->top, "print the N most likely classes of each image")
+  add_whole(
+      command, "--top", {1, kLimits.classes},
+      [run = chosen.get()](std::uint64_t n) { run->top = n; },
+      "print the N most likely classes of each image")
       ->type_name("N");
   command->add_option("--save", chosen->save, "write the outputs as safetensors")
       ->type_name("FILE");
@@ -225,9 +225,11 @@ void add_run(CLI::App* program, int* status) {
                    "write the input and the output of every layer as safetensors; samebits diff of "
                    "two such files finds where they part")
       ->type_name("FILE");
-  command->add_option("--repeat", chosen->repeat, "run the forward pass N times, for its timing")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1'000'000).description(""));
+  add_whole(
+      command, "--repeat", {1, 1'000'000},
+      [run = chosen.get()](std::uint64_t n) { run->repeat = static_cast<int>(n); },
+      "run the forward pass N times, for its timing")
+      ->type_name("N");
   command
       ->add_option(
           "--isa", chosen->isa,

@@ -36,8 +36,7 @@ void unify_square(FieldMap& fields, std::string_view name) {
 }
 
 std::string text_for(const Json& value) {
-  return value.is_string() ? value.get<std::string>()
-                           : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return value.is_string() ? value.get<std::string>() : json_text(value);
 }
 
 /// {"0": "cat"} as ["0: cat"], sorted by key: labels are compared as one value.
@@ -50,7 +49,7 @@ Json label_list(const Json& labels) {
 
 bool is_default_label(const std::string& key, const Json& value) {
   if (value.is_string()) return value == "LABEL_" + key;
-  return value.is_number_integer() && key == "LABEL_" + value.dump();
+  return value.is_number_integer() && key == "LABEL_" + json_text(value);
 }
 
 /// Names that the library makes up are what absent names mean.

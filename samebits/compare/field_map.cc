@@ -75,7 +75,7 @@ void show_side(const FieldValue* field, Json& value, bool& missing, std::string&
   missing = field == nullptr || field->assumed;
   if (!missing) value = shown(field->value);
   if (field != nullptr && field->assumed)
-    why += (why.empty() ? "absent means " : "; absent means ") + shown(field->value).dump();
+    why += (why.empty() ? "absent means " : "; absent means ") + json_text(shown(field->value));
 }
 
 FieldDifference difference(const std::string& name, const FieldValue* a, const FieldValue* b,

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/explain/config_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/load_list.h"
 #include "samebits/explain/reported.h"
@@ -162,6 +163,7 @@ Result<Report> check_now(const SubjectOptions& options, const std::string& targe
     }
     if (!report.loads.empty()) find_load_risks(report, report.loads[0]);
     find_calls(report, subject);
+    find_label_conflict(report, subject);
   }
   sort_findings(&report.findings);
   report.verdict = report.incomplete         ? Verdict::unknown

@@ -15,6 +15,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using namespace test_files;  // NOLINT: the vocabulary of these tests
 
 class Commands : public testing::Test {
@@ -63,6 +64,12 @@ class Commands : public testing::Test {
       if (finding.cause == cause) return &finding;
     }
     return nullptr;
+  }
+
+  static std::string said(const Report& report) {
+    std::string all;
+    for (const std::string& line : report.not_checked) all += line + "\n";
+    return all;
   }
 
   Folder folder_;
@@ -234,6 +241,53 @@ TEST_F(Commands, CheckOfAnUnknownTargetIsAUsageError) {
   const auto report = check({folder_.path("a.safetensors"), ""}, "transformers-9", 1);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::usage);
+}
+
+TEST_F(Commands, AFieldThatIsNotUsableIsNamedAndTheWeightsAreShown) {
+  const std::string path = directory("odd", R"({"model_type": 5, "mask_ratio": -1})");
+  const Report report = inspect(path, {});
+  EXPECT_EQ(exit_status(report), 2);
+  ASSERT_TRUE(report.subjects[0].checkpoint);
+  EXPECT_EQ(report.subjects[0].checkpoint->weights().weights.size(), 1u);
+  EXPECT_THAT(said(report), HasSubstr("odd/config.json: the config's field model_type"));
+  EXPECT_THAT(said(report), HasSubstr("mask_ratio"));
+  const Report both = diff({path, ""}, {path, ""}, 1);
+  EXPECT_EQ(exit_status(both), 2);
+  EXPECT_EQ(both.weights[0].comparison.verdict, WeightsVerdict::identical);
+}
+
+TEST_F(Commands, AFileOfFieldsThatIsNoJsonHidesNoWeights) {
+  for (const char* content : {"{", "[1]", "5", R"({"mask_ratio": 1e999})"}) {
+    const Report report = inspect(directory("broken", content, content), {});
+    EXPECT_EQ(exit_status(report), 2);
+    ASSERT_TRUE(report.subjects[0].checkpoint) << content;
+    EXPECT_THAT(said(report), HasSubstr("broken/config.json"));
+    EXPECT_THAT(said(report), HasSubstr("broken/preprocessor_config.json"));
+    EXPECT_THAT(said(report), Not(HasSubstr("json.exception")));
+  }
+}
+
+TEST_F(Commands, AttributesOfModulesThatAreNotUsableAreNamed) {
+  const std::string two = "G\x40" + std::string(7, '\0');
+  const Report report = inspect(module_file("odd.pth", kFalse, two), {});
+  EXPECT_EQ(exit_status(report), 2);
+  EXPECT_THAT(said(report), HasSubstr("the module drop: a module's p is not usable"));
+}
+
+TEST_F(Commands, ANumberOfLabelsThatContradictsTheirNamesIsARisk) {
+  folder_.write("labels/config.json",
+                R"({"model_type": "vit", "num_labels": 5, "id2label": {"0": "a", "1": "b"}})");
+  folder_.write("labels/model.safetensors", safetensors({{"classifier.bias", {1, 2}}}));
+  const Report report = inspect(folder_.path("labels"), {});
+  check_evidence(report);
+  const Finding* found = find(report, "code.version");
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->role, Role::risk);
+  EXPECT_THAT(found->details[0], HasSubstr("4.57.6 counts the names and loads the 2 rows"));
+  EXPECT_THAT(found->details[0], HasSubstr("5.24.0 takes the number and raises"));
+  EXPECT_EQ(find(inspect(directory("none", R"({"num_labels": 5, "id2label": {"0": "a"}})"), {}),
+                 "code.version"),
+            nullptr);
 }
 
 }  // namespace

@@ -24,8 +24,8 @@ Json field_evidence(const std::vector<FieldDifference>& fields) {
 }
 
 std::string shown(const FieldDifference& field) {
-  std::string text = field.field + " " + (field.missing_a ? "absent" : field.a.dump()) +
-                     " against " + (field.missing_b ? "absent" : field.b.dump());
+  std::string text = field.field + " " + (field.missing_a ? "absent" : json_text(field.a)) +
+                     " against " + (field.missing_b ? "absent" : json_text(field.b));
   return field.why.empty() ? text : text + ": " + field.why;
 }
 
@@ -317,8 +317,8 @@ void find_mixup(Report& report, const Subject& a, const Subject& b) {
   const Json& right = b.checkpoint->training.values;
   for (const char* field : {"epoch", "global_step", "step"}) {
     if (!left.contains(field) || !right.contains(field) || left[field] == right[field]) continue;
-    finding.details.push_back(fmt::format("{} {} in {}, {} in {}", field, left[field].dump(),
-                                          a.label, right[field].dump(), b.label));
+    finding.details.push_back(fmt::format("{} {} in {}, {} in {}", field, json_text(left[field]),
+                                          a.label, json_text(right[field]), b.label));
     finding.evidence[field] = Json::array({left[field], right[field]});
   }
   finding.remedy =

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/explain/config_findings.h"
 #include "samebits/explain/diff.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/forward_runs.h"
@@ -28,6 +29,7 @@ void borrow_configs(Report& report, const ExplainOptions& options) {
   if (from.empty()) from = owner->label;
   for (Subject& subject : report.subjects) {
     if (!subject.checkpoint || subject.checkpoint->config.is_object()) continue;
+    if (!subject.checkpoint->config_faults.empty()) continue;  // it has one that cannot be read
     subject.config_borrowed_from = from;
     report.assumed.push_back(subject.label + ": config from " + from);
   }
@@ -86,6 +88,7 @@ Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOpt
     find_calls(report, subject);
     find_training_mode(report, subject);
     find_invalid(report, subject);
+    find_label_conflict(report, subject);
     find_resume_leftovers(report, subject);
   }
   find_shared_noise(report);

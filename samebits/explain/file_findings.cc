@@ -211,7 +211,7 @@ void find_noise(Report& report, const std::vector<std::string>& labels,
             ? "mask_ratio = 0 is not enough: the tokens are still shuffled by that noise"
             : fmt::format("mask_ratio {}: other patches are kept in every call; 0 would still "
                           "shuffle the tokens",
-                          config["mask_ratio"].dump()));
+                          json_text(config["mask_ratio"])));
   }
   finding.evidence = {{"module", drawing->where}, {"draws", drawing->draws}};
   finding.remedy = fmt::format(

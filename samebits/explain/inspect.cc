@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "samebits/base/parallel.h"
+#include "samebits/explain/config_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/subjects.h"
@@ -36,6 +37,7 @@ Report inspect_now(const std::string& path, const InspectOptions& options) {
     find_calls(report, subject);
     find_invalid(report, subject);
     find_training_mode(report, subject);
+    find_label_conflict(report, subject);
     note_valueless(report, *subject.checkpoint);
     if (!deep)
       report.not_checked.emplace_back("values and checksums were not read (--deep reads them)");

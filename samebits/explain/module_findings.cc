@@ -26,7 +26,7 @@ void note_corrections(Report& report, const Subject& subject,
   Json fields = Json::object();
   for (const ConfigCorrection& each : corrections) {
     finding.details.push_back(fmt::format("{}: {} in the config, {} in all modules", each.field,
-                                          each.config.dump(), each.modules.dump()));
+                                          short_json(each.config), short_json(each.modules)));
     fields[each.field] = Json::array({each.config, each.modules});
   }
   finding.details.emplace_back(

@@ -61,6 +61,19 @@ std::set<std::string> names_of(const std::set<Factor>& factors, Factor::Kind kin
   return names;
 }
 
+/// An error about fields names the file that they stand in.
+Error in_config(const Report& report, const Subject& subject, Error error) {
+  if (!error.file.empty()) return error;
+  const bool own = subject.config_borrowed_from.empty();
+  if (!own && report.given_config.is_object()) {
+    error.file = subject.config_borrowed_from;
+  } else {
+    const Subject& owner = own ? subject : subject_of(report, subject.config_borrowed_from);
+    error.file = owner.checkpoint->file_beside(owner.checkpoint->config_from);
+  }
+  return error;
+}
+
 /// Exchanged weights, and a config for them, stand in the subject's model while this lives.
 class Exchanged {
  public:
@@ -121,13 +134,14 @@ Result<NativeRunner::Loaded> NativeRunner::load(const Report& report, std::size_
   if (!own.checkpoint) return fail({.code = ErrorCode::io, .what = "it could not be read"});
   Json config = module_config(*own.checkpoint, config_used(report, own)).config;
   SAMEBITS_TRY(model::Recognition found, recognize_vit(*own.checkpoint, config));
-  SAMEBITS_TRY(VitModel model, open_vit(*own.checkpoint, config));
-  const Training training = training_of(*own.checkpoint, model.config());
+  Result<VitModel> model = open_vit(*own.checkpoint, config);
+  if (!model) return fail(in_config(report, own, std::move(model).error()));
+  const Training training = training_of(*own.checkpoint, model->config());
   if (training.acts && training.refused != nullptr)
     return fail(
         {.code = ErrorCode::unsupported,
          .what = std::string("dropout is active, and cannot be run so: ") + training.refused});
-  return Loaded{std::move(model), std::move(config), std::move(found), training.acts};
+  return Loaded{*std::move(model), std::move(config), std::move(found), training.acts};
 }
 
 Result<void> NativeRunner::add(const Report& report, std::size_t subject, Loaded loaded,
@@ -200,9 +214,7 @@ bool NativeRunner::draws_dropout(std::size_t subject) const { return loaded_[sub
 
 std::vector<Factor> NativeRunner::differing(std::size_t a, std::size_t b) {
   std::vector<Factor> factors;
-  const std::string model_type = loaded_[a].config.value("model_type", "");
-  for (const FieldDifference& field :
-       compare_configs(loaded_[a].config, loaded_[b].config, model_type)) {
+  for (const FieldDifference& field : compare_configs(loaded_[a].config, loaded_[b].config, "")) {
     if (field.effect != FieldEffect::nothing && field.effect != FieldEffect::training)
       factors.push_back({Factor::Kind::config, field.field});
   }

@@ -75,10 +75,13 @@ bool have_same_names(const std::vector<NamedTensor>& x, const std::vector<NamedT
 void note_unread(Report& report, const Checkpoint& checkpoint) {
   // A missing shard has one error for each of its tensors.
   std::vector<std::pair<std::string, std::size_t>> times;
-  for (const Error& error : checkpoint.unread) {
-    std::string text = to_string(error);
-    if (times.empty() || times.back().first != text) times.emplace_back(std::move(text), 0);
-    ++times.back().second;
+  for (const auto* errors : {&checkpoint.unread, &checkpoint.config_faults,
+                             &checkpoint.preprocessing_faults, &checkpoint.module_faults}) {
+    for (const Error& error : *errors) {
+      std::string text = to_string(error);
+      if (times.empty() || times.back().first != text) times.emplace_back(std::move(text), 0);
+      ++times.back().second;
+    }
   }
   for (const auto& [text, count] : times) {
     report.not_checked.push_back(count == 1 ? text : fmt::format("{} ({} times)", text, count));

@@ -156,6 +156,48 @@ TEST(ImageProcessor, AFieldThatIsAbsentIsNeverGuessed) {
   }
 }
 
+TEST(ImageProcessor, AFieldOutsideItsRangeIsAnErrorThatNamesIt) {
+  const std::pair<const char*, Json> odd[] = {{"size", 65535},
+                                              {"size", {{"height", 4}, {"width", -6}}},
+                                              {"size", {{"height", 4}, {"width", nullptr}}},
+                                              {"size", {4, 6}},
+                                              {"crop_size", 65535},
+                                              {"crop_size", {{"height", 1e9}, {"width", 1}}},
+                                              {"resample", 6},
+                                              {"resample", "bicubic"},
+                                              {"rescale_factor", "NaN"},
+                                              {"image_std", 0},
+                                              {"image_mean", {0.5, 0.5}},
+                                              {"do_normalize", 1},
+                                              {"do_center_crop", "no"}};
+  for (const auto& [field, value] : odd) {
+    Json changed = config();
+    changed["do_center_crop"] = true;
+    changed["crop_size"] = 4;
+    changed[field] = value;
+    const auto processor = image_processor(changed, "config");
+    ASSERT_FALSE(processor) << field << value;
+    EXPECT_THAT(processor.error().what, HasSubstr(field));
+    EXPECT_EQ(processor.error().file, "config");
+  }
+}
+
+TEST(ImageProcessor, WhatAPictureWouldBecomeIsBounded) {
+  Json changed = config();
+  changed["image_processor_type"] = "BitImageProcessor";
+  changed["size"] = {{"shortest_edge", 4096}};
+  // A strip of 2 x 100 becomes 4096 x 204800.
+  EXPECT_EQ(process_image(*image_processor(changed, ""), {2, 100, std::vector<std::uint8_t>(600)})
+                .error()
+                .code,
+            ErrorCode::limit);
+  changed["size"] = {{"height", 2}, {"width", 4096}};
+  auto processor = *image_processor(changed, "");
+  processor.order = PassOrder::pillow12;  // which widens 100,000 rows before it drops most of them
+  EXPECT_EQ(process_image(processor, {100'000, 2, std::vector<std::uint8_t>(600'000)}).error().code,
+            ErrorCode::limit);
+}
+
 TEST(ImageProcessor, TheNumbersAreRescaledAndNormalized) {
   const auto processor = image_processor(config(), "config");
   ASSERT_TRUE(processor);

@@ -1,26 +1,20 @@
 #include "samebits/image/processor.h"
 
 #include <algorithm>
-#include <cmath>
-#include <set>
+#include <initializer_list>
 
 #include <fmt/format.h>
 
+#include "samebits/base/field_ranges.h"
 #include "samebits/base/float_mode.h"
 #include "samebits/base/limits.h"
 
 namespace samebits {
 namespace {
 
-constexpr std::string_view kClasses[] = {"ViTImageProcessor", "ViTFeatureExtractor",
-                                         "DeiTImageProcessor", "DeiTFeatureExtractor",
-                                         "BitImageProcessor"};
-
-bool is_known(std::string name) {
-  for (const std::string_view ending : {"Fast", "Pil"}) {
-    if (name.ends_with(ending)) name.resize(name.size() - ending.size());
-  }
-  return std::find(std::begin(kClasses), std::end(kClasses), name) != std::end(kClasses);
+/// CLIP's processor resizes alike, but no model of the family comes with it.
+bool is_covered(const std::string& name) {
+  return is_known_processor(name) && !name.starts_with("CLIP");
 }
 
 /// Fields of one config, with errors that name them.
@@ -31,62 +25,68 @@ class Reader {
   Result<void> check_class() const {
     for (const char* field : {"image_processor_type", "feature_extractor_type"}) {
       if (!config_.contains(field) || !config_[field].is_string()) continue;
-      if (is_known(config_[field].get<std::string>())) return {};
+      if (is_covered(config_[field].get<std::string>())) return {};
       return refused(field);
     }
-    return lacking("image_processor_type");
+    return fail(lacking("image_processor_type"));
+  }
+
+  /// The value of a field that is there. Errors: usage where it is not.
+  Result<const Json*> given(const char* field) const {
+    Result<const Json*> value = checked_field(FieldOf::processor, config_, field);
+    if (!value) return fail(in_file(std::move(value).error()));
+    if (*value == nullptr) return fail(lacking(field));
+    return *value;
   }
 
   Result<bool> flag(const char* field) const {
-    if (!present(field)) return lacking(field);
-    if (!config_[field].is_boolean()) return malformed(field);
-    return config_[field].get<bool>();
+    SAMEBITS_TRY(const Json* value, given(field));
+    return value->get<bool>();
   }
 
-  bool present(const char* field) const {
-    return config_.contains(field) && !config_[field].is_null();
+  /// False where the field is absent.
+  Result<bool> option(const char* field) const {
+    return config_.contains(field) && !config_[field].is_null() ? flag(field) : Result<bool>(false);
   }
 
   Result<double> number(const char* field) const {
-    if (!present(field)) return lacking(field);
-    if (!config_[field].is_number()) return malformed(field);
-    return config_[field].get<double>();
+    SAMEBITS_TRY(const Json* value, given(field));
+    return value->get<double>();
+  }
+
+  Result<Filter> filter(const char* field) const {
+    SAMEBITS_TRY(const Json* value, given(field));
+    if (!value->is_number()) return refused(field);
+    return static_cast<Filter>(value->get<int>());
   }
 
   Result<std::array<double, 3>> three(const char* field) const {
-    if (!present(field)) return lacking(field);
-    const Json& value = config_[field];
+    SAMEBITS_TRY(const Json* value, given(field));
     std::array<double, 3> numbers{};
-    if (value.is_number()) {
-      numbers.fill(value.get<double>());
+    if (value->is_number()) {
+      numbers.fill(value->get<double>());
       return numbers;
     }
-    if (!value.is_array() || value.size() != 3) return malformed(field);
-    for (std::size_t i = 0; i < 3; ++i) {
-      if (!value[i].is_number()) return malformed(field);
-      numbers[i] = value[i].get<double>();
-    }
+    if (value->size() != numbers.size()) return refused(field);
+    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = (*value)[i].get<double>();
     return numbers;
   }
 
   /// {"height", "width"}, {"shortest_edge"} where it may be, or one number: both sides.
   Result<ImageProcessor::Size> size(const char* field, bool edge) const {
-    if (!present(field)) return lacking(field);
-    const Json& value = config_[field];
+    SAMEBITS_TRY(const Json* value, given(field));
     ImageProcessor::Size size;
-    if (value.is_number()) {
-      SAMEBITS_TRY(size.height, side(value, field));
-      size.width = size.height;
+    if (value->is_number()) {
+      size.height = size.width = value->get<std::size_t>();
       return size;
     }
-    if (!value.is_object()) return malformed(field);
-    if (value.size() == 2 && value.contains("height") && value.contains("width")) {
-      SAMEBITS_TRY(size.height, side(value["height"], field));
-      SAMEBITS_TRY(size.width, side(value["width"], field));
+    if (has_sides(*value, {"height", "width"})) {
+      size.height = (*value)["height"].get<std::size_t>();
+      size.width = (*value)["width"].get<std::size_t>();
       return size;
     }
-    if (!edge || value.size() != 1 || !value.contains("shortest_edge")) return refused(field);
-    SAMEBITS_TRY(size.shortest_edge, side(value["shortest_edge"], field));
+    if (!edge || !has_sides(*value, {"shortest_edge"})) return refused(field);
+    size.shortest_edge = (*value)["shortest_edge"].get<std::size_t>();
     return size;
   }
 
@@ -94,28 +94,27 @@ class Reader {
     return fail({.code = ErrorCode::unsupported,
                  .what = fmt::format("this {} of an image processor is not covered", field),
                  .file = file_,
-                 .found = config_[field].dump().substr(0, 60)});
-  }
-
-  tl::unexpected<Error> malformed(const char* field) const {
-    return fail({.code = ErrorCode::malformed,
-                 .what = std::string("the image processor's field ") + field + " cannot be",
-                 .file = file_,
-                 .found = config_[field].dump().substr(0, 60)});
+                 .found = short_json(config_[field])});
   }
 
  private:
-  tl::unexpected<Error> lacking(const char* field) const {
-    return fail({.code = ErrorCode::usage,
-                 .what = std::string("the image processor's config does not say ") + field,
-                 .file = file_});
+  Error lacking(const char* field) const {
+    return {.code = ErrorCode::usage,
+            .what = std::string("the image processor's config does not say ") + field,
+            .file = file_};
   }
 
-  Result<std::size_t> side(const Json& value, const char* field) const {
-    if (!value.is_number_integer() || value.get<std::int64_t>() < 1 ||
-        value.get<std::int64_t>() > 65535)
-      return malformed(field);
-    return static_cast<std::size_t>(value.get<std::int64_t>());
+  Error in_file(Error error) const {
+    error.file = file_;
+    return error;
+  }
+
+  /// Whether an object has these members and no other.
+  static bool has_sides(const Json& value, std::initializer_list<const char*> names) {
+    return value.is_object() && value.size() == names.size() &&
+           std::all_of(names.begin(), names.end(), [&](const char* name) {
+             return value.contains(name) && value[name].is_number();
+           });
   }
 
   const Json& config_;
@@ -158,6 +157,14 @@ RgbImage center_crop(const RgbImage& image, std::size_t height, std::size_t widt
   return out;
 }
 
+Result<void> check_pixels(std::size_t width, std::size_t height, std::uint64_t most) {
+  if (width > 0 && height > 0 && width <= most / height) return {};
+  return fail({.code = ErrorCode::limit,
+               .what = "the picture cannot be prepared at this size",
+               .expected = fmt::format("1 to {} pixels", most),
+               .found = fmt::format("{} x {}", width, height)});
+}
+
 }  // namespace
 
 Result<ImageProcessor> image_processor(const Json& config, const std::string& file) {
@@ -173,16 +180,11 @@ Result<ImageProcessor> image_processor(const Json& config, const std::string& fi
   SAMEBITS_TRY(const bool resized, reader.flag("do_resize"));
   if (resized) {
     SAMEBITS_TRY(processor.resize, reader.size("size", true));
-    SAMEBITS_TRY(const double filter, reader.number("resample"));
-    if (filter < 0 || filter > 5 || filter != std::floor(filter))
-      return reader.malformed("resample");
-    processor.filter = static_cast<Filter>(static_cast<int>(filter));
+    SAMEBITS_TRY(processor.filter, reader.filter("resample"));
   }
-  if (reader.present("do_center_crop")) {
-    SAMEBITS_TRY(const bool cropped, reader.flag("do_center_crop"));
-    if (cropped) {
-      SAMEBITS_TRY(processor.crop, reader.size("crop_size", false));
-    }
+  SAMEBITS_TRY(const bool cropped, reader.option("do_center_crop"));
+  if (cropped) {
+    SAMEBITS_TRY(processor.crop, reader.size("crop_size", false));
   }
   SAMEBITS_TRY(const bool rescaled, reader.flag("do_rescale"));
   if (rescaled) {
@@ -193,10 +195,8 @@ Result<ImageProcessor> image_processor(const Json& config, const std::string& fi
     SAMEBITS_TRY(processor.mean, reader.three("image_mean"));
     SAMEBITS_TRY(processor.deviation, reader.three("image_std"));
   }
-  if (reader.present("do_pad")) {
-    SAMEBITS_TRY(const bool padded, reader.flag("do_pad"));
-    if (padded) return reader.refused("do_pad");
-  }
+  SAMEBITS_TRY(const bool padded, reader.option("do_pad"));
+  if (padded) return reader.refused("do_pad");
   return processor;
 }
 
@@ -210,16 +210,17 @@ Result<PixelValues> process_image(const ImageProcessor& processor, RgbImage imag
   bool version_matters = false;
   if (processor.resize) {
     const ImageProcessor::Size size = target_of(*processor.resize, image);
-    if (size.height == 0 || size.width == 0 || size.width > kLimits.image_pixels / size.height) {
-      return fail({.code = ErrorCode::limit,
-                   .what = "the picture cannot be resized",
-                   .found = fmt::format("{} x {}", size.width, size.height)});
-    }
+    SAMEBITS_TRY_VOID(check_pixels(size.width, size.height, kLimits.prepared_pixels));
+    // Between the two passes it has the new size along one side alone.
+    const bool rows_last = height_first(image, size.height, size.width, processor.order);
+    SAMEBITS_TRY_VOID(check_pixels(rows_last ? image.width : size.width,
+                                   rows_last ? size.height : image.height, kLimits.image_pixels));
     version_matters = processor.filter != Filter::nearest && size.width != image.width &&
                       height_first(image, size.height, size.width, PassOrder::pillow13);
     image = resize(image, size.height, size.width, processor.filter, processor.order);
   }
   if (processor.crop) image = center_crop(image, processor.crop->height, processor.crop->width);
+  SAMEBITS_TRY_VOID(check_pixels(image.width, image.height, kLimits.prepared_pixels));
   const std::size_t area = image.height * image.width;
   PixelValues out{image.height, image.width, std::vector<float>(3 * area), version_matters};
   for (std::size_t channel = 0; channel < 3; ++channel) {

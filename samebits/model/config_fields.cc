@@ -1,14 +1,12 @@
 #include "samebits/model/config_fields.h"
 
 #include <array>
-#include <cmath>
+#include <optional>
 
-#include "samebits/base/json.h"
+#include "samebits/base/field_ranges.h"
 
 namespace samebits::model {
 namespace {
-
-constexpr std::int64_t kLargest = 1ll << 31;  // of any size in a config
 
 /// The defaults of the configuration classes (the same in 4.57.6 and 5.24.0).
 struct Defaults {
@@ -20,61 +18,45 @@ constexpr std::array kDefaults = {Defaults{"vit", 16, false}, Defaults{"vit_mae"
                                   Defaults{"deit", 16, false}, Defaults{"dinov2", 14, true},
                                   Defaults{"dinov2_with_registers", 16, true}};
 
-/// A value as ASCII, cut where it is long.
-std::string plain(const Json& value) {
-  return value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 60);
-}
-
+/// Fields of one config; the first that the table of ranges does not allow is its error.
 class Reader {
  public:
   explicit Reader(const Json& config) : config_(config) {}
 
   std::int64_t size(const char* key, std::int64_t absent) {
-    const auto found = config_.find(key);
-    if (found == config_.end() || found->is_null()) return absent;
-    return checked(key, *found, absent);
+    const Json* value = checked(key);
+    return value == nullptr ? absent : value->get<std::int64_t>();
   }
   /// An int, or a list of height and width.
   std::array<std::int64_t, 2> pair(const char* key, std::int64_t absent) {
-    const auto found = config_.find(key);
-    if (found == config_.end() || !found->is_array()) {
-      const std::int64_t one = size(key, absent);
-      return {one, one};
-    }
-    if (found->size() != 2) {
-      complain(key, "a size or two");
-      return {absent, absent};
-    }
-    return {checked(key, (*found)[0], absent), checked(key, (*found)[1], absent)};
+    const Json* value = checked(key);
+    if (value == nullptr) return {absent, absent};
+    if (value->is_array())
+      return {(*value)[0].get<std::int64_t>(), (*value)[1].get<std::int64_t>()};
+    return {value->get<std::int64_t>(), value->get<std::int64_t>()};
   }
   bool flag(const char* key, bool absent) {
-    const auto found = config_.find(key);
-    if (found == config_.end() || found->is_null()) return absent;
-    if (!found->is_boolean()) complain(key, "true or false");
-    return found->is_boolean() ? found->get<bool>() : absent;
+    const Json* value = checked(key);
+    return value == nullptr ? absent : value->get<bool>();
   }
   double ratio(const char* key, double absent) {
-    const auto found = config_.find(key);
-    if (found == config_.end()) return absent;
-    const double value = found->is_number() ? found->get<double>() : -1;
-    if (!(value >= 0 && value < 1e6)) complain(key, "a number from 0 to 1e6");
-    return value >= 0 && value < 1e6 ? value : absent;
+    const Json* value = checked(key);
+    return value == nullptr ? absent : value->get<double>();
+  }
+  /// How many names a field holds; nothing where it is absent.
+  std::optional<std::int64_t> names(const char* key) {
+    const Json* value = checked(key);
+    return value == nullptr ? std::nullopt
+                            : std::optional(static_cast<std::int64_t>(value->size()));
   }
   const std::optional<Error>& error() const { return error_; }
 
  private:
-  std::int64_t checked(const char* key, const Json& value, std::int64_t absent) {
-    const std::int64_t number = value.is_number_integer() ? value.get<std::int64_t>() : -1;
-    if (number >= 0 && number <= kLargest) return number;
-    complain(key, "a whole number from 0 to 2^31");
-    return absent;
-  }
-  void complain(const char* key, const char* expected) {
-    if (error_) return;
-    error_ = Error{.code = ErrorCode::malformed,
-                   .what = "the config's field " + std::string(key) + " is not usable",
-                   .expected = expected,
-                   .found = plain(config_.at(key))};
+  const Json* checked(const char* key) {
+    Result<const Json*> value = checked_field(FieldOf::config, config_, key);
+    if (value) return *value;
+    if (!error_) error_ = std::move(value).error();
+    return nullptr;
   }
   const Json& config_;
   std::optional<Error> error_;
@@ -83,23 +65,23 @@ class Reader {
 Result<Defaults> defaults_of(const Json& config, const ModelClass& model_class) {
   if (!config.is_object())
     return fail({.code = ErrorCode::usage, .what = "the config is no JSON object"});
-  const auto found = config.find("model_type");
-  const bool named = found != config.end() && found->is_string();
-  std::string type = named ? found->get<std::string>() : std::string(model_class.model_type);
+  SAMEBITS_TRY(const Json* named, checked_field(FieldOf::config, config, "model_type"));
+  std::string type = named ? named->get<std::string>() : std::string(model_class.model_type);
   if (type.empty()) type = "vit";
   for (const Defaults& defaults : kDefaults)
     if (defaults.model_type == type) return defaults;
-  return fail({.code = ErrorCode::usage,
+  return fail({.code = ErrorCode::unsupported,
                .what = "the model type is not one of the ViT family",
                .expected = "vit, vit_mae, deit, dinov2 or dinov2_with_registers",
-               .found = plain(type)});
+               .found = short_json(type)});
 }
 
-std::int64_t classes_of(Reader& reader, const Json& config) {
-  const auto labels = config.find("id2label");
-  if (labels != config.end() && labels->is_object())
-    return static_cast<std::int64_t>(labels->size());
-  return reader.size("num_labels", 2);
+/// Where num_labels and the names of id2label contradict each other, transformers 4.57.6 counts the
+/// names and 5.24.0 takes the number.
+std::int64_t classes_of(Reader& reader, Library library) {
+  const auto names = reader.names("id2label");
+  const std::int64_t count = reader.size("num_labels", names.value_or(2));
+  return library == Library::transformers5 ? count : names.value_or(count);
 }
 
 /// Width of each half of Dinov2's SwiGLU, from the width that mlp_ratio asks for.
@@ -146,7 +128,8 @@ Parts parts_of(Reader& reader, const ModelClass& model_class, std::int64_t class
 
 }  // namespace
 
-Result<Fields> fields_from_config(const Json& config, const ModelClass& model_class) {
+Result<Fields> fields_from_config(const Json& config, const ModelClass& model_class,
+                                  Library library) {
   SAMEBITS_TRY(const Defaults defaults, defaults_of(config, model_class));
   Reader reader(config);
   Fields fields;
@@ -157,7 +140,7 @@ Result<Fields> fields_from_config(const Json& config, const ModelClass& model_cl
   fields['M'] = defaults.mlp_ratio ? ratio_width : reader.size("intermediate_size", 3072);
   fields['F'] = gated_width(fields['M']);
   fields.layers = reader.size("num_hidden_layers", 12);
-  fields['C'] = classes_of(reader, config);
+  fields['C'] = classes_of(reader, library);
   fields['R'] = reader.size("num_register_tokens", 4);
   fields['Y'] = reader.size("pooler_output_size", 0);
   if (fields['Y'] == 0) fields['Y'] = fields['D'];

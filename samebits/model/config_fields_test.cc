@@ -9,8 +9,9 @@ namespace {
 
 using testing::HasSubstr;
 
-Result<Fields> read(const char* config, const char* class_name) {
-  return fields_from_config(Json::parse(config), *find_class(Library::transformers5, class_name));
+Result<Fields> read(const char* config, const char* class_name,
+                    Library library = Library::transformers5) {
+  return fields_from_config(Json::parse(config), *find_class(library, class_name), library);
 }
 
 TEST(ConfigFields, AbsentFieldsHaveTheirDefaults) {
@@ -24,11 +25,21 @@ TEST(ConfigFields, AbsentFieldsHaveTheirDefaults) {
   EXPECT_EQ((*read(R"({"model_type": "dinov2"})", "Dinov2Model"))['P'], 14);
 }
 
-TEST(ConfigFields, LabelsAreCounted) {
-  const auto fields =
-      read(R"({"model_type": "vit", "id2label": {"0": "a", "1": "b", "2": "c"}, "num_labels": 9})",
-           "ViTForImageClassification");
-  EXPECT_EQ((*fields)['C'], 3);
+// As from_pretrained of both versions does it.
+TEST(ConfigFields, TransformersFourCountsTheLabelsAndFiveTakesTheNumber) {
+  const char* both =
+      R"({"model_type": "vit", "num_labels": 5, "id2label": {"0": "a", "1": "b", "2": "c"}})";
+  const char* names = R"({"model_type": "vit", "id2label": {"0": "a", "1": "b", "2": "c"}})";
+  const char* number = R"({"model_type": "vit", "num_labels": 5, "id2label": null})";
+  const auto classes = [](const char* config, Library library) {
+    return (*read(config, "ViTForImageClassification", library))['C'];
+  };
+  EXPECT_EQ(classes(both, Library::transformers4), 3);
+  EXPECT_EQ(classes(both, Library::transformers5), 5);
+  for (const Library library : {Library::transformers4, Library::transformers5}) {
+    EXPECT_EQ(classes(names, library), 3);
+    EXPECT_EQ(classes(number, library), 5);
+  }
 }
 
 TEST(ConfigFields, NoLabelsNoClassifier) {
@@ -60,27 +71,30 @@ TEST(ConfigFields, FieldOfAnotherTypeIsAnError) {
        {R"({"model_type": "vit", "hidden_size": "768"})",
         R"({"model_type": "vit", "num_hidden_layers": -1})",
         R"({"model_type": "vit", "patch_size": [16]})", R"({"model_type": "vit", "qkv_bias": 1})",
-        R"({"model_type": "dinov2", "mlp_ratio": 1e300})"}) {
+        R"({"model_type": "dinov2", "mlp_ratio": 1e300})",
+        R"({"model_type": "vit", "patch_size": 0})", R"({"model_type": 5})",
+        R"({"model_type": "vit", "num_hidden_layers": 1e9})",
+        R"({"model_type": "vit", "num_hidden_layers": 1000000000})",
+        R"({"model_type": "vit", "image_size": 18446744073709551615})"}) {
     const auto fields = read(config, "ViTModel");
     ASSERT_FALSE(fields) << config;
-    EXPECT_EQ(fields.error().code, ErrorCode::malformed) << config;
+    EXPECT_THAT(fields.error().what, HasSubstr("is not usable")) << config;
+    EXPECT_NE(fields.error().expected, "") << config;
+    EXPECT_NE(fields.error().found, "") << config;
   }
-}
-
-TEST(ConfigFields, PatchOfZeroLeavesThePositionsUnknown) {
-  EXPECT_EQ((*read(R"({"model_type": "vit", "patch_size": 0})", "ViTModel"))['X'], -1);
 }
 
 TEST(ConfigFields, OtherModelTypeIsAnError) {
   const auto fields = read(R"({"model_type": "bert"})", "ViTModel");
   ASSERT_FALSE(fields);
-  EXPECT_EQ(fields.error().code, ErrorCode::usage);
+  EXPECT_EQ(fields.error().code, ErrorCode::unsupported);
   EXPECT_EQ(fields.error().found, "\"bert\"");
 }
 
 TEST(ConfigFields, TextThatIsNotUtf8IsStillReported) {
   Json config = {{"model_type", "vit"}, {"hidden_size", std::string("\xff")}};
-  const auto fields = fields_from_config(config, *find_class(Library::transformers4, "ViTModel"));
+  const auto fields = fields_from_config(config, *find_class(Library::transformers4, "ViTModel"),
+                                         Library::transformers4);
   ASSERT_FALSE(fields);
   EXPECT_EQ(fields.error().found, "\"\\ufffd\"");
 }

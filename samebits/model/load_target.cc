@@ -39,7 +39,7 @@ std::string model_type_of(const Json* config) {
 }
 
 Result<Fields> fields_for(const Json* config, const std::optional<Recognition>& recognition,
-                          const ModelClass& model_class) {
+                          const ModelClass& model_class, Library library) {
   if (!config && !recognition)
     return fail(
         {.code = ErrorCode::usage,
@@ -47,7 +47,7 @@ Result<Fields> fields_for(const Json* config, const std::optional<Recognition>& 
          .hint = "Give a directory with config.json, or a target file"});
   Fields fields;
   if (config) {
-    SAMEBITS_TRY(fields, fields_from_config(*config, model_class));
+    SAMEBITS_TRY(fields, fields_from_config(*config, model_class, library));
   } else {
     fields = recognition->fields;
     fields.parts |= model_class.assumed;
@@ -82,7 +82,7 @@ Result<const ModelClass*> best_class(Library library, const Json* config,
     const bool other_type = !model_type.empty() && !model_class.model_type.empty() &&
                             model_class.model_type != model_type;
     if (!has_class(library, model_class) || other_type) continue;
-    const auto fields = fields_for(config, recognition, model_class);
+    const auto fields = fields_for(config, recognition, model_class, library);
     if (!fields) return fail(fields.error());
     const auto specs = tensors_of(library, model_class, *fields);
     const std::int64_t score = specs ? fitness(*specs, *recognition, tensors) : 0;
@@ -132,7 +132,8 @@ Result<LoadTarget> make_target(const TargetName& name, const Json* config,
   target.recognition = recognize(tensors, name.class_name);
   target.architectures = architectures_of(config);
   SAMEBITS_TRY(target.model_class, choose_class(name, config, target.recognition, tensors));
-  SAMEBITS_TRY(target.fields, fields_for(config, target.recognition, *target.model_class));
+  SAMEBITS_TRY(target.fields,
+               fields_for(config, target.recognition, *target.model_class, name.library));
   SAMEBITS_TRY(target.tensors, tensors_of(target.library, *target.model_class, target.fields));
   return target;
 }

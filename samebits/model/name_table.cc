@@ -1,11 +1,12 @@
 #include "samebits/model/name_table.h"
 
+#include "samebits/base/limits.h"
 #include "samebits/model/tensor_rows.h"
 
 namespace samebits::model {
 namespace {
 
-constexpr std::int64_t kMostLayers = 4096;  // the deepest ViT published has 48
+constexpr auto kMostLayers = static_cast<std::int64_t>(kLimits.model_layers);
 
 bool stands(const Row& row, Parts parts) {
   return (row.when & parts) == row.when && (row.unless & parts) == 0;

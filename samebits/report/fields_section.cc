@@ -71,7 +71,7 @@ void equal_row(const char* title, const std::vector<FieldsPair>& pairs, Screen* 
 std::string value_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_float()) return fmt::format("{}", value.get<double>());
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json_text(value);
 }
 
 void fields_section(const Report& report, Screen* screen) {

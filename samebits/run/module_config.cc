@@ -26,7 +26,7 @@ bool starts_with_any(std::string_view text, const std::array<std::string_view, N
 std::string_view last_name(std::string_view path) { return path.substr(path.rfind('.') + 1); }
 
 std::string text_of(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump().substr(0, 60);
+  return value.is_string() ? value.get<std::string>() : short_json(value);
 }
 
 /// Where a module of transformers or torch has these attributes, and no other function as `act`, it

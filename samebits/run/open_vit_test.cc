@@ -72,6 +72,31 @@ TEST(OpenVit, AFieldThatDoesNotFitIsNamed) {
   EXPECT_THAT(changed("image_size", -1), HasSubstr("image_size"));
 }
 
+// Each of these ended the program, or would end it, in the forward pass.
+TEST(OpenVit, AFieldOutsideItsRangeIsAnErrorThatNamesIt) {
+  const Json whole = opened(example("hf")).config;
+  const std::pair<const char*, Json> odd[] = {{"mask_ratio", -1},
+                                              {"mask_ratio", 1.5},
+                                              {"mask_ratio", "NaN"},
+                                              {"mask_ratio", {0.5}},
+                                              {"model_type", 5},
+                                              {"hidden_act", 1},
+                                              {"layer_norm_eps", -1e-12},
+                                              {"hidden_dropout_prob", 2},
+                                              {"norm_pix_loss", "yes"},
+                                              {"decoder_num_attention_heads", 1e9},
+                                              {"num_hidden_layers", 1'000'000'000},
+                                              {"image_size", 1e9},
+                                              {"image_size", {32, 1'000'000'000}}};
+  for (const auto& [field, value] : odd) {
+    Json config = whole;
+    config[field] = value;
+    const Error error = refused(config);
+    EXPECT_THAT(error.what, HasSubstr(field)) << value;
+    EXPECT_FALSE(error.expected.empty() || error.found.empty()) << field << value;
+  }
+}
+
 TEST(OpenVit, OtherWeightsAreRefused) {
   const test_files::Folder folder;
   const Checkpoint other = opened(folder.write("x", test_files::safetensors({{"w", {1, 2}}})));
@@ -111,7 +136,20 @@ TEST(PrepareRun, ImagesOfAnotherSizeHaveResampledPositionsAndThatIsSaid) {
 
 TEST(PrepareRun, AMaskRatioOfOneIsAnError) {
   EXPECT_EQ(prepare_run({.model = example("hf"), .mask_ratio = 1.0}).error().code,
-            ErrorCode::malformed);
+            ErrorCode::limit);
+}
+
+TEST(PrepareRun, ARatioThatIsAskedForStandsInPlaceOfTheConfigs) {
+  const test_files::Folder folder;
+  Json config = opened(example("hf")).config;
+  config["mask_ratio"] = -1;
+  const std::string path = folder.write("config.json", config.dump());
+  const auto run = prepare_run({.model = example("hf"), .config_path = path});
+  ASSERT_FALSE(run);
+  EXPECT_EQ(run.error().file, path);
+  const auto asked = prepare_run({.model = example("hf"), .config_path = path, .mask_ratio = 0.5});
+  ASSERT_TRUE(asked) << to_string(asked.error());
+  EXPECT_EQ(asked->mask_ratio, 0.5);
 }
 
 // From the file to the outputs: the weights are widened, positions resampled, noise and images

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "samebits/base/float_mode.h"
+#include "samebits/base/limits.h"
 #include "samebits/base/mapped_file.h"
 #include "samebits/image/decode.h"
 #include "samebits/image/processor.h"
@@ -14,10 +15,13 @@
 namespace samebits {
 namespace {
 
-/// 16 GB of images are more than any machine here runs at once.
-constexpr std::size_t kMostValues = std::size_t{1} << 32;
-
 using InputSizes = std::vector<std::size_t>;
+
+bool is_too_large(const InputSizes& sizes) {
+  std::uint64_t left = kLimits.input_values;
+  for (const std::size_t size : sizes) left /= std::max<std::size_t>(1, size);
+  return left == 0;
+}
 
 /// One call of prepare_input().
 class Preparation {
@@ -52,7 +56,10 @@ class Preparation {
   /// Fills input_.images; gives their sizes.
   Result<InputSizes> read_pictures() {
     Json config = checkpoint_.preprocessing;
-    std::string from = checkpoint_.path;
+    std::string from = checkpoint_.file_beside("preprocessor_config.json");
+    if (request_.processor_path.empty() && config.is_null() &&
+        !checkpoint_.preprocessing_faults.empty())
+      return fail(checkpoint_.preprocessing_faults[0]);
     if (!request_.processor_path.empty()) {
       from = request_.processor_path;
       SAMEBITS_TRY(const auto file, MappedFile::open(from));
@@ -76,6 +83,7 @@ class Preparation {
       }
       sizes = own;
       by_version += pixels.version_matters ? 1 : 0;
+      if (is_too_large(sizes)) break;  // check_sizes() says so
       input_.images.insert(input_.images.end(), pixels.values.begin(), pixels.values.end());
     }
     const bool old = request_.pillow == PassOrder::pillow12;
@@ -99,10 +107,14 @@ class Preparation {
 
   Result<void> check_sizes(const InputSizes& sizes) const {
     const VitConfig& config = model_.config();
-    const bool fits =
-        sizes.size() == 4 && sizes[0] > 0 && sizes[1] == config.channels &&
-        std::max(sizes[2], sizes[3]) < 65536 &&
-        sizes[0] <= kMostValues / std::max<std::size_t>(1, sizes[1] * sizes[2] * sizes[3]);
+    if (is_too_large(sizes)) {
+      return fail({.code = ErrorCode::limit,
+                   .what = "the input is larger than what is run at once",
+                   .expected = fmt::format("at most {} numbers", kLimits.input_values),
+                   .found = sizes_text(sizes),
+                   .hint = "Run it in several parts"});
+    }
+    const bool fits = sizes.size() == 4 && sizes[0] > 0 && sizes[1] == config.channels;
     const char* reason = fits ? model_.cannot_take(sizes[2], sizes[3]) : "";
     if (reason == nullptr) return {};
     return fail({.code = ErrorCode::inconsistent,

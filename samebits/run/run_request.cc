@@ -16,9 +16,25 @@ namespace samebits {
 namespace {
 
 Result<Json> read_config(const RunRequest& request, const Checkpoint& checkpoint) {
-  if (request.config_path.empty()) return checkpoint.config;
+  const bool own = request.config_path.empty();
+  if (own && checkpoint.config.is_null() && !checkpoint.config_faults.empty())
+    return fail(checkpoint.config_faults[0]);
+  if (own) return checkpoint.config;
   SAMEBITS_TRY(const auto file, MappedFile::open(request.config_path));
   return parse_json(file->bytes(), request.config_path);
+}
+
+/// The model as the config describes it; the mask ratio that was asked for stands in its place.
+Result<VitModel> open_model(const RunRequest& request, const Checkpoint& checkpoint,
+                            const Json& config) {
+  Json used = config;
+  if (request.mask_ratio && used.is_object()) used["mask_ratio"] = *request.mask_ratio;
+  Result<VitModel> model = open_vit(checkpoint, used);
+  if (model || !model.error().file.empty()) return model;
+  Error error = std::move(model).error();
+  error.file =
+      request.config_path.empty() ? checkpoint.file_beside("config.json") : request.config_path;
+  return fail(std::move(error));
 }
 
 Result<void> check_training(const RunRequest& request, const VitConfig& config) {
@@ -123,7 +139,7 @@ Result<PreparedRun> prepare_now(const RunRequest& request) {
   SAMEBITS_TRY(const Checkpoint checkpoint, open_checkpoint(request.model, {.key = request.key}));
   if (!checkpoint.unread.empty()) return fail(checkpoint.unread[0]);
   SAMEBITS_TRY(const Json config, read_config(request, checkpoint));
-  SAMEBITS_TRY(VitModel model, open_vit(checkpoint, config));
+  SAMEBITS_TRY(VitModel model, open_model(request, checkpoint, config));
   SAMEBITS_TRY_VOID(check_training(request, model.config()));
   SAMEBITS_TRY_VOID(check_only(request, model));
   SAMEBITS_TRY(PreparedInput input, prepare_input(request.input, model, checkpoint));

@@ -68,10 +68,7 @@ Result<void> TraceRecorder::write(const std::string& path, const Json& run) cons
                       {"not_finite", summary.not_finite}});
   }
   const Json trace = {{"schema", "samebits.trace/1"}, {"points", std::move(points)}, {"run", run}};
-  return write_safetensors(
-      path, tensors,
-      {{"format", "pt"},
-       {"samebits.trace", trace.dump(-1, ' ', false, Json::error_handler_t::replace)}});
+  return write_safetensors(path, tensors, {{"format", "pt"}, {"samebits.trace", json_text(trace)}});
 }
 
 }  // namespace samebits

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "samebits/base/field_ranges.h"
+#include "samebits/base/limits.h"
 #include "samebits/model/config_fields.h"
 
 namespace samebits {
@@ -39,52 +41,61 @@ class Reader {
   explicit Reader(const Json& config) : config_(config) {}
 
   Result<double> number(const char* field) const {
-    if (!config_.contains(field)) return fail(lacking(field));
-    const Json& value = config_[field];
-    if (!value.is_number()) {
-      return fail({.code = ErrorCode::malformed,
-                   .what = std::string("the config's field ") + field + " is no number",
-                   .found = value.dump().substr(0, 60)});
-    }
-    return value.get<double>();
+    SAMEBITS_TRY(const Json* value, checked_field(FieldOf::config, config_, field));
+    if (value == nullptr) return fail(lacking(field));
+    return value->get<double>();
   }
 
   Result<std::size_t> heads(const char* field, std::size_t width) const {
     SAMEBITS_TRY(const double value, number(field));
     const auto count = static_cast<std::size_t>(value);
-    if (value < 1 || value > 4096 || static_cast<double>(count) != value || width % count != 0) {
-      return fail({.code = ErrorCode::inconsistent,
-                   .what = std::string("the config's field ") + field + " does not fit the weights",
-                   .expected = fmt::format("a divisor of {}", width),
-                   .found = fmt::format("{}", value)});
-    }
-    return count;
+    if (width > 0 && width % count == 0) return count;
+    return fail({.code = ErrorCode::inconsistent,
+                 .what = std::string("the config's field ") + field + " does not fit the weights",
+                 .expected = fmt::format("a divisor of {}", width),
+                 .found = fmt::format("{}", value)});
+  }
+
+  /// Height and width.
+  Result<std::array<std::size_t, 2>> sides(const char* field) const {
+    SAMEBITS_TRY(const Json* value, checked_field(FieldOf::config, config_, field));
+    if (value == nullptr) return fail(lacking(field));
+    if (value->is_array())
+      return std::array{(*value)[0].get<std::size_t>(), (*value)[1].get<std::size_t>()};
+    return std::array{value->get<std::size_t>(), value->get<std::size_t>()};
   }
 
   Result<Activation> activation() const {
-    if (!config_.contains("hidden_act")) return fail(lacking("hidden_act"));
+    SAMEBITS_TRY(const Json* value, checked_field(FieldOf::config, config_, "hidden_act"));
+    if (value == nullptr) return fail(lacking("hidden_act"));
     for (const auto& [name, activation] : kConfigActivations) {
-      if (config_["hidden_act"] == name) return activation;
+      if (*value == name) return activation;
     }
     return fail({.code = ErrorCode::unsupported,
                  .what = "this activation is not covered",
                  .expected = "gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, silu, swish or relu",
-                 .found = config_["hidden_act"].dump().substr(0, 60)});
+                 .found = short_json(*value)});
   }
 
   /// 0 where there is none, as the classes of transformers have it.
   Result<double> probability(const char* field) const {
-    if (!config_.contains(field)) return 0.0;
-    SAMEBITS_TRY(const double value, number(field));
-    if (value >= 0 && value < 1) return value;
-    return fail({.code = ErrorCode::malformed,
-                 .what = std::string("the config's field ") + field + " is no probability",
-                 .expected = "0 to below 1",
-                 .found = fmt::format("{}", value)});
+    SAMEBITS_TRY(const Json* value, checked_field(FieldOf::config, config_, field));
+    return value == nullptr ? 0.0 : value->get<double>();
   }
 
-  bool flag(const char* field) const {
-    return config_.contains(field) && config_[field].is_boolean() && config_[field].get<bool>();
+  Result<bool> flag(const char* field) const {
+    SAMEBITS_TRY(const Json* value, checked_field(FieldOf::config, config_, field));
+    return value != nullptr && value->get<bool>();
+  }
+
+  /// The pooler's function is tanh unless the config says otherwise.
+  Result<void> check_pooler() const {
+    SAMEBITS_TRY(const Json* value, checked_field(FieldOf::config, config_, "pooler_act"));
+    if (value == nullptr || *value == "tanh") return {};
+    return fail({.code = ErrorCode::unsupported,
+                 .what = "this activation of the pooler is not covered",
+                 .expected = "pooler_act tanh",
+                 .found = short_json(*value)});
   }
 
  private:
@@ -94,30 +105,27 @@ class Reader {
 std::size_t size(std::int64_t value) { return value > 0 ? static_cast<std::size_t>(value) : 0; }
 
 // Height and width from the patches, whose number the positions tell, and image_size.
-Result<void> read_image(const Reader& reader, const Json& config, const model::Fields& fields,
-                        VitConfig* vit) {
+Result<void> read_image(const Reader& reader, const model::Fields& fields, VitConfig* vit) {
   vit->patch_height = size(fields['P']);
   vit->patch_width = size(fields['W']);
   vit->channels = size(fields['I']);
-  if (!config.contains("image_size")) return fail(lacking("image_size"));
-  const bool pair = config["image_size"].is_array();
-  if (pair && config["image_size"].size() == 2 && config["image_size"][0].is_number_integer() &&
-      config["image_size"][1].is_number_integer()) {
-    vit->image_height = size(config["image_size"][0].get<std::int64_t>());
-    vit->image_width = size(config["image_size"][1].get<std::int64_t>());
-  } else {
-    SAMEBITS_TRY(const double both, reader.number("image_size"));
-    vit->image_height = vit->image_width =
-        both > 0 && both < 65536 ? static_cast<std::size_t>(both) : 0;
+  SAMEBITS_TRY(const auto sides, reader.sides("image_size"));
+  vit->image_height = sides[0];
+  vit->image_width = sides[1];
+  const bool usable = vit->patch_height > 0 && vit->patch_width > 0 && vit->channels > 0;
+  const std::size_t patches = usable ? vit->patches() : 0;
+  if (patches > kLimits.tokens) {
+    return fail({.code = ErrorCode::limit,
+                 .what = "image_size has more patches than are run",
+                 .expected = fmt::format("at most {}", kLimits.tokens),
+                 .found = std::to_string(patches)});
   }
-  const bool usable = vit->patch_height > 0 && vit->patch_width > 0 && vit->channels > 0 &&
-                      vit->image_height < 65536 && vit->image_width < 65536;
-  if (usable && vit->patches() + vit->positioned() == size(fields['X'])) return {};
-  return fail(
-      {.code = ErrorCode::inconsistent,
-       .what = "image_size and the patches do not fit the position embeddings",
-       .expected = fmt::format("{} positions", usable ? vit->patches() + vit->positioned() : 0),
-       .found = std::to_string(fields['X'])});
+  if (patches > 0 && patches + vit->positioned() == size(fields['X'])) return {};
+  return fail({.code = ErrorCode::inconsistent,
+               .what = "image_size and the patches do not fit the position embeddings",
+               .expected = patches > 0 ? fmt::format("{} positions", patches + vit->positioned())
+                                       : "an image of one patch or more",
+               .found = std::to_string(fields['X'])});
 }
 
 bool of_transformers(model::Library library) {
@@ -134,6 +142,8 @@ Result<void> read_training(const Reader& reader, std::string_view name, model::L
   vit->embedding_dropout = !name.starts_with("ViTMAE");
   if (!of_transformers(library)) {
     vit->no_training = "only transformers' classes are covered in training mode";
+  } else if (vit->hidden_dropout == 1 || vit->attention_dropout == 1) {
+    vit->no_training = "a dropout probability of 1 leaves nothing";
   } else if (is_dino(name) && (vit->hidden_dropout > 0 || path > 0)) {
     vit->no_training = "DINOv2's dropout differs between versions of transformers";
   }
@@ -159,13 +169,14 @@ Error unfit(const char* field, std::int64_t weights, const Json& config) {
   return {.code = ErrorCode::inconsistent,
           .what = std::string("the config's field ") + field + " does not fit the weights",
           .expected = std::to_string(weights),
-          .found = config[field].dump().substr(0, 60)};
+          .found = short_json(config[field])};
 }
 
 /// What the weights tell is not read from the config, but a config that says otherwise is another
 /// model's: a library that builds from it would leave weights out or at random values.
 Result<void> check_fields(const Json& config, const model::Recognition& found) {
-  SAMEBITS_TRY(const model::Fields told, model::fields_from_config(config, *found.model_class));
+  SAMEBITS_TRY(const model::Fields told,
+               model::fields_from_config(config, *found.model_class, found.library));
   const model::Fields& own = found.fields;
   const auto differs = [&](const char* field, std::int64_t weights, std::int64_t said) {
     return config.contains(field) && weights >= 0 && weights != said;
@@ -232,7 +243,7 @@ Result<VitConfig> vit_config(const model::Recognition& found, const Json& config
   SAMEBITS_TRY(vit.encoder.heads, reader.heads("num_attention_heads", vit.encoder.width));
   SAMEBITS_TRY(const double eps, reader.number("layer_norm_eps"));
   vit.eps = static_cast<float>(eps);
-  SAMEBITS_TRY_VOID(read_image(reader, config, fields, &vit));
+  SAMEBITS_TRY_VOID(read_image(reader, fields, &vit));
   const bool square_only = is_dino(name) || (fields.parts & model::kDecoder) != 0;
   if (square_only && vit.image_height != vit.image_width) {
     return fail({.code = ErrorCode::unsupported,
@@ -240,19 +251,14 @@ Result<VitConfig> vit_config(const model::Recognition& found, const Json& config
                  .expected = "a square",
                  .found = fmt::format("[{}, {}]", vit.image_height, vit.image_width)});
   }
-  if ((fields.parts & model::kPooler) != 0 && config.value("pooler_act", Json("tanh")) != "tanh") {
-    return fail({.code = ErrorCode::unsupported,
-                 .what = "this activation of the pooler is not covered",
-                 .expected = "pooler_act tanh",
-                 .found = config["pooler_act"].dump().substr(0, 60)});
-  }
+  if ((fields.parts & model::kPooler) != 0) SAMEBITS_TRY_VOID(reader.check_pooler());
   SAMEBITS_TRY_VOID(read_training(reader, name, found.library, &vit));
   vit.resampling = resampling_of(found.library, name);
   vit.names = names_of(name);
   vit.masked = name.starts_with("ViTMAE") || name == "MaskedAutoencoderViT";
   if (vit.masked) {
     SAMEBITS_TRY(vit.mask_ratio, reader.number("mask_ratio"));
-    vit.norm_pix_loss = reader.flag("norm_pix_loss");
+    SAMEBITS_TRY(vit.norm_pix_loss, reader.flag("norm_pix_loss"));
   }
   if ((fields.parts & model::kDecoder) != 0) {
     vit.decoder = {size(fields['E']), size(fields.decoder_layers), 0, size(fields['G']), false};

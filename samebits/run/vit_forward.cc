@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "samebits/base/limits.h"
 #include "samebits/kernels/layer_norm.h"
 #include "samebits/kernels/reference.h"
 
@@ -347,6 +348,8 @@ const char* VitModel::cannot_take(std::size_t height, std::size_t width) const {
   const Grid grid = patch_grid(config_, height, width);
   if (height == config_.image_height && width == config_.image_width) return nullptr;
   if (grid.cells() == 0) return "it is smaller than a patch";
+  if (grid.height > kLimits.tokens || grid.width > kLimits.tokens || grid.cells() > kLimits.tokens)
+    return "it has more patches than are run";
   if (config_.resampling == Resampling::refused)
     return "the library of this model does not resize its positions";
   return own.height == own.width ? nullptr : "its positions are no square";

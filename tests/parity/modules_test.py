@@ -280,7 +280,7 @@ def test_the_forward_pass_of_an_own_class_is_not_guessed(model, tmp_path):
 
 
 CONFIGS = [
-    ("num_hidden_layers", 1), ("qkv_bias", False), ("hidden_size", 64), ("intermediate_size", 128), ("num_channels", 1), ("patch_size", 4),
+    ("num_hidden_layers", 1), ("qkv_bias", False), ("hidden_size", 96), ("intermediate_size", 128), ("num_channels", 1), ("patch_size", 4),
     ("model_type", "swin"), ("image_size", 64),
 ]
 

@@ -1,0 +1,12 @@
+// Fields of a checkpoint that hold what no model has.
+#pragma once
+
+#include "samebits/checkpoint/checkpoint.h"
+
+namespace samebits {
+
+/// Adds to config_faults, preprocessing_faults and module_faults. Modules of one class with one
+/// fault are one error, which names the first of them.
+void find_field_faults(Checkpoint& checkpoint);
+
+}  // namespace samebits

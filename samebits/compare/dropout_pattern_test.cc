@@ -1,7 +1,9 @@
 #include "samebits/compare/dropout_pattern.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <random>
 
 #include <gmock/gmock.h>
@@ -107,6 +109,37 @@ TEST(DropoutPattern, OtherChangesAreNone) {
   broken[3] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_FALSE(pattern(a, broken));
   EXPECT_FALSE(pattern(a, dropped(a, 0.1, 1, 1e-3)));  // off by more than rounding
+}
+
+/// `count` of the values, anywhere, are 0, and the others scaled as dropout of that rate scales
+/// them.
+std::vector<float> with_zeros(std::size_t count, double rate, std::uint32_t seed) {
+  std::vector<float> values = numbers();
+  std::vector<std::size_t> places(values.size());
+  std::iota(places.begin(), places.end(), 0U);
+  std::shuffle(places.begin(), places.end(), std::mt19937(seed));
+  for (float& value : values) value = static_cast<float>(value / (1 - rate));
+  for (std::size_t i = 0; i < count; ++i) values[places[i]] = 0;
+  return values;
+}
+
+TEST(DropoutPattern, ZerosAreAsManyAsTheRateMakesLikely) {
+  // Of 1000 draws with a chance of 0.1, 100 are likely, with a standard deviation of 9.49.
+  for (const std::size_t count : {52U, 100U, 148U}) {
+    EXPECT_TRUE(pattern(numbers(), with_zeros(count, 0.1, 1))) << count;
+    EXPECT_TRUE(pattern(with_zeros(count, 0.1, 1), numbers())) << count;
+  }
+  for (const std::size_t count : {20U, 51U, 149U, 200U, 400U}) {
+    EXPECT_FALSE(pattern(numbers(), with_zeros(count, 0.1, 1))) << count;
+    EXPECT_FALSE(pattern(with_zeros(count, 0.1, 1), numbers())) << count;
+  }
+}
+
+TEST(DropoutPattern, TwoMasksHaveAsManyZerosEach) {
+  // One scale, so one rate: 200 of 1000 against 400 are not of one.
+  EXPECT_TRUE(pattern(with_zeros(200, 0.2, 1), with_zeros(200, 0.2, 2)));
+  EXPECT_FALSE(pattern(with_zeros(200, 0.2, 1), with_zeros(400, 0.2, 2)));
+  EXPECT_FALSE(pattern(with_zeros(400, 0.2, 1), with_zeros(200, 0.2, 2)));
 }
 
 TEST(DropoutPattern, ZerosOfRoundingAreNone) {

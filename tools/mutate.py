@@ -24,6 +24,7 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import pathlib
 import random
@@ -32,7 +33,7 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
+import threading
 
 import check_layers
 
@@ -493,22 +494,24 @@ def build(faults, targets, jobs):
     sys.exit("the mutated sources do not build after 20 attempts")
 
 
-def limit_process():
-    resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(10)
+def run_program(command, seconds, **environment):
+    """Whether it ended well within these seconds of processor time, and how many it took."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), math.ceil(seconds) + 1))
+        resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.nice(10)
 
-
-def run_program(command, timeout, **environment):
-    """Whether it ended well and in time."""
-    process = subprocess.Popen(command, cwd=COPY, env={**os.environ, **environment}, preexec_fn=limit_process,
+    process = subprocess.Popen(command, cwd=COPY, env={**os.environ, **environment}, preexec_fn=limit,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    watch = threading.Timer(60 + 30 * seconds, os.killpg, (process.pid, 9))  # one that waits takes no processor time
+    watch.start()
     try:
-        return process.wait(timeout) == 0
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        process.wait()
-        return False
+        _, status, usage = os.wait4(process.pid, 0)
+    finally:
+        watch.cancel()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode == 0, usage.ru_utime + usage.ru_stime
 
 
 class UnitTests:
@@ -518,8 +521,8 @@ class UnitTests:
         self.program, self.case = program, case
         self.seconds = 0.0
 
-    def passes(self, timeout, **environment):
-        return run_program([str(BUILD / self.program), f"--gtest_filter={self.case}"], timeout, **environment)
+    def run(self, seconds, **environment):
+        return run_program([str(BUILD / self.program), f"--gtest_filter={self.case}"], seconds, **environment)
 
 
 class PythonTests:
@@ -529,9 +532,9 @@ class PythonTests:
         self.file = file
         self.seconds = 0.0
 
-    def passes(self, timeout, **environment):
+    def run(self, seconds, **environment):
         command = [os.environ.get("T5", sys.executable), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", self.file]
-        return run_program(command, timeout, SAMEBITS=str(BUILD / "samebits"), **environment)
+        return run_program(command, seconds, SAMEBITS=str(BUILD / "samebits"), **environment)
 
 
 def unit_cases(program):
@@ -554,9 +557,7 @@ def measure(tests, jobs):
     def run_one(numbered):
         number, test = numbered
         seen = folder / str(number)
-        start = time.monotonic()
-        passed = test.passes(600, SAMEBITS_MUTANT="0", SAMEBITS_MUTANTS_SEEN=str(seen))
-        test.seconds = time.monotonic() - start
+        passed, test.seconds = test.run(600, SAMEBITS_MUTANT="0", SAMEBITS_MUTANTS_SEEN=str(seen))
         if not passed:
             print(f"fails without any fault, and is left out: {vars(test)}")
             return test, set()
@@ -566,17 +567,18 @@ def measure(tests, jobs):
         return list(pool.map(run_one, enumerate(tests)))
 
 
-def is_killed(mutant, tests):
-    quick_first = sorted(tests, key=lambda test: test.seconds)
-    groups = collections.defaultdict(list)  # unit tests of one program run as one process, after the quickest alone
-    for test in quick_first:
+def is_noticed(mutant, tests):
+    groups = collections.defaultdict(list)  # unit tests of one program run as one process
+    for test in tests:
         groups[getattr(test, "program", getattr(test, "file", ""))].append(test)
-    for group in groups.values():
-        head = group[0]
-        if isinstance(head, UnitTests):
-            head = UnitTests(head.program, ":".join(test.case for test in group[:400]))
-        timeout = 10 + 10 * sum(test.seconds for test in group)
-        if not head.passes(timeout, SAMEBITS_MUTANT=str(mutant.id), GTEST_FAIL_FAST="1"):
+    for group in sorted(groups.values(), key=lambda group: sum(test.seconds for test in group)):
+        test = group[0]
+        if isinstance(test, UnitTests):
+            quick_first = sorted(group, key=lambda test: test.seconds)
+            test = UnitTests(test.program, ":".join(test.case for test in quick_first[:400]))
+        start = min(each.seconds for each in group)
+        passed, _ = test.run(2 + 4 * sum(each.seconds - start for each in group), SAMEBITS_MUTANT=str(mutant.id), GTEST_FAIL_FAST="1")
+        if not passed:
             return True
     return False
 
@@ -615,8 +617,6 @@ def report(mutants, outcomes, left_out):
     for mutant in mutants:
         outcome = outcomes[mutant.id]
         counts[layer_of(mutant.file)][outcome] += 1
-        if outcome != "noticed":
-            print(f"{mutant.place()}{'' if outcome == 'survived' else '  (no test comes by)'}")
     for layer, count in counts.items():
         print(f"{layer}: {sum(count.values())} faults, {count['noticed']} noticed, {count['survived']} survived, "
               f"{count['not reached']} that no test comes by")
@@ -661,9 +661,10 @@ def main():
     def judge(mutant):
         # The far side of a comparison is noted under the number of the near one.
         judging = judges[mutant.id] or next((judges[m.id] for m in siblings[mutant.id] if judges[m.id]), [])
-        if not judging:
-            return mutant.id, "not reached"
-        return mutant.id, "noticed" if is_killed(mutant, judging) else "survived"
+        outcome = "not reached" if not judging else "noticed" if is_noticed(mutant, judging) else "survived"
+        if outcome != "noticed":
+            print(mutant.place() + ("" if judging else "  (no test comes by)"), flush=True)
+        return mutant.id, outcome
 
     siblings = {mutant.id: edit.mutants for source in faults.sources.values() for edit in source.edits for mutant in edit.mutants}
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:

@@ -31,6 +31,7 @@ import random
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -222,8 +223,8 @@ class Source:
             return
         if text in RELATIONS and token.spaced:
             name, near, far = RELATIONS[text]
-            self.add("relation", token.start, token.end, f"< ::mutants::{name}<@0> <", None, self.replaced(token, near),
-                     self.replaced(token, far))
+            self.add("relation", token.start, token.end, f"< ::mutants::{name}<@0> <", None,
+                     self.replaced(token, near), self.replaced(token, far))
         elif text in ("==", "!="):
             other = {"==": "!=", "!=": "=="}[text]
             name = {"==": "equal", "!=": "unequal"}[text]
@@ -287,21 +288,25 @@ class Source:
                  f"if ({shown}) -> if (false)")
 
     def plant_number(self, i, token):
-        if (self.is_at(i - 1, "<") and not self.tokens[i - 1].spaced) or (self.is_at(i + 1, ">") and not self.tokens[i + 1].spaced):
-            return
+        if any(self.is_at(k, mark) and not self.tokens[k].spaced for k, mark in ((i - 1, "<"), (i + 1, ">"))):
+            return  # a template's argument
         text = token.text
         is_hex = text[:2] in ("0x", "0X")
         if "." in text or "p" in text or (not is_hex and "e" in text):
-            changes = {f"{text} * 10": f"10 * {text}", f"{text} / 10": f"{text} / 10"} if float_of(text) else {f"{text} + 1": "1.0"}
+            changes = {f"{text} * 10": f"10 * {text}", f"{text} / 10": f"{text} / 10"}
+            if float_of(text) == 0:
+                changes = {f"{text} + 1": "1.0"}
         else:
-            value = int(re.sub("[uUlLzZ']", "", text), 0) if text.strip("0") else 0
+            digits = re.sub("[uUlLzZ']", "", text)
+            value = int(digits, 0 if is_hex else 8 if digits.startswith("0") else 10)
             changes = {f"{text} + 1": value + 1}
             if value > 0:
                 changes[f"{text} - 1"] = value - 1
             if value > 1:
                 changes[f"{text} * 10"] = value * 10
         chosen = "".join(f"::mutants::on(@{k}) ? {change} : " for k, change in enumerate(changes))
-        self.add("number", token.start, token.end, f"({chosen}{text})", None, *[self.replaced(token, str(shown)) for shown in changes.values()])
+        shown = [self.replaced(token, str(change)) for change in changes.values()]
+        self.add("number", token.start, token.end, f"({chosen}{text})", None, *shown)
 
     def plant_statement(self, i):
         if self.is_at(i - 1, ")") and not self.ends_condition(i - 1):
@@ -438,10 +443,15 @@ class Faults:
         dropped = False
         for file, line in places:
             source = self.sources.get(file)
-            if source is not None:
-                dropped |= self.drop(source, lambda edit: source.line_of(edit.start) <= int(line) <= source.line_of(edit.end)
-                                     and (edit.kind == "sum" or not is_sum)
-                                     and (edit.after is None or edit.kind == "statement" or source.line_of(edit.start) == int(line)))
+            if source is None:
+                continue
+
+            def is_bad(edit, source=source, line=int(line)):
+                first, last = source.line_of(edit.start), source.line_of(edit.end)
+                is_wide = edit.after is not None and edit.kind != "statement"  # a condition of several lines
+                return (first == line if is_wide else first <= line <= last) and (edit.kind == "sum" or not is_sum)
+
+            dropped |= self.drop(source, is_bad)
         return dropped
 
     def drop_constants(self, places):
@@ -456,7 +466,8 @@ class Faults:
 
 
 def tree_files():
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [file for file in listed.stdout.splitlines() if (ROOT / file).is_file()]
 
 
@@ -494,6 +505,15 @@ def build(faults, targets, jobs):
     sys.exit("the mutated sources do not build after 20 attempts")
 
 
+running = set()  # of process groups
+
+
+def stop(*_):
+    for group in list(running):
+        os.killpg(group, signal.SIGKILL)
+    os._exit(130)
+
+
 def run_program(command, seconds, **environment):
     """Whether it ended well within these seconds of processor time, and how many it took."""
     def limit():
@@ -504,12 +524,13 @@ def run_program(command, seconds, **environment):
 
     process = subprocess.Popen(command, cwd=COPY, env={**os.environ, **environment}, preexec_fn=limit,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    watch = threading.Timer(60 + 30 * seconds, os.killpg, (process.pid, 9))  # one that waits takes no processor time
+    # One that waits takes no processor time.
+    watch = threading.Timer(60 + 30 * seconds, os.killpg, (process.pid, signal.SIGKILL))
     watch.start()
-    try:
-        _, status, usage = os.wait4(process.pid, 0)
-    finally:
-        watch.cancel()
+    running.add(process.pid)
+    _, status, usage = os.wait4(process.pid, 0)
+    running.discard(process.pid)
+    watch.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
     return process.returncode == 0, usage.ru_utime + usage.ru_stime
 
@@ -577,7 +598,8 @@ def is_noticed(mutant, tests):
             quick_first = sorted(group, key=lambda test: test.seconds)
             test = UnitTests(test.program, ":".join(test.case for test in quick_first[:400]))
         start = min(each.seconds for each in group)
-        passed, _ = test.run(2 + 4 * sum(each.seconds - start for each in group), SAMEBITS_MUTANT=str(mutant.id), GTEST_FAIL_FAST="1")
+        seconds = 2 + 4 * sum(each.seconds - start for each in group)
+        passed, _ = test.run(seconds, SAMEBITS_MUTANT=str(mutant.id), GTEST_FAIL_FAST="1")
         if not passed:
             return True
     return False
@@ -642,6 +664,8 @@ def parsed_options():
 
 def main():
     options = parsed_options()
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
     COPY.mkdir(parents=True, exist_ok=True)
     faults = Faults(chosen_files(options))
     if options.list:

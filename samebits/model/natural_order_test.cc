@@ -25,6 +25,7 @@ const std::vector<std::string> kSorted = {
     "block.100.fc1.weight",
     "block.weights",
     "layer",
+    "layer.a",
     "layer.w",
     "layer0",
     "layer2.w",
@@ -33,6 +34,9 @@ const std::vector<std::string> kSorted = {
     "layer10",
     "layers.2.x",
     "layers.10.a",
+    "x",
+    "x0",
+    "x2",
 };
 
 TEST(NaturalLess, PutsBlock2BeforeBlock10AndNumbersBeforeText) {

@@ -77,6 +77,47 @@ TEST(Alignment, WhatStandsOnOneSideOnlyIsListed) {
   EXPECT_EQ(found.matched, 15U);
 }
 
+TEST(Alignment, WhatOnlyOneOfTheTwoHasMakesThemDifferent) {
+  const TestWeights less = TestWeights().random("w", {4}, 1);
+  const TestWeights more = TestWeights().random("w", {4}, 1).random("v", {4}, 2);
+  EXPECT_EQ(compare(less, more).verdict, WeightsVerdict::different);
+  EXPECT_EQ(compare(more, less).verdict, WeightsVerdict::different);
+  EXPECT_THAT(compare(less, more).only_b, ElementsAre("v"));
+}
+
+TEST(Alignment, WhatDoesNotDifferStandsInTheOrderOfA) {
+  TestWeights a;
+  a.random("one.w", {4}, 1).random("kept", {4}, 2).random("three.w", {4}, 3).random("last", {4}, 4);
+  TestWeights b;
+  b.random("last", {4}, 4).random("3.w", {4}, 3).random("kept", {4}, 2).random("1.w", {4}, 1);
+  std::vector<std::uint32_t> order;
+  for (const TensorMatch& match : compare(a, b).matches) order.push_back(match.a[0]);
+  EXPECT_THAT(order, ElementsAre(0U, 1U, 2U, 3U));
+}
+
+TEST(Alignment, OfTwoTensorsInOneRoleNeitherIsToldByIt) {
+  TestWeights a;
+  a.constant("x1", {4}, 0).roles({"first"}).constant("x2", {4}, 0).roles({"first"});
+  TestWeights b;
+  b.constant("y1", {4}, 5).roles({"first"}).constant("y2", {4}, 6).roles({"first"});
+  EXPECT_EQ(compare(a, b).matched, 0U);
+  EXPECT_EQ(compare(b, a).matched, 0U);
+}
+
+TEST(Alignment, ANameOnBothSidesSaysMoreThanARole) {
+  const TestWeights a =
+      TestWeights().random("x", {4}, 1).roles({"norm"}).random("y", {4}, 2).roles({"head"});
+  const TestWeights b =
+      TestWeights().random("y", {4}, 3).roles({"norm"}).random("z", {4}, 4).roles({"head"});
+  for (const WeightComparison& found : {compare(a, b), compare(b, a)}) {
+    EXPECT_EQ(found.matched, 1U);
+    EXPECT_EQ(found.only_a.size(), 1U);
+    EXPECT_EQ(found.only_b.size(), 1U);
+  }
+  EXPECT_THAT(compare(a, b).only_a, ElementsAre("x"));
+  EXPECT_THAT(compare(b, a).only_b, ElementsAre("x"));
+}
+
 TEST(Alignment, AChangedTensorIsPairedByNameWithStatistics) {
   const TestWeights a = TestWeights().random("w", {4, 4}, 1).random("v", {4, 4}, 2);
   const TestWeights b = TestWeights().random("w", {4, 4}, 3).random("v", {4, 4}, 2);
@@ -172,6 +213,17 @@ TEST(Ties, SavedOnceAreNoLoss) {
   ASSERT_EQ(found.ties.size(), 1U);
   EXPECT_THAT(found.ties[0].names_a, ElementsAre("embed", "head"));
   EXPECT_THAT(found.ties[0].names_b, ElementsAre("embed"));
+  EXPECT_EQ(compare(b, a).verdict, WeightsVerdict::identical);
+  EXPECT_THAT(compare(b, a).ties[0].names_a, ElementsAre("embed"));
+  EXPECT_THAT(compare(b, a).ties[0].names_b, ElementsAre("embed", "head"));
+}
+
+TEST(Ties, DoNotExcuseWhatElseIsMissing) {
+  const TestWeights a =
+      TestWeights().random("embed", {4, 2}, 1).tie("head").random("other", {4, 2}, 2);
+  const TestWeights b = TestWeights().random("embed", {4, 2}, 1);
+  EXPECT_EQ(compare(a, b).verdict, WeightsVerdict::different);
+  EXPECT_EQ(compare(b, a).verdict, WeightsVerdict::different);
 }
 
 TEST(Ties, SavedTwiceAreSeen) {

@@ -213,23 +213,30 @@ class Composer {
       wanted = wanted_letters(whole, found);
     }
     if (found == wanted || wanted.empty()) return "";
-    if (short_roles(found) == short_roles(wanted))
+    const bool several_blocks = !of_one_block(found) || !of_one_block(wanted);
+    const std::vector<std::string> order = short_roles(found, several_blocks);
+    const std::vector<std::string> expected = short_roles(wanted, several_blocks);
+    if (order == expected)
       return "holds what belongs to block " + found[0].substr(0, found[0].find(':'));
-    return fmt::format("is stacked in the order {} instead of {}",
-                       fmt::join(short_roles(found), ", "), fmt::join(short_roles(wanted), ", "));
+    return fmt::format("is stacked in the order {} instead of {}", fmt::join(order, ", "),
+                       fmt::join(expected, ", "));
   }
 
-  // "query" for "3:query.weight", as long as that tells them apart.
-  static std::vector<std::string> short_roles(const std::vector<std::string>& roles) {
+  static bool of_one_block(const std::vector<std::string>& roles) {
+    const auto block = [](const std::string& role) { return role.substr(0, role.find(':') + 1); };
+    return std::ranges::all_of(
+        roles, [&](const std::string& role) { return block(role) == block(roles[0]); });
+  }
+
+  // "query" for "3:query.weight", and "3:query" where the block matters.
+  static std::vector<std::string> short_roles(const std::vector<std::string>& roles,
+                                              bool with_block) {
     std::vector<std::string> names;
     for (std::string role : roles) {
-      role.erase(0, role.find(':') + 1);
+      if (!with_block) role.erase(0, role.find(':') + 1);
       names.push_back(role.substr(0, role.rfind('.')));
     }
-    const bool same_block = std::all_of(roles.begin(), roles.end(), [&](const std::string& role) {
-      return role.substr(0, role.find(':') + 1) == roles[0].substr(0, roles[0].find(':') + 1);
-    });
-    return same_block ? names : roles;
+    return names;
   }
 
   // The number in a part's name, where it is not the whole's: blocks.0.qkv made of layer.1's parts.

@@ -174,6 +174,85 @@ TEST(CompareConfigs, DepthBeyondTheLimitIsADifference) {
   EXPECT_THAT(names(compare(deep.c_str(), deep.c_str())), ElementsAre("deep:unknown"));
 }
 
+/// What the difference of one field means for classes of the family.
+std::string effect(const std::string& field, const char* values, const std::string& classes_a,
+                   const std::string& classes_b, const std::string& model_type = "vit") {
+  const auto config = [&](const std::string& classes, const Json& value) {
+    Json made = {{"model_type", model_type}, {field, value}};
+    if (!classes.empty()) made["architectures"] = Json::array({classes});
+    return made;
+  };
+  const Json both = Json::parse(values);
+  for (const FieldDifference& found :
+       compare_configs(config(classes_a, both[0]), config(classes_b, both[1]), model_type)) {
+    if (found.field == field) return field_effect_name(found.effect);
+  }
+  return "";
+}
+
+TEST(CompareConfigs, AFieldThatNeitherClassReadsIsNothing) {
+  const struct {
+    const char *field, *values, *reader, *other, *model_type;
+  } cases[] = {
+      {"pooler_act", R"(["tanh", "relu"])", "ViTModel", "ViTForImageClassification", "vit"},
+      {"pooler_act", R"(["tanh", "relu"])", "DeiTModel", "DeiTForImageClassification", "deit"},
+      {"pooler_output_size", "[8, 16]", "ViTModel", "ViTForImageClassification", "vit"},
+      {"encoder_stride", "[16, 8]", "ViTForMaskedImageModeling", "ViTModel", "vit"},
+      {"apply_layernorm", "[true, false]", "Dinov2Backbone", "Dinov2Model", "dinov2"},
+      {"reshape_hidden_states", "[true, false]", "Dinov2Backbone", "Dinov2Model", "dinov2"},
+  };
+  for (const auto& [field, values, reader, other, type] : cases) {
+    EXPECT_EQ(effect(field, values, other, other, type), "nothing") << field;
+    EXPECT_EQ(effect(field, values, reader, other, type), "outputs") << field;
+    EXPECT_EQ(effect(field, values, other, reader, type), "outputs") << field;
+    EXPECT_EQ(effect(field, values, other, "", type), "outputs") << field;  // it may be any
+  }
+  EXPECT_EQ(
+      effect("hidden_size", "[8, 16]", "ViTForImageClassification", "ViTForImageClassification"),
+      "outputs");
+}
+
+TEST(CompareConfigs, NamesOfOneActivationAreNoOtherFunction) {
+  const auto activation = [](const char* names) { return effect("hidden_act", names, "", ""); };
+  EXPECT_EQ(activation(R"(["silu", "swish"])"), "nothing");
+  EXPECT_EQ(activation(R"(["gelu", "gelu_python"])"), "numerics");
+  EXPECT_EQ(activation(R"(["gelu_new", "gelu_pytorch_tanh"])"), "numerics");
+  EXPECT_EQ(activation(R"(["gelu", "gelu_new"])"), "outputs");
+  EXPECT_EQ(activation(R"(["silu", "gelu"])"), "outputs");
+  EXPECT_EQ(activation(R"(["mish", "quick_gelu"])"), "outputs");
+}
+
+TEST(CompareConfigs, TheNumberOfLabelsCountsWhereEitherClassifies) {
+  const char* values = R"([{"0": "a"}, {"0": "a", "1": "b", "2": "c"}])";
+  const auto count = [&](const std::string& a, const std::string& b) {
+    const Json both = Json::parse(values);
+    Json left = {{"model_type", "vit"}, {"id2label", both[0]}, {"architectures", {a}}};
+    Json right = {{"model_type", "vit"}, {"id2label", both[1]}, {"architectures", {b}}};
+    if (a.empty()) left.erase("architectures");
+    if (b.empty()) right.erase("architectures");
+    for (const FieldDifference& found : compare_configs(left, right, "vit")) {
+      if (found.field == "num_labels") return std::string(field_effect_name(found.effect));
+    }
+    return std::string();
+  };
+  EXPECT_EQ(count("ViTModel", "ViTModel"), "nothing");
+  EXPECT_EQ(count("ViTForImageClassification", "ViTModel"), "outputs");
+  EXPECT_EQ(count("ViTModel", "ViTForImageClassification"), "outputs");
+  EXPECT_EQ(count("", "ViTModel"), "outputs");
+  EXPECT_EQ(count("ViTModel", ""), "outputs");
+}
+
+TEST(CompareConfigs, OneDtypeAloneIsComparedWhereThatSaysSomething) {
+  const char* attributes = R"({"output_hidden_states": false, "return_dict": true})";
+  EXPECT_THAT(names(compare(R"({"dtype": "float16"})", "{}")), ElementsAre("dtype:numerics"));
+  EXPECT_THAT(names(compare("{}", R"({"dtype": "float16"})")), ElementsAre("dtype:numerics"));
+  EXPECT_THAT(compare(R"({"dtype": "float16"})", attributes), IsEmpty());
+  EXPECT_THAT(compare(attributes, R"({"dtype": "float16"})"), IsEmpty());
+  // A config.json that happens to state one of the two.
+  EXPECT_THAT(names(compare(R"({"dtype": "float16"})", R"({"return_dict": true})")),
+              testing::Contains("dtype:numerics"));
+}
+
 TEST(ConfigTable, EveryRowSaysWhyAndEveryDefaultIsJson) {
   for (const ConfigField& row : config_field_rows()) {
     EXPECT_FALSE(row.why.empty()) << row.name;

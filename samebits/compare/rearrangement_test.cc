@@ -102,13 +102,39 @@ TEST(Rearranged, Transposed) {
   EXPECT_EQ(found.matches[0].how, "transposed");
 }
 
-TEST(Rearranged, TransposedUnderAnotherName) {
+std::vector<float> transposed_square(std::uint32_t seed) {
   std::vector<float> transposed(16);
   for (std::size_t i = 0; i < 4; ++i) {
-    for (std::size_t j = 0; j < 4; ++j) transposed[j * 4 + i] = sixteen_numbers(1)[i * 4 + j];
+    for (std::size_t j = 0; j < 4; ++j) transposed[j * 4 + i] = sixteen_numbers(seed)[i * 4 + j];
   }
+  return transposed;
+}
+
+TEST(Rearranged, TransposedInItsPlaceIsADifference) {
+  TestWeights a;
+  a.random("x.weight", {4, 4}, 1).random("y.weight", {4, 4}, 2).random("bias", {4}, 3);
+  TestWeights b;
+  b.add("x.weight", {4, 4}, transposed_square(1)).random("y.weight", {4, 4}, 2);
+  b.random("bias", {4}, 3);
+  const WeightComparison found = compare(a, b);
+  EXPECT_EQ(found.verdict, WeightsVerdict::different);
+  EXPECT_EQ(found.changed, 1U);
+}
+
+TEST(Rearranged, SquareMatricesOfAConventionAreNone) {
+  const std::vector<float> values = TestWeights::numbers(6, 5);
+  TestWeights a;
+  a.random("x.weight", {4, 4}, 1).add("y.weight", {2, 3}, values);
+  TestWeights b;
+  b.add("x.weight", {4, 4}, transposed_square(1));
+  b.add("y.weight", {3, 2}, {values[0], values[3], values[1], values[4], values[2], values[5]});
+  EXPECT_EQ(compare(a, b).verdict, WeightsVerdict::same_values);
+  EXPECT_EQ(compare(a, b).changed, 0U);
+}
+
+TEST(Rearranged, TransposedUnderAnotherName) {
   const TestWeights a = TestWeights().add("dense.weight", {4, 4}, sixteen_numbers(1));
-  const TestWeights b = TestWeights().add("kernel", {4, 4}, transposed);
+  const TestWeights b = TestWeights().add("kernel", {4, 4}, transposed_square(1));
   EXPECT_EQ(compare(a, b).verdict, WeightsVerdict::same_values);
 }
 

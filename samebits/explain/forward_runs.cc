@@ -114,12 +114,9 @@ class Reading {
     }
   }
 
-  /// Rounding is a millionth of the difference that the other order makes, or less.
-  static constexpr double kRounding = 1e-5;
-
   void find_permutation(std::size_t i, OutputPair* pair) {
-    const auto rest = distance_in_one_order(outcome_.own[0], outcome_.own[i]);
-    if (!rest || !(*rest <= kRounding * pair->max_abs)) return;
+    const auto rest = rounding_in_one_order(outcome_.own[0], outcome_.own[i], pair->max_abs);
+    if (!rest) return;
     pair->verdict = "permuted";
     report_.token_maps.push_back(
         {pair->a, pair->b, places_of_patches(outcome_.own[0]), places_of_patches(outcome_.own[i])});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -69,6 +70,27 @@ std::string rounded_text(const std::string& narrow, DType type, const std::strin
   return narrow + " is " + wide + " rounded to " + std::string(info(type).torch);
 }
 
+/// Where a few round numbers differ, one side's are a narrower type's whatever was computed: 1 is
+/// the rounding of 1.000001. Four or more are not so by chance, and a narrower type that is stored
+/// says it.
+bool are_rounded_numbers(const ValuePair& values, bool in_b) {
+  constexpr std::size_t kEnough = 4;
+  const DType type_a = values.a.dtype();
+  const DType type_b = values.b.dtype();
+  if (type_a != type_b || !has_element_values(type_a)) return true;
+  std::vector<std::uint8_t> buffer_a;
+  std::vector<std::uint8_t> buffer_b;
+  const Bytes a = values.a.row_major_bytes(buffer_a);
+  const Bytes b = values.b.row_major_bytes(buffer_b);
+  std::set<double> rounded;
+  for (std::uint64_t at = 0; at < a.size() && rounded.size() < kEnough; at += itemsize(type_a)) {
+    const double x = element_as_double(type_a, a.data() + at);
+    const double y = element_as_double(type_b, b.data() + at);
+    if (x != y) rounded.insert(in_b ? y : x);
+  }
+  return rounded.size() == kEnough;
+}
+
 std::string dropout_text(const OutputPair& pair) {
   const auto [rate_a, rate_b] = *pair.dropout;
   if (rate_a > 0 && rate_b > 0) return "equal but for dropout in both";
@@ -105,10 +127,10 @@ OutputPair compare_outputs(const std::string& a, const std::string& b, const std
   if (2 * stats.differing <= stats.elements) pair.where = where_text(values);
   if (stats.pattern == "rows permuted") {
     pair.verdict = "permuted";
-  } else if (relation.rounded_b) {
+  } else if (relation.rounded_b && are_rounded_numbers(values, true)) {
     pair.verdict = "rounding";
     pair.looks_like = rounded_text(b, *relation.rounded_b, a);
-  } else if (relation.rounded_a) {
+  } else if (relation.rounded_a && are_rounded_numbers(values, false)) {
     pair.verdict = "rounding";
     pair.looks_like = rounded_text(a, *relation.rounded_a, b);
   } else {

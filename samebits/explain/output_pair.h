@@ -8,7 +8,8 @@
 namespace samebits {
 
 /// The verdict is "permuted" where B's rows (vectors of the last dimension) are A's in another
-/// order, "rounding" where one side holds the other's values rounded to a narrower type.
+/// order, "rounding" where one side holds the other's values rounded to a narrower type, at least
+/// four that differ where both are stored in one type.
 /// Requires have_numbers() and equal shapes.
 OutputPair compare_outputs(const std::string& a, const std::string& b, const std::string& point,
                            const ValuePair& values, int threads);

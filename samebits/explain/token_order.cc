@@ -8,6 +8,9 @@ namespace {
 
 constexpr const char* kEncoderOutput = "last_hidden_state";
 
+/// Rounding is a millionth of the difference that the other order makes, or less.
+constexpr double kRoundingShare = 1e-5;
+
 }  // namespace
 
 std::optional<double> distance_in_one_order(const VitOutputs& a, const VitOutputs& b) {
@@ -26,6 +29,12 @@ std::optional<double> distance_in_one_order(const VitOutputs& a, const VitOutput
                                             double{b.at(kEncoderOutput).values[row_b + d]}));
   }
   return largest;
+}
+
+std::optional<double> rounding_in_one_order(const VitOutputs& a, const VitOutputs& b,
+                                            double apart) {
+  const auto rest = distance_in_one_order(a, b);
+  return rest && *rest <= kRoundingShare * apart ? rest : std::nullopt;
 }
 
 std::vector<std::uint32_t> places_of_patches(const VitOutputs& outputs) {

@@ -1,10 +1,10 @@
 #include "samebits/model/predict_load.h"
 
 #include <algorithm>
-#include <tuple>
 #include <unordered_map>
 
 #include "samebits/model/loading_rules.h"
+#include "samebits/model/natural_order.h"
 
 namespace samebits::model {
 namespace {
@@ -109,43 +109,8 @@ void load_4(Load& load) {
   }
 }
 
-struct NaturalPart {
-  bool text = false;  // numbers come before text
-  std::string_view word;
-  std::string_view digits;  // without leading zeros
-};
-
-bool digits_only(std::string_view part) {
-  return !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
-NaturalPart natural_part(std::string_view part) {
-  if (digits_only(part)) {
-    const std::size_t first = std::min(part.find_first_not_of('0'), part.size());
-    return {.digits = part.substr(first)};
-  }
-  const std::size_t last = part.find_last_not_of("0123456789");
-  const std::size_t length = last == std::string_view::npos ? 0 : last + 1;
-  return {.text = true, .word = part.substr(0, length), .digits = part.substr(length)};
-}
-
-/// The order in which 5.24.0 goes through a file; the first of two tensors for one target wins.
-bool natural_less(std::string_view a, std::string_view b) {
-  while (true) {
-    const std::size_t a_dot = a.find('.'), b_dot = b.find('.');
-    const NaturalPart x = natural_part(a.substr(0, a_dot)), y = natural_part(b.substr(0, b_dot));
-    const auto key = [](const NaturalPart& part) {
-      return std::tuple(part.text, part.word, part.digits.size(), part.digits);
-    };
-    if (key(x) != key(y)) return key(x) < key(y);
-    if (b_dot == std::string_view::npos) return false;
-    if (a_dot == std::string_view::npos) return true;
-    a.remove_prefix(a_dot + 1);
-    b.remove_prefix(b_dot + 1);
-  }
-}
-
-/// 5.24.0: each name on its own, through the rules.
+/// 5.24.0: each name on its own, through the rules; of two tensors for one target, the first in
+/// natural order wins.
 void load_5(Load& load) {
   std::vector<std::size_t> order(load.tensors.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;

@@ -96,6 +96,16 @@ TEST(Percent, ClaimsAllOrNothingOnlyWhereItIsExact) {
   EXPECT_EQ(percent(1, 3), "33.3 %");
   EXPECT_EQ(percent(1, 100000), "< 0.1 %");
   EXPECT_EQ(percent(0, 5), "0 %");
+  EXPECT_EQ(percent(0, 0), "0 %");
+}
+
+TEST(Percent, IsANumberFromATenthToAllButATenth) {
+  EXPECT_EQ(percent(1, 1000), "0.1 %");
+  EXPECT_EQ(percent(999, 1'000'000), "< 0.1 %");
+  EXPECT_EQ(percent(1, 200), "0.5 %");
+  EXPECT_EQ(percent(99, 100), "99.0 %");
+  EXPECT_EQ(percent(999, 1000), "99.9 %");
+  EXPECT_EQ(percent(999'001, 1'000'000), "> 99.9 %");
 }
 
 TEST(Quantity, AddsAnSUnlessThereIsOne) {

@@ -86,6 +86,7 @@ Report explain(const std::vector<SubjectOptions>& subjects, const ExplainOptions
     if (!subject.checkpoint) continue;
     note_wrapper(report, subject);
     find_calls(report, subject);
+    find_unusual_imports(report, subject);
     find_training_mode(report, subject);
     find_invalid(report, subject);
     find_resume_leftovers(report, subject);

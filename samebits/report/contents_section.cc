@@ -232,7 +232,7 @@ void calls_rows(const Checkpoint& checkpoint, Screen* screen) {
     } else if (rows.size() == kCalls) {
       ++left_out;
     } else {
-      rows.push_back({call.global, call.how, grouped(call.count)});
+      rows.push_back({call.global, call.how, grouped(call.count), call.arguments});
     }
   }
   screen->phrases(

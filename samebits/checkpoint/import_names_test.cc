@@ -23,5 +23,13 @@ TEST(CanAct, KnowsWhatReachesTheMachine) {
     EXPECT_FALSE(can_act(name)) << name;
 }
 
+TEST(IsStandardLibrary, KnowsEveryPythonsModulesAndNoOthers) {
+  for (const char* name : {"BaseHTTPServer.X", "builtins.map", "__builtin__.map", "_operator.x",
+                           "zoneinfo.ZoneInfo", "copy_reg.x"})
+    EXPECT_TRUE(is_standard_library(name)) << name;
+  for (const char* name : {"__main__.Net", "__torch__.Net", "torch.nn.Linear", "my.Model", ""})
+    EXPECT_FALSE(is_standard_library(name)) << name;
+}
+
 }  // namespace
 }  // namespace samebits

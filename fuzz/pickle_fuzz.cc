@@ -33,7 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(pickle.root < pickle.tree.size());
   for (NodeId id = 0; id < pickle.tree.size(); ++id) visit(pickle.tree, id);
   for (const NodeId global : pickle.globals) require(global < pickle.tree.size());
-  for (const auto& call : pickle.calls) require(call.target < pickle.tree.size());
+  for (const auto& call : pickle.calls)
+    require(call.target < pickle.tree.size() && call.given < pickle.tree.size());
   if (pickle.error) require(!to_string(*pickle.error).empty());
   return 0;
 }

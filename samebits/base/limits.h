@@ -62,6 +62,9 @@ struct Limits {
   // Bytes of a view that repeats its storage by small strides (torch's expand): it costs the file
   // nothing and its reader everything. Expanded masks stay under 100 MB.
   std::uint64_t repeated_bytes = 1ull << 30;
+  // Pickles beside the weights of a directory that are read for what they would call: a training on
+  // a thousand devices leaves a generator state of each.
+  std::uint64_t side_files = 2'000;
   // Dimensions of a tensor: torch's own limit is 64.
   std::uint32_t dimensions = 64;
 };

@@ -99,21 +99,232 @@ TEST_F(Calls, BeforeAFaultAreNamed) {
   EXPECT_EQ(checkpoint->calls[0].global, "os.system");
 }
 
-TEST(IsPlainCall, KnowsWhatOnlyHoldsData) {
-  EXPECT_TRUE(is_plain_call("torch._utils._rebuild_tensor_v2"));
-  EXPECT_TRUE(is_plain_call("torch.FloatStorage"));
-  EXPECT_TRUE(is_plain_call("collections.OrderedDict"));
-  EXPECT_FALSE(is_plain_call("torch.load"));
-  EXPECT_FALSE(is_plain_call("torch.hub.load"));
-  EXPECT_FALSE(is_plain_call("builtins.eval"));
+TEST_F(Calls, AChangeOfWhatWasImportedIsListedByWhatItGoesThrough) {
+  const std::string target = global("collections", "abc");
+  const std::pair<std::string, const char*> changes[] = {
+      {text("k") + text("v") + "s", "SETITEM collections.abc.__setitem__ 1"},
+      {"(" + text("k") + text("v") + "u", "SETITEMS collections.abc.__setitem__ 1"},
+      {text("v") + "a", "APPEND collections.abc.append 1"},
+      {"(" + text("v") + "e", "APPENDS collections.abc.extend 1"},
+      {"(" + text("v") + "\x90", "ADDITEMS collections.abc.add 1"},
+      {dict({{"k", text("v")}}) + "b", "BUILD collections.abc.__dict__ 1"},
+      {tuple({kNothing, dict({{"k", text("v")}})}) + "b", "BUILD collections.abc.__dict__ 1"}};
+  for (const auto& [change, listed] : changes)
+    EXPECT_THAT(alarming(pickled(target + change)), ElementsAre(listed));
 }
 
-TEST(CanAct, KnowsWhatReachesTheMachine) {
-  for (const char* name : {"os.system", "posix.system", "builtins.eval", "__builtin__.exec",
-                           "subprocess.Popen", "runpy.run_path", "webbrowser.open"})
-    EXPECT_TRUE(can_act(name)) << name;
-  for (const char* name : {"collections.OrderedDict", "my.Model", "uuid.UUID", "builtins.set"})
-    EXPECT_FALSE(can_act(name)) << name;
+TEST_F(Calls, AChangeThroughTheMemoIsListed) {
+  EXPECT_THAT(alarming(pickled(global("m", "x") + "q\x01" + "0h\x01" + text("v") + "a")),
+              ElementsAre("APPEND m.x.append 1"));
+}
+
+TEST_F(Calls, AChangeOfWhatACallReturnsIsListed) {
+  const std::string returned = call(global("builtins", "len"), {tuple({})});
+  EXPECT_THAT(
+      alarming(pickled(returned + text("k") + text("v") + "s")),
+      ElementsAre("SETITEM (the result of builtins.len).__setitem__ 1", "REDUCE builtins.len 1"));
+  EXPECT_THAT(alarming(pickled(returned + dict({}) + "b")),
+              Contains("BUILD (the result of builtins.len).__setstate__ 1"));
+}
+
+TEST_F(Calls, WhatThePickleMakesItselfMayBeFilled) {
+  const std::string items = "(" + text("k") + number(1) + "u", elements = "(" + number(1) + "e",
+                    members = "(" + number(1) + "\x90";
+  const std::string filled[] = {
+      call(global("collections", "OrderedDict"), {}) + items + dict({{"_metadata", dict({})}}) +
+          "b",
+      call(global("collections", "defaultdict"), {global("builtins", "list")}) + items,
+      global("collections", "Counter") + ")\x81" + items,
+      call(global("collections", "deque"), {tuple({}), number(3)}) + elements,
+      call(global("builtins", "list"), {}) + elements,
+      call(global("builtins", "set"), {}) + members,
+      global("my", "Dict") + ")\x81" + items + dict({{"a", number(1)}}) + "b"};
+  for (const std::string& value : filled) EXPECT_THAT(alarming(pickled(value)), IsEmpty());
+}
+
+TEST_F(Calls, ATensorIsNotFilled) {
+  EXPECT_THAT(
+      alarming(torch_zip(tensor("0", 1) + number(0) + number(1) + "s", {{"0", floats({1})}})),
+      ElementsAre("SETITEM torch._utils._rebuild_tensor_v2.__setitem__ 1"));
+}
+
+TEST_F(Calls, AnObjectThatHasAttributesIsNotFilledAnyMore) {
+  // A UserDict's items go to whatever its attribute `data` is.
+  const std::string made =
+      global("my", "Dict") + ")\x81" + dict({{"data", global("my", "registry")}}) + "b";
+  EXPECT_THAT(alarming(pickled(made + text("k") + text("v") + "s")),
+              ElementsAre("SETITEM my.Dict.__setitem__ 1"));
+}
+
+TEST_F(Calls, AttributesThatTheUnpicklerCallsAreListed) {
+  const std::string bag = global("argparse", "Namespace") + ")\x81";
+  const std::string function = global("my", "function");
+  EXPECT_THAT(alarming(pickled(bag + dict({{"__setstate__", function}}) + "b")),
+              ElementsAre("BUILD argparse.Namespace.__setstate__ 1"));
+  EXPECT_THAT(alarming(pickled(bag + dict({{"append", function}}) + "b" + number(1) + "a")),
+              ElementsAre("APPEND argparse.Namespace.append 1"));
+  EXPECT_THAT(alarming(pickled(
+                  bag + tuple({kNothing, dict({{"__class__", global("my", "Class")}})}) + "b")),
+              ElementsAre("BUILD argparse.Namespace.__setstate__ 1"));
+  EXPECT_THAT(
+      alarming(pickled(global("my", "Class") + ")\x81" + dict({{"__setstate__", function}}) + "b")),
+      ElementsAre("BUILD my.Class.__setstate__ 1"));
+}
+
+TEST_F(Calls, AFunctionThatCallsItsArgumentIsPlainWithKnownOnesOnly) {
+  const std::string rebuild = global("torch._tensor", "_rebuild_from_type_v2");
+  const std::string parts =
+      tuple({storage("0", 1), number(0), tuple({number(1)}), tuple({number(1)}), kFalse,
+             call(global("collections", "OrderedDict"), {})});
+  const auto made = [&](const std::string& function, const std::string& arguments) {
+    return torch_zip(call(rebuild, {function, global("my", "Tensor"), arguments, dict({})}),
+                     {{"0", floats({1})}});
+  };
+  const std::string known = global("torch._utils", "_rebuild_tensor_v2");
+  EXPECT_THAT(alarming(made(known, parts)), IsEmpty());
+  const std::string listed = "REDUCE torch._tensor._rebuild_from_type_v2 1";
+  EXPECT_THAT(alarming(made(global("builtins", "len"), tuple({tuple({})}))), ElementsAre(listed));
+  EXPECT_THAT(alarming(made(known, tuple({global("m", "f")}))), ElementsAre(listed));
+}
+
+TEST_F(Calls, NumpysGeneratorsAreMadeOfKnownOnesOnly) {
+  const auto made = [](const std::string& what, const std::string& by) {
+    const auto function = [](const char* name) { return global("numpy.random._pickle", name); };
+    return pickled(
+        tuple({call(function("__randomstate_ctor"), {what, by}),
+               call(function("__generator_ctor"), {what, by}),
+               call(function("__bit_generator_ctor"), {global("numpy.random._pcg64", "PCG64")})}));
+  };
+  const std::string maker = global("numpy.random._pickle", "__bit_generator_ctor");
+  const std::string twister = global("numpy.random._mt19937", "MT19937");
+  for (const std::string& what : {text("MT19937"), twister, call(maker, {twister})})
+    EXPECT_THAT(alarming(made(what, maker)), IsEmpty());
+  const auto listed = ElementsAre("REDUCE numpy.random._pickle.__generator_ctor 1",
+                                  "REDUCE numpy.random._pickle.__randomstate_ctor 1");
+  EXPECT_THAT(alarming(made(text("MT19937"), global("builtins", "len"))), listed);
+  EXPECT_THAT(alarming(made(global("my", "Class"), maker)), listed);
+  EXPECT_THAT(alarming(pickled(call(maker, {global("my", "Class")}))),
+              ElementsAre("REDUCE numpy.random._pickle.__bit_generator_ctor 1"));
+}
+
+TEST_F(Calls, PlainFunctionsAreNotPlainWithWhatCanAct) {
+  const std::string function = global("my", "function"), object = global("my", "C") + ")\x81";
+  const std::string not_plain[] = {
+      call(global("torch._utils", "_rebuild_parameter"), {object, kFalse, kNothing}),
+      call(global("torch._utils", "_rebuild_tensor_v2"), {function}),
+      call(global("collections", "defaultdict"), {function}),
+      call(global("builtins", "list"), {object}),
+      call(global("builtins", "set"), {function}),
+      call(global("pathlib", "PosixPath"), {object}),
+      call(global("torch.jit._pickle", "restore_type_tag"), {function, text("int")}),
+      call(global("copyreg", "_reconstructor"),
+           {global("my", "C"), global("my", "Base"), kNothing}),
+      "(" + global("copyreg", "_reconstructor") + global("my", "C") + global("my", "Base") +
+          kNothing + "o",
+      global("builtins", "bytes") + tuple({object}) + "\x81",
+      call(global("collections", "OrderedDict"), {number(1), number(2)}),
+      global("collections", "OrderedDict") + global("my", "arguments") + "R"};
+  for (const std::string& value : not_plain)
+    EXPECT_EQ(alarming(pickled(value)).size(), 1U) << value;
+}
+
+TEST_F(Calls, AnArgumentThatHoldsItselfIsNotPlain) {
+  const std::string loop = "]q\x01h\x01" + global("my", "f") + "\x86q\x02" + "a";
+  EXPECT_THAT(alarming(pickled(call(global("torch", "Size"), {loop}))),
+              ElementsAre("REDUCE torch.Size 1"));
+}
+
+TEST_F(Calls, ObjectsOfPythonsOwnClassesAreNoModels) {
+  for (const auto& [module, name] : {std::pair{"builtins", "map"},
+                                     {"operator", "methodcaller"},
+                                     {"functools", "partial"},
+                                     {"__builtin__", "enumerate"}})
+    EXPECT_THAT(alarming(pickled(global(module, name) + ")\x81")),
+                ElementsAre(std::string("NEWOBJ ") + module + "." + name + " 1"));
+}
+
+TEST_F(Calls, ACallOfAResultIsListedByIt) {
+  const std::string returned = call(global("my", "f"), {});
+  for (const auto& [how, opcode] : {std::pair{"REDUCE", ")R"}, {"NEWOBJ", ")\x81"}})
+    EXPECT_THAT(alarming(pickled(returned + opcode)),
+                Contains(std::string(how) + " the result of my.f 1"));
+  EXPECT_THAT(alarming(pickled("\x82\x05)R")), ElementsAre("REDUCE copyreg's extension 5 1"));
+}
+
+TEST_F(Calls, AMemberOfAClassIsAValueAndWhatIsDoneToItIsNot) {
+  const std::string member =
+      call(global("builtins", "getattr"), {global("my", "Mode"), text("MEAN")});
+  EXPECT_THAT(alarming(pickled(member)), IsEmpty());
+  EXPECT_THAT(alarming(pickled(member + number(1) + "a")),
+              ElementsAre("APPEND (the result of builtins.getattr).append 1"));
+  EXPECT_THAT(alarming(pickled(member + ")R")),
+              ElementsAre("REDUCE the result of builtins.getattr 1"));
+  for (const auto& [module, name] : {std::pair{"os", "Path"}, {"my", "function"}, {"my", "A.os.B"}})
+    EXPECT_THAT(alarming(pickled(
+                    call(global("builtins", "getattr"), {global(module, name), text("system")}))),
+                ElementsAre("REDUCE builtins.getattr 1"));
+}
+
+TEST_F(Calls, ANameThatLeadsThroughAModuleIsNoPartOfTheFirst) {
+  EXPECT_THAT(alarming(pickled(global("torch.nn", "parallel.os.system") + ")\x81")),
+              ElementsAre("NEWOBJ torch.nn.parallel.os.system 1"));
+  EXPECT_THAT(alarming(pickled(call(global("functools", "partial"),
+                                    {global("torch.nn.functional", "warnings.warn")}))),
+              ElementsAre("REDUCE functools.partial 1"));
+  EXPECT_THAT(alarming(pickled(global("my", "Outer.Inner") + ")\x81")), IsEmpty());
+}
+
+TEST_F(Calls, TheFirstOnesArgumentsAreShown) {
+  const auto shown = [&](const std::string& value) {
+    const auto checkpoint = open_checkpoint(folder_.write("file", pickled(value)));
+    if (!checkpoint || checkpoint->calls.empty()) return std::string("none");
+    return checkpoint->calls[0].arguments;
+  };
+  EXPECT_EQ(shown(call(global("os", "system"), {text("echo 'a\nb\x1b'"), number(3), kTrue})),
+            "('echo 'a\\nb\\x1b'', 3, True)");
+  EXPECT_EQ(shown(global("os", "environ") + text("k") + text("v") + "s"), "['k'] = 'v'");
+  EXPECT_EQ(shown(global("sys", "path") + text("x") + "a"), "('x')");
+  EXPECT_EQ(shown(global("os", "path") + dict({{"sep", global("m", "f")}}) + "b"),
+            "({'sep': m.f})");
+  const std::string longest = shown(call(
+      global("os", "system"), {tuple(std::vector<std::string>(9, text(std::string(500, 'x'))))}));
+  EXPECT_EQ(longest.size(), 243U);
+  EXPECT_TRUE(longest.ends_with("..."));
+}
+
+class Imports : public testing::Test {
+ protected:
+  /// "global" of what is unusual, with "!" where it can act.
+  std::vector<std::string> unusual(const std::string& value) {
+    const auto checkpoint = open_checkpoint(folder_.write("file", pickled(value)));
+    std::vector<std::string> found;
+    for (const UnusualImport& import : checkpoint->unusual_imports)
+      found.push_back(import.global + (import.acts ? "!" : ""));
+    return found;
+  }
+  Folder folder_;
+};
+
+TEST_F(Imports, OfWhatNoCheckpointHoldsAreUnusual) {
+  EXPECT_THAT(unusual(global("antigravity", "fly")), ElementsAre("antigravity.fly!"));
+  EXPECT_THAT(unusual(global("os", "system")), ElementsAre("os.system!"));
+  EXPECT_THAT(unusual(global("my", "function")), ElementsAre("my.function"));
+  EXPECT_THAT(unusual(global("string", "ascii_letters")), ElementsAre("string.ascii_letters"));
+  EXPECT_THAT(unusual("\x82\x05"), ElementsAre("copyreg's extension 5"));
+  EXPECT_THAT(unusual(global("torch.hub", "os.system")), ElementsAre("torch.hub.os.system!"));
+}
+
+TEST_F(Imports, OfValuesAndOfWhatIsCalledAnywayAreNone) {
+  for (const auto& [module, name] : {std::pair{"torch", "float32"},
+                                     {"torch.nn.modules.linear", "Linear"},
+                                     {"builtins", "int"},
+                                     {"numpy", "float64"},
+                                     {"torch.optim.adamw", "AdamW"},
+                                     {"collections", "OrderedDict"}})
+    EXPECT_THAT(unusual(global(module, name)), IsEmpty()) << name;
+  EXPECT_THAT(unusual(call(global("os", "system"), {})), IsEmpty());
+  EXPECT_THAT(unusual(tuple({global("my", "Model") + ")\x81", global("my.layers", "gelu")})),
+              IsEmpty());
 }
 
 }  // namespace

@@ -92,16 +92,28 @@ struct ModuleRecord {
   std::uint32_t hooks = 0;  // forward, pre, backward and state-dict hooks that are registered
 };
 
-/// Something that the pickles would call when loaded, summed over files.
+/// Something that the pickles would call, or change, when loaded, summed over files.
 struct CallSummary {
-  std::string global;  // "torch._utils._rebuild_tensor_v2"
+  std::string global;  // "torch._utils._rebuild_tensor_v2"; of a change what it goes through:
+                       // "os.environ.__setitem__", "sys.path.append"
   std::uint64_t count = 0;
   bool plain = false;       // a reconstruction of data, which no loader needs to fear
   bool constructs = false;  // makes an object of a class without running code of the file's choice
                             // (NEWOBJ and its like of a class of a model)
-  std::string how;          // "REDUCE", "NEWOBJ", "OBJ", "INST", "BUILD"
+  bool acts = false;        // neither, and it can act on the machine
+  std::string how;          // "REDUCE", "NEWOBJ", "OBJ", "INST", "BUILD", "SETITEM", "APPEND", ...
   std::uint32_t file = 0;
   std::uint64_t offset = 0;  // of the first
+  std::string arguments;  // of the first, as short text in ASCII: "('true')"; "" where it is plain
+                          // or only constructs
+  std::string beside;     // the file's path where it is none of `files`
+};
+
+/// Something imported that is neither called nor known as a value of checkpoints.
+struct UnusualImport {
+  std::string global;
+  bool acts = false;   // its module can act on the machine
+  std::string beside;  // as of a CallSummary
 };
 
 /// Each member says where it was found ("optimizer_states[0]"), or nothing.
@@ -171,6 +183,7 @@ struct Checkpoint {
   std::vector<CallSummary> calls;  // sorted by global, then how
   std::vector<std::string>
       imports;  // every "module.name" that the pickles name, in order, without repeats
+  std::vector<UnusualImport> unusual_imports;  // of these, those that nobody can expect
   TrainingState training;
   std::vector<Oddity> oddities;
   std::vector<std::string> trace_order;  // traces: the points in execution order

@@ -201,6 +201,8 @@ class DirectoryReader {
     }
     for (ByteRange& range : part.bytes) use_bytes(out_, file, range.begin, range.end, range.use);
     out_.imports.insert(out_.imports.end(), part.imports.begin(), part.imports.end());
+    out_.unusual_imports.insert(out_.unusual_imports.end(), part.unusual_imports.begin(),
+                                part.unusual_imports.end());
     out_.owned.insert(out_.owned.end(), part.owned.begin(), part.owned.end());
     out_.unread.insert(out_.unread.end(), part.unread.begin(), part.unread.end());
     if (out_.producer.is_null()) out_.producer = part.producer;

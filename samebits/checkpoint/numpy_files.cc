@@ -20,6 +20,11 @@ Result<void> add_npy(Checkpoint& checkpoint, const NpyPart& part) {
       use_bytes(checkpoint, part.file, pickle.begin, pickle.end, ByteUse::structure);
     add_calls(checkpoint, pickle, part.file);
     if (pickle.error) return fail(*pickle.error);
+    add_following_calls(checkpoint, {.bytes = part.bytes,
+                                     .path = path,
+                                     .base = part.base,
+                                     .position = pickle.end - part.base,
+                                     .file = part.file});
     checkpoint.oddities.push_back(
         {.kind = Oddity::Kind::other,
          .summary = "array " + part.name + " holds Python objects as a pickle, not numbers",

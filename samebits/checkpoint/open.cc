@@ -11,6 +11,7 @@
 #include "samebits/checkpoint/file_reader.h"
 #include "samebits/checkpoint/hf_directory.h"
 #include "samebits/checkpoint/oddities.h"
+#include "samebits/checkpoint/side_pickles.h"
 
 namespace samebits {
 namespace {
@@ -42,6 +43,7 @@ Result<Checkpoint> open_now(const std::string& path, const OpenOptions& options)
   const bool directory = std::filesystem::is_directory(path, error);
   SAMEBITS_TRY_VOID(directory ? read_hf_directory(checkpoint, path, options)
                               : read_single_file(checkpoint, path, options));
+  if (directory) add_side_calls(checkpoint, path);
   derive_from_config(checkpoint);
   find_field_faults(checkpoint);
   sort_calls(checkpoint);

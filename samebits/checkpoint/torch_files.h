@@ -20,7 +20,8 @@ struct FilePart {
   bool main = true;
   std::string prefix;  // companions only
   TensorRole role = TensorRole::other;
-  std::string key;  // main only: which weights
+  std::string key;          // main only: which weights
+  bool calls_only = false;  // only what loading it would call; no tensors
 };
 
 /// A zip with a data.pkl: torch.save since 1.6, or TorchScript. A zip without one: pickles and .npy

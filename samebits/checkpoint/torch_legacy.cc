@@ -58,6 +58,7 @@ class LegacyReader {
     SAMEBITS_TRY(const Pickle object, next("the object"));
     SAMEBITS_TRY(const Pickle keys, next("the list of storages"));
     use_bytes(out_, part_.file, 0, position_, ByteUse::structure);
+    if (part_.calls_only) return {};
     SAMEBITS_TRY_VOID(read_storages(object, keys));
     return finish(object);
   }
@@ -150,6 +151,8 @@ class LegacyReader {
            .summary = std::to_string(bytes_.size() - position_) + " bytes follow the last storage",
            .file = part_.file,
            .offset = position_});
+      add_following_calls(
+          out_, {.bytes = bytes_, .path = path_, .position = position_, .file = part_.file});
     }
     const TorchObject torch{object.tree, object.root, storages_, part_.file, part_.prefix};
     if (part_.main) return read_main_object(out_, torch, part_.key);
@@ -210,32 +213,14 @@ Result<void> read_bare_pickle(Checkpoint& checkpoint, const FilePart& part) {
   add_calls(checkpoint, first, part.file);
   use_bytes(checkpoint, part.file, 0, first.end, ByteUse::structure);
   checkpoint.kind = CheckpointKind::pickle;
-  // Others may follow: pickle.load() in a loop would run them too.
-  std::uint64_t position = first.end;
-  constexpr int kMostPickles = 1000;
-  for (int count = 1;
-       !first.error && position < bytes.size() && pickle::looks_like(bytes.subspan(position));
-       ++count) {
-    if (count == kMostPickles) {
-      checkpoint.unread.push_back({.code = ErrorCode::limit,
-                                   .what = "many pickles follow each other",
-                                   .file = source.path,
-                                   .offset = position,
-                                   .expected = std::to_string(kMostPickles) + " at most",
-                                   .hint = "The rest of the file was not read"});
-      break;
-    }
-    const Pickle next = pickle::read(bytes.subspan(position), source.path, position);
-    add_calls(checkpoint, next, part.file);
-    if (next.error || next.end <= position) break;
-    checkpoint.oddities.push_back({.kind = Oddity::Kind::trailing,
-                                   .summary = "another pickle follows the first",
-                                   .file = part.file,
-                                   .offset = position});
-    use_bytes(checkpoint, part.file, position, next.end, ByteUse::structure);
-    position = next.end;
+  if (!first.error) {
+    const std::uint64_t end = add_following_calls(
+        checkpoint,
+        {.bytes = bytes, .path = source.path, .position = first.end, .file = part.file});
+    use_bytes(checkpoint, part.file, first.end, end, ByteUse::structure);
   }
   if (first.error) return fail(*first.error);
+  if (part.calls_only) return {};
   note_embedded(checkpoint, first, part.file);
   const StorageTable none;
   const TorchObject object{first.tree, first.root, none, part.file, part.prefix};

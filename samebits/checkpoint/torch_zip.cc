@@ -151,10 +151,20 @@ class ZipReader {
     SAMEBITS_TRY(const Bytes bytes, inflate(entry, *buffer));
     if (!buffer->empty()) out_.owned.push_back(buffer);
     check_sum(entry);
-    pickle::Pickle pickle =
-        pickle::read(bytes, zip_.path(), entry.method == 0 ? entry.data_offset : 0);
+    return read_pickle_of(bytes, entry);
+  }
+
+  /// With what follows it.
+  Result<pickle::Pickle> read_pickle_of(Bytes bytes, const ZipEntry& entry) {
+    const std::uint64_t base = entry.method == 0 ? entry.data_offset : 0;
+    pickle::Pickle pickle = pickle::read(bytes, zip_.path(), base);
     add_calls(out_, pickle, part_.file);
     if (pickle.error) return fail(*pickle.error);
+    add_following_calls(out_, {.bytes = bytes,
+                               .path = zip_.path(),
+                               .base = base,
+                               .position = pickle.end - base,
+                               .file = part_.file});
     return pickle;
   }
 
@@ -169,34 +179,52 @@ class ZipReader {
   }
 
   Result<void> read_pickles() {
-    const bool script =
-        std::any_of(zip_.entries().begin(), zip_.entries().end(),
-                    [&](const ZipEntry& e) { return e.name.starts_with(prefix_ + "code/"); });
+    is_script_ = std::any_of(zip_.entries().begin(), zip_.entries().end(), [&](const ZipEntry& e) {
+      return e.name.starts_with(prefix_ + "code/");
+    });
     SAMEBITS_TRY(const pickle::Pickle data, read_pickle(*zip_.find(prefix_ + "data.pkl")));
     note_trailing(data, *zip_.find(prefix_ + "data.pkl"));
     const TorchObject object{data.tree, data.root, storages_, part_.file, part_.prefix};
+    list_other_pickles();
+    if (part_.calls_only) return list_constants();
     if (!part_.main) {
       read_side_object(out_, object, part_.role);
       return {};
     }
     SAMEBITS_TRY_VOID(read_main_object(out_, object, part_.key));
-    list_other_pickles();
-    if (script) out_.kind = CheckpointKind::torchscript;
-    if (const ZipEntry* constants = script ? zip_.find(prefix_ + "constants.pkl") : nullptr)
+    if (is_script_) out_.kind = CheckpointKind::torchscript;
+    if (const ZipEntry* constants = is_script_ ? zip_.find(prefix_ + "constants.pkl") : nullptr)
       read_constants(*constants);
     return {};
   }
 
-  /// Pickles that torch.load() would not touch, and whoever unpacks the archive might.
+  /// Pickles that torch.load() would not touch, and whoever unpacks the archive might. Another
+  /// name than .pkl hides none: what begins with PROTO is read, too.
   void list_other_pickles() {
     for (const ZipEntry& entry : zip_.entries()) {
       const bool by_name = entry.name.ends_with(".pkl") || entry.name.ends_with(".pickle");
-      const bool read =
-          entry.name == prefix_ + "data.pkl" || entry.name == prefix_ + "constants.pkl";
-      if (!by_name || read) continue;
-      const Result<pickle::Pickle> other = read_pickle(entry);
-      if (!other) out_.unread.push_back(other.error());
+      const bool read = entry.name == prefix_ + "data.pkl" ||
+                        (is_script_ && entry.name == prefix_ + "constants.pkl");
+      if (read || entry.name.ends_with('/') || (is_storage(entry) && !by_name)) continue;
+      if (Result<void> listed = list_pickle(entry, by_name); !listed)
+        out_.unread.push_back(std::move(listed).error());
     }
+  }
+
+  Result<void> list_pickle(const ZipEntry& entry, bool by_name) {
+    auto buffer = std::make_shared<std::vector<std::uint8_t>>();
+    const Result<Bytes> bytes = inflate(entry, *buffer);
+    if (!bytes) return by_name ? Result<void>(fail(bytes.error())) : Result<void>();
+    const bool begins = !bytes->empty() && (*bytes)[0] == 0x80 && pickle::looks_like(*bytes);
+    if (!by_name && !begins) return {};
+    check_sum(entry);
+    SAMEBITS_TRY_VOID(read_pickle_of(*bytes, entry));
+    return {};
+  }
+
+  Result<void> list_constants() {
+    const ZipEntry* constants = is_script_ ? zip_.find(prefix_ + "constants.pkl") : nullptr;
+    return constants == nullptr ? Result<void>() : list_pickle(*constants, true);
   }
 
   /// TorchScript's constants: tensors of the code, not of the state dict. Their storages are named
@@ -257,9 +285,7 @@ class ZipReader {
     }
     if (!pickle::looks_like(bytes)) return {};
     ++pickles;
-    const pickle::Pickle pickle = pickle::read(bytes, zip_.path(), base);
-    add_calls(out_, pickle, part_.file);
-    if (pickle.error) return fail(*pickle.error);
+    SAMEBITS_TRY_VOID(read_pickle_of(bytes, entry));
     return {};
   }
 
@@ -268,6 +294,7 @@ class ZipReader {
   ZipArchive zip_;
   std::string prefix_;
   StorageTable storages_;
+  bool is_script_ = false;
   std::uint64_t budget_ = 0;  // bytes to which deflated records may still grow
 };
 

@@ -141,14 +141,25 @@ class Tree {
 /// they are an error.
 bool is_opaque(Kind kind);
 
+/// How an opcode acts on an opaque node that stands there already.
+enum class Effect : std::uint8_t {
+  none,   // a call, which makes the node
+  build,  // reaches __setstate__ where the object has one, else sets attributes
+  setitem,
+  setitems,
+  append,  // APPEND(S) and ADDITEMS look `append`, `extend` or `add` up in the object and call it
+  appends,
+  additems,
+};
+
 /// One thing that unpickling would have done besides building plain values.
 struct Call {
-  CallKind kind;
-  bool build = false;  // a BUILD (reaches __setstate__ where the class has one, else sets
-                       // attributes); `kind` then says nothing
-  NodeId target;       // the object node; for a BUILD any opaque node: a module reached as a global
-                       // can be built too
-  std::uint64_t offset;  // of the opcode, in the file
+  CallKind kind = CallKind::reduce;  // where `effect` is none
+  Effect effect = Effect::none;
+  NodeId target;  // the object node that a call makes; for an effect any opaque node: what was
+                  // reached as a global can be changed, too
+  NodeId given = kNone;      // an effect's state, first key or first element
+  std::uint64_t offset = 0;  // of the opcode, in the file
 };
 
 struct Pickle {
@@ -159,7 +170,7 @@ struct Pickle {
                 end = 0;  // bytes [begin, end) of the file that the pickle takes; end is past STOP
   std::vector<NodeId>
       globals;  // every GLOBAL, INST, STACK_GLOBAL in order of execution, no name repeated
-  std::vector<Call> calls;  // in order of execution
+  std::deque<Call> calls;  // in order of execution; a deque, since there may be as many as opcodes
   /// Set where the pickle is broken; everything before the fault is kept, since a payload acts
   /// before the opcode that stops a parser (keyerror-exploit).
   std::optional<Error> error;

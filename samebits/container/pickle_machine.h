@@ -98,8 +98,9 @@ class Machine {
   Result<void> list_from_mark();
   Result<void> dict_from_mark();
   Result<NodeId> target_below(std::size_t begin, Kind wanted);
-  Result<void> append_from(std::size_t begin, Kind wanted);
-  Result<void> set_from(std::size_t begin);
+  Result<void> append_from(std::size_t begin, Kind wanted, Effect effect);
+  Result<void> set_from(std::size_t begin, Effect effect);
+  void note_effect(Effect effect, NodeId target, NodeId given);
   Result<void> append();
   Result<void> appends();
   Result<void> setitem();

@@ -89,17 +89,26 @@ Result<NodeId> Machine::target_below(std::size_t begin, Kind wanted) {
   return target;
 }
 
-Result<void> Machine::append_from(std::size_t begin, Kind wanted) {
+/// What is added to a plain container only makes it; to anything else it may be a change of what
+/// was there before. Nothing added is no change.
+void Machine::note_effect(Effect effect, NodeId target, NodeId given) {
+  if (!is_opaque(builder_.kind(target))) return;
+  result_.calls.push_back({.effect = effect, .target = target, .given = given, .offset = offset_});
+}
+
+Result<void> Machine::append_from(std::size_t begin, Kind wanted, Effect effect) {
   SAMEBITS_TRY(const NodeId target, target_below(begin, wanted));
+  if (begin < stack_.size()) note_effect(effect, target, stack_[begin]);
   for (std::size_t i = begin; i < stack_.size(); ++i) builder_.append(target, stack_[i]);
   stack_.resize(begin);
   return {};
 }
 
-Result<void> Machine::set_from(std::size_t begin) {
+Result<void> Machine::set_from(std::size_t begin, Effect effect) {
   SAMEBITS_TRY(const NodeId target, target_below(begin, Kind::dict));
   if ((stack_.size() - begin) % 2 != 0)
     return fail(bad(std::string(opcode_->name) + " has a key without a value"));
+  if (begin < stack_.size()) note_effect(effect, target, stack_[begin]);
   for (std::size_t i = begin; i < stack_.size(); i += 2)
     builder_.set(target, stack_[i], stack_[i + 1]);
   stack_.resize(begin);
@@ -108,27 +117,27 @@ Result<void> Machine::set_from(std::size_t begin) {
 
 Result<void> Machine::append() {
   if (stack_.size() < fence() + 2) return fail(underflow());
-  return append_from(stack_.size() - 1, Kind::list);
+  return append_from(stack_.size() - 1, Kind::list, Effect::append);
 }
 
 Result<void> Machine::appends() {
   SAMEBITS_TRY(const std::size_t begin, take_mark());
-  return append_from(begin, Kind::list);
+  return append_from(begin, Kind::list, Effect::appends);
 }
 
 Result<void> Machine::setitem() {
   if (stack_.size() < fence() + 3) return fail(underflow());
-  return set_from(stack_.size() - 2);
+  return set_from(stack_.size() - 2, Effect::setitem);
 }
 
 Result<void> Machine::setitems() {
   SAMEBITS_TRY(const std::size_t begin, take_mark());
-  return set_from(begin);
+  return set_from(begin, Effect::setitems);
 }
 
 Result<void> Machine::additems() {
   SAMEBITS_TRY(const std::size_t begin, take_mark());
-  return append_from(begin, Kind::set);
+  return append_from(begin, Kind::set, Effect::additems);
 }
 
 /// A last line without an end is read short of its last byte and its name imported, before Python
@@ -224,9 +233,7 @@ Result<void> Machine::build() {
   stack_.pop_back();
   const NodeId target = stack_.back();
   builder_.add_state(target, state);
-  if (is_opaque(builder_.kind(target)))
-    result_.calls.push_back(
-        {.kind = CallKind::reduce, .build = true, .target = target, .offset = offset_});
+  note_effect(Effect::build, target, state);
   return {};
 }
 

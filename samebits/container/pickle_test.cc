@@ -207,7 +207,7 @@ TEST(Pickle, RecordsCallsWithoutMakingThem) {
   ASSERT_EQ(c.pickle.calls.size(), 1u);
   EXPECT_EQ(c.pickle.calls[0].target, c.root());
   EXPECT_EQ(c.pickle.calls[0].offset, 16u);
-  EXPECT_FALSE(c.pickle.calls[0].build);
+  EXPECT_EQ(c.pickle.calls[0].effect, Effect::none);
 }
 
 TEST(Pickle, TellsTheKindsOfCallsApart) {
@@ -240,9 +240,15 @@ TEST(Pickle, AttachesContentsAndStatesToObjects) {
   ASSERT_EQ(t.states(c.root()).size(), 2u);
   EXPECT_EQ(t.kind(t.states(c.root())[0]), Kind::none);
   EXPECT_EQ(t.kind(t.states(c.root())[1]), Kind::dict);
-  ASSERT_EQ(c.pickle.calls.size(), 3u);
-  EXPECT_TRUE(c.pickle.calls[2].build);
-  EXPECT_EQ(c.pickle.calls[2].target, c.root());
+  std::vector<Effect> effects;
+  for (const Call& call : c.pickle.calls) {
+    effects.push_back(call.effect);
+    EXPECT_EQ(call.target, c.root());
+  }
+  EXPECT_THAT(effects, ElementsAre(Effect::none, Effect::appends, Effect::setitem, Effect::build,
+                                   Effect::build));
+  EXPECT_EQ(t.integer(c.pickle.calls[1].given), 1);
+  EXPECT_EQ(t.text(c.pickle.calls[2].given), "k");
 }
 
 TEST(Pickle, KeepsContentsOfSeveralObjectsApart) {
@@ -266,10 +272,31 @@ TEST(Pickle, KeepsTheStateBuiltOnAPlainValue) {
   EXPECT_THAT(c.pickle.calls, IsEmpty());
 }
 
+TEST(Pickle, CountsEveryChangeOfWhatWasImported) {
+  const std::pair<const char*, Effect> cases[] = {
+      {"cm\nn\nNNs.", Effect::setitem},     {"cm\nn\n(NNu.", Effect::setitems},
+      {"cm\nn\nNa.", Effect::append},       {"cm\nn\n(Ne.", Effect::appends},
+      {"cm\nn\n(N\x90.", Effect::additems}, {"\x82\x01Na.", Effect::append},
+      {"Pkey\nNa.", Effect::append},
+  };
+  for (const auto& [pickle, effect] : cases) {
+    const Case c(pickle);
+    ASSERT_EQ(c.pickle.calls.size(), 1u) << pickle;
+    EXPECT_EQ(c.pickle.calls[0].effect, effect) << pickle;
+    EXPECT_EQ(c.pickle.calls[0].target, c.root()) << pickle;
+  }
+}
+
+TEST(Pickle, CountsNoChangeOfWhatItMakesItselfAndNoneWithoutAnything) {
+  for (const char* pickle : {"]Na.", "](NNe.", "}NNs.", "}(NNu.", "\x8f(N\x90.", "cm\nn\n(e.",
+                             "cm\nn\n(u.", "cm\nn\n(\x90."})
+    EXPECT_THAT(Case(pickle).pickle.calls, IsEmpty()) << pickle;
+}
+
 TEST(Pickle, CountsABuildOfAModuleAsACall) {
   const Case c("cos\npath\n}b.");
   ASSERT_EQ(c.pickle.calls.size(), 1u);
-  EXPECT_TRUE(c.pickle.calls[0].build);
+  EXPECT_EQ(c.pickle.calls[0].effect, Effect::build);
   EXPECT_EQ(c.pickle.calls[0].target, c.root());
   EXPECT_EQ(c.tree().callable(c.root()), kNone);
 }

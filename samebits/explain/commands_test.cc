@@ -183,6 +183,33 @@ TEST_F(Commands, InspectIsCleanOrSaysTheRisk) {
   EXPECT_THAT(find(report, "file.calls")->summary, HasSubstr("os.system"));
 }
 
+TEST_F(Commands, AnUnusualImportIsANoteAndWithACallAPartOfTheRisk) {
+  folder_.write("import.pkl", pickled(global("my", "function")));
+  const Report harmless = inspect(folder_.path("import.pkl"), {});
+  EXPECT_EQ(harmless.verdict, Verdict::clean);
+  ASSERT_NE(find(harmless, "file.calls"), nullptr);
+  EXPECT_EQ(find(harmless, "file.calls")->role, Role::note);
+  EXPECT_EQ(find(harmless, "file.calls")->evidence["imports"], Json::array({"my.function"}));
+  folder_.write("acts.pkl", pickled(global("os", "system")));
+  EXPECT_EQ(inspect(folder_.path("acts.pkl"), {}).verdict, Verdict::risk);
+  folder_.write("both.pkl", pickled(call(global("my", "call"), {global("my", "function")})));
+  const Report both = inspect(folder_.path("both.pkl"), {});
+  ASSERT_EQ(both.findings.size(), 1U);
+  EXPECT_EQ(both.findings[0].evidence["calls"][0]["arguments"], "(my.function)");
+}
+
+TEST_F(Commands, SameWithAPickleBesideThatActsIsARisk) {
+  directory("one", "{}");
+  directory("two", "{}");
+  folder_.write("two/training_args.bin", pickled(global("sys", "path") + text("x") + "a"));
+  const Report report = diff({folder_.path("one"), ""}, {folder_.path("two"), ""}, 1);
+  EXPECT_EQ(report.verdict, Verdict::same);
+  EXPECT_EQ(exit_status(report), 1);
+  ASSERT_NE(find(report, "file.calls"), nullptr);
+  EXPECT_THAT(find(report, "file.calls")->summary,
+              testing::AllOf(HasSubstr("training_args.bin"), HasSubstr("sys.path.append")));
+}
+
 TEST_F(Commands, InspectWithDigestsHasOneForEachTensor) {
   const Report report = inspect(folder_.path("a.safetensors"), {.sha256 = true});
   ASSERT_EQ(report.subjects[0].digests.size(), 2U);

@@ -67,6 +67,7 @@ Report diff_now(const SubjectOptions& a, const SubjectOptions& b, int threads) {
     if (!subject.checkpoint) continue;
     note_wrapper(report, subject);
     find_calls(report, subject);
+    find_unusual_imports(report, subject);
     find_invalid(report, subject);
     find_training_mode(report, subject);
   }

@@ -86,6 +86,7 @@ Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOpt
     if (!subject.checkpoint) continue;
     note_wrapper(report, subject);
     find_calls(report, subject);
+    find_unusual_imports(report, subject);
     find_training_mode(report, subject);
     find_invalid(report, subject);
     find_label_conflict(report, subject);

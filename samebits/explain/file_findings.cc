@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "samebits/checkpoint/calls.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
@@ -49,6 +48,80 @@ constexpr std::array kRequirements = std::to_array<Requirement>({
     {"sampler", &TrainingState::sampler},
 });
 
+constexpr std::size_t kMostCalls = 100;  // in the evidence
+
+void add_new(const std::string& name, std::vector<std::string>* names) {
+  if (std::find(names->begin(), names->end(), name) == names->end()) names->push_back(name);
+}
+
+/// What loading would do that is neither plain nor the making of objects.
+struct NotableCalls {
+  std::vector<std::string> acting, others, imported;
+  std::vector<std::string> shown;  // the first ones, with what they would be given
+  std::vector<std::string> files;  // beside the weights
+  bool is_in_weights = false;
+  bool acts = false;  // something of it can act on the machine
+  Json calls = Json::array();
+
+  std::string what() const {
+    return is_in_weights || files.empty() ? "this pickle"
+                                          : joined(files, 2) + ", beside the weights,";
+  }
+};
+
+std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+/// "os.system('true')"; of a change "os.environ['PATH'] = 'x'".
+std::string shown_call(const CallSummary& call) {
+  constexpr std::string_view kSets = ".__setitem__";
+  const bool sets = call.global.ends_with(kSets) && call.arguments.starts_with('[');
+  return call.global.substr(0, call.global.size() - (sets ? kSets.size() : 0)) + call.arguments;
+}
+
+NotableCalls notable_calls(const Checkpoint& checkpoint) {
+  constexpr std::size_t kShown = 3;
+  NotableCalls found;
+  const auto add_file = [&](const std::string& beside) {
+    if (beside.empty()) {
+      found.is_in_weights = true;
+    } else {
+      add_new(file_name(beside), &found.files);
+    }
+  };
+  // What can act comes first.
+  for (const bool acting : {true, false}) {
+    for (const CallSummary& call : checkpoint.calls) {
+      if (call.plain || call.constructs || call.acts != acting) continue;
+      add_new(call.global, acting ? &found.acting : &found.others);
+      if (found.shown.size() < kShown) found.shown.push_back("that is " + shown_call(call));
+      add_file(call.beside);
+      if (found.calls.size() >= kMostCalls) continue;
+      Json json = {{"global", call.global},
+                   {"count", call.count},
+                   {"how", call.how},
+                   {"arguments", call.arguments}};
+      if (!call.beside.empty()) json["file"] = call.beside;
+      found.calls.push_back(std::move(json));
+    }
+  }
+  const auto& imports = checkpoint.unusual_imports;
+  const bool any =
+      !found.calls.empty() || std::any_of(imports.begin(), imports.end(),
+                                          [](const UnusualImport& import) { return import.acts; });
+  for (const bool acting : {true, false}) {
+    for (const UnusualImport& import : imports) {
+      if (!any || import.acts != acting) continue;
+      add_new(import.global, &found.imported);
+      if (acting) add_file(import.beside);
+    }
+  }
+  if (found.imported.size() > kMostCalls) found.imported.resize(kMostCalls);
+  found.acts =
+      !found.acting.empty() || std::any_of(imports.begin(), imports.end(),
+                                           [](const UnusualImport& import) { return import.acts; });
+  return found;
+}
+
 /// The path; the root, which has none, by its class.
 std::string module_label(const ModuleRecord& module) {
   const std::size_t dot = module.class_path.rfind('.');
@@ -58,31 +131,55 @@ std::string module_label(const ModuleRecord& module) {
 }  // namespace
 
 void find_calls(Report& report, const Subject& subject) {
-  std::vector<std::string> acting;
-  std::vector<std::string> unknown;
-  Json calls = Json::array();
-  for (const CallSummary& call : subject.checkpoint->calls) {
-    if (call.plain || call.constructs) continue;
-    (can_act(call.global) ? acting : unknown).push_back(call.global);
-    if (calls.size() < 100)
-      calls.push_back({{"global", call.global}, {"count", call.count}, {"how", call.how}});
-  }
-  if (calls.empty()) return;
+  const NotableCalls found = notable_calls(*subject.checkpoint);
+  if (!found.acts && found.others.empty()) return;
   Finding finding{.cause = "file.calls",
                   .role = Role::risk,
                   .proof = Proof::observed,
                   .subjects = {subject.label}};
-  finding.summary = acting.empty() ? "loading this pickle would call " + joined(unknown, 3) +
-                                         ", which is no known reconstruction of data"
-                                   : "loading this pickle would call " + joined(acting, 3) +
-                                         ", which no checkpoint needs";
-  if (!acting.empty() && !unknown.empty())
-    finding.details.push_back("it would also call " + joined(unknown, 3));
-  finding.evidence = {{"calls", std::move(calls)}};
-  finding.remedy = acting.empty() ? "Load it only if you know that class or function; "
-                                    "torch.load(weights_only=True) refuses it"
-                                  : "Do not load it with torch.load(weights_only=False) or pickle; "
-                                    "get the weights from a source that you trust";
+  if (!found.acting.empty()) {
+    finding.summary = fmt::format("loading {} would call {}, which no checkpoint needs",
+                                  found.what(), joined(found.acting, 3));
+  } else if (!found.others.empty()) {
+    finding.summary = fmt::format(
+        "loading {} would call {}, which is not known to only "
+        "rebuild data",
+        found.what(), joined(found.others, 3));
+  } else {
+    finding.summary = fmt::format("loading {} would import {}, which no checkpoint needs",
+                                  found.what(), joined(found.imported, 3));
+  }
+  if (!found.acting.empty() && !found.others.empty())
+    finding.details.push_back("it would also call " + joined(found.others, 3));
+  if (!found.imported.empty() && !(found.acting.empty() && found.others.empty()))
+    finding.details.push_back("it would also import " + joined(found.imported, 3));
+  finding.details.insert(finding.details.end(), found.shown.begin(), found.shown.end());
+  finding.evidence = {{"calls", found.calls}};
+  if (!found.imported.empty()) finding.evidence["imports"] = found.imported;
+  finding.remedy = found.acts ? "Do not load it with torch.load(weights_only=False) or pickle; "
+                                "get the weights from a source that you trust"
+                              : "Load it only if you know that class or function; "
+                                "torch.load(weights_only=True) refuses it";
+  report.findings.push_back(std::move(finding));
+}
+
+void find_unusual_imports(Report& report, const Subject& subject) {
+  const NotableCalls found = notable_calls(*subject.checkpoint);
+  if (found.acts || !found.others.empty()) return;  // said there
+  std::vector<std::string> names;
+  for (const UnusualImport& import : subject.checkpoint->unusual_imports)
+    add_new(import.global, &names);
+  if (names.empty()) return;
+  Finding finding{.cause = "file.calls",
+                  .role = Role::note,
+                  .proof = Proof::observed,
+                  .subjects = {subject.label}};
+  finding.summary = fmt::format(
+      "loading this pickle would import {}, and not call {}: no usual value of a "
+      "checkpoint",
+      joined(names, 3), names.size() == 1 ? "it" : "them");
+  if (names.size() > kMostCalls) names.resize(kMostCalls);
+  finding.evidence = {{"calls", Json::array()}, {"imports", names}};
   report.findings.push_back(std::move(finding));
 }
 

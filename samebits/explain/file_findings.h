@@ -6,9 +6,12 @@
 
 namespace samebits {
 
-/// file.calls: calls of the pickle that are neither plain reconstructions nor objects of a model's
-/// classes.
+/// file.calls: calls and changes of the pickles that are neither plain reconstructions nor objects
+/// of a model's classes, and imports of what can act on the machine.
 void find_calls(Report& report, const Subject& subject);
+
+/// file.calls as a note: other imports that no checkpoint is known to hold as values.
+void find_unusual_imports(Report& report, const Subject& subject);
 
 /// mode.training: a risk where a module's flag makes outputs random or changes statistics, a note
 /// where it cannot matter.

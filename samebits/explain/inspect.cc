@@ -35,6 +35,7 @@ Report inspect_now(const std::string& path, const InspectOptions& options) {
   if (subject.checkpoint) {
     if (options.sha256) compute_digests(subject, options.threads);
     find_calls(report, subject);
+    find_unusual_imports(report, subject);
     find_invalid(report, subject);
     find_training_mode(report, subject);
     find_label_conflict(report, subject);

@@ -232,14 +232,16 @@ void calls_rows(const Checkpoint& checkpoint, Screen* screen) {
     } else if (rows.size() == kCalls) {
       ++left_out;
     } else {
-      rows.push_back({call.global, call.how, grouped(call.count)});
+      rows.push_back({call.global, call.how, grouped(call.count), call.arguments});
     }
   }
   screen->phrases(
       "calls", {grouped(plain) + " that rebuild data",
                 constructing > 0 ? grouped(constructing) + " that make modules and the like" : "",
                 rows.empty() ? "no others" : "and these:"});
-  screen->table(kUnderContents, {{.give = Column::Give::elide}, {}, {.right = true}}, rows);
+  screen->table(kUnderContents,
+                {{.give = Column::Give::elide}, {}, {.right = true}, {.give = Column::Give::elide}},
+                rows);
   if (left_out > 0) screen->row("", and_more(left_out));
 }
 

@@ -24,7 +24,7 @@ Report inspect_report() {
   checkpoint.producer = {{"torch", "2.13.0"}};
   checkpoint.modules = {{.path = "", .training = false}, {.path = "drop", .training = true}};
   checkpoint.calls = {
-      {.global = "os.system", .count = 1, .how = "REDUCE"},
+      {.global = "os.system", .count = 1, .how = "REDUCE", .arguments = "('true')"},
       {.global = "torch._utils._rebuild_tensor_v2", .count = 37, .plain = true, .how = "REDUCE"}};
   checkpoint.training.optimizer = "optimizer_states[0]";
   checkpoint.oddities = {{.kind = Oddity::Kind::trailing, .summary = "12 bytes after the archive"}};
@@ -58,7 +58,7 @@ TEST(Contents, FitOneScreen) {
   training  without step, scheduler, scaler, rng, sampler, ema
             optimizer  optimizer_states[0]
   calls     37 that rebuild data   and these:
-            os.system  REDUCE  1
+            os.system  REDUCE  1  ('true')
   odd       12 bytes after the archive
   bytes     400 in 1 file
             weights       296  74.0 %

@@ -75,10 +75,17 @@ Json calls_json(const Checkpoint& checkpoint) {
                      {"plain", call.plain},
                      {"constructs", call.constructs},
                      {"how", call.how},
-                     {"file", file_path(checkpoint, call.file)},
+                     {"arguments", text_or_null(call.arguments)},
+                     {"file", call.beside.empty() ? file_path(checkpoint, call.file) : call.beside},
                      {"offset", call.offset}});
   }
   return calls;
+}
+
+Json unusual_imports_json(const Checkpoint& checkpoint) {
+  Json names = Json::array();
+  for (const UnusualImport& import : checkpoint.unusual_imports) names.push_back(import.global);
+  return names;
 }
 
 Json training_json(const TrainingState& state) {
@@ -191,6 +198,7 @@ void add_contents(const Subject& subject, Json* json) {
   (*json)["entries"] = entries_json(subject);
   (*json)["calls"] = calls_json(checkpoint);
   (*json)["imports"] = checkpoint.imports;
+  (*json)["unusual_imports"] = unusual_imports_json(checkpoint);
   (*json)["training"] = training_json(checkpoint.training);
   (*json)["modules"] = modules_json(checkpoint);
   (*json)["oddities"] = oddities_json(checkpoint);

@@ -61,14 +61,15 @@ bool only_tied(const WeightComparison& comparison) {
          std::all_of(comparison.only_b.begin(), comparison.only_b.end(), is_tied);
 }
 
-WeightsVerdict verdict_of(const WeightComparison& comparison) {
+WeightsVerdict verdict_of(const WeightComparison& comparison, bool values_unsearched) {
   const auto any = [&](MatchKind kind) {
     return std::any_of(comparison.matches.begin(), comparison.matches.end(),
                        [kind](const TensorMatch& match) { return match.kind == kind; });
   };
   if (!comparison.unreadable.empty()) return WeightsVerdict::unknown;
-  if (comparison.changed > 0 || !comparison.exchanges.empty() || !only_tied(comparison))
-    return WeightsVerdict::different;
+  if (comparison.changed > 0 || !comparison.exchanges.empty()) return WeightsVerdict::different;
+  if (!only_tied(comparison))
+    return values_unsearched ? WeightsVerdict::unknown : WeightsVerdict::different;
   if (any(MatchKind::rounded)) return WeightsVerdict::rounded;
   if (any(MatchKind::same_values) || any(MatchKind::rearranged)) return WeightsVerdict::same_values;
   return WeightsVerdict::identical;
@@ -119,7 +120,10 @@ WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOption
   sort_matches(&comparison.matches);
   count_matches(state, a, b, &comparison);
   comparison.ties = tie_differences(a, b, comparison.matches);
-  comparison.verdict = verdict_of(comparison);
+  comparison.unsearched = state.values_unsearched;
+  comparison.unsearched.insert(comparison.unsearched.end(), state.names_unsearched.begin(),
+                               state.names_unsearched.end());
+  comparison.verdict = verdict_of(comparison, !state.values_unsearched.empty());
   return comparison;
 }
 

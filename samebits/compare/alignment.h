@@ -68,6 +68,9 @@ struct WeightComparison {
   std::vector<Exchange> exchanges;
   std::vector<TieDifference> ties;
   std::vector<std::string> unreadable;  // names that could not be read, on either side
+  /// What was left untried because it would have taken too long, in words. Where it leaves open
+  /// whether values are equal, the verdict is unknown.
+  std::vector<std::string> unsearched;
   std::uint64_t bytes_compared = 0;
 };
 

@@ -10,11 +10,6 @@ constexpr std::size_t kMostPieces = 64;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-std::string_view without_dot(std::string_view piece) {
-  if (!piece.empty() && piece.back() == '.') piece.remove_suffix(1);
-  return piece;
-}
-
 // Where the digits of a component begin: after its last '_', or at its start. npos: nowhere.
 std::size_t number_start(std::string_view component) {
   std::size_t start = component.size();
@@ -31,35 +26,6 @@ void add_component(std::string_view component, std::string_view rest, Pieces* pi
     return pieces->push_back(component);
   pieces->push_back(component.substr(0, start));
   pieces->push_back(component.substr(start));
-}
-
-// The words of a piece: "layernorm_before." has two.
-std::vector<std::string_view> words_of(std::string_view piece) {
-  std::vector<std::string_view> words;
-  piece = without_dot(piece);
-  while (!piece.empty()) {
-    const std::size_t end = std::min(piece.find('_'), piece.size());
-    if (end > 0) words.push_back(piece.substr(0, end));
-    piece.remove_prefix(std::min(end + 1, piece.size()));
-  }
-  return words;
-}
-
-bool abbreviates(std::string_view a, std::string_view b) {
-  return a.size() < b.size() ? b.starts_with(a) : a.starts_with(b);
-}
-
-double alike(std::string_view a, std::string_view b) {
-  if (without_dot(a) == without_dot(b)) return 1;
-  if (is_number(a) || is_number(b)) return 0;
-  const auto words_a = words_of(a);
-  const auto words_b = words_of(b);
-  if (words_a.empty() || words_b.empty()) return 0;
-  if (abbreviates(words_a[0], words_b[0])) return 0.8;
-  for (const std::string_view word : words_a) {
-    if (std::find(words_b.begin(), words_b.end(), word) != words_b.end()) return 0.5;
-  }
-  return 0;
 }
 
 /// The table of the best alignments of all tails of two names.
@@ -129,6 +95,11 @@ class Alignments {
 
 }  // namespace
 
+std::string_view without_dot(std::string_view piece) {
+  if (!piece.empty() && piece.back() == '.') piece.remove_suffix(1);
+  return piece;
+}
+
 Pieces split_name(std::string_view name) {
   Pieces pieces;
   while (!name.empty()) {
@@ -182,27 +153,6 @@ std::string fill_template(std::string_view text, const std::vector<std::string>&
 std::vector<Hunk> differing_hunks(const Pieces& a, const Pieces& b) {
   if (a.size() > kMostPieces || b.size() > kMostPieces) return {{0, a.size(), 0, b.size()}};
   return Alignments(a, b).hunks();
-}
-
-double shared_pieces(std::string_view a, std::string_view b) {
-  const Pieces pieces_a = split_name(a);
-  const Pieces pieces_b = split_name(b);
-  if (pieces_a.size() > kMostPieces || pieces_b.size() > kMostPieces) return 0;
-  std::vector<double> row(pieces_b.size() + 1, 0);  // best sums of tails
-  for (std::size_t i = pieces_a.size(); i-- > 0;) {
-    double diagonal = 0;
-    for (std::size_t j = pieces_b.size(); j-- > 0;) {
-      const double below = row[j];
-      row[j] = std::max({below, row[j + 1], diagonal + alike(pieces_a[i], pieces_b[j])});
-      diagonal = below;
-    }
-  }
-  return row[0];
-}
-
-double affinity(std::string_view a, std::string_view b) {
-  const std::size_t pieces = split_name(a).size() + split_name(b).size();
-  return pieces == 0 ? 1 : 2 * shared_pieces(a, b) / static_cast<double>(pieces);
 }
 
 }  // namespace samebits

@@ -19,6 +19,8 @@ Pieces split_name(std::string_view name);
 bool is_number(std::string_view piece);
 /// The piece, or "{n}." for a number.
 std::string templated(std::string_view piece);
+/// The piece without the dot that ends it.
+std::string_view without_dot(std::string_view piece);
 /// The name with "{n}" for every number, and the numbers.
 std::string template_of(std::string_view name);
 std::vector<std::string> name_numbers(std::string_view name);
@@ -33,11 +35,5 @@ struct Hunk {
 
 /// Where two names differ: the fewest pieces, and of those choices the fewest hunks.
 std::vector<Hunk> differing_hunks(const Pieces& a, const Pieces& b);
-
-/// How many pieces two names share, in order: one for the same piece, less for one that people
-/// use for the other ("q_proj" for "query").
-double shared_pieces(std::string_view a, std::string_view b);
-/// That, as a part of their pieces: 0 to 1.
-double affinity(std::string_view a, std::string_view b);
 
 }  // namespace samebits

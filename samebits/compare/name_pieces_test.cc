@@ -1,4 +1,5 @@
 #include "samebits/compare/name_pieces.h"
+#include "samebits/compare/name_affinity.h"
 
 #include <gmock/gmock.h>
 

@@ -89,7 +89,7 @@ class Composer {
   }
 
  private:
-  using SizeKey = std::pair<DType, std::uint64_t>;
+  using ElementsKey = std::pair<DType, std::uint64_t>;
   using TailKey = std::pair<DType, Shape>;  // the shape behind the first dimension
   using Candidates = std::set<std::uint32_t>;
   struct Slice {
@@ -350,7 +350,7 @@ class Composer {
   WeightSet& whole_;
   WeightSet& parts_;
   std::map<TailKey, PartHeads> heads_;
-  std::map<SizeKey, std::map<Digest128, Candidates>> by_bytes_;
+  std::map<ElementsKey, std::map<Digest128, Candidates>> by_bytes_;
   // Of slices whose digests are taken: in real weights first elements tell parts apart.
   mutable WorkBudget bytes_left_{64 << 20};
   bool cut_short_ = false;

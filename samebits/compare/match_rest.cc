@@ -15,7 +15,7 @@ namespace samebits {
 namespace {
 
 /// Tensors of both sides that may belong together.
-struct Members {
+struct OpenTensors {
   std::vector<std::uint32_t> a, b;
 };
 
@@ -65,7 +65,7 @@ class Rest {
     if (pairs_.size() > before) state_.learn_rules(learnt);
   }
 
-  using Digests = std::map<std::pair<Shape, Digest128>, Members>;
+  using Digests = std::map<std::pair<Shape, Digest128>, OpenTensors>;
 
   void pair_rounded(DType type) {
     Digests samples;
@@ -112,7 +112,7 @@ class Rest {
   /// Same shape, alike names, the same numbers: the most alike first.
   void pair_alike() {
     constexpr double kAlike = 0.6;
-    std::map<std::pair<Shape, std::vector<std::string>>, Members> groups;
+    std::map<std::pair<Shape, std::vector<std::string>>, OpenTensors> groups;
     for (const std::uint32_t a : state_.all_free_a()) {
       const NamedTensor& tensor = state_.a()[a];
       if (open_a(a) && !state_.b().find(tensor.name))

@@ -189,7 +189,7 @@ class Interchangeable {
 
   std::vector<Link> links() {
     const std::uint64_t every = std::uint64_t{members_.a.size()} * members_.b.size();
-    if (every <= kEveryPair && state_.names_left.take(every)) {
+    if (every <= kEveryPairOfClass && state_.names_left.take(every)) {
       most_alike();
     } else {
       one_shape_and_numbers();
@@ -200,7 +200,7 @@ class Interchangeable {
   }
 
  private:
-  static constexpr std::uint64_t kEveryPair = 1 << 16;
+  static constexpr std::uint64_t kEveryPairOfClass = 1 << 16;
 
   const NamedTensor& a(std::uint32_t i) const { return state_.a()[i]; }
   const NamedTensor& b(std::uint32_t i) const { return state_.b()[i]; }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "samebits/compare/alignment_state.h"
+#include "samebits/compare/name_pieces.h"
 
 namespace samebits {
 namespace {
@@ -17,9 +18,20 @@ double weight_of_evidence(const TensorMatch& match) {
   return match.stats ? match.stats->relative_norm : std::numeric_limits<double>::infinity();
 }
 
-void sort_matches(std::vector<TensorMatch>* matches) {
-  std::sort(matches->begin(), matches->end(),
-            [](const TensorMatch& x, const TensorMatch& y) { return x.a < y.a; });
+std::vector<std::uint32_t> order_of_names(const WeightSet& set) {
+  std::vector<std::string_view> names;
+  names.reserve(set.tensors().size());
+  for (const NamedTensor& tensor : set.tensors()) names.push_back(tensor.name);
+  return listing_order(names);
+}
+
+void sort_matches(const std::vector<std::uint32_t>& order, std::vector<TensorMatch>* matches) {
+  std::vector<std::uint32_t> place(order.size());
+  for (std::uint32_t i = 0; i < order.size(); ++i) place[order[i]] = i;
+  std::sort(matches->begin(), matches->end(), [&](const TensorMatch& x, const TensorMatch& y) {
+    if (x.a.empty() || y.a.empty()) return x.a < y.a;
+    return std::pair(place[x.a[0]], x.a) < std::pair(place[y.a[0]], y.a);
+  });
   std::stable_sort(matches->begin(), matches->end(),
                    [](const TensorMatch& x, const TensorMatch& y) {
                      return weight_of_evidence(x) > weight_of_evidence(y);
@@ -37,8 +49,12 @@ void count_matches(const AlignmentState& state, const WeightSet& a, const Weight
     for (const std::uint32_t i : match.a) comparison->bytes_compared += a[i].view.nbytes();
     for (const std::uint32_t i : match.b) comparison->bytes_compared += b[i].view.nbytes();
   }
-  for (const std::uint32_t i : state.all_free_a()) comparison->only_a.push_back(a[i].name);
-  for (const std::uint32_t i : state.all_free_b()) comparison->only_b.push_back(b[i].name);
+  for (const std::uint32_t i : order_of_names(a)) {
+    if (state.free_a(i)) comparison->only_a.push_back(a[i].name);
+  }
+  for (const std::uint32_t i : order_of_names(b)) {
+    if (state.free_b(i)) comparison->only_b.push_back(b[i].name);
+  }
 }
 
 std::vector<RenameRule> rules_of(AlignmentState& state) {
@@ -117,7 +133,7 @@ WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOption
   comparison.unreadable = std::move(state.unreadable);
   comparison.matches = std::move(state.matches());
   mark_in_place(a, b, &comparison.matches);
-  sort_matches(&comparison.matches);
+  sort_matches(order_of_names(a), &comparison.matches);
   count_matches(state, a, b, &comparison);
   comparison.ties = tie_differences(a, b, comparison.matches);
   comparison.unsearched = state.values_unsearched;

@@ -63,8 +63,8 @@ struct WeightComparison {
   std::uint64_t changed = 0;  // tensors whose values differ (exchanged and in_place ones included)
   std::vector<std::string> only_a, only_b;
   std::vector<RenameRule> rules;
-  std::vector<TensorMatch>
-      matches;  // exchanged and changed first, by |A - B| / |A|; then the others in A's order
+  std::vector<TensorMatch> matches;  // exchanged and changed first, by |A - B| / |A|; then the
+                                     // others in A's order (see listing_order())
   std::vector<Exchange> exchanges;
   std::vector<TieDifference> ties;
   std::vector<std::string> unreadable;  // names that could not be read, on either side

@@ -275,7 +275,9 @@ class Rest {
           pair.a.shape() == pair.b.shape() ? MatchKind::same_values : MatchKind::rearranged;
       if (a == b && pair.a.shape() == pair.b.shape())
         match->how = relation.minus_zeros > 0
-                         ? fmt::format("-0 for 0 in {} elements", relation.minus_zeros)
+                         ? relation.minus_zeros == 1
+                               ? "-0 for 0 in 1 element"
+                               : fmt::format("-0 for 0 in {} elements", relation.minus_zeros)
                          : "NaN with another payload";
       return;
     }

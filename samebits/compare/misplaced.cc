@@ -31,9 +31,9 @@ class TemplateVotes {
 
  private:
   struct Pairing {
-    std::uint32_t from = 0, to = 0;  // numbers of templates in a NameAffinity
-    std::string* winner = nullptr;
-    double shared = 0;  // pieces of from and to
+    std::uint32_t from = 0, names_to = 0;  // numbers of templates in a NameAffinity
+    std::size_t to = 0;                    // whose winner it has
+    double shared = 0;                     // pieces of both
   };
 
   static std::string most_voted(const std::string& from,
@@ -57,25 +57,32 @@ class TemplateVotes {
   void swap_misnamed(std::vector<std::string>* unsearched) {
     constexpr std::size_t kMostOfOneShape = 1000;
     constexpr int kMostRounds = 8;
-    NameAffinity names;
-    std::map<Shape, std::vector<Pairing>> by_shape;
-    for (auto& [from, to] : winner_) {
-      const std::uint32_t x = names.add(from);
-      const std::uint32_t y = names.add(to);
-      by_shape[shapes_.at(from)].push_back({x, y, &to, names.shared_pieces(x, y)});
-    }
+    std::map<Shape, std::vector<std::map<std::string, std::string>::iterator>> by_shape;
+    for (auto at = winner_.begin(); at != winner_.end(); ++at)
+      by_shape[shapes_.at(at->first)].push_back(at);
     WorkBudget left(kMostOfOneShape * kMostOfOneShape);
     std::size_t skipped = 0;
-    for (auto& [shape, pairings] : by_shape) {
-      const std::uint64_t every = std::uint64_t{pairings.size()} * (pairings.size() - 1) / 2;
-      bool again = true;
-      for (int round = 0; round < kMostRounds && again; ++round) {
-        if (!left.take(every)) {
-          skipped += pairings.size();
-          break;
-        }
-        again = swap_round(&names, &pairings);
+    for (const auto& [shape, members] : by_shape) {
+      const std::uint64_t every = std::uint64_t{members.size()} * (members.size() - 1) / 2;
+      if (!left.take(every)) {
+        skipped += members.size();
+        continue;
       }
+      NameAffinity names;
+      std::vector<std::string> texts;  // of winners, by their numbers
+      std::vector<Pairing> pairings;
+      for (const auto& at : members) pairings.push_back({.from = names.add(at->first)});
+      texts.reserve(members.size());
+      for (std::size_t i = 0; i < members.size(); ++i) {
+        texts.push_back(members[i]->second);
+        pairings[i].to = i;
+        pairings[i].names_to = names.add(texts[i]);
+        pairings[i].shared = names.shared_pieces(pairings[i].from, pairings[i].names_to);
+      }
+      for (int round = 0; round < kMostRounds && swap_round(&names, &pairings); ++round) {
+        if (!left.take(every)) break;
+      }
+      for (std::size_t i = 0; i < members.size(); ++i) members[i]->second = texts[pairings[i].to];
     }
     if (skipped > 0)
       unsearched->push_back(
@@ -95,13 +102,13 @@ class TemplateVotes {
   }
 
   static bool swap_if_more_alike(NameAffinity* names, Pairing* x, Pairing* y) {
-    if (x->to == y->to) return false;
-    const double shared_x = names->shared_pieces(x->from, y->to);
+    if (x->names_to == y->names_to) return false;
+    const double shared_x = names->shared_pieces(x->from, y->names_to);
     if (shared_x < x->shared) return false;
-    const double shared_y = names->shared_pieces(y->from, x->to);
+    const double shared_y = names->shared_pieces(y->from, x->names_to);
     if (shared_y < y->shared || shared_x + shared_y - x->shared - y->shared < 0.5) return false;
+    std::swap(x->names_to, y->names_to);
     std::swap(x->to, y->to);
-    std::swap(*x->winner, *y->winner);
     x->shared = shared_x;
     y->shared = shared_y;
     return true;

@@ -1,6 +1,7 @@
 #include "samebits/compare/name_pieces.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace samebits {
 namespace {
@@ -148,6 +149,45 @@ std::string fill_template(std::string_view text, const std::vector<std::string>&
     text.remove_prefix(at + kPlace.size());
   }
   return used == numbers.size() ? name : "";
+}
+
+bool natural_less(std::string_view a, std::string_view b) {
+  const std::string_view whole_a = a;
+  const std::string_view whole_b = b;
+  while (!a.empty() && !b.empty()) {
+    if (!is_digit(a[0]) || !is_digit(b[0])) {
+      if (a[0] != b[0]) return a[0] < b[0];
+      a.remove_prefix(1);
+      b.remove_prefix(1);
+      continue;
+    }
+    const auto take_digits = [](std::string_view* text) {
+      const auto end = std::find_if_not(text->begin(), text->end(), is_digit);
+      std::string_view digits = text->substr(0, static_cast<std::size_t>(end - text->begin()));
+      text->remove_prefix(digits.size());
+      digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size()));
+      return digits;
+    };
+    const std::string_view x = take_digits(&a);
+    const std::string_view y = take_digits(&b);
+    if (x.size() != y.size()) return x.size() < y.size();
+    if (x != y) return x < y;
+  }
+  return a.empty() && b.empty() ? whole_a < whole_b : a.empty();
+}
+
+std::vector<std::uint32_t> listing_order(const std::vector<std::string_view>& names) {
+  std::unordered_map<std::string, std::vector<std::uint32_t>> alike;
+  for (std::uint32_t i = 0; i < names.size(); ++i) alike[template_of(names[i])].push_back(i);
+  std::vector<std::uint32_t> order(names.size());
+  for (auto& [name, places] : alike) {
+    std::vector<std::uint32_t> sorted = places;
+    std::stable_sort(sorted.begin(), sorted.end(), [&](std::uint32_t x, std::uint32_t y) {
+      return natural_less(names[x], names[y]);
+    });
+    for (std::size_t i = 0; i < places.size(); ++i) order[places[i]] = sorted[i];
+  }
+  return order;
 }
 
 std::vector<Hunk> differing_hunks(const Pieces& a, const Pieces& b) {

@@ -27,6 +27,13 @@ std::vector<std::string> name_numbers(std::string_view name);
 /// The template with these numbers in place of its "{n}", in order; "" where their count differs.
 std::string fill_template(std::string_view text, const std::vector<std::string>& numbers);
 
+/// Numbers by their values, other text by its bytes: "layer.2" before "layer.10".
+bool natural_less(std::string_view a, std::string_view b);
+/// The places of names in the order in which a person lists them: as they stand, but for names that
+/// differ only in numbers, which take one another's places so that 2 comes before 10. A model's own
+/// order is kept; a file that is sorted by letters is put right.
+std::vector<std::uint32_t> listing_order(const std::vector<std::string_view>& names);
+
 /// A run of pieces of `a` that stands for a run of pieces of `b`; either may be empty.
 struct Hunk {
   std::size_t a_begin = 0, a_end = 0;

@@ -342,7 +342,7 @@ std::vector<RenameRule> RenameRules::used_by(const std::vector<std::string>& nam
   }
   for (const auto& [from, count] : whole) used.push_back({from, whole_.at(from), count});
   std::stable_sort(used.begin(), used.end(), [](const RenameRule& x, const RenameRule& y) {
-    return x.count != y.count ? x.count > y.count : x.from < y.from;
+    return x.count != y.count ? x.count > y.count : natural_less(x.from, y.from);
   });
   if (prefix.count > 0) used.insert(used.begin(), prefix);
   return used;

@@ -64,60 +64,66 @@ void widen_loop(Stored stored, const unsigned char* raw, std::size_t n, const do
   }
 }
 
-inline void load_lanes(const double* lanes, Vector* vectors) {
-  __builtin_memcpy(vectors, lanes, kLanes * sizeof(double));
-}
-inline void store_lanes(const Vector* vectors, double* lanes) {
-  __builtin_memcpy(lanes, vectors, kLanes * sizeof(double));
-}
-
-inline void products(const double* x, const double* y, std::size_t n, PairSums* sums) {
-  Vector dot[kVectors], a[kVectors], b[kVectors];
-  load_lanes(sums->dot, dot);
-  load_lanes(sums->square_a, a);
-  load_lanes(sums->square_b, b);
-  for (std::size_t i = 0; i < n; i += kLanes) {
-    for (std::size_t v = 0; v < kVectors; ++v) {
-      Vector p, q;
-      __builtin_memcpy(&p, x + i + v * kOf, sizeof(p));
-      __builtin_memcpy(&q, y + i + v * kOf, sizeof(q));
-      dot[v] += p * q;
-      a[v] += p * p;
-      b[v] += q * q;
-    }
-  }
-  store_lanes(dot, sums->dot);
-  store_lanes(a, sums->square_a);
-  store_lanes(b, sums->square_b);
+inline Vector load(const double* numbers) {
+  Vector vector;
+  __builtin_memcpy(&vector, numbers, sizeof(vector));
+  return vector;
 }
 
-inline void distances(const double* x, const double* y, std::size_t n, double bound, PairSums* sums,
-                      PairCounts* counts) {
-  Vector distance[kVectors], square[kVectors], largest[kVectors];
-  load_lanes(sums->distance, distance);
-  load_lanes(sums->square_distance, square);
-  load_lanes(sums->largest, largest);
-  Mask differing = {}, unequal = {}, above = {};
+inline Vector magnitude_of(Vector x) {
   const Mask magnitude = Mask{} + 0x7FFFFFFFFFFFFFFFLL;
-  for (std::size_t i = 0; i < n; i += kLanes) {
-    for (std::size_t v = 0; v < kVectors; ++v) {
-      Vector p, q;
-      __builtin_memcpy(&p, x + i + v * kOf, sizeof(p));
-      __builtin_memcpy(&q, y + i + v * kOf, sizeof(q));
-      const Vector d = reinterpret_cast<Vector>(reinterpret_cast<Mask>(p - q) & magnitude);
-      const Vector s = reinterpret_cast<Vector>(reinterpret_cast<Mask>(p) & magnitude);
-      const Vector t = reinterpret_cast<Vector>(reinterpret_cast<Mask>(q) & magnitude);
-      distance[v] += d;
-      square[v] += d * d;
-      largest[v] = d > largest[v] ? d : largest[v];
-      differing -= reinterpret_cast<Mask>(p) != reinterpret_cast<Mask>(q);
-      unequal -= p != q;
-      above |= d > bound * (s > t ? s : t);
+  return reinterpret_cast<Vector>(reinterpret_cast<Mask>(x) & magnitude);
+}
+
+// One vector of lanes is summed after the other, so that its sums stay in registers.
+inline void products(const double* x, const double* y, std::size_t n, PairSums* sums) {
+  for (std::size_t v = 0; v < kLanes; v += kOf) {
+    Vector dot = load(sums->dot + v);
+    Vector a = load(sums->square_a + v);
+    Vector b = load(sums->square_b + v);
+    for (std::size_t i = v; i < n; i += kLanes) {
+      const Vector p = load(x + i);
+      const Vector q = load(y + i);
+      dot += p * q;
+      a += p * p;
+      b += q * q;
     }
+    __builtin_memcpy(sums->dot + v, &dot, sizeof(dot));
+    __builtin_memcpy(sums->square_a + v, &a, sizeof(a));
+    __builtin_memcpy(sums->square_b + v, &b, sizeof(b));
   }
-  store_lanes(distance, sums->distance);
-  store_lanes(square, sums->square_distance);
-  store_lanes(largest, sums->largest);
+}
+
+inline void distances(const double* x, const double* y, std::size_t n, PairSums* sums) {
+  for (std::size_t v = 0; v < kLanes; v += kOf) {
+    Vector distance = load(sums->distance + v);
+    Vector square = load(sums->square_distance + v);
+    Vector largest = load(sums->largest + v);
+    for (std::size_t i = v; i < n; i += kLanes) {
+      const Vector d = magnitude_of(load(x + i) - load(y + i));
+      distance += d;
+      square += d * d;
+      largest = d > largest ? d : largest;
+    }
+    __builtin_memcpy(sums->distance + v, &distance, sizeof(distance));
+    __builtin_memcpy(sums->square_distance + v, &square, sizeof(square));
+    __builtin_memcpy(sums->largest + v, &largest, sizeof(largest));
+  }
+}
+
+inline void count_pairs(const double* x, const double* y, std::size_t n, double bound,
+                        PairCounts* counts) {
+  Mask differing = {}, unequal = {}, above = {};
+  const Vector bounds = Vector{} + bound;
+  for (std::size_t i = 0; i < n; i += kOf) {
+    const Vector p = load(x + i);
+    const Vector q = load(y + i);
+    const Vector s = magnitude_of(p);
+    const Vector t = magnitude_of(q);
+    differing -= reinterpret_cast<Mask>(p) != reinterpret_cast<Mask>(q);
+    unequal -= p != q;
+    above |= magnitude_of(p - q) > bounds * (s > t ? s : t);
+  }
   for (std::size_t k = 0; k < kOf; ++k) {
     counts->differing += static_cast<std::uint64_t>(differing[k]);
     counts->unequal += static_cast<std::uint64_t>(unequal[k]);
@@ -129,21 +135,17 @@ PairCounts pairs_loop(const double* x, const double* y, std::size_t n, double bo
                       PairSums* sums) {
   PairCounts counts;
   products(x, y, n, sums);
-  distances(x, y, n, bound, sums, &counts);
+  distances(x, y, n, sums);
+  count_pairs(x, y, n, bound, &counts);
   return counts;
 }
 
 void squares_loop(const double* x, std::size_t n, double* lanes) {
-  Vector sums[kVectors];
-  load_lanes(lanes, sums);
-  for (std::size_t i = 0; i < n; i += kLanes) {
-    for (std::size_t v = 0; v < kVectors; ++v) {
-      Vector p;
-      __builtin_memcpy(&p, x + i + v * kOf, sizeof(p));
-      sums[v] += p * p;
-    }
+  for (std::size_t v = 0; v < kLanes; v += kOf) {
+    Vector sum = load(lanes + v);
+    for (std::size_t i = v; i < n; i += kLanes) sum += load(x + i) * load(x + i);
+    __builtin_memcpy(lanes + v, &sum, sizeof(sum));
   }
-  store_lanes(sums, lanes);
 }
 
 // Unsigned: the distance of two ends may have one bit more than the type.
@@ -200,27 +202,30 @@ ByteSums bytes_loop(const unsigned char* a, bool a_signed, const unsigned char* 
   alignas(64) std::int16_t d[kLoopRun];
   as_shorts(a, a_signed, n, x);
   as_shorts(b, b_signed, n, y);
-  std::uint16_t largest = 0;
-  std::uint16_t unequal = 0;
+  std::int16_t largest = 0;
+  std::int16_t unequal = 0;
   std::uint16_t above = 0;
-  std::uint32_t distance = 0;
+  std::int32_t distance = 0;
   const auto up = static_cast<std::uint16_t>(over);
   const auto down = static_cast<std::uint16_t>(under);
   for (std::size_t i = 0; i < n; ++i) {
+    const auto gap = static_cast<std::int16_t>(x[i] - y[i]);
+    d[i] = gap < 0 ? static_cast<std::int16_t>(-gap) : gap;
+  }
+  for (std::size_t i = 0; i < n; ++i) largest = d[i] > largest ? d[i] : largest;
+  for (std::size_t i = 0; i < n; ++i)
+    unequal = static_cast<std::int16_t>(unequal + static_cast<std::int16_t>(d[i] != 0));
+  for (std::size_t i = 0; i < n; ++i) distance += d[i];
+  for (std::size_t i = 0; i < n; ++i) {
     const auto s = static_cast<std::int16_t>(x[i] < 0 ? -x[i] : x[i]);
     const auto t = static_cast<std::int16_t>(y[i] < 0 ? -y[i] : y[i]);
-    const auto gap = static_cast<std::int16_t>(x[i] > y[i] ? x[i] - y[i] : y[i] - x[i]);
-    d[i] = gap;
-    const auto scale = static_cast<std::uint16_t>(s > t ? s : t);
-    const auto size = static_cast<std::uint16_t>(gap);
-    largest = size > largest ? size : largest;
-    unequal = static_cast<std::uint16_t>(unequal + (size != 0 ? 1 : 0));
-    // Each factor has at most eight bits and a sign.
-    const auto left = static_cast<std::uint16_t>(size * down);
-    const auto right = static_cast<std::uint16_t>(scale * up);
-    above = static_cast<std::uint16_t>(above | (left > right ? 1 : 0));
+    const std::int16_t scale = s > t ? s : t;
+    // No factor has more than eight bits.
+    const auto left = static_cast<std::uint16_t>(static_cast<std::uint16_t>(d[i]) * down);
+    const auto right = static_cast<std::uint16_t>(static_cast<std::uint16_t>(scale) * up);
+    const auto more = static_cast<std::uint16_t>(left > right ? left - right : 0);
+    above = static_cast<std::uint16_t>(above | more);
   }
-  for (std::size_t i = 0; i < n; ++i) distance += static_cast<std::uint32_t>(d[i]);
   ByteSums sums;
   std::int64_t dot = 0;
   sums.square_a = sum_of_products(x, x, n, nullptr);
@@ -228,9 +233,9 @@ ByteSums bytes_loop(const unsigned char* a, bool a_signed, const unsigned char* 
   sum_of_products(x, y, n, &dot);
   sums.dot = static_cast<std::uint64_t>(dot);
   sums.square_distance = sum_of_products(d, d, n, nullptr);
-  sums.distance = distance;
-  sums.unequal = unequal;
-  sums.largest = largest;
+  sums.distance = static_cast<std::uint64_t>(distance);
+  sums.unequal = static_cast<std::uint64_t>(unequal);
+  sums.largest = static_cast<std::uint32_t>(largest);
   sums.above = above != 0;
   return sums;
 }

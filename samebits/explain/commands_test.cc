@@ -17,6 +17,13 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using namespace test_files;  // NOLINT: the vocabulary of these tests
 
+const Finding* finding_of(const Report& report, const std::string& cause) {
+  for (const Finding& finding : report.findings) {
+    if (finding.cause == cause) return &finding;
+  }
+  return nullptr;
+}
+
 class Commands : public testing::Test {
  protected:
   void SetUp() override {
@@ -234,6 +241,14 @@ TEST_F(Commands, CheckOfAnUnknownTargetIsAUsageError) {
   const auto report = check({folder_.path("a.safetensors"), ""}, "transformers-9", 1);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::usage);
+}
+
+TEST_F(Commands, OneWeightHasAnotherName) {
+  folder_.write("renamed.safetensors", safetensors({{"x", {1, 2, 3}}, {"z", {4, 5}}}));
+  const Report report = diff_of("a.safetensors", "renamed.safetensors");
+  const Finding* renamed = finding_of(report, "weights.renamed");
+  ASSERT_NE(renamed, nullptr);
+  EXPECT_EQ(renamed->summary, "1 weight has another name in B, by 1 rule");
 }
 
 }  // namespace

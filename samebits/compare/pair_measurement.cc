@@ -230,14 +230,9 @@ bool PairMeasurement::measure_numbers(Run* run, BlockSums* sums, PartialStats* p
   partial->differing += counts.differing;
   partial->unequal += counts.unequal;
   partial->minus_zeros += counts.differing - counts.unequal;
-  if (counts.above) {
-    for (std::size_t i = 0; i < run->count; ++i) {
-      const double gap = std::fabs(run->x[i] - run->y[i]);
-      if (gap > 0)
-        partial->max_relative = std::max(
-            partial->max_relative, gap / std::max(std::fabs(run->x[i]), std::fabs(run->y[i])));
-    }
-  }
+  if (counts.above)
+    partial->max_relative = std::max(
+        partial->max_relative, loops.largest_relative(run->x.data(), run->y.data(), run->padded()));
   if (counts.unequal > 0 && has_ulp())
     partial->max_ulp =
         std::max(partial->max_ulp, loops.largest_ulp(run->a, run->b, run->count, item_a_));

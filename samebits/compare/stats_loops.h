@@ -51,6 +51,8 @@ struct StatsLoops {
                 double* numbers);
   PairCounts (*pairs)(const double* x, const double* y, std::size_t n, double bound,
                       PairSums* sums);
+  /// The largest |x - y| / max(|x|, |y|); 0 where all are equal.
+  double (*largest_relative)(const double* x, const double* y, std::size_t n);
   /// Adds the squares to `lanes`.
   void (*squares)(const double* x, std::size_t n, double* lanes);
   /// Items of 1, 2, 4 or 8 bytes, in steps through zero.

@@ -140,6 +140,21 @@ PairCounts pairs_loop(const double* x, const double* y, std::size_t n, double bo
   return counts;
 }
 
+double largest_relative_loop(const double* x, const double* y, std::size_t n) {
+  Vector largest = {};
+  for (std::size_t i = 0; i < n; i += kOf) {
+    const Vector p = load(x + i);
+    const Vector q = load(y + i);
+    const Vector s = magnitude_of(p);
+    const Vector t = magnitude_of(q);
+    const Vector relative = magnitude_of(p - q) / (s > t ? s : t);  // NaN where both are 0
+    largest = relative > largest ? relative : largest;
+  }
+  double all = 0;
+  for (std::size_t k = 0; k < kOf; ++k) all = largest[k] > all ? largest[k] : all;
+  return all;
+}
+
 void squares_loop(const double* x, std::size_t n, double* lanes) {
   for (std::size_t v = 0; v < kLanes; v += kOf) {
     Vector sum = load(lanes + v);
@@ -296,6 +311,7 @@ void code_sums_loop(const unsigned char* raw, std::size_t n, std::size_t item, s
 
 constexpr StatsLoops kLoops = {.widen = widen_loop,
                                .pairs = pairs_loop,
+                               .largest_relative = largest_relative_loop,
                                .squares = squares_loop,
                                .largest_ulp = largest_ulp_loop,
                                .bytes = bytes_loop,

@@ -34,7 +34,7 @@ check:
 bench: all
 	@tools/install_packages.sh bench
 	@python=$$(python3 tools/make_venvs.py peers) && export SAMEBITS=$(CURDIR)/build/release/samebits && \
-	  $$python bench/files.py && $$python bench/forward.py
+	  $$python bench/files.py && $$python bench/tensors.py && $$python bench/forward.py
 
 fuzz:
 	@tools/install_packages.sh fuzz

@@ -45,8 +45,9 @@ void note_partial(Checkpoint& checkpoint, const std::vector<std::uint32_t>& grou
   if (used >= first.storage_bytes) return;
   checkpoint.oddities.push_back(
       {.kind = Oddity::Kind::partial_storage,
-       .summary = fmt::format("a storage of {} bytes is saved whole for views that use {} of them",
-                              first.storage_bytes, used),
+       .summary = fmt::format("a storage of {} bytes is saved whole for {} {} of them",
+                              first.storage_bytes,
+                              group.size() == 1 ? "a view that uses" : "views that use", used),
        .file = first.file,
        .offset = first.offset,
        .tensors = {first.path}});
@@ -64,7 +65,8 @@ void note_unreferenced(Checkpoint& checkpoint) {
     if (total == 0) continue;
     checkpoint.oddities.push_back(
         {.kind = Oddity::Kind::unreferenced_bytes,
-         .summary = fmt::format("{} bytes that nothing in the file refers to", total),
+         .summary = fmt::format("{} that nothing in the file refers to",
+                                total == 1 ? "1 byte" : fmt::format("{} bytes", total)),
          .file = file,
          .offset = first});
   }
@@ -80,7 +82,9 @@ void note_hooks(Checkpoint& checkpoint) {
   }
   if (hooks == 0) return;
   oddity.summary =
-      fmt::format("{} hooks are registered on modules; they run in every forward pass", hooks);
+      hooks == 1 ? "1 hook is registered on a module; it runs in every forward pass"
+                 : fmt::format("{} hooks are registered on modules; they run in every forward pass",
+                               hooks);
   checkpoint.oddities.push_back(std::move(oddity));
 }
 

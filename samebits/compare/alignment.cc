@@ -6,6 +6,7 @@
 
 #include "samebits/base/float_mode.h"
 #include "samebits/compare/alignment_state.h"
+#include "samebits/compare/name_pieces.h"
 
 namespace samebits {
 namespace {
@@ -18,9 +19,20 @@ double weight_of_evidence(const TensorMatch& match) {
   return match.stats ? match.stats->relative_norm : std::numeric_limits<double>::infinity();
 }
 
-void sort_matches(std::vector<TensorMatch>* matches) {
-  std::sort(matches->begin(), matches->end(),
-            [](const TensorMatch& x, const TensorMatch& y) { return x.a < y.a; });
+std::vector<std::uint32_t> order_of_names(const WeightSet& set) {
+  std::vector<std::string_view> names;
+  names.reserve(set.tensors().size());
+  for (const NamedTensor& tensor : set.tensors()) names.push_back(tensor.name);
+  return listing_order(names);
+}
+
+void sort_matches(const std::vector<std::uint32_t>& order, std::vector<TensorMatch>* matches) {
+  std::vector<std::uint32_t> place(order.size());
+  for (std::uint32_t i = 0; i < order.size(); ++i) place[order[i]] = i;
+  std::sort(matches->begin(), matches->end(), [&](const TensorMatch& x, const TensorMatch& y) {
+    if (x.a.empty() || y.a.empty()) return x.a < y.a;
+    return std::pair(place[x.a[0]], x.a) < std::pair(place[y.a[0]], y.a);
+  });
   std::stable_sort(matches->begin(), matches->end(),
                    [](const TensorMatch& x, const TensorMatch& y) {
                      return weight_of_evidence(x) > weight_of_evidence(y);
@@ -38,8 +50,12 @@ void count_matches(const AlignmentState& state, const WeightSet& a, const Weight
     for (const std::uint32_t i : match.a) comparison->bytes_compared += a[i].view.nbytes();
     for (const std::uint32_t i : match.b) comparison->bytes_compared += b[i].view.nbytes();
   }
-  for (const std::uint32_t i : state.all_free_a()) comparison->only_a.push_back(a[i].name);
-  for (const std::uint32_t i : state.all_free_b()) comparison->only_b.push_back(b[i].name);
+  for (const std::uint32_t i : order_of_names(a)) {
+    if (state.free_a(i)) comparison->only_a.push_back(a[i].name);
+  }
+  for (const std::uint32_t i : order_of_names(b)) {
+    if (state.free_b(i)) comparison->only_b.push_back(b[i].name);
+  }
 }
 
 std::vector<RenameRule> rules_of(AlignmentState& state) {
@@ -62,14 +78,15 @@ bool only_tied(const WeightComparison& comparison) {
          std::all_of(comparison.only_b.begin(), comparison.only_b.end(), is_tied);
 }
 
-WeightsVerdict verdict_of(const WeightComparison& comparison) {
+WeightsVerdict verdict_of(const WeightComparison& comparison, bool values_unsearched) {
   const auto any = [&](MatchKind kind) {
     return std::any_of(comparison.matches.begin(), comparison.matches.end(),
                        [kind](const TensorMatch& match) { return match.kind == kind; });
   };
   if (!comparison.unreadable.empty()) return WeightsVerdict::unknown;
-  if (comparison.changed > 0 || !comparison.exchanges.empty() || !only_tied(comparison))
-    return WeightsVerdict::different;
+  if (comparison.changed > 0 || !comparison.exchanges.empty()) return WeightsVerdict::different;
+  if (!only_tied(comparison))
+    return values_unsearched ? WeightsVerdict::unknown : WeightsVerdict::different;
   if (any(MatchKind::rounded)) return WeightsVerdict::rounded;
   if (any(MatchKind::same_values) || any(MatchKind::rearranged)) return WeightsVerdict::same_values;
   return WeightsVerdict::identical;
@@ -118,10 +135,13 @@ WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOption
   comparison.unreadable = std::move(state.unreadable);
   comparison.matches = std::move(state.matches());
   mark_in_place(a, b, &comparison.matches);
-  sort_matches(&comparison.matches);
+  sort_matches(order_of_names(a), &comparison.matches);
   count_matches(state, a, b, &comparison);
   comparison.ties = tie_differences(a, b, comparison.matches);
-  comparison.verdict = verdict_of(comparison);
+  comparison.unsearched = state.values_unsearched;
+  comparison.unsearched.insert(comparison.unsearched.end(), state.names_unsearched.begin(),
+                               state.names_unsearched.end());
+  comparison.verdict = verdict_of(comparison, !state.values_unsearched.empty());
   return comparison;
 }
 

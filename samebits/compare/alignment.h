@@ -63,11 +63,14 @@ struct WeightComparison {
   std::uint64_t changed = 0;  // tensors whose values differ (exchanged and in_place ones included)
   std::vector<std::string> only_a, only_b;
   std::vector<RenameRule> rules;
-  std::vector<TensorMatch>
-      matches;  // exchanged and changed first, by |A - B| / |A|; then the others in A's order
+  std::vector<TensorMatch> matches;  // exchanged and changed first, by |A - B| / |A|; then the
+                                     // others in A's order (see listing_order())
   std::vector<Exchange> exchanges;
   std::vector<TieDifference> ties;
   std::vector<std::string> unreadable;  // names that could not be read, on either side
+  /// What was left untried because it would have taken too long, in words. Where it leaves open
+  /// whether values are equal, the verdict is unknown.
+  std::vector<std::string> unsearched;
   std::uint64_t bytes_compared = 0;
 };
 

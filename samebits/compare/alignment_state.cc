@@ -1,5 +1,6 @@
 #include "samebits/compare/alignment_state.h"
 
+#include <algorithm>
 #include <set>
 
 namespace samebits {
@@ -102,6 +103,15 @@ std::optional<std::uint32_t> AlignmentState::expected(std::uint32_t index_a) con
   const auto found = b_.find(rules_.apply(a_[index_a].name));
   if (!found || !free_b(*found) || a_.find(b_[*found].name)) return std::nullopt;
   return found;
+}
+
+void AlignmentState::learn_rules(const std::vector<NamePair>& examples) {
+  const bool explained =
+      learnt_from_ > 0 && learnt_from_ <= examples.size() &&
+      std::all_of(examples.begin(), examples.end(),
+                  [&](const NamePair& example) { return rules_.apply(example.a) == example.b; });
+  if (!explained) rules_ = RenameRules::learn(examples);
+  learnt_from_ = examples.size();
 }
 
 std::vector<NamePair> AlignmentState::renamed_pairs() const {

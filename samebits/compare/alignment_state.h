@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "samebits/compare/alignment.h"
+#include "samebits/compare/alike_names.h"
 
 namespace samebits {
 
@@ -52,9 +53,9 @@ class AlignmentState {
   std::vector<std::uint32_t> of_roles(bool in_a, const std::vector<std::string>& roles) const;
   /// By name, by role, or else by the rules that the matches under other names teach.
   std::optional<std::uint32_t> expected(std::uint32_t index_a) const;
-  /// Learns those rules anew, or from these examples.
+  /// Learns those rules anew, or from these examples; keeps those that explain all of them.
   void learn_rules() { learn_rules(renamed_pairs()); }
-  void learn_rules(const std::vector<NamePair>& examples) { rules_ = RenameRules::learn(examples); }
+  void learn_rules(const std::vector<NamePair>& examples);
   const RenameRules& rules() const { return rules_; }
   /// The matches under other names, one to one and not exchanged.
   std::vector<NamePair> renamed_pairs() const;
@@ -67,6 +68,10 @@ class AlignmentState {
   };
   std::vector<Contrary> contrary;
   std::vector<std::string> unreadable;
+  /// Pairs that may still be tried where every tensor could be tried with every other.
+  WorkBudget names_left{1'000'000};
+  /// What was left untried, in words; the second kind leaves open whether values are equal.
+  std::vector<std::string> names_unsearched, values_unsearched;
 
  private:
   WeightSet& a_;
@@ -75,6 +80,7 @@ class AlignmentState {
   std::vector<bool> taken_a_, taken_b_;
   std::vector<TensorMatch> matches_;
   std::map<std::string, std::uint32_t> role_a_, role_b_;  // tensors that are one thing, and alone
+  std::size_t learnt_from_ = 0;
   std::vector<Misplaced> misplaced_;
   std::map<std::uint32_t, std::uint32_t> home_in_b_, home_in_a_;  // of misplaced tensors
   RenameRules rules_;
@@ -98,8 +104,10 @@ void match_rest(AlignmentState& state);
 
 /// Of links between names that only one side has, those that contradict the others: a block under
 /// another block's number, a query under the name of the key. Removes them from `links`.
+/// A search that was cut short is said in `unsearched`.
 std::vector<Misplaced> take_misplaced(const WeightSet& a, const WeightSet& b,
-                                      std::vector<Link>* links);
+                                      std::vector<Link>* links,
+                                      std::vector<std::string>* unsearched);
 /// In words; one Exchange for each permutation.
 std::vector<Exchange> describe_misplaced(const WeightSet& a, const WeightSet& b,
                                          const std::vector<Misplaced>& misplaced);

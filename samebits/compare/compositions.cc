@@ -1,5 +1,6 @@
 // One tensor on one side, several on the other: query, key and value against a fused qkv.
 #include <algorithm>
+#include <array>
 #include <map>
 #include <numeric>
 #include <set>
@@ -7,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/alignment_state.h"
+#include "samebits/compare/name_affinity.h"
 #include "samebits/compare/name_pieces.h"
 
 namespace samebits {
@@ -20,6 +22,49 @@ std::string twin_weight(const std::string& name) {  // "qkv.bias" to "qkv.weight
   return name.substr(0, name.size() - kBias.size()) + "weight";
 }
 
+Shape behind(const Shape& shape) {
+  return shape.empty() ? shape : Shape(shape.begin() + 1, shape.end());
+}
+
+/// The parts that can stand in wholes of one type and one shape behind the first dimension, by
+/// their first elements.
+class PartHeads {
+ public:
+  void add(const TensorView& view) {
+    const std::size_t length = length_of(view.numel());
+    std::vector<std::uint8_t> buffer;
+    heads_[length][fast_digest(view.row_major_range(0, kLengths[length], buffer))].insert(
+        view.numel());
+  }
+
+  // The sizes of the parts that can begin at this element of a whole, the largest first.
+  std::vector<std::uint64_t> sizes_at(const TensorView& whole, std::uint64_t at) const {
+    std::vector<std::uint64_t> sizes;
+    std::vector<std::uint8_t> buffer;
+    for (std::size_t length = 0; length < kLengths.size(); ++length) {
+      if (heads_[length].empty() || kLengths[length] > whole.numel() - at) continue;
+      const auto found =
+          heads_[length].find(fast_digest(whole.row_major_range(at, kLengths[length], buffer)));
+      if (found == heads_[length].end()) continue;
+      const auto most = found->second.upper_bound(whole.numel() - at);
+      sizes.insert(sizes.end(), found->second.begin(), most);
+    }
+    std::sort(sizes.rbegin(), sizes.rend());
+    return sizes;
+  }
+
+ private:
+  static constexpr std::array<std::uint64_t, 3> kLengths = {16, 4, 1};  // elements of a head
+
+  static std::size_t length_of(std::uint64_t numel) {
+    std::size_t length = 0;
+    while (kLengths[length] > numel) ++length;
+    return length;
+  }
+
+  std::array<std::map<Digest128, std::set<std::uint64_t>>, kLengths.size()> heads_;
+};
+
 /// Looks for tensors of `parts_` that make up one of `whole_`.
 class Composer {
  public:
@@ -30,118 +75,126 @@ class Composer {
         parts_(whole_is_b ? state.a() : state.b()) {}
 
   void run() {
-    index_parts();
+    if (!index_parts()) return;
     // First those of which only one composition is possible; they teach the others.
     for (const bool only_certain : {true, false}) {
       for (const std::uint32_t whole : free_wholes()) try_whole(whole, only_certain);
     }
+    if (untried_ > 0)
+      state_.values_unsearched.push_back(
+          fmt::format("whether {} of the {} side {} stacked from others was not tried to the end: "
+                      "too many begin with the same values",
+                      untried_ == 1 ? "1 tensor" : fmt::format("{} tensors", untried_),
+                      whole_is_b_ ? "right" : "left", untried_ == 1 ? "is" : "are"));
   }
 
  private:
-  using Key = std::pair<DType, std::uint64_t>;
+  using ElementsKey = std::pair<DType, std::uint64_t>;
+  using TailKey = std::pair<DType, Shape>;  // the shape behind the first dimension
+  using Candidates = std::set<std::uint32_t>;
   struct Slice {
     std::uint64_t size = 0;
-    std::vector<std::uint32_t> candidates;
+    const Candidates* candidates = nullptr;
   };
 
   std::vector<std::uint32_t> free_wholes() const {
     return whole_is_b_ ? state_.all_free_b() : state_.all_free_a();
   }
-  bool free_part(std::uint32_t i) const {
-    return whole_is_b_ ? state_.free_a(i) : state_.free_b(i);
+
+  // A tensor of the other side under its name, or in its role, is a better partner.
+  bool has_partner(std::uint32_t whole) const {
+    return whole_is_b_ ? state_.back_by_name_or_role(whole).has_value()
+                       : state_.by_name_or_role(whole).has_value();
   }
 
-  static Shape behind(const Shape& shape) {
-    return shape.empty() ? shape : Shape(shape.begin() + 1, shape.end());
-  }
-
-  // A part has the dimensions behind the first in common with its whole, or all of them.
-  static bool can_be_part(const Shape& part, const Shape& whole) {
-    return !whole.empty() &&
-           (part == behind(whole) || (!part.empty() && behind(part) == behind(whole)));
-  }
-
-  void index_parts() {
-    std::set<std::pair<DType, Shape>> wholes;
+  // The shapes behind the first dimension, and the most elements, of wholes that have no partner.
+  std::map<TailKey, std::uint64_t> wanted_tails() const {
+    std::map<TailKey, std::uint64_t> tails;
     for (const std::uint32_t i : free_wholes()) {
       const TensorView& view = whole_[i].view;
-      if (!view.shape().empty()) wholes.emplace(view.dtype(), behind(view.shape()));
+      if (view.shape().empty() || view.numel() < 2 || has_partner(i)) continue;
+      std::uint64_t& most = tails[{view.dtype(), behind(view.shape())}];
+      most = std::max(most, view.numel());
+      bytes_left_.add(4 * view.nbytes());
     }
+    return tails;
+  }
+
+  // A part has the dimensions behind the first in common with its whole, or all of them. False
+  // where nothing can be composed.
+  bool index_parts() {
+    const std::map<TailKey, std::uint64_t> tails = wanted_tails();
     std::vector<std::uint32_t> wanted;
     for (const std::uint32_t i : whole_is_b_ ? state_.all_free_a() : state_.all_free_b()) {
       const TensorView& view = parts_[i].view;
-      const bool fits =
-          wholes.contains({view.dtype(), view.shape()}) ||
-          (!view.shape().empty() && wholes.contains({view.dtype(), behind(view.shape())}));
-      if (view.numel() > 0 && fits) wanted.push_back(i);
+      bool fits = false;
+      const auto add_under = [&](Shape tail) {
+        const auto at = tails.find({view.dtype(), tail});
+        if (at == tails.end() || view.numel() >= at->second) return;
+        heads_[at->first].add(view);
+        fits = true;
+      };
+      if (view.numel() == 0) continue;
+      add_under(view.shape());
+      if (!view.shape().empty()) add_under(behind(view.shape()));
+      if (fits) wanted.push_back(i);
     }
     parts_.compute_digests(wanted, state_.threads());
-    for (const std::uint32_t i : wanted) {
-      const TensorView& view = parts_[i].view;
-      by_size_[{view.dtype(), view.numel()}].push_back(i);
-    }
+    for (const std::uint32_t i : wanted)
+      by_bytes_[{parts_[i].view.dtype(), parts_[i].view.numel()}][*parts_.digest(i)].insert(i);
+    return !wanted.empty();
   }
 
-  // The sizes that its parts can have.
-  std::vector<std::uint64_t> part_sizes(const TensorView& whole) const {
-    std::vector<std::uint64_t> sizes;
-    for (const auto& [key, members] : by_size_) {
-      if (key.first == whole.dtype() && key.second < whole.numel() &&
-          can_be_part(parts_[members[0]].view.shape(), whole.shape()))
-        sizes.push_back(key.second);
-    }
-    std::sort(sizes.rbegin(), sizes.rend());
-    return sizes;
-  }
-
-  std::vector<std::uint32_t> candidates_at(const TensorView& whole, std::uint64_t at,
-                                           std::uint64_t size) const {
+  // The largest slice that begins here and that a part holds; nothing where there is none.
+  Slice slice_at(const TensorView& whole, std::uint64_t at, const PartHeads& heads) {
     std::vector<std::uint8_t> buffer;
-    const Digest128 digest = fast_digest(whole.row_major_range(at, size, buffer));
-    std::vector<std::uint32_t> found;
-    for (const std::uint32_t i : by_size_.at({whole.dtype(), size})) {
-      if (free_part(i) && parts_.digest(i) == digest) found.push_back(i);
+    for (const std::uint64_t size : heads.sizes_at(whole, at)) {
+      if (size == whole.numel()) continue;
+      if (!bytes_left_.take(size * itemsize(whole.dtype()))) {
+        cut_short_ = true;
+        return {};
+      }
+      const auto& of_size = by_bytes_.at({whole.dtype(), size});
+      const auto found = of_size.find(fast_digest(whole.row_major_range(at, size, buffer)));
+      if (found != of_size.end() && !found->second.empty()) return {size, &found->second};
     }
-    return found;
+    return {};
   }
 
   // The slices of the whole from its start to its end, or nothing.
-  std::vector<Slice> slices_of(const TensorView& whole) const {
-    const std::vector<std::uint64_t> sizes = part_sizes(whole);
+  std::vector<Slice> slices_of(const TensorView& whole) {
+    const auto heads = heads_.find({whole.dtype(), behind(whole.shape())});
+    if (heads == heads_.end()) return {};
     std::vector<Slice> slices;
     for (std::uint64_t at = 0; at < whole.numel();) {
-      Slice slice;
-      for (const std::uint64_t size : sizes) {
-        if (size > whole.numel() - at) continue;
-        slice = {size, candidates_at(whole, at, size)};
-        if (!slice.candidates.empty()) break;
-      }
-      if (slice.candidates.empty() || slices.size() == kMostParts) return {};
+      const Slice slice = slice_at(whole, at, heads->second);
+      if (slice.size == 0 || slices.size() == kMostParts) return {};
       at += slice.size;
-      slices.push_back(std::move(slice));
+      slices.push_back(slice);
     }
     return slices;
   }
 
   void try_whole(std::uint32_t whole, bool only_certain) {
-    if (whole_[whole].view.numel() < 2) return;
-    // A tensor of the other side under its name, or in its role, is a better partner.
-    if (whole_is_b_ ? state_.back_by_name_or_role(whole).has_value()
-                    : state_.by_name_or_role(whole).has_value())
+    if (whole_[whole].view.numel() < 2 || whole_[whole].view.shape().empty() || has_partner(whole))
       return;
+    cut_short_ = false;
     const std::vector<Slice> slices = slices_of(whole_[whole].view);
+    if (cut_short_ && !only_certain) ++untried_;
     if (slices.size() < 2) return;
     const bool certain = std::all_of(slices.begin(), slices.end(), [](const Slice& slice) {
-      return slice.candidates.size() == 1;
+      return slice.candidates->size() == 1;
     });
     if (only_certain && !certain) return;
     std::vector<std::uint32_t> parts;
+    std::set<std::uint32_t> used;
     const std::vector<std::string> taught = taught_parts(whole);
     for (std::size_t i = 0; i < slices.size(); ++i) {
       const auto part =
-          choose(slices[i], whole, taught.size() == slices.size() ? taught[i] : "", parts);
+          choose(slices[i], whole, i, taught.size() == slices.size() ? taught[i] : "", used);
       if (!part) return;
       parts.push_back(*part);
+      used.insert(*part);
     }
     accept(whole, parts);
   }
@@ -160,18 +213,29 @@ class Composer {
     return names;
   }
 
-  std::optional<std::uint32_t> choose(const Slice& slice, std::uint32_t whole,
+  // Of parts with the same bytes the one whose name or role says that it belongs there.
+  std::optional<std::uint32_t> choose(const Slice& slice, std::uint32_t whole, std::size_t place,
                                       const std::string& taught,
-                                      const std::vector<std::uint32_t>& used) const {
+                                      const std::set<std::uint32_t>& used) {
+    const Candidates& all = *slice.candidates;
+    const auto usable = [&](std::optional<std::uint32_t> i) {
+      return i && all.contains(*i) && !used.contains(*i);
+    };
+    if (const auto named = parts_.find(taught); usable(named)) return named;
+    const std::vector<std::string>& roles = whole_[whole].roles;
+    if (place < roles.size()) {
+      const std::vector<std::uint32_t> found = state_.of_roles(whole_is_b_, {roles[place]});
+      if (!found.empty() && usable(found[0])) return found[0];
+    }
+    constexpr std::size_t kMostLookedAt = 1024;
     std::optional<std::uint32_t> best;
     double best_score = -1;
-    const std::vector<std::string>& roles = whole_[whole].roles;
-    for (const std::uint32_t i : slice.candidates) {
-      if (std::find(used.begin(), used.end(), i) != used.end()) continue;
-      double score = affinity(parts_[i].name, whole_[whole].name);
-      if (parts_[i].name == taught) score += 10;
-      if (used.size() < roles.size() && parts_[i].roles == std::vector{roles[used.size()]})
-        score += 10;
+    std::size_t looked_at = 0;
+    for (const std::uint32_t i : all) {
+      if (used.contains(i)) continue;
+      const bool more = ++looked_at < kMostLookedAt && state_.names_left.take(1);
+      if (!more) return best ? best : i;
+      const double score = affinity(parts_[i].name, whole_[whole].name);
       if (score > best_score) best = i;
       best_score = std::max(best_score, score);
     }
@@ -191,6 +255,10 @@ class Composer {
       match.kind = MatchKind::exchanged;
       match.how = contrary;
       state_.contrary.push_back({whole_[whole].name, contrary, match});
+    }
+    for (const std::uint32_t part : parts) {
+      const TensorView& view = parts_[part].view;
+      by_bytes_[{view.dtype(), view.numel()}][*parts_.digest(part)].erase(part);
     }
     state_.match(std::move(match));
   }
@@ -288,7 +356,12 @@ class Composer {
   bool whole_is_b_;
   WeightSet& whole_;
   WeightSet& parts_;
-  std::map<Key, std::vector<std::uint32_t>> by_size_;
+  std::map<TailKey, PartHeads> heads_;
+  std::map<ElementsKey, std::map<Digest128, Candidates>> by_bytes_;
+  // Of slices whose digests are taken: in real weights first elements tell parts apart.
+  mutable WorkBudget bytes_left_{64 << 20};
+  bool cut_short_ = false;
+  std::size_t untried_ = 0;
   std::map<std::string, std::vector<std::string>> recipes_;  // templates of weights
 };
 

@@ -6,12 +6,18 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/alignment_state.h"
+#include "samebits/compare/name_affinity.h"
 #include "samebits/compare/name_pieces.h"
 #include "samebits/compare/rounded_digest.h"
 #include "samebits/compare/rounding.h"
 
 namespace samebits {
 namespace {
+
+/// Tensors of both sides that may belong together.
+struct OpenTensors {
+  std::vector<std::uint32_t> a, b;
+};
 
 class Rest {
  public:
@@ -53,25 +59,36 @@ class Rest {
   void pair_rounded() {
     std::vector<NamePair> learnt = state_.renamed_pairs();
     const std::size_t before = pairs_.size();
-    for (const DType type : {DType::float32, DType::bfloat16, DType::float16}) {
-      std::map<std::pair<Shape, Digest128>,
-               std::pair<std::vector<std::uint32_t>, std::vector<std::uint32_t>>>
-          classes;
-      for (const std::uint32_t i : open_floats(state_.a(), type, true))
-        classes[{state_.a()[i].view.shape(), rounded_digest(state_.a()[i].view, type)}]
-            .first.push_back(i);
-      if (classes.empty()) continue;
-      for (const std::uint32_t i : open_floats(state_.b(), type, false))
-        classes[{state_.b()[i].view.shape(), rounded_digest(state_.b()[i].view, type)}]
-            .second.push_back(i);
-      for (const auto& [key, members] : classes) {
-        if (members.first.size() == 1 && members.second.size() == 1)
-          pair(members.first[0], members.second[0]);
-      }
-    }
+    for (const DType type : {DType::float32, DType::bfloat16, DType::float16}) pair_rounded(type);
     for (std::size_t i = before; i < pairs_.size(); ++i)
       learnt.push_back({state_.a()[pairs_[i].a].name, state_.b()[pairs_[i].b].name});
     if (pairs_.size() > before) state_.learn_rules(learnt);
+  }
+
+  using Digests = std::map<std::pair<Shape, Digest128>, OpenTensors>;
+
+  void pair_rounded(DType type) {
+    Digests samples;
+    for (const std::uint32_t i : open_floats(state_.a(), type, true))
+      samples[{state_.a()[i].view.shape(), rounded_sample(state_.a()[i].view, type)}].a.push_back(
+          i);
+    if (samples.empty()) return;
+    for (const std::uint32_t i : open_floats(state_.b(), type, false)) {
+      const auto at =
+          samples.find({state_.b()[i].view.shape(), rounded_sample(state_.b()[i].view, type)});
+      if (at != samples.end()) at->second.b.push_back(i);
+    }
+    Digests whole;
+    for (const auto& [key, members] : samples) {
+      if (members.b.empty()) continue;
+      for (const std::uint32_t i : members.a)
+        whole[{key.first, rounded_digest(state_.a()[i].view, type)}].a.push_back(i);
+      for (const std::uint32_t i : members.b)
+        whole[{key.first, rounded_digest(state_.b()[i].view, type)}].b.push_back(i);
+    }
+    for (const auto& [key, members] : whole) {
+      if (members.a.size() == 1 && members.b.size() == 1) pair(members.a[0], members.b[0]);
+    }
   }
 
   // Floating tensors at least as wide as `type` without a partner, of a shape that the other side
@@ -95,27 +112,42 @@ class Rest {
   /// Same shape, alike names, the same numbers: the most alike first.
   void pair_alike() {
     constexpr double kAlike = 0.6;
-    constexpr std::size_t kMostPairs = 1'000'000;
-    std::map<Shape, std::vector<std::uint32_t>> of_b;
-    for (const std::uint32_t b : state_.all_free_b()) {
-      if (open_b(b) && !state_.a().find(state_.b()[b].name))
-        of_b[state_.b()[b].view.shape()].push_back(b);
-    }
-    std::vector<std::pair<double, Link>> ranked;
+    std::map<std::pair<Shape, std::vector<std::string>>, OpenTensors> groups;
     for (const std::uint32_t a : state_.all_free_a()) {
-      const auto at = of_b.find(state_.a()[a].view.shape());
-      if (!open_a(a) || at == of_b.end() || state_.b().find(state_.a()[a].name)) continue;
-      for (const std::uint32_t b : at->second) {
-        const std::string& x = state_.a()[a].name;
-        const std::string& y = state_.b()[b].name;
-        const double score = affinity(x, y);
-        if (score >= kAlike && name_numbers(x) == name_numbers(y) && ranked.size() < kMostPairs)
-          ranked.push_back({score, {a, b}});
-      }
+      const NamedTensor& tensor = state_.a()[a];
+      if (open_a(a) && !state_.b().find(tensor.name))
+        groups[{tensor.view.shape(), name_numbers(tensor.name)}].a.push_back(a);
     }
-    std::stable_sort(ranked.begin(), ranked.end(),
-                     [](const auto& x, const auto& y) { return x.first > y.first; });
-    for (const auto& [score, link] : ranked) pair(link.a, link.b);
+    for (const std::uint32_t b : state_.all_free_b()) {
+      const NamedTensor& tensor = state_.b()[b];
+      if (!open_b(b) || state_.a().find(tensor.name)) continue;
+      const auto at = groups.find({tensor.view.shape(), name_numbers(tensor.name)});
+      if (at != groups.end()) at->second.b.push_back(b);
+    }
+    std::size_t untried = 0;
+    for (const auto& [key, members] : groups) {
+      const AlikePairs found =
+          alike_pairs(names_of(state_.a(), members.a), names_of(state_.b(), members.b), kAlike,
+                      &state_.names_left);
+      for (const AlikePair& each : found.pairs) pair(members.a[each.a], members.b[each.b]);
+      if (!found.complete)
+        untried += static_cast<std::size_t>(
+            std::ranges::count_if(members.a, [&](std::uint32_t i) { return open_a(i); }));
+    }
+    if (untried > 0)
+      state_.names_unsearched.push_back(
+          fmt::format("{} without a partner {} not held against the name of every tensor of that "
+                      "shape on the right: there are too many",
+                      untried == 1 ? "1 tensor of the left side"
+                                   : fmt::format("{} tensors of the left side", untried),
+                      untried == 1 ? "was" : "were"));
+  }
+
+  static std::vector<std::string_view> names_of(const WeightSet& set,
+                                                const std::vector<std::uint32_t>& members) {
+    std::vector<std::string_view> names;
+    for (const std::uint32_t i : members) names.push_back(set[i].name);
+    return names;
   }
 
   /// Tensors of several roles against those that have them one by one, row by row: what remains
@@ -243,7 +275,9 @@ class Rest {
           pair.a.shape() == pair.b.shape() ? MatchKind::same_values : MatchKind::rearranged;
       if (a == b && pair.a.shape() == pair.b.shape())
         match->how = relation.minus_zeros > 0
-                         ? fmt::format("-0 for 0 in {} elements", relation.minus_zeros)
+                         ? relation.minus_zeros == 1
+                               ? "-0 for 0 in 1 element"
+                               : fmt::format("-0 for 0 in {} elements", relation.minus_zeros)
                          : "NaN with another payload";
       return;
     }

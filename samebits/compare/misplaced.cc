@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/alignment_state.h"
+#include "samebits/compare/name_affinity.h"
 #include "samebits/compare/name_pieces.h"
 
 namespace samebits {
@@ -14,7 +15,8 @@ namespace {
 /// What the links say of each template of A: the template in B that most of them lead to.
 class TemplateVotes {
  public:
-  TemplateVotes(const WeightSet& a, const WeightSet& b, const std::vector<Link>& links) {
+  TemplateVotes(const WeightSet& a, const WeightSet& b, const std::vector<Link>& links,
+                std::vector<std::string>* unsearched) {
     std::map<std::string, std::map<std::string, std::size_t>> votes;
     for (const Link& link : links) {
       const std::string from = template_of(a[link.a].name);
@@ -22,42 +24,93 @@ class TemplateVotes {
       shapes_.try_emplace(from, a[link.a].view.shape());
     }
     for (const auto& [from, tos] : votes) winner_[from] = most_voted(from, tos);
-    swap_misnamed();
+    swap_misnamed(unsearched);
   }
 
   const std::string& winner(const std::string& from) const { return winner_.at(from); }
 
  private:
+  struct Pairing {
+    std::uint32_t from = 0, names_to = 0;  // numbers of templates in a NameAffinity
+    std::size_t to = 0;                    // whose winner it has
+    double shared = 0;                     // pieces of both
+  };
+
   static std::string most_voted(const std::string& from,
                                 const std::map<std::string, std::size_t>& tos) {
-    return std::max_element(tos.begin(), tos.end(),
-                            [&](const auto& x, const auto& y) {
-                              return std::pair(x.second, affinity(from, x.first)) <
-                                     std::pair(y.second, affinity(from, y.first));
-                            })
-        ->first;
+    if (tos.size() == 1) return tos.begin()->first;
+    NameAffinity names;
+    const std::uint32_t own = names.add(from);
+    const std::string* best = nullptr;
+    std::pair<std::size_t, double> most;
+    for (const auto& [to, count] : tos) {
+      const std::pair offered(count, names.affinity(own, names.add(to)));
+      if (best != nullptr && offered <= most) continue;
+      best = &to;
+      most = offered;
+    }
+    return *best;
   }
 
   // A query that leads to a k_proj and a key that leads to a q_proj, in every block: names say
   // that they are exchanged where both would be more alike the other way round.
-  void swap_misnamed() {
-    constexpr std::size_t kMostTemplates = 1000;
-    if (winner_.size() > kMostTemplates) return;
-    for (bool again = true; again;) {
-      again = false;
-      for (auto x = winner_.begin(); x != winner_.end(); ++x) {
-        for (auto y = std::next(x); y != winner_.end(); ++y) again |= swap_if_more_alike(*x, *y);
+  void swap_misnamed(std::vector<std::string>* unsearched) {
+    constexpr std::size_t kMostOfOneShape = 1000;
+    constexpr int kMostRounds = 8;
+    std::map<Shape, std::vector<std::map<std::string, std::string>::iterator>> by_shape;
+    for (auto at = winner_.begin(); at != winner_.end(); ++at)
+      by_shape[shapes_.at(at->first)].push_back(at);
+    WorkBudget left(kMostOfOneShape * kMostOfOneShape);
+    std::size_t skipped = 0;
+    for (const auto& [shape, members] : by_shape) {
+      const std::uint64_t every = std::uint64_t{members.size()} * (members.size() - 1) / 2;
+      if (!left.take(every)) {
+        skipped += members.size();
+        continue;
       }
+      NameAffinity names;
+      std::vector<std::string> texts;  // of winners, by their numbers
+      std::vector<Pairing> pairings;
+      for (const auto& at : members) pairings.push_back({.from = names.add(at->first)});
+      texts.reserve(members.size());
+      for (std::size_t i = 0; i < members.size(); ++i) {
+        texts.push_back(members[i]->second);
+        pairings[i].to = i;
+        pairings[i].names_to = names.add(texts[i]);
+        pairings[i].shared = names.shared_pieces(pairings[i].from, pairings[i].names_to);
+      }
+      for (int round = 0; round < kMostRounds && swap_round(&names, &pairings); ++round) {
+        if (!left.take(every)) break;
+      }
+      for (std::size_t i = 0; i < members.size(); ++i) members[i]->second = texts[pairings[i].to];
     }
+    if (skipped > 0)
+      unsearched->push_back(
+          fmt::format("whether tensors are exchanged in every block was not tried for {} kinds of "
+                      "names: so many "
+                      "have one shape",
+                      skipped));
   }
 
-  bool swap_if_more_alike(std::pair<const std::string, std::string>& x,
-                          std::pair<const std::string, std::string>& y) const {
-    if (shapes_.at(x.first) != shapes_.at(y.first) || x.second == y.second) return false;
-    const double gain_x = shared_pieces(x.first, y.second) - shared_pieces(x.first, x.second);
-    const double gain_y = shared_pieces(y.first, x.second) - shared_pieces(y.first, y.second);
-    if (std::min(gain_x, gain_y) < 0 || gain_x + gain_y < 0.5) return false;
-    std::swap(x.second, y.second);
+  static bool swap_round(NameAffinity* names, std::vector<Pairing>* pairings) {
+    bool swapped = false;
+    for (std::size_t x = 0; x < pairings->size(); ++x) {
+      for (std::size_t y = x + 1; y < pairings->size(); ++y)
+        swapped |= swap_if_more_alike(names, &(*pairings)[x], &(*pairings)[y]);
+    }
+    return swapped;
+  }
+
+  static bool swap_if_more_alike(NameAffinity* names, Pairing* x, Pairing* y) {
+    if (x->names_to == y->names_to) return false;
+    const double shared_x = names->shared_pieces(x->from, y->names_to);
+    if (shared_x < x->shared) return false;
+    const double shared_y = names->shared_pieces(y->from, x->names_to);
+    if (shared_y < y->shared || shared_x + shared_y - x->shared - y->shared < 0.5) return false;
+    std::swap(x->names_to, y->names_to);
+    std::swap(x->to, y->to);
+    x->shared = shared_x;
+    y->shared = shared_y;
     return true;
   }
 
@@ -141,8 +194,9 @@ std::string where(const MoveNames& names) {
 }  // namespace
 
 std::vector<Misplaced> take_misplaced(const WeightSet& a, const WeightSet& b,
-                                      std::vector<Link>* links) {
-  const TemplateVotes votes(a, b, *links);
+                                      std::vector<Link>* links,
+                                      std::vector<std::string>* unsearched) {
+  const TemplateVotes votes(a, b, *links, unsearched);
   std::map<std::string, std::vector<Link>> by_template;
   for (const Link& link : *links) by_template[template_of(a[link.a].name)].push_back(link);
   std::vector<Misplaced> misplaced;

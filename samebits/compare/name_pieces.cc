@@ -1,6 +1,7 @@
 #include "samebits/compare/name_pieces.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace samebits {
 namespace {
@@ -9,11 +10,6 @@ namespace {
 constexpr std::size_t kMostPieces = 64;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-std::string_view without_dot(std::string_view piece) {
-  if (!piece.empty() && piece.back() == '.') piece.remove_suffix(1);
-  return piece;
-}
 
 // Where the digits of a component begin: after its last '_', or at its start. npos: nowhere.
 std::size_t number_start(std::string_view component) {
@@ -31,35 +27,6 @@ void add_component(std::string_view component, std::string_view rest, Pieces* pi
     return pieces->push_back(component);
   pieces->push_back(component.substr(0, start));
   pieces->push_back(component.substr(start));
-}
-
-// The words of a piece: "layernorm_before." has two.
-std::vector<std::string_view> words_of(std::string_view piece) {
-  std::vector<std::string_view> words;
-  piece = without_dot(piece);
-  while (!piece.empty()) {
-    const std::size_t end = std::min(piece.find('_'), piece.size());
-    if (end > 0) words.push_back(piece.substr(0, end));
-    piece.remove_prefix(std::min(end + 1, piece.size()));
-  }
-  return words;
-}
-
-bool abbreviates(std::string_view a, std::string_view b) {
-  return a.size() < b.size() ? b.starts_with(a) : a.starts_with(b);
-}
-
-double alike(std::string_view a, std::string_view b) {
-  if (without_dot(a) == without_dot(b)) return 1;
-  if (is_number(a) || is_number(b)) return 0;
-  const auto words_a = words_of(a);
-  const auto words_b = words_of(b);
-  if (words_a.empty() || words_b.empty()) return 0;
-  if (abbreviates(words_a[0], words_b[0])) return 0.8;
-  for (const std::string_view word : words_a) {
-    if (std::find(words_b.begin(), words_b.end(), word) != words_b.end()) return 0.5;
-  }
-  return 0;
 }
 
 /// The table of the best alignments of all tails of two names.
@@ -129,6 +96,11 @@ class Alignments {
 
 }  // namespace
 
+std::string_view without_dot(std::string_view piece) {
+  if (!piece.empty() && piece.back() == '.') piece.remove_suffix(1);
+  return piece;
+}
+
 Pieces split_name(std::string_view name) {
   Pieces pieces;
   while (!name.empty()) {
@@ -179,30 +151,48 @@ std::string fill_template(std::string_view text, const std::vector<std::string>&
   return used == numbers.size() ? name : "";
 }
 
+bool natural_less(std::string_view a, std::string_view b) {
+  const std::string_view whole_a = a;
+  const std::string_view whole_b = b;
+  while (!a.empty() && !b.empty()) {
+    if (!is_digit(a[0]) || !is_digit(b[0])) {
+      if (a[0] != b[0]) return a[0] < b[0];
+      a.remove_prefix(1);
+      b.remove_prefix(1);
+      continue;
+    }
+    const auto take_digits = [](std::string_view* text) {
+      const auto end = std::find_if_not(text->begin(), text->end(), is_digit);
+      std::string_view digits = text->substr(0, static_cast<std::size_t>(end - text->begin()));
+      text->remove_prefix(digits.size());
+      digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size()));
+      return digits;
+    };
+    const std::string_view x = take_digits(&a);
+    const std::string_view y = take_digits(&b);
+    if (x.size() != y.size()) return x.size() < y.size();
+    if (x != y) return x < y;
+  }
+  return a.empty() && b.empty() ? whole_a < whole_b : a.empty();
+}
+
+std::vector<std::uint32_t> listing_order(const std::vector<std::string_view>& names) {
+  std::unordered_map<std::string, std::vector<std::uint32_t>> alike;
+  for (std::uint32_t i = 0; i < names.size(); ++i) alike[template_of(names[i])].push_back(i);
+  std::vector<std::uint32_t> order(names.size());
+  for (auto& [name, places] : alike) {
+    std::vector<std::uint32_t> sorted = places;
+    std::stable_sort(sorted.begin(), sorted.end(), [&](std::uint32_t x, std::uint32_t y) {
+      return natural_less(names[x], names[y]);
+    });
+    for (std::size_t i = 0; i < places.size(); ++i) order[places[i]] = sorted[i];
+  }
+  return order;
+}
+
 std::vector<Hunk> differing_hunks(const Pieces& a, const Pieces& b) {
   if (a.size() > kMostPieces || b.size() > kMostPieces) return {{0, a.size(), 0, b.size()}};
   return Alignments(a, b).hunks();
-}
-
-double shared_pieces(std::string_view a, std::string_view b) {
-  const Pieces pieces_a = split_name(a);
-  const Pieces pieces_b = split_name(b);
-  if (pieces_a.size() > kMostPieces || pieces_b.size() > kMostPieces) return 0;
-  std::vector<double> row(pieces_b.size() + 1, 0);  // best sums of tails
-  for (std::size_t i = pieces_a.size(); i-- > 0;) {
-    double diagonal = 0;
-    for (std::size_t j = pieces_b.size(); j-- > 0;) {
-      const double below = row[j];
-      row[j] = std::max({below, row[j + 1], diagonal + alike(pieces_a[i], pieces_b[j])});
-      diagonal = below;
-    }
-  }
-  return row[0];
-}
-
-double affinity(std::string_view a, std::string_view b) {
-  const std::size_t pieces = split_name(a).size() + split_name(b).size();
-  return pieces == 0 ? 1 : 2 * shared_pieces(a, b) / static_cast<double>(pieces);
 }
 
 }  // namespace samebits

@@ -19,11 +19,20 @@ Pieces split_name(std::string_view name);
 bool is_number(std::string_view piece);
 /// The piece, or "{n}." for a number.
 std::string templated(std::string_view piece);
+/// The piece without the dot that ends it.
+std::string_view without_dot(std::string_view piece);
 /// The name with "{n}" for every number, and the numbers.
 std::string template_of(std::string_view name);
 std::vector<std::string> name_numbers(std::string_view name);
 /// The template with these numbers in place of its "{n}", in order; "" where their count differs.
 std::string fill_template(std::string_view text, const std::vector<std::string>& numbers);
+
+/// Numbers by their values, other text by its bytes: "layer.2" before "layer.10".
+bool natural_less(std::string_view a, std::string_view b);
+/// The places of names in the order in which a person lists them: as they stand, but for names that
+/// differ only in numbers, which take one another's places so that 2 comes before 10. A model's own
+/// order is kept; a file that is sorted by letters is put right.
+std::vector<std::uint32_t> listing_order(const std::vector<std::string_view>& names);
 
 /// A run of pieces of `a` that stands for a run of pieces of `b`; either may be empty.
 struct Hunk {
@@ -33,11 +42,5 @@ struct Hunk {
 
 /// Where two names differ: the fewest pieces, and of those choices the fewest hunks.
 std::vector<Hunk> differing_hunks(const Pieces& a, const Pieces& b);
-
-/// How many pieces two names share, in order: one for the same piece, less for one that people
-/// use for the other ("q_proj" for "query").
-double shared_pieces(std::string_view a, std::string_view b);
-/// That, as a part of their pieces: 0 to 1.
-double affinity(std::string_view a, std::string_view b);
 
 }  // namespace samebits

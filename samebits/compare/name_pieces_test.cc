@@ -1,4 +1,5 @@
 #include "samebits/compare/name_pieces.h"
+#include "samebits/compare/name_affinity.h"
 
 #include <gmock/gmock.h>
 
@@ -66,6 +67,23 @@ TEST(Affinity, KnowsAbbreviations) {
   EXPECT_EQ(affinity("a.b", "a.b"), 1);
   EXPECT_EQ(affinity("a.b", "c.d"), 0);
   EXPECT_EQ(affinity("", ""), 1);
+}
+
+TEST(NaturalOrder, CountsNumbersByTheirValues) {
+  EXPECT_TRUE(natural_less("layer.2.w", "layer.10.w"));
+  EXPECT_FALSE(natural_less("layer.10.w", "layer.2.w"));
+  EXPECT_TRUE(natural_less("t2", "t10"));
+  EXPECT_TRUE(natural_less("a", "b"));
+  EXPECT_TRUE(natural_less("a", "a.b"));
+  EXPECT_TRUE(natural_less("a.01", "a.1"));  // else the shorter text decides
+  EXPECT_FALSE(natural_less("a.1", "a.1"));
+}
+
+TEST(NaturalOrder, KeepsTheOrderOfAModel) {
+  EXPECT_THAT(listing_order({"stem", "b.0.w", "b.0.a", "b.1.w", "b.1.a", "a"}),
+              ElementsAre(0, 1, 2, 3, 4, 5));
+  EXPECT_THAT(listing_order({"b.0.a", "b.0.w", "b.10.a", "b.10.w", "b.2.a", "b.2.w", "c"}),
+              ElementsAre(0, 1, 4, 5, 2, 3, 6));
 }
 
 }  // namespace

@@ -1,24 +1,24 @@
 #include "samebits/compare/number_block.h"
 
-#include <bit>
+#include <array>
 
 namespace samebits {
 namespace {
 
-template <class Element>
-void widen(Bytes raw, std::vector<double>* numbers, Element element) {
-  const std::size_t item = raw.size() / numbers->size();
-  const std::uint8_t* p = raw.data();
-  for (double& number : *numbers) {
-    number = element(p);
-    p += item;
-  }
-}
+using CodeTable = std::array<double, 256>;
 
-double bfloat16_at(const std::uint8_t* p) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(load_u16le(p)) << 16);
+template <DType type>
+const double* table_of() {
+  static const CodeTable table = [] {
+    CodeTable made{};
+    for (std::size_t code = 0; code < made.size(); ++code) {
+      const auto byte = static_cast<std::uint8_t>(code);
+      made[code] = element_as_double(type, &byte);
+    }
+    return made;
+  }();
+  return table.data();
 }
-double float32_at(const std::uint8_t* p) { return std::bit_cast<float>(load_u32le(p)); }
 
 }  // namespace
 
@@ -35,15 +35,43 @@ std::uint64_t component_count(const TensorView& view) {
   return view.numel() * (itemsize(view.dtype()) / itemsize(component_type(view.dtype())));
 }
 
+Stored stored_as(DType type) {
+  switch (type) {
+    case DType::float64: return Stored::f64;
+    case DType::float32: return Stored::f32;
+    case DType::float16: return Stored::f16;
+    case DType::bfloat16: return Stored::bf16;
+    case DType::int64: return Stored::i64;
+    case DType::uint64: return Stored::u64;
+    case DType::int32: return Stored::i32;
+    case DType::uint32: return Stored::u32;
+    case DType::int16: return Stored::i16;
+    case DType::uint16: return Stored::u16;
+    default: SAMEBITS_CHECK(itemsize(type) == 1 && has_element_values(type)); return Stored::coded;
+  }
+}
+
+const double* code_table(DType type) {
+  switch (type) {
+    case DType::float8_e4m3fn: return table_of<DType::float8_e4m3fn>();
+    case DType::float8_e4m3fnuz: return table_of<DType::float8_e4m3fnuz>();
+    case DType::float8_e5m2: return table_of<DType::float8_e5m2>();
+    case DType::float8_e5m2fnuz: return table_of<DType::float8_e5m2fnuz>();
+    case DType::float8_e8m0fnu: return table_of<DType::float8_e8m0fnu>();
+    case DType::int8: return table_of<DType::int8>();
+    case DType::uint8: return table_of<DType::uint8>();
+    case DType::boolean: return table_of<DType::boolean>();
+    default: return nullptr;
+  }
+}
+
 void NumberBlock::load(const TensorView& view, std::uint64_t first, std::uint64_t count) {
   const DType type = component_type(view.dtype());
   const std::uint64_t parts = itemsize(view.dtype()) / itemsize(type);
   raw_ = view.row_major_range(first / parts, count / parts, buffer_);
   numbers_.resize(count);
-  if (count == 0) return;
-  if (type == DType::float32) return widen(raw_, &numbers_, float32_at);
-  if (type == DType::bfloat16) return widen(raw_, &numbers_, bfloat16_at);
-  widen(raw_, &numbers_, [type](const std::uint8_t* p) { return element_as_double(type, p); });
+  if (count > 0)
+    stats_loops().widen(stored_as(type), raw_.data(), count, code_table(type), numbers_.data());
 }
 
 }  // namespace samebits

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "samebits/compare/stats_loops.h"
 #include "samebits/tensor/tensor.h"
 
 namespace samebits {
@@ -13,6 +14,11 @@ namespace samebits {
 DType component_type(DType type);
 /// How many of them a tensor has.
 std::uint64_t component_count(const TensorView& view);
+
+/// How the loops know a component_type() that has_element_values(), and what its codes mean where
+/// it has one byte (null for others).
+Stored stored_as(DType type);
+const double* code_table(DType type);
 
 /// Loads runs of one tensor, reusing its memory.
 class NumberBlock {
@@ -26,6 +32,8 @@ class NumberBlock {
   /// even `first` and `count`.
   void load(const TensorView& view, std::uint64_t first, std::uint64_t count);
   std::span<const double> numbers() const { return numbers_; }
+  /// The numbers, to be changed in place.
+  std::span<double> numbers() { return numbers_; }
   Bytes raw() const { return raw_; }
 
  private:

@@ -220,7 +220,7 @@ TEST(SameValues, MinusZero) {
   const WeightComparison found =
       compare(TestWeights().add("w", {2}, {0, 1}), TestWeights().add("w", {2}, {-0.F, 1}));
   EXPECT_EQ(found.verdict, WeightsVerdict::same_values);
-  EXPECT_EQ(found.matches[0].how, "-0 for 0 in 1 elements");
+  EXPECT_EQ(found.matches[0].how, "-0 for 0 in 1 element");
 }
 
 TEST(SameValues, TheSameNanIsIdentical) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <set>
+#include <string>
 
 #include "samebits/compare/name_pieces.h"
 
@@ -11,14 +12,51 @@ namespace {
 
 constexpr int kRounds = 4;  // of learning; what they leave unexplained becomes a whole name
 
-std::string joined(const std::vector<std::string>& pieces) {
-  return std::accumulate(pieces.begin(), pieces.end(), std::string());
+// Stands behind each piece of a run: runs of unlike pieces are then unlike texts, in the order of
+// their pieces.
+constexpr char kEnd = '\0';
+
+// The text of a run without what stands between its pieces.
+std::string joined(std::string run) {
+  std::erase(run, kEnd);
+  return run;
 }
 
-std::vector<std::string> templated_run(const Pieces& pieces, std::size_t begin, std::size_t end) {
-  std::vector<std::string> run;
-  for (std::size_t i = begin; i < end; ++i) run.push_back(templated(pieces[i]));
+std::string templated_run(const Pieces& pieces, std::size_t begin, std::size_t end) {
+  std::string run;
+  for (std::size_t i = begin; i < end; ++i) {
+    if (is_number(pieces[i])) {
+      run += pieces[i].back() == '.' ? "{n}." : "{n}";
+    } else {
+      run += pieces[i];
+    }
+    run += kEnd;
+  }
   return run;
+}
+
+// Two examples with one signature teach the same: their pieces are the same but for numbers, which
+// are equal to one another in the same places.
+std::string signature(const Pieces& a, const Pieces& b) {
+  std::vector<std::string_view> numbers;
+  std::string text;
+  for (const Pieces* pieces : {&a, &b}) {
+    for (std::string_view piece : *pieces) {
+      if (!is_number(piece)) {
+        text += piece;
+      } else {
+        const bool dotted = piece.back() == '.';
+        if (dotted) piece.remove_suffix(1);
+        const auto at = std::find(numbers.begin(), numbers.end(), piece);
+        text += std::to_string(at - numbers.begin());
+        if (at == numbers.end()) numbers.push_back(piece);
+        if (dotted) text += '.';
+      }
+      text += kEnd;
+    }
+    text += kEnd;
+  }
+  return text;
 }
 
 // The pieces that all of the names begin with, short of numbers and of whole names.
@@ -50,24 +88,37 @@ std::string in_front(const std::vector<std::string>& longer,
 
 }  // namespace
 
-/// An example without its prefixes. The pieces borrow from the learner's names.
+/// Examples that teach the same, by the first of them, without its prefixes. The pieces borrow from
+/// the learner's names.
 struct RenameRules::Example {
-  std::string a, b;
   Pieces pieces_a, pieces_b;
   std::vector<Hunk> hunks;
+  std::string_view a, b;
+  std::size_t count = 0, last = 0;  // how many there are, and where the last of them stood
 };
 
 class RenameRules::Learner {
  public:
-  Learner(RenameRules* rules, const std::vector<NamePair>& stripped) : rules_(*rules) {
-    examples_.reserve(stripped.size());
-    for (const NamePair& pair : stripped) {
-      Example& example = examples_.emplace_back();
-      example.a = pair.a;
-      example.b = pair.b;
-      example.pieces_a = split_name(example.a);
-      example.pieces_b = split_name(example.b);
-      example.hunks = differing_hunks(example.pieces_a, example.pieces_b);
+  Learner(RenameRules* rules, const std::vector<NamePair>& stripped)
+      : rules_(*rules), stripped_(stripped) {
+    std::unordered_map<std::string, std::size_t> known;
+    for (std::size_t i = 0; i < stripped.size(); ++i) {
+      Pieces a = split_name(stripped[i].a);
+      Pieces b = split_name(stripped[i].b);
+      const auto [at, is_new] = known.try_emplace(signature(a, b), examples_.size());
+      if (is_new) {
+        std::vector<Hunk> hunks = differing_hunks(a, b);
+        examples_.push_back({.pieces_a = std::move(a),
+                             .pieces_b = std::move(b),
+                             .hunks = std::move(hunks),
+                             .a = stripped[i].a,
+                             .b = stripped[i].b});
+      }
+      Example& example = examples_[at->second];
+      example_of_.push_back(at->second);
+      example.last = i;
+      // What one example says twice it says for ever.
+      if (++example.count <= 2) order_.push_back(at->second);
     }
   }
 
@@ -77,39 +128,47 @@ class RenameRules::Learner {
       if (!sharpen()) return;
     }
     make_rules();
-    for (const Example& example : examples_) {
-      if (rules_.transform(example.a, nullptr) != example.b) add_whole(example);
+    std::vector<bool> wrong(examples_.size());
+    for (std::size_t i = 0; i < examples_.size(); ++i)
+      wrong[i] = rules_.transform(examples_[i].a, nullptr) != examples_[i].b;
+    for (std::size_t i = 0; i < stripped_.size(); ++i) {
+      if (wrong[example_of_[i]]) add_whole(stripped_[i]);
     }
   }
 
  private:
   /// Every hunk with the context that it needs so far; of several meanings the most frequent.
   void make_rules() {
-    std::map<std::vector<std::string>, std::map<std::vector<std::string>, std::size_t>> meanings;
-    std::map<std::vector<std::string>, std::string> hunk_of;
+    std::map<std::string, std::map<std::string, std::size_t>> meanings;
+    std::map<std::string, std::pair<std::size_t, std::string>> hunk_of;  // of the last example
     for (const Example& example : examples_) {
       for (std::size_t i = 0; i < example.hunks.size(); ++i) {
         const Hunk wide = widened(example, i);
         auto from = templated_run(example.pieces_a, wide.a_begin, wide.a_end);
-        hunk_of[from] = hunk_text(example, i);
-        ++meanings[std::move(from)][templated_run(example.pieces_b, wide.b_begin, wide.b_end)];
+        auto& [last, hunk] = hunk_of[from];
+        if (example.last >= last) {
+          last = example.last;
+          hunk = hunk_text(example, i);
+        }
+        meanings[std::move(from)][templated_run(example.pieces_b, wide.b_begin, wide.b_end)] +=
+            example.count;
       }
     }
-    rules_.rules_.clear();
+    std::vector<Rule> rules;
     for (const auto& [from, tos] : meanings) {
       const auto most = std::max_element(
           tos.begin(), tos.end(), [](const auto& x, const auto& y) { return x.second < y.second; });
-      if (!from.empty()) rules_.rules_.push_back({from, most->first, hunk_of[from]});
+      if (!from.empty()) rules.push_back({from, most->first, hunk_of[from].second});
     }
-    std::stable_sort(rules_.rules_.begin(), rules_.rules_.end(),
-                     [](const Rule& x, const Rule& y) { return x.from.size() > y.from.size(); });
+    rules_.set_rules(std::move(rules));
   }
 
   /// Asks for more context where a rule did what an example does not show. False where all agree.
   bool sharpen() {
     std::set<std::string> ambiguous;
     bool wrong = false;
-    for (const Example& example : examples_) {
+    for (const std::size_t which : order_) {
+      const Example& example = examples_[which];
       std::vector<Fired> fired;
       if (rules_.transform(example.a, &fired) == example.b) continue;
       wrong = true;
@@ -161,7 +220,7 @@ class RenameRules::Learner {
     return hunk;
   }
 
-  void add_whole(const Example& example) {
+  void add_whole(const NamePair& example) {
     const bool same_numbers = name_numbers(example.a) == name_numbers(example.b);
     if (same_numbers) {
       const auto [at, added] =
@@ -172,7 +231,10 @@ class RenameRules::Learner {
   }
 
   RenameRules& rules_;
+  const std::vector<NamePair>& stripped_;
   std::vector<Example> examples_;
+  std::vector<std::size_t> example_of_;         // of each pair
+  std::vector<std::size_t> order_;              // of the first two pairs of each example
   std::map<std::string, std::size_t> context_;  // pieces in front, by hunk
 };
 
@@ -208,28 +270,40 @@ const std::string* RenameRules::whole_name(std::string_view stripped) const {
   return at == whole_.end() ? nullptr : &at->second;
 }
 
+void RenameRules::set_rules(std::vector<Rule> rules) {
+  rules_ = std::move(rules);
+  by_from_.clear();
+  std::set<std::size_t> lengths;
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    by_from_.emplace(rules_[i].from, i);
+    lengths.insert(static_cast<std::size_t>(std::ranges::count(rules_[i].from, kEnd)));
+  }
+  lengths_.assign(lengths.rbegin(), lengths.rend());
+}
+
 std::string RenameRules::transform(std::string_view stripped, std::vector<Fired>* fired) const {
   const Pieces pieces = split_name(stripped);
-  std::vector<std::string> templates = templated_run(pieces, 0, pieces.size());
   std::string name;
   for (std::size_t at = 0; at < pieces.size();) {
-    const auto fits = [&](const Rule& rule) {
-      return rule.from.size() <= pieces.size() - at &&
-             std::equal(rule.from.begin(), rule.from.end(),
-                        templates.begin() + static_cast<std::ptrdiff_t>(at));
-    };
-    const auto rule = std::find_if(rules_.begin(), rules_.end(), fits);
-    if (rule == rules_.end()) {
+    auto found = by_from_.end();
+    std::size_t end = at;
+    for (const std::size_t length : lengths_) {
+      if (length > pieces.size() - at) continue;
+      end = at + length;
+      found = by_from_.find(templated_run(pieces, at, end));
+      if (found != by_from_.end()) break;
+    }
+    if (found == by_from_.end()) {
       name += pieces[at++];
       continue;
     }
     std::vector<std::string> numbers;
-    for (std::size_t i = at; i < at + rule->from.size(); ++i) {
+    for (std::size_t i = at; i < end; ++i) {
       if (is_number(pieces[i])) numbers.push_back(name_numbers(pieces[i])[0]);
     }
-    name += fill_template(joined(rule->to), numbers);
-    if (fired != nullptr) fired->push_back({static_cast<std::size_t>(rule - rules_.begin()), at});
-    at += rule->from.size();
+    name += fill_template(joined(rules_[found->second].to), numbers);
+    if (fired != nullptr) fired->push_back({found->second, at});
+    at = end;
   }
   return name;
 }
@@ -268,7 +342,7 @@ std::vector<RenameRule> RenameRules::used_by(const std::vector<std::string>& nam
   }
   for (const auto& [from, count] : whole) used.push_back({from, whole_.at(from), count});
   std::stable_sort(used.begin(), used.end(), [](const RenameRule& x, const RenameRule& y) {
-    return x.count != y.count ? x.count > y.count : x.from < y.from;
+    return x.count != y.count ? x.count > y.count : natural_less(x.from, y.from);
   });
   if (prefix.count > 0) used.insert(used.begin(), prefix);
   return used;

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace samebits {
@@ -37,9 +38,10 @@ class RenameRules {
   std::vector<RenameRule> used_by(const std::vector<std::string>& names) const;
 
  private:
+  // Runs of pieces are joined by a character that no name has, numbers as "{n}.".
   struct Rule {
-    std::vector<std::string> from, to;  // pieces, numbers as "{n}."
-    std::string hunk;                   // `from` without the pieces in front
+    std::string from, to;
+    std::string hunk;  // `from` without the pieces in front
   };
   struct Fired {
     std::size_t rule;
@@ -52,9 +54,12 @@ class RenameRules {
   std::string_view strip(std::string_view name, bool* stripped) const;
   std::string transform(std::string_view stripped, std::vector<Fired>* fired) const;
   const std::string* whole_name(std::string_view stripped) const;
+  void set_rules(std::vector<Rule> rules);
 
   std::string prefix_a_, prefix_b_;
-  std::vector<Rule> rules_;                   // the longest first
+  std::vector<Rule> rules_;
+  std::unordered_map<std::string, std::size_t> by_from_;
+  std::vector<std::size_t> lengths_;          // of their runs, in pieces, the longest first
   std::map<std::string, std::string> whole_;  // names or templates of whole stripped names
 };
 

@@ -16,21 +16,29 @@ Bytes bytes_of(const void* data, std::size_t size) {
   return {static_cast<const std::uint8_t*>(data), size};
 }
 
-}  // namespace
-
-Digest128 rounded_digest(const TensorView& view, DType type) {
+Digest128 digest_of_first(const TensorView& view, DType type, std::uint64_t count) {
   NumberBlock block;
-  std::vector<double> rounded;
   std::vector<std::uint64_t> digests;
-  for (std::uint64_t at = 0; at < view.numel(); at += kDigestBlock) {
-    block.load(view, at, std::min(kDigestBlock, view.numel() - at));
-    rounded.clear();
-    // Adding 0 makes -0 the same as 0.
-    for (const double number : block.numbers()) rounded.push_back(round_to(type, number) + 0.0);
+  for (std::uint64_t at = 0; at < count; at += kDigestBlock) {
+    block.load(view, at, std::min(kDigestBlock, count - at));
+    const std::span<double> rounded = block.numbers();
+    round_all(type, rounded);
+    for (double& number : rounded) number = number + 0.0;  // -0 becomes 0
     const Digest128 digest = fast_digest(bytes_of(rounded.data(), rounded.size() * sizeof(double)));
     digests.insert(digests.end(), {digest.high, digest.low});
   }
   return fast_digest(bytes_of(digests.data(), digests.size() * sizeof(std::uint64_t)));
+}
+
+}  // namespace
+
+Digest128 rounded_digest(const TensorView& view, DType type) {
+  return digest_of_first(view, type, view.numel());
+}
+
+Digest128 rounded_sample(const TensorView& view, DType type) {
+  constexpr std::uint64_t kSample = 256;
+  return digest_of_first(view, type, std::min(kSample, view.numel()));
 }
 
 bool has_many_values(const TensorView& view) {

@@ -11,6 +11,9 @@ namespace samebits {
 /// can_round_to(), and such a `type`.
 Digest128 rounded_digest(const TensorView& view, DType type);
 
+/// The same of the first few hundred elements: tells unlike tensors of one shape apart at once.
+Digest128 rounded_sample(const TensorView& view, DType type);
+
 /// True where the first few thousand elements have more than 16 values.
 bool has_many_values(const TensorView& view);
 

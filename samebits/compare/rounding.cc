@@ -1,10 +1,13 @@
 #include "samebits/compare/rounding.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
 
 #include "samebits/base/error.h"
+#include "samebits/compare/stats_loops.h"
 
 namespace samebits {
 namespace {
@@ -74,6 +77,31 @@ double round_to(DType type, double value) {
   if (type == DType::bfloat16) return round_to_bfloat16(single);
   if (type == DType::float16) return round_to_float16(single);
   return round_generic(format_of(type), single);
+}
+
+void round_all(DType type, std::span<double> numbers) {
+  if (type == DType::float64) return;
+  if (type == DType::float32) {
+    for (double& number : numbers) number = static_cast<float>(number);
+    return;
+  }
+  const Format format = format_of(type);
+  const auto bits = [](double value) {
+    return std::bit_cast<std::uint32_t>(static_cast<float>(value));
+  };
+  // bfloat16 has float's exponents, and with them its subnormals.
+  const RoundingForm form{
+      .mantissa = format.mantissa,
+      .smallest = type == DType::bfloat16 ? 0 : bits(std::ldexp(1.0, format.min_exponent)),
+      .largest = bits(format.largest),
+      .has_infinity = format.has_infinity,
+      .has_minus_zero = format.has_minus_zero};
+  std::array<double, kLoopRun> rounded;
+  for (std::size_t at = 0; at < numbers.size(); at += kLoopRun) {
+    const std::size_t count = std::min(kLoopRun, numbers.size() - at);
+    stats_loops().round(form, numbers.data() + at, count, rounded.data());
+    std::copy_n(rounded.begin(), count, numbers.begin() + static_cast<std::ptrdiff_t>(at));
+  }
 }
 
 bool can_round_to(DType type) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "samebits/tensor/dtype.h"
@@ -13,6 +14,9 @@ namespace samebits {
 /// has_element_values() and is not float8_e8m0fnu.
 /// Sources: IEEE 754-2019; OCP 8-bit floating point specification 1.0; arXiv 2206.02915 (fnuz).
 double round_to(DType type, double value);
+
+/// Rounds numbers in place; the same bits as round_to(), for many at once.
+void round_all(DType type, std::span<double> numbers);
 
 /// True for the types that round_to() takes.
 bool can_round_to(DType type);

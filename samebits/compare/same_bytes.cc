@@ -3,8 +3,10 @@
 #include <set>
 #include <tuple>
 
+#include "samebits/base/parallel.h"
 #include "samebits/compare/alignment_state.h"
 #include "samebits/compare/equal_bytes.h"
+#include "samebits/compare/name_affinity.h"
 #include "samebits/compare/name_pieces.h"
 
 namespace samebits {
@@ -35,6 +37,55 @@ std::map<SizeKey, Class> size_classes(AlignmentState& state) {
   return classes;
 }
 
+// Digests of a few blocks of each tensor: what they tell apart need not be read whole.
+std::vector<Digest128> samples_of(const WeightSet& set, const std::vector<std::uint32_t>& which,
+                                  int threads) {
+  constexpr std::uint64_t kBlocks = 8;
+  constexpr std::uint64_t kBlockElements = 128;
+  std::vector<Digest128> samples(which.size());
+  parallel_for(which.size(), threads, [&](std::size_t i) {
+    const TensorView& view = set[which[i]].view;
+    if (view.numel() <= kBlocks * kBlockElements) return;
+    std::vector<std::uint8_t> sample;
+    std::vector<std::uint8_t> buffer;
+    for (std::uint64_t block = 0; block < kBlocks; ++block) {
+      const std::uint64_t first = (view.numel() - kBlockElements) / (kBlocks - 1) * block;
+      const Bytes bytes = view.row_major_range(first, kBlockElements, buffer);
+      sample.insert(sample.end(), bytes.begin(), bytes.end());
+    }
+    samples[i] = fast_digest(sample);
+  });
+  return samples;
+}
+
+// Leaves out what no tensor of the other side can equal.
+void keep_alike(AlignmentState& state, std::vector<std::uint32_t>* a,
+                std::vector<std::uint32_t>* b) {
+  const std::vector<Digest128> samples_a = samples_of(state.a(), *a, state.threads());
+  const std::vector<Digest128> samples_b = samples_of(state.b(), *b, state.threads());
+  const auto keys = [](const WeightSet& set, const std::vector<std::uint32_t>& which,
+                       const std::vector<Digest128>& samples) {
+    std::set<ByteKey> found;
+    for (std::size_t i = 0; i < which.size(); ++i)
+      found.insert(std::tuple_cat(size_key(set[which[i]]), std::tuple(samples[i])));
+    return found;
+  };
+  const std::set<ByteKey> in_a = keys(state.a(), *a, samples_a);
+  const std::set<ByteKey> in_b = keys(state.b(), *b, samples_b);
+  const auto keep = [](const WeightSet& set, std::vector<std::uint32_t>* which,
+                       const std::vector<Digest128>& samples, const std::set<ByteKey>& other) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < which->size(); ++i) {
+      const std::uint32_t index = (*which)[i];
+      if (other.contains(std::tuple_cat(size_key(set[index]), std::tuple(samples[i]))))
+        (*which)[kept++] = index;
+    }
+    which->resize(kept);
+  };
+  keep(state.a(), a, samples_a, in_b);
+  keep(state.b(), b, samples_b, in_a);
+}
+
 std::vector<Class> byte_classes(AlignmentState& state) {
   std::vector<std::uint32_t> wanted_a;
   std::vector<std::uint32_t> wanted_b;
@@ -42,6 +93,7 @@ std::vector<Class> byte_classes(AlignmentState& state) {
     wanted_a.insert(wanted_a.end(), members.a.begin(), members.a.end());
     wanted_b.insert(wanted_b.end(), members.b.begin(), members.b.end());
   }
+  keep_alike(state, &wanted_a, &wanted_b);
   state.a().compute_digests(wanted_a, state.threads());
   state.b().compute_digests(wanted_b, state.threads());
   std::map<ByteKey, Class> classes;
@@ -79,8 +131,8 @@ void accept(AlignmentState& state, const std::vector<Link>& links) {
   }
 }
 
-bool contains(const std::vector<std::uint32_t>& list, std::uint32_t index) {
-  return std::find(list.begin(), list.end(), index) != list.end();
+bool contains(const std::vector<std::uint32_t>& sorted, std::uint32_t index) {
+  return std::binary_search(sorted.begin(), sorted.end(), index);
 }
 
 // Where name (of a reshaped tensor) or role already says which.
@@ -110,7 +162,9 @@ void match_single(AlignmentState& state, const std::vector<Class>& classes) {
       state.misplace({link, forward.value_or(link.b)});
     }
   }
-  for (const Misplaced& found : take_misplaced(state.a(), state.b(), &links)) state.misplace(found);
+  for (const Misplaced& found :
+       take_misplaced(state.a(), state.b(), &links, &state.names_unsearched))
+    state.misplace(found);
   accept(state, links);
 }
 
@@ -127,31 +181,90 @@ void match_by_rules(AlignmentState& state, const std::vector<Class>& classes) {
   accept(state, links);
 }
 
-// The pairs of a class, the most alike names first.
-std::vector<Link> most_alike(AlignmentState& state, const Class& members) {
-  constexpr std::size_t kMostPairs = 250'000;
-  std::vector<std::pair<double, Link>> ranked;
-  for (const std::uint32_t a : members.a) {
-    for (const std::uint32_t b : members.b) {
-      if (ranked.size() == kMostPairs) break;
-      const bool same_shape = state.a()[a].view.shape() == state.b()[b].view.shape();
-      ranked.push_back(
-          {affinity(state.a()[a].name, state.b()[b].name) + (same_shape ? 2 : 0), Link{a, b}});
+/// Pairs the tensors of one class. Any pairing is right, since their bytes are the same: names only
+/// say which is the most natural.
+class Interchangeable {
+ public:
+  Interchangeable(AlignmentState& state, const Class& members) : state_(state), members_(members) {}
+
+  std::vector<Link> links() {
+    const std::uint64_t every = std::uint64_t{members_.a.size()} * members_.b.size();
+    if (every <= kEveryPairOfClass && state_.names_left.take(every)) {
+      most_alike();
+    } else {
+      one_shape_and_numbers();
+      in_order(true);
+      in_order(false);
+    }
+    return std::move(links_);
+  }
+
+ private:
+  static constexpr std::uint64_t kEveryPairOfClass = 1 << 16;
+
+  const NamedTensor& a(std::uint32_t i) const { return state_.a()[i]; }
+  const NamedTensor& b(std::uint32_t i) const { return state_.b()[i]; }
+
+  void link(std::uint32_t in_a, std::uint32_t in_b) {
+    if (!used_a_.insert(in_a).second) return;
+    if (used_b_.insert(in_b).second) {
+      links_.push_back({in_a, in_b});
+    } else {
+      used_a_.erase(in_a);
     }
   }
-  std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const auto& x, const auto& y) { return x.first > y.first; });
-  std::vector<Link> links;
-  std::set<std::uint32_t> used_a;
-  std::set<std::uint32_t> used_b;
-  for (const auto& [score, link] : ranked) {
-    if (used_a.contains(link.a) || used_b.contains(link.b)) continue;
-    used_a.insert(link.a);
-    used_b.insert(link.b);
-    links.push_back(link);
+
+  void most_alike() {
+    NameAffinity names;
+    std::vector<std::pair<double, Link>> ranked;
+    for (const std::uint32_t i : members_.a) {
+      const std::uint32_t name = names.add(a(i).name);
+      for (const std::uint32_t j : members_.b) {
+        const bool same_shape = a(i).view.shape() == b(j).view.shape();
+        const double affinity = names.affinity(name, names.add(b(j).name));
+        ranked.push_back({affinity + (same_shape ? 2 : 0), Link{i, j}});
+      }
+    }
+    std::stable_sort(ranked.begin(), ranked.end(),
+                     [](const auto& x, const auto& y) { return x.first > y.first; });
+    for (const auto& [score, each] : ranked) link(each.a, each.b);
   }
-  return links;
-}
+
+  void one_shape_and_numbers() {
+    std::map<std::pair<Shape, std::vector<std::string>>, Class> groups;
+    for (const std::uint32_t i : members_.a)
+      groups[{a(i).view.shape(), name_numbers(a(i).name)}].a.push_back(i);
+    for (const std::uint32_t j : members_.b)
+      groups[{b(j).view.shape(), name_numbers(b(j).name)}].b.push_back(j);
+    for (const auto& [key, group] : groups) {
+      std::vector<std::string_view> names_a;
+      std::vector<std::string_view> names_b;
+      for (const std::uint32_t i : group.a) names_a.push_back(a(i).name);
+      for (const std::uint32_t j : group.b) names_b.push_back(b(j).name);
+      for (const AlikePair& pair : alike_pairs(names_a, names_b, 0, &state_.names_left).pairs)
+        link(group.a[pair.a], group.b[pair.b]);
+    }
+  }
+
+  void in_order(bool same_shape) {
+    std::map<Shape, std::vector<std::uint32_t>> free;  // of B, the first last
+    for (auto j = members_.b.rbegin(); j != members_.b.rend(); ++j) {
+      if (!used_b_.contains(*j)) free[same_shape ? b(*j).view.shape() : Shape()].push_back(*j);
+    }
+    for (const std::uint32_t i : members_.a) {
+      if (used_a_.contains(i)) continue;
+      const auto at = free.find(same_shape ? a(i).view.shape() : Shape());
+      if (at == free.end() || at->second.empty()) continue;
+      link(i, at->second.back());
+      at->second.pop_back();
+    }
+  }
+
+  AlignmentState& state_;
+  const Class& members_;
+  std::set<std::uint32_t> used_a_, used_b_;
+  std::vector<Link> links_;
+};
 
 }  // namespace
 
@@ -168,7 +281,7 @@ void match_interchangeable(AlignmentState& state) {
     std::erase_if(members.a, [&](std::uint32_t a) { return state.expected(a).has_value(); });
     std::erase_if(members.b,
                   [&](std::uint32_t b) { return state.back_by_name_or_role(b).has_value(); });
-    accept(state, most_alike(state, members));
+    accept(state, Interchangeable(state, members).links());
   }
 }
 

@@ -13,23 +13,20 @@ namespace {
 using Group = std::vector<std::uint32_t>;
 
 std::vector<Group> tied_groups(const WeightSet& set) {
-  std::map<std::pair<std::uint32_t, std::uint64_t>, std::vector<Group>> by_place;
+  // By all that share_elements() asks for; what cannot share has a group of its own.
+  using Place =
+      std::tuple<std::uint32_t, const std::uint8_t*, std::uint64_t, DType, Shape, Strides>;
+  std::map<Place, Group> by_place;
   for (std::uint32_t i = 0; i < set.tensors().size(); ++i) {
-    auto& groups = by_place[{set[i].storage, set[i].view.byte_offset()}];
-    const auto same = std::find_if(groups.begin(), groups.end(), [&](const Group& group) {
-      return share_elements(set[group[0]], set[i]);
-    });
-    if (same == groups.end()) {
-      groups.push_back({i});
-    } else {
-      same->push_back(i);
-    }
+    const TensorView& view = set[i].view;
+    if (!share_elements(set[i], set[i])) continue;
+    by_place[{set[i].storage, view.storage().data(), view.byte_offset(), view.dtype(), view.shape(),
+              view.strides()}]
+        .push_back(i);
   }
   std::vector<Group> tied;
-  for (auto& [place, groups] : by_place) {
-    for (Group& group : groups) {
-      if (group.size() > 1) tied.push_back(std::move(group));
-    }
+  for (auto& [place, group] : by_place) {
+    if (group.size() > 1) tied.push_back(std::move(group));
   }
   std::sort(tied.begin(), tied.end());
   return tied;

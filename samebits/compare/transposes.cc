@@ -4,6 +4,8 @@
 #include <map>
 #include <numeric>
 
+#include <fmt/format.h>
+
 #include "samebits/compare/alignment_state.h"
 #include "samebits/compare/equal_bytes.h"
 
@@ -89,37 +91,91 @@ bool try_pair(AlignmentState& state, Link link) {
   return order.has_value();
 }
 
-using Key = std::pair<DType, Shape>;  // sizes sorted, without ones
+/// What no order of dimensions changes: the type, the sizes, and the elements on the diagonal.
+struct Key {
+  DType dtype;
+  Shape sizes;  // sorted, without ones
+  Digest128 diagonal;
+  auto operator<=>(const Key&) const = default;
+};
 
-Key key_of(const NamedTensor& tensor) {
-  Shape sizes = tensor.view.shape();
+// The key of a tensor of several dimensions; nothing for others, which no order changes.
+std::optional<Key> key_of(const TensorView& view) {
+  constexpr std::int64_t kSamples = 16;
+  Shape sizes = view.shape();
   std::erase(sizes, 1);
+  if (sizes.size() < 2 || view.numel() < 2) return std::nullopt;
   std::sort(sizes.begin(), sizes.end());
-  return {tensor.view.dtype(), sizes};
+  std::uint64_t step = 0;  // along the diagonal
+  std::uint64_t inner = 1;
+  for (std::size_t d = view.shape().size(); d-- > 0;) {
+    const auto size = static_cast<std::uint64_t>(view.shape()[d]);
+    if (size > 1) step += inner;
+    inner *= size;
+  }
+  std::vector<std::uint8_t> diagonal;
+  std::vector<std::uint8_t> buffer;
+  const std::int64_t samples = std::min(kSamples, sizes[0]);
+  for (std::int64_t i = 0; i < samples; ++i) {
+    const auto at =
+        static_cast<std::uint64_t>((sizes[0] - 1) * i / std::max<std::int64_t>(1, samples - 1));
+    const Bytes element = view.row_major_range(at * step, 1, buffer);
+    diagonal.insert(diagonal.end(), element.begin(), element.end());
+  }
+  return Key{view.dtype(), std::move(sizes), fast_digest(diagonal)};
 }
+
+/// Tries the tensors of one key with each other, which are few where values are not constant.
+class Transposes {
+ public:
+  explicit Transposes(AlignmentState& state) : state_(state) {}
+
+  void run() {
+    for (const std::uint32_t j : state_.all_free_b()) {
+      if (auto key = key_of(state_.b()[j].view)) of_b_[*std::move(key)].push_back(j);
+    }
+    for (const std::uint32_t i : state_.all_free_a()) {
+      const auto key = key_of(state_.a()[i].view);
+      if (!key) continue;
+      if (const auto partner = state_.expected(i)) {
+        (void)try_pair(state_, {i, *partner});
+      } else if (const auto at = of_b_.find(*key); at != of_b_.end()) {
+        find_partner(i, &at->second);
+      }
+    }
+    if (untried_ > 0)
+      state_.values_unsearched.push_back(fmt::format(
+          "{} of the left side {} not tried as transposes of every tensor on the right: too many "
+          "have the same values on their diagonals",
+          untried_ == 1 ? "1 tensor" : fmt::format("{} tensors", untried_),
+          untried_ == 1 ? "was" : "were"));
+  }
+
+ private:
+  void find_partner(std::uint32_t i, std::vector<std::uint32_t>* candidates) {
+    for (auto j = candidates->begin(); j != candidates->end(); ++j) {
+      if (!left_.take(1)) {
+        ++untried_;
+        return;
+      }
+      const bool spoken_for = !state_.free_b(*j) || state_.back_by_name_or_role(*j).has_value();
+      if (spoken_for || !try_pair(state_, {i, *j})) continue;
+      candidates->erase(j);
+      return;
+    }
+  }
+
+  AlignmentState& state_;
+  std::map<Key, std::vector<std::uint32_t>> of_b_;
+  WorkBudget left_{100'000};
+  std::size_t untried_ = 0;
+};
 
 }  // namespace
 
 void match_transposes(AlignmentState& state) {
-  constexpr std::size_t kMostPairs = 1'000'000;
   state.learn_rules();
-  std::map<Key, std::vector<std::uint32_t>> of_b;
-  for (const std::uint32_t i : state.all_free_b()) {
-    if (state.b()[i].view.numel() > 1) of_b[key_of(state.b()[i])].push_back(i);
-  }
-  for (const std::uint32_t i : state.all_free_a()) {
-    const auto at = of_b.find(key_of(state.a()[i]));
-    if (at == of_b.end()) continue;
-    if (const auto partner = state.expected(i)) {
-      (void)try_pair(state, {i, *partner});
-      continue;
-    }
-    if (at->second.size() * of_b.size() > kMostPairs) continue;
-    for (const std::uint32_t j : at->second) {
-      const bool spoken_for = !state.free_b(j) || state.back_by_name_or_role(j).has_value();
-      if (!spoken_for && try_pair(state, {i, j})) break;
-    }
-  }
+  Transposes(state).run();
 }
 
 void mark_in_place(const WeightSet& a, const WeightSet& b, std::vector<TensorMatch>* matches) {

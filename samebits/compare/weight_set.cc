@@ -1,27 +1,42 @@
 #include "samebits/compare/weight_set.h"
 
 #include <algorithm>
-#include <numeric>
+#include <bit>
+#include <functional>
+#include <limits>
 
 #include "samebits/base/parallel.h"
 
 namespace samebits {
 
+namespace {
+
+constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
+
+}  // namespace
+
 WeightSet::WeightSet(std::vector<NamedTensor> tensors)
-    : tensors_(std::move(tensors)), by_name_(tensors_.size()), digests_(tensors_.size()) {
-  std::iota(by_name_.begin(), by_name_.end(), 0U);
-  std::stable_sort(by_name_.begin(), by_name_.end(), [this](std::uint32_t x, std::uint32_t y) {
-    return tensors_[x].name < tensors_[y].name;
-  });
+    : tensors_(std::move(tensors)),
+      by_name_(std::bit_ceil(2 * tensors_.size() + 1), kNone),
+      digests_(tensors_.size()) {
+  for (std::uint32_t i = 0; i < tensors_.size(); ++i) {
+    std::uint32_t& place = by_name_[place_of(tensors_[i].name)];
+    if (place == kNone) place = i;  // of equal names the first
+  }
 }
 
-std::optional<std::uint32_t> WeightSet::find(const std::string& name) const {
-  const auto at = std::lower_bound(by_name_.begin(), by_name_.end(), name,
-                                   [this](std::uint32_t index, const std::string& wanted) {
-                                     return tensors_[index].name < wanted;
-                                   });
-  if (at == by_name_.end() || tensors_[*at].name != name) return std::nullopt;
-  return *at;
+// Where the name stands in the table, or would stand.
+std::size_t WeightSet::place_of(std::string_view name) const {
+  const std::size_t mask = by_name_.size() - 1;
+  std::size_t at = std::hash<std::string_view>()(name) & mask;
+  while (by_name_[at] != kNone && tensors_[by_name_[at]].name != name) at = (at + 1) & mask;
+  return at;
+}
+
+std::optional<std::uint32_t> WeightSet::find(std::string_view name) const {
+  if (by_name_.empty()) return std::nullopt;
+  const std::uint32_t found = by_name_[place_of(name)];
+  return found == kNone ? std::nullopt : std::optional(found);
 }
 
 void WeightSet::compute_digests(const std::vector<std::uint32_t>& which, int threads) {

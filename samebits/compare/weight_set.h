@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "samebits/tensor/digest.h"
@@ -31,14 +32,16 @@ class WeightSet {
   const std::vector<NamedTensor>& tensors() const { return tensors_; }
   const NamedTensor& operator[](std::uint32_t index) const { return tensors_[index]; }
   /// Index of a name, or nothing.
-  std::optional<std::uint32_t> find(const std::string& name) const;
+  std::optional<std::uint32_t> find(std::string_view name) const;
   /// Computes the digests of the given tensors that are not yet known.
   void compute_digests(const std::vector<std::uint32_t>& which, int threads);
   const std::optional<Digest128>& digest(std::uint32_t index) const { return digests_[index]; }
 
  private:
+  std::size_t place_of(std::string_view name) const;
+
   std::vector<NamedTensor> tensors_;
-  std::vector<std::uint32_t> by_name_;  // indexes sorted by name
+  std::vector<std::uint32_t> by_name_;  // a hash table of indexes; kNone where it is empty
   std::vector<std::optional<Digest128>> digests_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/compare/name_pieces.h"
 #include "samebits/explain/config_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/load_list.h"
@@ -38,7 +39,9 @@ LoadReport load_report(const model::LoadTarget& target, const LoadOutcome& outco
   load.target_tensors = outcome.targets.size();
   load.loaded = outcome.count(TargetState::loaded);
   for (const model::TargetTensor& tensor : outcome.targets) describe_target(tensor, load);
-  for (const model::Dropped& dropped : outcome.dropped) load.dropped.push_back(dropped.name);
+  std::vector<std::string_view> dropped;
+  for (const model::Dropped& each : outcome.dropped) dropped.push_back(each.name);
+  for (const std::uint32_t i : listing_order(dropped)) load.dropped.emplace_back(dropped[i]);
   load.raises = outcome.raises;
   load.silent = outcome.missing_notice == model::Notice::silent ||
                 outcome.dropped_notice == model::Notice::silent;
@@ -89,8 +92,8 @@ void find_load_risks(Report& report, const LoadReport& load) {
   if (!load.random.empty()) {
     Finding finding =
         load_finding(load, "weights.reinitialized", load.random,
-                     fmt::format("{} would leave {} of {} tensors at random initial values, {}",
-                                 load.way, load.random.size(), load.target_tensors, told));
+                     fmt::format("{} would leave {} of {} at random initial values, {}", load.way,
+                                 load.random.size(), counted(load.target_tensors, "tensor"), told));
     if (load.written_for_5_only)
       finding.details.push_back(
           "transformers 5.24.0 writes this class under these names, which 4.57.6 does not know");
@@ -110,8 +113,7 @@ void find_load_risks(Report& report, const LoadReport& load) {
   if (!load.mismatched.empty()) {
     Finding finding = load_finding(
         load, "weights.missing", load.mismatched,
-        fmt::format("{} {} another shape in the target", counted(load.mismatched.size(), "tensor"),
-                    load.mismatched.size() == 1 ? "has" : "have"));
+        counted(load.mismatched.size(), "tensor", "has", "have") + " another shape in the target");
     if (!load.raises.empty())
       finding.details.push_back("the load ends with an error: " + load.raises);
     finding.remedy = "Use a config of the same sizes";

@@ -317,5 +317,13 @@ TEST_F(Commands, ANumberOfLabelsThatContradictsTheirNamesIsARisk) {
             nullptr);
 }
 
+TEST_F(Commands, OneWeightHasAnotherName) {
+  folder_.write("renamed.safetensors", safetensors({{"x", {1, 2, 3}}, {"z", {4, 5}}}));
+  const Report report = diff_of("a.safetensors", "renamed.safetensors");
+  const Finding* renamed = find(report, "weights.renamed");
+  ASSERT_NE(renamed, nullptr);
+  EXPECT_EQ(renamed->summary, "1 weight has another name in B, by 1 rule");
+}
+
 }  // namespace
 }  // namespace samebits

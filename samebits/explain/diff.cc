@@ -35,6 +35,10 @@ void compare_pair(Report& report, std::size_t first, std::size_t second,
       report.not_checked.push_back("the values of " + name + " could not be read");
       report.incomplete = true;
     }
+    const WeightComparison& found = report.weights.back().comparison;
+    for (const std::string& text : found.unsearched)
+      report.not_checked.push_back(a.label + " and " + b.label + ": " + text);
+    report.incomplete |= found.verdict == WeightsVerdict::unknown;
     find_averaged(report, report.weights.back(), options.threads);
     find_weight_causes(report, report.weights.back());
   }

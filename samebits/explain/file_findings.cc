@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/compare/name_pieces.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
@@ -212,8 +213,8 @@ void find_training_mode(Report& report, const Subject& subject) {
                   .proof = Proof::observed,
                   .subjects = {subject.label}};
   finding.summary = fmt::format(
-      "{} of {} modules {} in training mode, {}", all.size(), subject.checkpoint->modules.size(),
-      all.size() == 1 ? "is" : "are",
+      "{} in training mode, {}",
+      counted_of(all.size(), subject.checkpoint->modules.size(), "module", "is", "are"),
       matters ? "and it changes outputs" : "none of them dropout or batch norm that acts on it");
   if (!random.empty()) finding.details.push_back("dropout is active in " + joined(random, 3));
   if (!statistics.empty())
@@ -258,7 +259,7 @@ void find_invalid(Report& report, const Subject& subject) {
     finding.details.assign(
         details.begin(),
         details.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(details.size(), 5)));
-  std::sort(names.begin(), names.end());
+  std::sort(names.begin(), names.end(), natural_less);
   names.erase(std::unique(names.begin(), names.end()), names.end());
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
   finding.remedy = "Get the file again from its source, or from an earlier save";

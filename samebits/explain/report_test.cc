@@ -1,5 +1,7 @@
 #include "samebits/explain/report.h"
 
+#include "samebits/explain/subjects.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -46,6 +48,14 @@ TEST(SortFindings, PutsCausesFirstAndTheProvedBeforeTheSuspected) {
   std::vector<std::string> order;
   for (const Finding& each : findings) order.push_back(each.summary);
   EXPECT_THAT(order, testing::ElementsAre("c1", "c2", "c3", "k", "r1", "r2", "n"));
+}
+
+TEST(CountedText, AgreesWithItsNumber) {
+  EXPECT_EQ(counted(1, "weight", "has", "have"), "1 weight has");
+  EXPECT_EQ(counted(2, "weight", "has", "have"), "2 weights have");
+  EXPECT_EQ(counted_of(1, 7, "weight", "has", "have"), "1 of 7 weights has");
+  EXPECT_EQ(counted_of(1, 1, "weight", "was", "were"), "1 of 1 weight was");
+  EXPECT_EQ(counted_of(0, 2, "weight", "was", "were"), "0 of 2 weights were");
 }
 
 }  // namespace

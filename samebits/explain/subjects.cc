@@ -169,4 +169,14 @@ std::string counted(std::uint64_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
+std::string counted(std::uint64_t count, const std::string& noun, const char* one,
+                    const char* several) {
+  return counted(count, noun) + " " + (count == 1 ? one : several);
+}
+
+std::string counted_of(std::uint64_t count, std::uint64_t total, const std::string& noun,
+                       const char* one, const char* several) {
+  return std::to_string(count) + " of " + counted(total, noun) + " " + (count == 1 ? one : several);
+}
+
 }  // namespace samebits

@@ -38,5 +38,11 @@ std::string some_of(const std::vector<std::string>& names);
 
 /// "1 tensor", "3 tensors".
 std::string counted(std::uint64_t count, const std::string& noun);
+/// "1 tensor has", "3 tensors have".
+std::string counted(std::uint64_t count, const std::string& noun, const char* one,
+                    const char* several);
+/// "1 of 3 tensors has", "1 of 1 tensor has", "2 of 3 tensors have".
+std::string counted_of(std::uint64_t count, std::uint64_t total, const std::string& noun,
+                       const char* one, const char* several);
 
 }  // namespace samebits

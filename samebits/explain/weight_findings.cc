@@ -33,8 +33,8 @@ class Finder {
     }
     if (first == nullptr) return;
     Finding finding = make("weights.changed", Role::cause, names);
-    finding.summary = fmt::format("{} of {} weights {} other values", names.size(),
-                                  comparison_.matched, names.size() == 1 ? "has" : "have");
+    finding.summary =
+        counted_of(names.size(), comparison_.matched, "weight", "has", "have") + " other values";
     if (first->stats)
       finding.details.push_back((names.size() == 1 ? "" : "most in ") + describe(*first));
     finding.evidence["largest"] = first->stats ? json_number(first->stats->max_abs) : Json(nullptr);
@@ -61,13 +61,12 @@ class Finder {
     }
     if (names.empty()) return;
     Finding finding = make("weights.invalid", Role::contributes, names);
-    finding.summary =
-        fmt::format("{} {} NaN or infinite values in {}: {} in {}, {} in {}",
-                    counted(names.size(), "weight"), names.size() == 1 ? "has" : "have",
-                    in_a == 0   ? pair_.b
-                    : in_b == 0 ? pair_.a
-                                : "both",
-                    in_a, pair_.a, in_b, pair_.b);
+    finding.summary = fmt::format("{} NaN or infinite values in {}: {} in {}, {} in {}",
+                                  counted(names.size(), "weight", "has", "have"),
+                                  in_a == 0   ? pair_.b
+                                  : in_b == 0 ? pair_.a
+                                              : "both",
+                                  in_a, pair_.a, in_b, pair_.b);
     finding.remedy = "Go back to a checkpoint from before the training diverged";
     add(std::move(finding));
   }
@@ -87,8 +86,8 @@ class Finder {
     }
     if (names.empty()) return;
     Finding finding = make("weights.rounded", Role::cause, names);
-    finding.summary = fmt::format("{} of {} weights were rounded to a narrower type", names.size(),
-                                  comparison_.matched);
+    finding.summary = counted_of(names.size(), comparison_.matched, "weight", "was", "were") +
+                      " rounded to a narrower type";
     if (!how.empty()) finding.details.push_back(how);
     finding.remedy =
         "Save again from the side that holds the wider values, or compare both after the same "
@@ -120,9 +119,9 @@ class Finder {
     }
     if (names.empty()) return;
     Finding finding = make("weights.rearranged", in_place ? Role::cause : Role::note, names);
-    finding.summary = fmt::format("{} {} the same values in another arrangement ({})",
-                                  counted(names.size(), "weight"),
-                                  names.size() == 1 ? "holds" : "hold", fmt::join(how, "; "));
+    finding.summary =
+        fmt::format("{} the same values in another arrangement ({})",
+                    counted(names.size(), "weight", "holds", "hold"), fmt::join(how, "; "));
     if (in_place) {
       finding.details.push_back(names[0] + (names.size() > 1 ? " and others" : "") +
                                 ": the shape is the same on both sides, so a loader takes it as "
@@ -146,8 +145,9 @@ class Finder {
       rules.push_back({{"from", rule.from}, {"to", rule.to}});
     finding.evidence["rules"] = std::move(rules);
     finding.summary =
-        fmt::format("{} have other names in {}, by {}", counted(comparison_.renamed, "weight"),
-                    pair_.b, counted(comparison_.rules.size(), "rule"));
+        fmt::format("{} {} in {}, by {}", counted(comparison_.renamed, "weight", "has", "have"),
+                    comparison_.renamed == 1 ? "another name" : "other names", pair_.b,
+                    counted(comparison_.rules.size(), "rule"));
     add(std::move(finding));
   }
 
@@ -179,8 +179,8 @@ class Finder {
     }
     if (names.empty()) return;
     Finding finding = make("numerics.dtype", Role::risk, names);
-    finding.summary = fmt::format("{} are equal as numbers but stored in another type ({})",
-                                  counted(names.size(), "weight"), types);
+    finding.summary = fmt::format("{} equal as numbers but stored in another type ({})",
+                                  counted(names.size(), "weight", "is", "are"), types);
     finding.remedy =
         "State the type when loading (torch_dtype or dtype in from_pretrained): a loader that "
         "keeps the file's type computes in it";
@@ -215,8 +215,13 @@ class Finder {
   void one_side(const Names& names, const std::string& holder, const std::string& other) {
     if (names.empty()) return;
     Names untied;
+    std::set<std::string> tied;
+    for (const TieDifference& tie : comparison_.ties) {
+      tied.insert(tie.names_a.begin(), tie.names_a.end());
+      tied.insert(tie.names_b.begin(), tie.names_b.end());
+    }
     std::copy_if(names.begin(), names.end(), std::back_inserter(untied),
-                 [&](const std::string& name) { return !is_tied(name); });
+                 [&](const std::string& name) { return !tied.contains(name); });
     if (untied.empty()) return;
     Finding finding = make("weights.missing", Role::cause, untied);
     finding.evidence["side"] = holder;
@@ -225,19 +230,11 @@ class Finder {
                           : fmt::format("{} weights stand only in {}, {} among them", untied.size(),
                                         holder, untied[0]);
     finding.remedy = fmt::format(
-        "Find out whether {} was saved without them or they were added later; a loader leaves them "
-        "at random values",
-        other);
+        "Find out whether {} was saved without {} or {} added later; a loader leaves {} at random "
+        "values",
+        other, untied.size() == 1 ? "it" : "them", untied.size() == 1 ? "it was" : "they were",
+        untied.size() == 1 ? "it" : "them");
     add(std::move(finding));
-  }
-
-  bool is_tied(const std::string& name) const {
-    return std::any_of(comparison_.ties.begin(), comparison_.ties.end(),
-                       [&](const TieDifference& tie) {
-                         return std::count(tie.names_a.begin(), tie.names_a.end(), name) +
-                                    std::count(tie.names_b.begin(), tie.names_b.end(), name) >
-                                0;
-                       });
   }
 
   void add(Finding finding) { report_.findings.push_back(std::move(finding)); }

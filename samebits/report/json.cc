@@ -86,6 +86,7 @@ Json weights_json(const Report& report) {
                     {"exchanges", name_sets_json(found.exchanges)},
                     {"ties", name_sets_json(found.ties)},
                     {"unreadable", found.unreadable},
+                    {"unsearched", found.unsearched},
                     {"bytes_compared", found.bytes_compared}});
   }
   return json;

@@ -119,7 +119,9 @@ std::vector<std::string> pair_phrases(const Report& report, const WeightPair& pa
     case WeightsVerdict::different: return different_phrases(pair, total);
     case WeightsVerdict::unknown:
       return {pair.a + " ? " + pair.b,
-              quantity(found.unreadable.size(), "tensor") + " could not be read",
+              found.unreadable.empty()
+                  ? "not everything was searched"
+                  : quantity(found.unreadable.size(), "tensor") + " could not be read",
               of_total + " matched", note};
   }
   return {};

@@ -10,6 +10,7 @@
 #include "samebits/checkpoint/file_reader.h"
 #include "samebits/checkpoint/hf_directory.h"
 #include "samebits/checkpoint/oddities.h"
+#include "samebits/checkpoint/torch_refusals.h"
 
 namespace samebits {
 namespace {
@@ -42,10 +43,14 @@ Result<Checkpoint> open_now(const std::string& path, const OpenOptions& options)
   SAMEBITS_TRY_VOID(directory ? read_hf_directory(checkpoint, path, options)
                               : read_single_file(checkpoint, path, options));
   derive_from_config(checkpoint);
+  find_tensor_refusals(checkpoint);
   sort_calls(checkpoint);
   account_bytes(checkpoint);
   find_oddities(checkpoint);
-  if (options.deep) read_deep(checkpoint, options.threads);
+  if (options.deep)
+    read_deep(checkpoint, options.threads);
+  else if (options.checksums)
+    read_checksums(checkpoint, options.threads);
   return checkpoint;
 }
 

@@ -9,8 +9,9 @@
 namespace samebits {
 
 struct OpenOptions {
-  std::string key;    // which of several candidates; "" lets the order of preference decide
-  bool deep = false;  // read every byte: checksums, NaN, Inf
+  std::string key;         // which of several candidates; "" lets the order of preference decide
+  bool deep = false;       // read every byte: checksums, NaN, Inf
+  bool checksums = false;  // only the checksums that numpy holds its arrays against
   int threads = 1;
 };
 

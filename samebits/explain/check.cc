@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "samebits/explain/file_findings.h"
+#include "samebits/explain/file_risks.h"
 #include "samebits/explain/load_list.h"
 #include "samebits/explain/reported.h"
 #include "samebits/model/predict_load.h"
@@ -162,6 +163,7 @@ Result<Report> check_now(const SubjectOptions& options, const std::string& targe
     }
     if (!report.loads.empty()) find_load_risks(report, report.loads[0]);
     find_calls(report, subject);
+    find_file_risks(report, subject);
   }
   sort_findings(&report.findings);
   report.verdict = report.incomplete         ? Verdict::unknown

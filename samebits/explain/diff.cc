@@ -4,6 +4,7 @@
 
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/file_findings.h"
+#include "samebits/explain/file_risks.h"
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/subjects.h"
@@ -52,7 +53,7 @@ namespace {
 Report diff_now(const SubjectOptions& a, const SubjectOptions& b, int threads) {
   Report report;
   report.command = "diff";
-  open_subjects(report, {a, b}, {.threads = threads});
+  open_subjects(report, {a, b}, {.checksums = true, .threads = threads});
   if (are_traces(report)) {
     compare_traces(report, threads);
     return report;
@@ -68,6 +69,7 @@ Report diff_now(const SubjectOptions& a, const SubjectOptions& b, int threads) {
     note_wrapper(report, subject);
     find_calls(report, subject);
     find_invalid(report, subject);
+    find_file_risks(report, subject);
     find_training_mode(report, subject);
   }
   sort_findings(&report.findings);

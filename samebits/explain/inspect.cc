@@ -4,6 +4,7 @@
 
 #include "samebits/base/parallel.h"
 #include "samebits/explain/file_findings.h"
+#include "samebits/explain/file_risks.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/subjects.h"
 
@@ -35,6 +36,7 @@ Report inspect_now(const std::string& path, const InspectOptions& options) {
     if (options.sha256) compute_digests(subject, options.threads);
     find_calls(report, subject);
     find_invalid(report, subject);
+    find_file_risks(report, subject);
     find_training_mode(report, subject);
     note_valueless(report, *subject.checkpoint);
     if (!deep)

@@ -49,7 +49,7 @@ Result<Checkpoint> open_now(const std::string& path, const OpenOptions& options)
   find_oddities(checkpoint);
   if (options.deep)
     read_deep(checkpoint, options.threads);
-  else if (options.checksums)
+  else if (options.cross_check)
     read_checksums(checkpoint, options.threads);
   return checkpoint;
 }

@@ -147,7 +147,7 @@ Result<Report> check_now(const SubjectOptions& options, const std::string& targe
   report.command = "check";
   const Result<model::TargetName> built_in = model::parse_target(target);
   if (!built_in && !is_load_list(target)) return fail(built_in.error());
-  open_subjects(report, {options}, {.threads = threads});
+  open_subjects(report, {options}, {.cross_check = true, .threads = threads});
   const Subject& subject = report.subjects[0];
   if (subject.checkpoint && !subject.checkpoint->has_weights()) {
     report.not_checked.push_back(subject.path + ": holds no weights to load");

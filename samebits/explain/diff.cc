@@ -53,7 +53,7 @@ namespace {
 Report diff_now(const SubjectOptions& a, const SubjectOptions& b, int threads) {
   Report report;
   report.command = "diff";
-  open_subjects(report, {a, b}, {.checksums = true, .threads = threads});
+  open_subjects(report, {a, b}, {.cross_check = true, .threads = threads});
   if (are_traces(report)) {
     compare_traces(report, threads);
     return report;

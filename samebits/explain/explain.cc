@@ -62,7 +62,7 @@ bool has_role(const Report& report, Role role) {
 Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOptions& options) {
   Report report;
   report.command = "explain";
-  open_subjects(report, subjects, {.checksums = true, .threads = options.threads});
+  open_subjects(report, subjects, {.cross_check = true, .threads = options.threads});
   if (is_model_and_trace(report)) {
     compare_with_truth(report, {.threads = options.threads, .input = options.input});
     return report;

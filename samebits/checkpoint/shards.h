@@ -2,7 +2,8 @@
 //
 // Source: transformers 5.24.0 and 4.57.6 (modeling_utils.py): the index only says which files to
 // read; every tensor of each of them is loaded, in the order of the files' names, so that the last
-// one of a name counts, wherever the index puts it.
+// one of a name counts, wherever the index puts it. 4.57.6 takes a tensor that the index does not
+// name for missing.
 #pragma once
 
 #include <map>

@@ -65,6 +65,8 @@ const char* oddity_name(Oddity::Kind kind) {
     case Oddity::Kind::not_finite: return "not-finite";
     case Oddity::Kind::trailing: return "trailing-bytes";
     case Oddity::Kind::hooks: return "hooks";
+    case Oddity::Kind::refused: return "refused";
+    case Oddity::Kind::incomplete: return "incomplete";
     case Oddity::Kind::other: return "other";
   }
   SAMEBITS_CHECK(false);

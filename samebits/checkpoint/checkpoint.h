@@ -135,6 +135,8 @@ struct Oddity {
     not_finite,
     trailing,
     hooks,
+    refused,     // a loader ends with an error; the summary begins with its name
+    incomplete,  // parts that are absent, stale or doubled
     other
   };
   Kind kind;

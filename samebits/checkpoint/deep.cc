@@ -61,7 +61,8 @@ void check_zip(Checkpoint& checkpoint, std::uint32_t file, int threads) {
     if (!actual) {
       faults[i] = actual.error().what;
     } else if (*actual != entries[i].crc32) {
-      faults[i] = bad_checksum_text(entries[i].name, entries[i].crc32, *actual);
+      faults[i] =
+          bad_checksum_text(entries[i].name, entries[i].crc32, *actual, source.container == "npz");
     }
   });
   for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -86,11 +87,15 @@ void check_zip(Checkpoint& checkpoint, std::uint32_t file, int threads) {
 }  // namespace
 
 std::string bad_checksum_text(const std::string& record, std::uint32_t stored,
-                              std::uint32_t computed) {
-  return fmt::format(
-      "the checksum of record {} does not hold (stored {:08x}, computed {:08x}); torch does not "
-      "check it",
-      record, stored, computed);
+                              std::uint32_t computed, bool npz) {
+  return fmt::format("the checksum of record {} does not hold (stored {:08x}, computed {:08x}); {}",
+                     record, stored, computed,
+                     npz ? "numpy.load refuses it" : "torch does not check it");
+}
+
+void read_checksums(Checkpoint& checkpoint, int threads) {
+  for (std::uint32_t file = 0; file < checkpoint.files.size(); ++file)
+    if (checkpoint.files[file].container == "npz") check_zip(checkpoint, file, threads);
 }
 
 NotFinite count_not_finite(const TensorView& view) {

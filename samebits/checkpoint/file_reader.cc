@@ -85,7 +85,10 @@ Result<void> dispatch(Checkpoint& checkpoint, const FilePart& part) {
   if (SafetensorsFile::looks_like(bytes)) return read_safetensors(checkpoint, part.file, part.key);
   if (TarArchive::looks_like(bytes)) return read_torch_tar(checkpoint, part);
   if (ZipArchive::looks_like(bytes)) return read_torch_zip(checkpoint, part);
-  if (pickle::looks_like(bytes)) return read_bare_pickle(checkpoint, part);
+  if (pickle::looks_like(bytes)) {
+    if (auto damage = damaged_legacy(bytes, source.path)) checkpoint.unread.push_back(*damage);
+    return read_bare_pickle(checkpoint, part);
+  }
   return fail(unknown_content(source));
 }
 

@@ -11,6 +11,7 @@
 #include "samebits/checkpoint/choice.h"
 #include "samebits/checkpoint/file_reader.h"
 #include "samebits/checkpoint/safetensors_files.h"
+#include "samebits/checkpoint/shards.h"
 #include "samebits/container/safetensors.h"
 
 namespace samebits {
@@ -62,8 +63,8 @@ bool stays_inside(const std::string& name) {
 
 class DirectoryReader {
  public:
-  DirectoryReader(Checkpoint& checkpoint, std::string path, const OpenOptions& options)
-      : out_(checkpoint), directory_(std::move(path)), options_(options) {
+  DirectoryReader(Checkpoint& checkpoint, std::string path, OpenOptions options)
+      : out_(checkpoint), directory_(std::move(path)), options_(std::move(options)) {
     while (directory_.size() > 1 && directory_.ends_with('/')) directory_.pop_back();
   }
 
@@ -76,6 +77,10 @@ class DirectoryReader {
     SAMEBITS_TRY_VOID(weights.ends_with(".index.json") ? read_sharded(weights)
                                                        : read_weights_file(weights));
     add_candidates(weights);
+    if (options_.deep || options_.cross_check) {
+      for (const std::string& other : present_)
+        if (other != weights) hold_against(weights, other);
+    }
     read_companions();
     return choose_weights(out_, out_.candidates[0].key);
   }
@@ -213,8 +218,7 @@ class DirectoryReader {
     SAMEBITS_TRY_VOID(read_json(index_name, index));
     if (!index.contains("weight_map") || !index["weight_map"].is_object())
       return fail(index_error(index_name, "the index has no weight_map"));
-    std::map<std::string, std::set<std::string>>
-        shards;  // shard -> names that the index expects there
+    ShardNames shards;
     for (const auto& [name, shard] : index["weight_map"].items()) {
       if (!shard.is_string() || !stays_inside(shard.get<std::string>())) {
         return fail(index_error(index_name, "the index points outside its directory for " + name));
@@ -222,43 +226,24 @@ class DirectoryReader {
       shards[shard.get<std::string>()].insert(name);
     }
     for (const auto& [shard, names] : shards) SAMEBITS_TRY_VOID(read_shard(shard, names));
+    ShardReport report(out_, directory_);
+    report.check_index(index, index_name, shards);
+    report.take_last_of_doubled();
     return {};
   }
 
   Result<void> read_shard(const std::string& shard, const std::set<std::string>& names) {
-    const std::size_t before = out_.entries.size();
     if (!exists(in_directory(shard))) {
       out_.unread.push_back({.code = ErrorCode::io,
                              .what = "a shard of the model is missing",
                              .file = in_directory(shard),
                              .expected = std::to_string(names.size()) + " tensors",
                              .hint = "Download or copy the whole directory"});
-      for (const std::string& name : names) add_unreadable(name);
+      for (const std::string& name : names) add_unreadable_tensor(out_, name);
       return {};
     }
     SAMEBITS_TRY_VOID(read_weights_file(shard));
-    std::set<std::string> held;
-    for (std::size_t i = before; i < out_.entries.size(); ++i) held.insert(out_.entries[i].path);
-    for (const std::string& name : names) {
-      if (held.count(name) != 0) continue;
-      out_.unread.push_back(
-          {.code = ErrorCode::inconsistent,
-           .what = "the index says that " + name + " is in this shard, and it is not",
-           .file = in_directory(shard),
-           .hint = "The index and the shards come from different saves"});
-      add_unreadable(name);
-    }
     return {};
-  }
-
-  void add_unreadable(const std::string& name) {
-    StoredTensor tensor;
-    tensor.path = name;
-    tensor.role = TensorRole::weight;
-    tensor.readable = false;
-    tensor.note = "its shard is missing or does not hold it";
-    tensor.storage = next_storage_id(out_);
-    out_.entries.push_back(std::move(tensor));
   }
 
   Error index_error(const std::string& name, std::string what) const {
@@ -283,6 +268,33 @@ class DirectoryReader {
       other.key = name;
       out_.candidates.push_back(std::move(other));
     }
+  }
+
+  /// Two models in one directory: from_pretrained takes the first, other programs the second.
+  void hold_against(const std::string& weights, const std::string& other_name) {
+    Checkpoint other;
+    if (!DirectoryReader(other, directory_, {.key = other_name}).read()) return;
+    std::map<std::string, const StoredTensor*> others;
+    for (const std::uint32_t index : other.weights().weights)
+      others[other.entries[index].path] = &other.entries[index];
+    std::vector<std::string> unlike;
+    std::size_t found = 0;
+    for (const std::uint32_t index : out_.candidates[0].weights) {
+      const StoredTensor& tensor = out_.entries[index];
+      const auto place = others.find(tensor.path);
+      found += place == others.end() ? 0 : 1;
+      if (place == others.end() || !have_equal_values(tensor, *place->second))
+        unlike.push_back(tensor.path);
+    }
+    if (unlike.empty() && found == others.size()) return;
+    std::string text = weights + " and " + other_name + " hold unlike models: ";
+    text += unlike.empty() ? "the latter has tensors of its own"
+                           : std::to_string(unlike.size()) +
+                                 " tensors differ or are in one only, " + unlike[0] + " among them";
+    unlike.resize(std::min<std::size_t>(unlike.size(), 100));
+    out_.oddities.push_back({.kind = Oddity::Kind::incomplete,
+                             .summary = text + "; " + weights + " was taken",
+                             .tensors = std::move(unlike)});
   }
 
   void read_companions() {
@@ -314,7 +326,7 @@ class DirectoryReader {
 
   Checkpoint& out_;
   std::string directory_;
-  const OpenOptions& options_;
+  const OpenOptions options_;
   std::vector<std::string> present_;
 };
 

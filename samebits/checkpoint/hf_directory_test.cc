@@ -74,6 +74,69 @@ TEST_F(HfDirectory, AnIndexThatNamesWhatAShardLacksIsSaid) {
   EXPECT_EQ(checkpoint->unread[0].code, ErrorCode::inconsistent);
 }
 
+std::vector<std::string> incomplete(const Checkpoint& checkpoint) {
+  std::vector<std::string> summaries;
+  for (const Oddity& oddity : checkpoint.oddities)
+    if (oddity.kind == Oddity::Kind::incomplete) summaries.push_back(oddity.summary);
+  return summaries;
+}
+
+TEST_F(HfDirectory, OfTwoTensorsWithOneNameTheLastShardCounts) {
+  write("one.safetensors", safetensors({{"a", {1}}, {"b", {2}}}));
+  write("two.safetensors", safetensors({{"a", {3}}}));
+  for (const std::string named : {"one.safetensors", "two.safetensors"}) {
+    write_index("\"a\": \"" + named + R"(", "b": "one.safetensors", "c": "two.safetensors")");
+    const auto checkpoint = open();
+    ASSERT_TRUE(checkpoint);
+    std::vector<std::string> files;
+    for (const StoredTensor& tensor : checkpoint->entries)
+      if (tensor.path == "a") files.push_back(checkpoint->files[tensor.file].path);
+    EXPECT_THAT(files, testing::ElementsAre(HasSubstr("two.safetensors")));
+    EXPECT_THAT(incomplete(*checkpoint), testing::ElementsAre(HasSubstr("unlike values")));
+  }
+}
+
+TEST_F(HfDirectory, EqualTensorsInTwoShardsAreNoRisk) {
+  write("one.safetensors", safetensors({{"a", {1}}}));
+  write("two.safetensors", safetensors({{"a", {1}}, {"b", {2}}}));
+  write_index(R"("a": "one.safetensors", "b": "two.safetensors")");
+  const auto checkpoint = open();
+  ASSERT_TRUE(checkpoint);
+  EXPECT_EQ(checkpoint->parameters(), 2U);
+  EXPECT_TRUE(incomplete(*checkpoint).empty());
+}
+
+TEST_F(HfDirectory, ATensorInAnotherShardThanTheIndexSaysIsReadThere) {
+  write("one.safetensors", safetensors({{"b", {2}}}));
+  write("two.safetensors", safetensors({{"a", {1}}, {"c", {2}}}));
+  write_index(R"("a": "one.safetensors", "b": "one.safetensors", "c": "two.safetensors")");
+  const auto checkpoint = open();
+  ASSERT_TRUE(checkpoint);
+  EXPECT_TRUE(checkpoint->unread.empty());
+  EXPECT_EQ(checkpoint->parameters(), 3U);
+  EXPECT_THAT(incomplete(*checkpoint), testing::ElementsAre(HasSubstr("it is in two.safetensors")));
+}
+
+TEST_F(HfDirectory, WhatTheIndexDoesNotNameIsSaid) {
+  write("one.safetensors", safetensors({{"a", {1}}, {"b", {2}}}));
+  write("model-00001-of-00003.safetensors", safetensors({{"a", {3}}}));
+  write_index(R"("a": "one.safetensors")");
+  const auto checkpoint = open();
+  ASSERT_TRUE(checkpoint);
+  EXPECT_THAT(incomplete(*checkpoint),
+              testing::ElementsAre(HasSubstr("b is in one.safetensors"),
+                                   HasSubstr("the shard model-00001-of-00003.safetensors")));
+}
+
+TEST_F(HfDirectory, TwoUnlikeModelsInOneDirectoryAreSaidWhereValuesAreCompared) {
+  write("model.safetensors", safetensors({{"w", {1, 2}}}));
+  write("pytorch_model.bin", torch_zip(dict({{"w", tensor("0", 2)}}), {{"0", floats({1, 2})}}));
+  EXPECT_TRUE(incomplete(*open({.cross_check = true})).empty());
+  write("pytorch_model.bin", torch_zip(dict({{"w", tensor("0", 2)}}), {{"0", floats({1, 3})}}));
+  EXPECT_THAT(incomplete(*open({.cross_check = true})),
+              testing::ElementsAre(HasSubstr("model.safetensors was taken")));
+}
+
 TEST_F(HfDirectory, AnIndexLeadsNowhereElse) {
   folder_.write("secret.safetensors", safetensors({{"a", {1}}}));
   for (const std::string name : {"../secret.safetensors", "/etc/passwd", "a\\\\b"}) {

@@ -12,6 +12,7 @@
 #include "samebits/checkpoint/hf_directory.h"
 #include "samebits/checkpoint/oddities.h"
 #include "samebits/checkpoint/side_pickles.h"
+#include "samebits/checkpoint/torch_refusals.h"
 
 namespace samebits {
 namespace {
@@ -46,10 +47,14 @@ Result<Checkpoint> open_now(const std::string& path, const OpenOptions& options)
   if (directory) add_side_calls(checkpoint, path);
   derive_from_config(checkpoint);
   find_field_faults(checkpoint);
+  find_tensor_refusals(checkpoint);
   sort_calls(checkpoint);
   account_bytes(checkpoint);
   find_oddities(checkpoint);
-  if (options.deep) read_deep(checkpoint, options.threads);
+  if (options.deep)
+    read_deep(checkpoint, options.threads);
+  else if (options.cross_check)
+    read_checksums(checkpoint, options.threads);
   return checkpoint;
 }
 

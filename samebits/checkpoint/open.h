@@ -9,8 +9,9 @@
 namespace samebits {
 
 struct OpenOptions {
-  std::string key;    // which of several candidates; "" lets the order of preference decide
-  bool deep = false;  // read every byte: checksums, NaN, Inf
+  std::string key;           // which of several candidates; "" lets the order of preference decide
+  bool deep = false;         // read every byte: checksums, NaN, Inf
+  bool cross_check = false;  // hold against each other what is there twice; numpy's checksums
   int threads = 1;
 };
 

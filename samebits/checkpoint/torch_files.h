@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "samebits/checkpoint/checkpoint.h"
@@ -31,6 +32,9 @@ Result<void> read_torch_zip(Checkpoint& checkpoint, const FilePart& part);
 /// True where `bytes` begin with the magic number of the legacy stream.
 bool is_torch_legacy(Bytes bytes);
 Result<void> read_torch_legacy(Checkpoint& checkpoint, const FilePart& part);
+/// Of a stream of pickles whose second is the protocol version of such a stream, and whose first is
+/// not its magic number; else nothing.
+std::optional<Error> damaged_legacy(Bytes bytes, const std::string& file);
 
 /// A tar with `pickle`, `storages` and `tensors`.
 Result<void> read_torch_tar(Checkpoint& checkpoint, const FilePart& part);

@@ -6,6 +6,7 @@
 #include "samebits/checkpoint/calls.h"
 #include "samebits/checkpoint/object_reader.h"
 #include "samebits/checkpoint/torch_files.h"
+#include "samebits/checkpoint/torch_refusals.h"
 #include "samebits/checkpoint/torch_tensor.h"
 
 namespace samebits {
@@ -17,6 +18,9 @@ using pickle::Pickle;
 // 0x1950a86a20f9469cfc6c as a little-endian LONG1 of ten bytes.
 constexpr std::array<std::uint8_t, 12> kMagicLong = {0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46,
                                                      0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
+
+// What the system information says of the order of bytes is of the machine, not of the file: torch
+// writes and reads storages with the lowest byte first everywhere, and does not look at it.
 
 /// The typed storages that an object names: their keys, and the size of their elements, which the
 /// raw part of the file does not say.
@@ -54,7 +58,7 @@ class LegacyReader {
     SAMEBITS_TRY(const Pickle protocol, next("the protocol version"));
     SAMEBITS_TRY_VOID(check_protocol(protocol));
     SAMEBITS_TRY(const Pickle system, next("the system information"));
-    SAMEBITS_TRY_VOID(check_system(system));
+    if (part_.main) out_.producer["torch_format"] = "legacy stream, version 1001";
     SAMEBITS_TRY(const Pickle object, next("the object"));
     SAMEBITS_TRY(const Pickle keys, next("the list of storages"));
     use_bytes(out_, part_.file, 0, position_, ByteUse::structure);
@@ -75,6 +79,7 @@ class LegacyReader {
     Pickle pickle = pickle::read(bytes_.subspan(position_), path_, position_);
     add_calls(out_, pickle, part_.file);
     if (pickle.error) return fail(*pickle.error);
+    find_pickle_refusals(out_, pickle, part_.file);
     position_ = pickle.end;
     return pickle;
   }
@@ -90,15 +95,6 @@ class LegacyReader {
                  .found = version ? std::to_string(*version) : "no number"});
   }
 
-  Result<void> check_system(const Pickle& pickle) {
-    const NodeId little = pickle.tree.kind(pickle.root) == Kind::dict
-                              ? pickle.tree.get(pickle.root, "little_endian")
-                              : pickle::kNone;
-    big_endian_ = pickle.tree.kind(little) == Kind::boolean && !pickle.tree.boolean(little);
-    if (part_.main) out_.producer["torch_format"] = "legacy stream, version 1001";
-    return {};
-  }
-
   Result<void> read_storages(const Pickle& object, const Pickle& keys) {
     if (keys.tree.kind(keys.root) != Kind::list) {
       return fail({.code = ErrorCode::malformed,
@@ -108,7 +104,6 @@ class LegacyReader {
     }
     SAMEBITS_TRY(const auto named, storages_of(object.tree, path_));
     std::uint32_t id = next_storage_id(out_);
-    storages_.big_endian = big_endian_;
     for (const NodeId node : keys.tree.items(keys.root)) {
       const std::string key = key_of_id(keys.tree, node).value_or("?");
       const auto known = named.find(key);
@@ -165,7 +160,6 @@ class LegacyReader {
   std::string path_;
   Bytes bytes_;
   std::uint64_t position_ = 0;
-  bool big_endian_ = false;
   StorageTable storages_;
 };
 
@@ -199,6 +193,19 @@ bool is_torch_legacy(Bytes bytes) {
   const bool as_long = rest.size() >= kMagicLong.size() &&
                        std::equal(kMagicLong.begin(), kMagicLong.end(), rest.begin());
   return as_long || as_text(rest).starts_with(kText);
+}
+
+std::optional<Error> damaged_legacy(Bytes bytes, const std::string& file) {
+  const Pickle magic = pickle::read(bytes, file, 0);
+  if (magic.error || magic.end >= bytes.size()) return std::nullopt;
+  const Pickle protocol = pickle::read(bytes.subspan(magic.end), file, magic.end);
+  if (protocol.error || as_integer(protocol.tree, protocol.root) != 1001) return std::nullopt;
+  return Error{.code = ErrorCode::malformed,
+               .what = "the magic number of a torch file is damaged, and torch.load refuses it",
+               .file = file,
+               .offset = 0,
+               .expected = "0x1950a86a20f9469cfc6c, then 1001",
+               .hint = "Get the file again from its source, or from an earlier save"};
 }
 
 Result<void> read_torch_legacy(Checkpoint& checkpoint, const FilePart& part) {

@@ -5,6 +5,7 @@
 #include "samebits/checkpoint/calls.h"
 #include "samebits/checkpoint/object_reader.h"
 #include "samebits/checkpoint/torch_files.h"
+#include "samebits/checkpoint/torch_refusals.h"
 #include "samebits/checkpoint/torch_tensor.h"
 #include "samebits/container/tar.h"
 
@@ -34,6 +35,7 @@ class MemberReader {
     Pickle pickle = pickle::read(bytes_.subspan(position_), path_, base_ + position_);
     add_calls(out_, pickle, file_);
     if (pickle.error) return fail(*pickle.error);
+    find_pickle_refusals(out_, pickle, file_);
     position_ = pickle.end - base_;
     return pickle;
   }

@@ -8,14 +8,22 @@
 #include "samebits/checkpoint/numpy_files.h"
 #include "samebits/checkpoint/object_reader.h"
 #include "samebits/checkpoint/torch_files.h"
+#include "samebits/checkpoint/torch_refusals.h"
+#include "samebits/checkpoint/zip_records.h"
 #include "samebits/container/npy.h"
 #include "samebits/container/zip.h"
+#include "samebits/container/zip_order.h"
 
 namespace samebits {
 namespace {
 
 /// "archive/" of "archive/data.pkl"; nothing where no entry is named data.pkl in the first level.
+/// torch looks in the folder of the first record only.
 std::optional<std::string> find_prefix(const ZipArchive& zip) {
+  if (zip.entries().empty()) return std::nullopt;
+  const std::string& first = zip.entries().front().name;
+  const std::string folder = first.substr(0, first.find('/') + 1);
+  if (!folder.empty() && zip.find(folder + "data.pkl") != nullptr) return folder;
   if (zip.find("data.pkl") != nullptr) return "";
   for (const ZipEntry& entry : zip.entries()) {
     const std::size_t slash = entry.name.find('/');
@@ -44,7 +52,10 @@ class ZipReader {
     SAMEBITS_TRY(const bool big_endian, read_byte_order());
     storages_.big_endian = big_endian;
     collect_storages();
-    return read_pickles();
+    find_doubled_records(out_, zip_, part_.file);
+    Result<void> read = read_pickles();
+    find_zip_refusals(out_, zip_, prefix_, part_.file);
+    return read;
   }
 
  private:
@@ -71,8 +82,13 @@ class ZipReader {
   }
 
   bool is_storage(const ZipEntry& entry) const {
-    return entry.name.starts_with(prefix_ + "data/") ||
-           entry.name.starts_with(prefix_ + "constants/");
+    return is_below(entry, "data/") || is_below(entry, "constants/");
+  }
+
+  /// Whatever the case of the folder's letters: so torch finds it.
+  bool is_below(const ZipEntry& entry, const char* folder) const {
+    const std::string begin = prefix_ + folder;
+    return zip::compare_names(std::string_view(entry.name).substr(0, begin.size()), begin) == 0;
   }
 
   std::optional<std::string> small_text(const std::string& name) {
@@ -94,7 +110,7 @@ class ZipReader {
   }
 
   Result<bool> read_byte_order() {
-    const auto order = small_text("byteorder");
+    const auto order = small_text("byteorder");  // without the line's end, which torch refuses
     if (!order || *order == "little") return false;
     if (*order == "big") return true;
     return fail({.code = ErrorCode::malformed,
@@ -107,9 +123,10 @@ class ZipReader {
   void collect_storages() {
     std::uint32_t id = next_storage_id(out_);
     for (const ZipEntry& entry : zip_.entries()) {
-      if (!is_storage(entry)) continue;
-      std::string key = entry.name.substr(prefix_.size());
-      if (key.starts_with("data/")) key = key.substr(5);
+      // Of records with one name torch takes this one.
+      if (!is_storage(entry) || zip_.find(entry.name) != &entry) continue;
+      const std::size_t folder = prefix_.size() + (is_below(entry, "data/") ? 5 : 0);
+      std::string key = entry.name.substr(folder);
       storages_.by_key.emplace(std::move(key), record_of(entry, id++));
     }
   }
@@ -183,6 +200,7 @@ class ZipReader {
       return e.name.starts_with(prefix_ + "code/");
     });
     SAMEBITS_TRY(const pickle::Pickle data, read_pickle(*zip_.find(prefix_ + "data.pkl")));
+    find_pickle_refusals(out_, data, part_.file);
     note_trailing(data, *zip_.find(prefix_ + "data.pkl"));
     const TorchObject object{data.tree, data.root, storages_, part_.file, part_.prefix};
     list_other_pickles();
@@ -253,13 +271,17 @@ class ZipReader {
     out_.files[part_.file].container = "zip";
     out_.kind = CheckpointKind::pickle;
     std::size_t pickles = 0;
-    for (const ZipEntry& entry : zip_.entries()) {
+    const std::vector<bool> chosen = numpys_choices(zip_);
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      const ZipEntry& entry = zip_.entries()[i];
       use_bytes(out_, part_.file, entry.data_offset, entry.data_offset + entry.compressed_size,
                 ByteUse::structure);
-      if (entry.name.ends_with('/')) continue;
+      if (entry.name.ends_with('/') || !chosen[i]) continue;
       Result<void> read = read_member(entry, pickles);
       if (!read) out_.unread.push_back(std::move(read).error());
     }
+    find_doubled_records(out_, zip_, part_.file);
+    if (out_.files[part_.file].container == "npz") find_npz_refusals(out_, zip_, part_.file);
     if (pickles > 0 || !out_.entries.empty() || !out_.unread.empty()) return choose_numpy(out_);
     return fail({.code = ErrorCode::unsupported,
                  .what = "a zip archive without data.pkl, .npy or a pickle in it",

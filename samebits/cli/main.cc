@@ -4,6 +4,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "samebits/cli/bus_error.h"
 #include "samebits/cli/commands.h"
 #include "samebits/cli/help.h"
 #include "samebits/cli/options.h"
@@ -71,5 +72,8 @@ int main(int argc, char** argv) {
   samebits::open_standard_files();
   samebits::set_signals();
   samebits::share_memory_where_it_is_limited();
-  return samebits::run_on_own_stack([&] { return run(argc, argv); });
+  return samebits::run_on_own_stack([&] {
+    samebits::print_on_bus_error(samebits::bus_error_report(argc, argv));
+    return run(argc, argv);
+  });
 }

@@ -15,9 +15,11 @@
 #include <exception>
 #include <new>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "samebits/base/atomic_write.h"
 #include "samebits/base/exceptions.h"
@@ -40,6 +42,7 @@ constexpr std::array kEndings = std::to_array<Ending>({
     {SIGABRT, ""},  // whatever aborts says why
 });
 
+std::string bus_error_output;
 bool shows_progress = false;  // so that its line is taken away
 
 // For signal handlers. Nobody may listen, and then nobody needs to know.
@@ -62,6 +65,7 @@ extern "C" void end_by_signal(int number) {
 extern "C" void end_on_bus_error(int) {
   remove_temporary_files();
   say("samebits: a file became shorter while it was read, or its disk failed\n");
+  (void)!::write(STDOUT_FILENO, bus_error_output.data(), bus_error_output.size());
   ::_exit(2);
 }
 
@@ -134,6 +138,8 @@ void open_standard_files() {
     (void)!::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
   }
 }
+
+void print_on_bus_error(std::string text) { bus_error_output = std::move(text); }
 
 void set_signals() {
   shows_progress = ::isatty(STDERR_FILENO) == 1;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 namespace samebits {
 
@@ -18,6 +19,10 @@ void set_signals();
 /// Where the address space is limited (ulimit -v), the C library's arenas of 64 MB for each thread
 /// may find no place, and it would then ask the system anew for every few bytes.
 void share_memory_where_it_is_limited();
+
+/// What goes to standard output where a file shrinks while it is read. Called once, before the
+/// first file is opened.
+void print_on_bus_error(std::string text);
 
 /// `work` on a thread with a stack of 8 MiB, as are all that are started later: what a file may ask
 /// of the stack is bounded, what ulimit says is not. Its result; an exception, also one for want of

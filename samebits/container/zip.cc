@@ -1,7 +1,6 @@
 #include "samebits/container/zip.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include <zlib.h>
@@ -10,6 +9,7 @@
 #include "samebits/container/zip_end.h"
 #include "samebits/container/zip_entry.h"
 #include "samebits/container/zip_inflate.h"
+#include "samebits/container/zip_order.h"
 
 namespace samebits {
 namespace {
@@ -71,37 +71,23 @@ void note_entry(const ZipEntry& entry, std::vector<ContainerNote>& notes) {
   if (const char* risk = member_name_risk(entry.name)) note(std::string("has a name that ") + risk);
 }
 
-std::vector<std::size_t> sorted_by_name(const std::vector<ZipEntry>& entries) {
-  std::vector<std::size_t> order(entries.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::sort(order, {},
-                    [&](std::size_t i) { return std::pair(std::string_view(entries[i].name), i); });
-  return order;
-}
-
-void note_duplicates(const std::vector<ZipEntry>& entries, const std::vector<std::size_t>& by_name,
+/// Which records stand under one name, or under names that differ only in case: torch's reader
+/// finds a record whatever the case of its letters (ASCII), others do not.
+void note_duplicates(const std::vector<ZipEntry>& entries, std::vector<std::size_t> order,
                      std::vector<ContainerNote>& notes) {
-  for (std::size_t i = 1; i < by_name.size(); ++i) {
-    const ZipEntry& entry = entries[by_name[i]];
-    if (entries[by_name[i - 1]].name == entry.name)
-      notes.push_back({"there is more than one record " + entry.name, entry.header_offset});
-  }
-}
-
-/// torch's reader finds a record whatever the case of its letters (ASCII); others do not.
-void note_names_equal_but_for_case(const std::vector<ZipEntry>& entries,
-                                   std::vector<std::size_t> order,
-                                   std::vector<ContainerNote>& notes) {
-  const auto lower = [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c + 32 : int{c}; };
-  const auto less = [&](std::size_t a, std::size_t b) {
-    return std::ranges::lexicographical_compare(entries[a].name, entries[b].name, {}, lower, lower);
+  const auto compare = [&](std::size_t a, std::size_t b) {
+    return zip::compare_names(entries[a].name, entries[b].name);
   };
-  std::ranges::sort(
-      order, [&](std::size_t a, std::size_t b) { return less(a, b) || (!less(b, a) && a < b); });
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
+    const int difference = compare(a, b);
+    return difference != 0 ? difference < 0 : a < b;
+  });
   for (std::size_t i = 1; i < order.size(); ++i) {
     const ZipEntry& one = entries[order[i - 1]];
     const ZipEntry& other = entries[order[i]];
-    if (one.name != other.name && !less(order[i - 1], order[i]))
+    if (one.name == other.name)
+      notes.push_back({"there is more than one record " + other.name, other.header_offset});
+    else if (compare(order[i - 1], order[i]) == 0)
       notes.push_back({"the records " + one.name + " and " + other.name +
                            " differ only in case, and torch takes either for the other",
                        other.header_offset});
@@ -136,6 +122,8 @@ Result<ZipArchive> ZipArchive::open(Bytes file, std::string path) {
   archive.path_ = std::move(path);
   SAMEBITS_TRY(zip::Directory directory, zip::locate_directory(file, archive.path_));
   SAMEBITS_TRY(archive.entries_, zip::read_central_directory(file, archive.path_, directory));
+  archive.end_record_ = directory.end_record;
+  archive.directory_ = directory.begin;
   archive.structure_ = std::move(directory.structure);
   archive.notes_ = std::move(directory.notes);
   for (ZipEntry& entry : archive.entries_) {
@@ -147,18 +135,15 @@ Result<ZipArchive> ZipArchive::open(Bytes file, std::string path) {
   std::ranges::sort(archive.structure_);
   const std::vector<Range> data = data_ranges(archive.entries_);
   SAMEBITS_TRY_VOID(check_overlap(archive.entries_, archive.structure_, data, archive.path_));
-  archive.by_name_ = sorted_by_name(archive.entries_);
+  archive.by_name_ = zip::miniz_order(archive.entries_);
   note_duplicates(archive.entries_, archive.by_name_, archive.notes_);
-  note_names_equal_but_for_case(archive.entries_, archive.by_name_, archive.notes_);
   note_other_ends(directory.other_ends, data, archive.notes_);
   note_junk(archive.structure_.front().first, archive.notes_);
   return archive;
 }
 
 const ZipEntry* ZipArchive::find(std::string_view name) const {
-  const auto name_of = [&](std::size_t i) { return std::string_view(entries_[i].name); };
-  const auto found = std::ranges::lower_bound(by_name_, name, {}, name_of);
-  return found != by_name_.end() && name_of(*found) == name ? &entries_[*found] : nullptr;
+  return zip::miniz_find(entries_, by_name_, name);
 }
 
 Result<Bytes> ZipArchive::stored(const ZipEntry& entry) const {

@@ -27,6 +27,7 @@ struct ZipEntry {
   std::uint64_t compressed_size = 0;  // bytes in the file
   std::uint64_t header_offset = 0;    // local header, absolute in the file
   std::uint64_t data_offset = 0;      // first data byte, absolute in the file
+  std::uint64_t central_offset = 0;   // its header in the directory, absolute in the file
 };
 
 /// Something that readers may disagree about, or that a loader ignores. Never fatal by itself.
@@ -54,9 +55,13 @@ class ZipArchive {
 
   const std::vector<ZipEntry>& entries() const { return entries_; }
   const std::vector<ContainerNote>& notes() const { return notes_; }
-  /// The first entry of that name in the central directory, or nullptr.
+  /// The entry that torch takes for that name, or nullptr. torch's reader (miniz 3) sorts the
+  /// directory by names without the case of ASCII letters, and takes the first that its binary
+  /// search meets: of records with one name neither the first nor the last, but always the same.
   const ZipEntry* find(std::string_view name) const;
   const std::string& path() const { return path_; }
+  std::uint64_t end_record() const { return end_record_; }      // absolute in the file
+  std::uint64_t directory_begin() const { return directory_; }  // absolute in the file
   Bytes file() const { return file_; }
 
   // `entry` below is one of entries(). The data of an entry with flag bits 0x1, 0x20, 0x40 or
@@ -89,7 +94,9 @@ class ZipArchive {
   std::vector<ZipEntry> entries_;
   std::vector<ContainerNote> notes_;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> structure_;
-  std::vector<std::size_t> by_name_;  // indexes of entries_, sorted by name, then by place
+  std::vector<std::size_t> by_name_;  // indexes of entries_, in miniz' order
+  std::uint64_t end_record_ = 0;
+  std::uint64_t directory_ = 0;
 };
 
 }  // namespace samebits

@@ -73,6 +73,7 @@ class EndReader {
     note_tail();
     directory_.entries = fields_.entries;
     directory_.size = fields_.size;
+    directory_.end_record = end_;
     directory_.structure.emplace_back(directory_.begin, directory_.begin + fields_.size);
     return std::move(directory_);
   }

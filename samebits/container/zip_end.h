@@ -23,6 +23,7 @@ struct Directory {
   std::uint64_t entries = 0;
   std::uint64_t begin = 0;  // absolute
   std::uint64_t size = 0;
+  std::uint64_t end_record = 0;  // absolute
   std::uint64_t shift = 0;       // to add to every offset that the directory states
   std::vector<Range> structure;  // the directory and the end records
   std::vector<ContainerNote> notes;

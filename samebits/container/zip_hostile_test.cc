@@ -243,11 +243,11 @@ TEST(ZipHostile, ADataDescriptorThatDiffersIsNoted) {
   EXPECT_THAT(notes(archive({record}).whole()), ElementsAre(HasSubstr("data descriptor of a")));
 }
 
-TEST(ZipHostile, DuplicateNamesAreNotedAndTheFirstIsFound) {
+TEST(ZipHostile, DuplicateNamesAreNotedAndTheOneOfTorchsSearchIsFound) {
   const std::string file = archive({stored("a", "first"), stored("a", "second")}).whole();
   EXPECT_THAT(notes(file), ElementsAre("there is more than one record a"));
   const Result<ZipArchive> zip = ZipArchive::open(bytes_of(file), "t.zip");
-  EXPECT_EQ(zip->find("a"), &zip->entries()[0]);
+  EXPECT_EQ(zip->find("a"), &zip->entries()[1]);
 }
 
 TEST(ZipHostile, NamesThatDifferInCaseAreNoted) {

@@ -57,6 +57,19 @@ TEST(Zip, ReadsStoredRecordsInPlace) {
   EXPECT_EQ(unreferenced(*t.zip), 0);
 }
 
+TEST(Zip, FindsTheRecordThatTorchTakes) {
+  // What torch 2.13 loads of such archives; the search is held against it in tests/parity.
+  const std::vector<std::string> names = {"t/data.pkl", "t/data/0", "t/version"};
+  const std::vector<std::string> expected = {"old", "old", "new", "old"};
+  for (std::size_t place = 0; place <= names.size(); ++place) {
+    std::vector<Record> records;
+    for (const std::string& name : names) records.push_back(stored(name, "old"));
+    const auto at = records.begin() + static_cast<std::ptrdiff_t>(place);
+    records.insert(at, stored("t/DATA/0", "new"));
+    EXPECT_EQ(Opened(archive(records).whole()).read("t/data/0"), expected[place]) << place;
+  }
+}
+
 TEST(Zip, ReadsAnEmptyArchive) {
   const Opened t(archive({}).whole());
   EXPECT_TRUE(t.zip->entries().empty());

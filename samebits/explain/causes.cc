@@ -50,6 +50,13 @@ constexpr Cause kCauses[] = {
     {"file.mixup",
      "the file compared is not the file that was saved (older, other run, other path)",
      {}},
+    {"file.incomplete",
+     "parts of a checkpoint are absent, stale or doubled: a shard or an index entry without its "
+     "tensor, shards that the index does not name, two unlike models in one directory",
+     {"parts"}},
+    {"load.refused",
+     "a loader refuses this file as it is called by default, or needs map_location",
+     {"reasons"}},
     {"resume.missing",
      "what exact resumption needs and this file lacks (optimizer moments, step, scheduler, RNG of "
      "torch/cuda/numpy/python, sampler position; scaler and EMA only where the file shows that "

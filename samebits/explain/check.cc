@@ -8,6 +8,7 @@
 #include "samebits/compare/name_pieces.h"
 #include "samebits/explain/config_findings.h"
 #include "samebits/explain/file_findings.h"
+#include "samebits/explain/file_risks.h"
 #include "samebits/explain/load_list.h"
 #include "samebits/explain/reported.h"
 #include "samebits/model/predict_load.h"
@@ -149,7 +150,7 @@ Result<Report> check_now(const SubjectOptions& options, const std::string& targe
   report.command = "check";
   const Result<model::TargetName> built_in = model::parse_target(target);
   if (!built_in && !is_load_list(target)) return fail(built_in.error());
-  open_subjects(report, {options}, {.threads = threads});
+  open_subjects(report, {options}, {.cross_check = true, .threads = threads});
   const Subject& subject = report.subjects[0];
   if (subject.checkpoint && !subject.checkpoint->has_weights()) {
     report.not_checked.push_back(subject.path + ": holds no weights to load");
@@ -166,6 +167,7 @@ Result<Report> check_now(const SubjectOptions& options, const std::string& targe
     if (!report.loads.empty()) find_load_risks(report, report.loads[0]);
     find_calls(report, subject);
     find_label_conflict(report, subject);
+    find_file_risks(report, subject);
   }
   sort_findings(&report.findings);
   report.verdict = report.incomplete         ? Verdict::unknown

@@ -4,6 +4,7 @@
 
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/file_findings.h"
+#include "samebits/explain/file_risks.h"
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/subjects.h"
@@ -56,7 +57,7 @@ namespace {
 Report diff_now(const SubjectOptions& a, const SubjectOptions& b, int threads) {
   Report report;
   report.command = "diff";
-  open_subjects(report, {a, b}, {.threads = threads});
+  open_subjects(report, {a, b}, {.cross_check = true, .threads = threads});
   if (are_traces(report)) {
     compare_traces(report, threads);
     return report;
@@ -73,6 +74,7 @@ Report diff_now(const SubjectOptions& a, const SubjectOptions& b, int threads) {
     find_calls(report, subject);
     find_unusual_imports(report, subject);
     find_invalid(report, subject);
+    find_file_risks(report, subject);
     find_training_mode(report, subject);
   }
   sort_findings(&report.findings);

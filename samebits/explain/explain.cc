@@ -7,6 +7,7 @@
 #include "samebits/explain/config_findings.h"
 #include "samebits/explain/diff.h"
 #include "samebits/explain/file_findings.h"
+#include "samebits/explain/file_risks.h"
 #include "samebits/explain/forward_runs.h"
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/reported.h"
@@ -63,7 +64,7 @@ bool has_role(const Report& report, Role role) {
 Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOptions& options) {
   Report report;
   report.command = "explain";
-  open_subjects(report, subjects, {.threads = options.threads});
+  open_subjects(report, subjects, {.cross_check = true, .threads = options.threads});
   if (is_model_and_trace(report)) {
     compare_with_truth(report, {.threads = options.threads, .input = options.input});
     return report;
@@ -90,6 +91,7 @@ Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOpt
     find_training_mode(report, subject);
     find_invalid(report, subject);
     find_label_conflict(report, subject);
+    find_file_risks(report, subject);
     find_resume_leftovers(report, subject);
   }
   find_shared_noise(report);

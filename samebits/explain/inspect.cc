@@ -5,6 +5,7 @@
 #include "samebits/base/parallel.h"
 #include "samebits/explain/config_findings.h"
 #include "samebits/explain/file_findings.h"
+#include "samebits/explain/file_risks.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/subjects.h"
 
@@ -37,6 +38,7 @@ Report inspect_now(const std::string& path, const InspectOptions& options) {
     find_calls(report, subject);
     find_unusual_imports(report, subject);
     find_invalid(report, subject);
+    find_file_risks(report, subject);
     find_training_mode(report, subject);
     find_label_conflict(report, subject);
     note_valueless(report, *subject.checkpoint);

@@ -14,11 +14,13 @@ CAUSES = set(
     """weights.changed weights.renamed weights.missing weights.reinitialized weights.rounded weights.rearranged
     weights.averaged weights.tied weights.invalid config.changed mode.training rng.noise rng.seed order.tokens
     state.buffers input.preprocessing numerics.dtype numerics.attention numerics.batch numerics.threads
-    numerics.alignment numerics.hardware numerics.rounding code.version file.calls file.mixup resume.missing""".split()
+    numerics.alignment numerics.hardware numerics.rounding code.version file.calls file.mixup file.incomplete
+    load.refused resume.missing""".split()
 )
 EVIDENCE = {
     "config.changed": {"fields"}, "input.preprocessing": {"fields"}, "mode.training": {"modules"},
     "resume.missing": {"missing", "present"}, "file.calls": {"calls"},
+    "file.incomplete": {"parts"}, "load.refused": {"reasons"},
 }
 ENTRY = {"name", "dtype", "shape", "nbytes", "file", "offset"}
 TRAINING = {"optimizer", "step", "scheduler", "scaler", "rng", "sampler", "ema"}

@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 
 DATA = {
-    "collections": {"OrderedDict"}, "torch._utils": {"_rebuild_tensor_v2"},
+    "collections": {"OrderedDict"}, "torch._utils": {"_rebuild_tensor_v2", "_rebuild_parameter"},
     "torch": {"FloatStorage", "LongStorage", "FloatTensor", "LongTensor"},
     "torch.nn.modules.linear": {"Linear"}, "torch.nn.modules.container": {"Sequential"}, "__builtin__": {"set"},
 }

@@ -26,6 +26,17 @@ struct Limits {
   std::uint64_t input_values = 1ull << 30;
   // Of a decoded picture: where Pillow stops as well (twice its MAX_IMAGE_PIXELS).
   std::uint64_t image_pixels = 178'956'970;
+  // And no more than this, and so many for each byte of its file, since pixels that are all alike
+  // cost a file nothing: a JPEG that is all black has 170 to a byte, photographs have under 50.
+  std::uint64_t image_free_pixels = 1 << 25;
+  std::uint64_t image_pixels_per_byte = 200;
+  // Of one side of it: a decoder does some work for every row, an interlaced PNG seven times. JPEG
+  // ends at 65535; the widest panoramas that are no tiles stay below this.
+  std::uint64_t decoded_side = 1 << 18;
+  // Scans of a progressive JPEG, times its pixels: each may say the same again. jpegtran writes 10,
+  // the finest scripts 60; 12 megapixels may have 238.
+  std::uint64_t image_scans = 500;
+  std::uint64_t image_scanned_pixels = 16 * 178'956'970ull;
   // A real ViT whole-module pickle makes 2e4 nodes, the largest training states seen 1e6.
   // One node takes at most 100 bytes: 4e6 of them stay under 400 MB in the worst file.
   std::uint64_t pickle_nodes = 4'000'000;
@@ -59,9 +70,13 @@ struct Limits {
   std::uint32_t safetensors_depth = 127;
   // Tensors, and metadata entries, of one safetensors header: the largest model has 1e5.
   std::uint64_t safetensors_entries = 1'000'000;
-  // Bytes of a view that repeats its storage by small strides (torch's expand): it costs the file
-  // nothing and its reader everything. Expanded masks stay under 100 MB.
-  std::uint64_t repeated_bytes = 1ull << 30;
+  // What the tensors of a torch file describe together: this, and 40 times the file, however they
+  // see their storages (torch's expand, overlapping strides, many views of one storage), which
+  // cost the file nothing and its reader everything. Tied weights count once. Without views a
+  // file describes at most itself; one that keeps a flat buffer, its parts and their transposes
+  // reaches 3; expanded masks alone in their file stay under 64 MiB.
+  std::uint64_t described_bytes = 64ull << 20;
+  std::uint64_t described_factor = 40;
   // Pickles beside the weights of a directory that are read for what they would call: a training on
   // a thousand devices leaves a generator state of each.
   std::uint64_t side_files = 2'000;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "samebits/tensor/distinct_views.h"
+
 namespace samebits {
 
 const char* kind_name(CheckpointKind kind) {
@@ -102,6 +104,14 @@ std::uint64_t Checkpoint::parameters() const {
 std::size_t Checkpoint::training_modules() const {
   return static_cast<std::size_t>(std::count_if(modules.begin(), modules.end(),
                                                 [](const ModuleRecord& m) { return m.training; }));
+}
+
+std::vector<std::size_t> first_showing(const std::vector<StoredTensor>& entries) {
+  DistinctViews distinct;
+  std::vector<std::size_t> first(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    first[i] = entries[i].readable ? distinct.add(entries[i].view, i) : i;
+  return first;
 }
 
 }  // namespace samebits

@@ -205,4 +205,8 @@ struct Checkpoint {
   std::size_t training_modules() const;  // modules with training = true
 };
 
+/// For each entry, the first that shows the same elements: itself for most, and where its bytes
+/// cannot be read. Tied weights are then read once.
+std::vector<std::size_t> first_showing(const std::vector<StoredTensor>& entries);
+
 }  // namespace samebits

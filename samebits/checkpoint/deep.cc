@@ -112,11 +112,14 @@ NotFinite count_not_finite(const TensorView& view) {
 }
 
 void read_deep(Checkpoint& checkpoint, int threads) {
-  std::vector<NotFinite> counts(checkpoint.entries.size());
+  const std::vector<StoredTensor>& entries = checkpoint.entries;
+  const std::vector<std::size_t> first_of = first_showing(entries);
+  std::vector<NotFinite> counts(entries.size());
   parallel_for(counts.size(), threads, [&](std::size_t i) {
-    if (checkpoint.entries[i].readable) counts[i] = count_not_finite(checkpoint.entries[i].view);
+    if (entries[i].readable && first_of[i] == i) counts[i] = count_not_finite(entries[i].view);
   });
   for (std::size_t i = 0; i < counts.size(); ++i) {
+    counts[i] = counts[first_of[i]];
     if (counts[i].nan == 0 && counts[i].inf == 0) continue;
     const StoredTensor& tensor = checkpoint.entries[i];
     checkpoint.oddities.push_back(

@@ -70,13 +70,15 @@ class Reader {
   explicit Reader(const Tree& tree) : tree_(tree) {}
 
   void read(NodeId node, const std::string& path) {
+    if (on_path_.count(node) != 0) return;
     if (depth_ >= kLimits.tree_depth || result_.modules.size() >= kMaxModules ||
-        on_path_.count(node) != 0) {
+        path.size() > kLongestPath || characters_ > kMaxCharacters) {
       result_.complete = false;
       return;
     }
     const NodeId compiled = compiled_module(tree_, node);
     const std::vector<KeyValue> state = attributes(tree_, compiled == kNone ? node : compiled);
+    count_characters(state, path);
     const std::size_t index = result_.modules.size();
     result_.modules.push_back(record(node, path, state));
     result_.module_nodes.push_back(node);
@@ -99,6 +101,24 @@ class Reader {
  private:
   // nn.Module trees of published models have up to 1e4 modules.
   static constexpr std::size_t kMaxModules = 200'000;
+  // Paths, attributes' names and texts of all of them together: those have 1e7.
+  static constexpr std::size_t kMaxCharacters = 64 << 20;
+
+  void count_characters(const std::vector<KeyValue>& state, const std::string& path) {
+    characters_ += path.size();
+    for (const KeyValue& item : state) {
+      characters_ += item.key.size();
+      if (tree_.kind(item.value) == Kind::text) characters_ += tree_.text(item.value).size();
+    }
+  }
+
+  /// False where the tensor's name is longer than any that is followed.
+  bool count_tensor(const std::string& path, const std::string& name) {
+    characters_ += path.size() + name.size();
+    if (path.size() + name.size() <= kLongestPath && characters_ <= kMaxCharacters) return true;
+    result_.complete = false;
+    return false;
+  }
 
   /// The wrapper has the mode of what it wraps, and nothing else of its own.
   void read_compiled(NodeId node, NodeId compiled, const std::string& path, std::size_t index) {
@@ -144,12 +164,12 @@ class Reader {
       if (item.key == "_non_persistent_buffers_set") transient = names_of_set(item.value);
     }
     for (const KeyValue& item : mapping_items(tree_, parameters)) {
-      if (!is_tensor(tree_, item.value)) continue;
+      if (!is_tensor(tree_, item.value) || !count_tensor(path, item.key)) continue;
       result_.modules[index].parameters.push_back(item.key);
       result_.tensors.push_back({join_path(path, item.key), item.value, TensorRole::parameter});
     }
     for (const KeyValue& item : mapping_items(tree_, buffers)) {
-      if (!is_tensor(tree_, item.value)) continue;
+      if (!is_tensor(tree_, item.value) || !count_tensor(path, item.key)) continue;
       const bool persists = transient.count(item.key) == 0;
       (persists ? result_.modules[index].buffers : result_.modules[index].transient_buffers)
           .push_back(item.key);
@@ -179,6 +199,7 @@ class Reader {
   ModuleTree result_;
   std::unordered_set<NodeId> on_path_;
   std::uint32_t depth_ = 0;
+  std::size_t characters_ = 0;
 };
 
 }  // namespace

@@ -1,12 +1,14 @@
 #include "samebits/checkpoint/object_reader.h"
 
 #include <algorithm>
+#include <memory>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "samebits/base/limits.h"
 #include "samebits/checkpoint/candidates.h"
 #include "samebits/checkpoint/choice.h"
+#include "samebits/checkpoint/described_bytes.h"
 #include "samebits/checkpoint/module_tree.h"
 #include "samebits/checkpoint/plain_value.h"
 #include "samebits/checkpoint/torch_tensor.h"
@@ -26,7 +28,8 @@ class Walk {
       : out_(checkpoint),
         object_(object),
         tree_(object.tree),
-        file_name_(checkpoint.files[object.file].path) {}
+        file_name_(checkpoint.files[object.file].path),
+        described_(checkpoint.files[object.file].map->size()) {}
 
   /// Tensors below `places` are collected as that candidate's weights.
   void set_places(const std::vector<Place>& places) {
@@ -40,7 +43,7 @@ class Walk {
   }
 
   void visit(NodeId node, const std::string& path, TensorRole role) {
-    if (!may_enter(node)) return;
+    if (!may_enter(node, path)) return;
     ++depth_;
     const auto candidate = candidate_at_.find(node);
     const bool opens =
@@ -51,25 +54,29 @@ class Walk {
     --depth_;
   }
 
-  const std::vector<std::pair<std::string, ModuleTree>>& module_trees() const {
-    return module_trees_;
-  }
+  using PlacedModules = std::pair<std::string, std::shared_ptr<const ModuleTree>>;
+  const std::vector<PlacedModules>& module_trees() const { return module_trees_; }
 
  private:
-  bool may_enter(NodeId node) {
+  bool may_enter(NodeId node, const std::string& path) {
     if (tree_.kind(node) == Kind::none || stopped_) return false;
-    if (++visits_ > kLimits.tree_visits || depth_ >= kLimits.tree_depth ||
-        out_.entries.size() >= kLimits.tree_entries) {
-      stopped_ = visits_ > kLimits.tree_visits || out_.entries.size() >= kLimits.tree_entries;
-      add_unread({.code = ErrorCode::limit,
-                  .what = "the object is nested too deeply or too large to be walked",
-                  .file = file_name_,
-                  .offset = tree_.offset(node),
-                  .hint = "Real checkpoints stay far below; the rest of it was not read"});
-      return false;
-    }
-    return true;
+    ++visits_;
+    stopped_ = visits_ > kLimits.tree_visits || out_.entries.size() >= kLimits.tree_entries;
+    if (!stopped_ && depth_ < kLimits.tree_depth && path.size() <= kLongestPath) return true;
+    note_limit(node);
+    return false;
   }
+
+  void note_limit(NodeId node) {
+    add_unread({.code = ErrorCode::limit,
+                .what = "the object is nested too deeply or too large to be walked",
+                .file = file_name_,
+                .offset = tree_.offset(node),
+                .hint = "Real checkpoints stay far below; the rest of it was not read"});
+  }
+
+  /// Copying a long name costs as much as visiting many short ones.
+  void charge(std::size_t characters) { visits_ += characters / 64; }
 
   void descend(NodeId node, const std::string& path, TensorRole role) {
     if (is_tensor(tree_, node)) return add_tensor(node, path, role);
@@ -77,8 +84,10 @@ class Walk {
     if (!on_path_.insert(node).second) return;  // a cycle
     if (is_mapping(tree_, node)) {
       const bool optimizer = is_optimizer_state(tree_, node);
-      for (const KeyValue& item : mapping_items(tree_, node))
+      for (const KeyValue& item : mapping_items(tree_, node)) {
+        charge(item.key.size());
         visit(item.value, join_path(path, item.key), child_role(role, item.key, optimizer));
+      }
     } else if (is_sequence(tree_, node)) {
       std::size_t i = 0;
       for (const NodeId item : sequence_items(tree_, node))
@@ -108,8 +117,10 @@ class Walk {
 
   void add_module(NodeId node, const std::string& path, TensorRole role) {
     if (!on_path_.insert(node).second) return;
-    ModuleTree modules = read_module_tree(tree_, node);
+    const std::shared_ptr<const ModuleTree> read = modules_of(node);
+    const ModuleTree& modules = *read;
     for (const RegisteredTensor& tensor : modules.tensors) {
+      if (out_.entries.size() >= kLimits.tree_entries) break;
       add_tensor(tensor.node, join_path(path, tensor.name),
                  role == TensorRole::weight ? tensor.role : TensorRole::other);
     }
@@ -123,7 +134,19 @@ class Walk {
     }
     open_ = suspended;
     on_path_.erase(node);
-    module_trees_.emplace_back(path, std::move(modules));
+    module_trees_.emplace_back(path, read);
+  }
+
+  /// Read once, however often the module stands in the object.
+  std::shared_ptr<const ModuleTree> modules_of(NodeId node) {
+    std::shared_ptr<const ModuleTree>& known = modules_[node];
+    if (!known) {
+      known = std::make_shared<const ModuleTree>(read_module_tree(tree_, node));
+      if (!known->complete) note_limit(node);
+    }
+    // A tree takes as much room as this many visits; those inside each other are read again.
+    visits_ += 10 * known->modules.size() + known->tensors.size();
+    return known;
   }
 
   void add_attributes(NodeId module, const std::string& path) {
@@ -178,9 +201,8 @@ class Walk {
     entry.requires_grad = tensor.requires_grad;
     entry.device = std::move(part.device);
     entry.note = std::move(part.note);
-    if (part.conjugated || part.negated) resolve(&part);
     entry.view = std::move(part.view);
-    entry.readable = part.storage != nullptr;
+    entry.readable = part.storage != nullptr && describe(&entry);
     if (part.storage != nullptr) {
       entry.file = part.storage->file;
       entry.offset = part.offset;
@@ -190,27 +212,20 @@ class Walk {
     push(std::move(entry));
   }
 
-  /// Values of its own for a lazily conjugated or negated view: signs turned as torch would.
-  void resolve(TensorPart* part) {
-    auto values = std::make_shared<std::vector<std::uint8_t>>();
-    const Bytes stored = part->view.row_major_bytes(*values);
-    if (values->empty()) values->assign(stored.begin(), stored.end());
-    const DType dtype = part->view.dtype();
-    const bool complex = info(dtype).family == DTypeFamily::complex;
-    const std::uint64_t size = itemsize(dtype) / (complex ? 2 : 1);
-    for (std::uint64_t i = 0; i < values->size() / size; ++i) {
-      const bool imaginary = complex && i % 2 == 1;
-      const bool turns = part->negated != (part->conjugated && imaginary);
-      if (turns) (*values)[(i + 1) * size - 1] ^= 0x80;
-    }
-    auto view = TensorView::make(dtype, part->view.shape(), contiguous_strides(part->view.shape()),
-                                 0, *values);
-    SAMEBITS_CHECK(view.has_value());
-    part->view = *std::move(view);
-    out_.owned.push_back(std::move(values));
+  /// False where the values of `entry` are more than the file may describe: said, and not read.
+  bool describe(StoredTensor* entry) {
+    Result<void> described = described_.add(entry->view);
+    if (described) return true;
+    Error error = std::move(described).error();
+    error.what = "tensor " + entry->path + ": " + error.what;
+    error.file = file_name_;
+    entry->note = error.what;
+    add_unread(std::move(error));
+    return false;
   }
 
   void push(StoredTensor entry) {
+    charge(entry.path.size());
     const bool transient = entry.role == TensorRole::transient;
     const bool counts = transient || entry.role == TensorRole::weight ||
                         entry.role == TensorRole::parameter || entry.role == TensorRole::buffer;
@@ -232,10 +247,12 @@ class Walk {
   const TorchObject& object_;
   const Tree& tree_;
   std::string file_name_;
+  DescribedBytes described_;
   std::unordered_map<NodeId, std::size_t> candidate_at_;
   std::vector<std::size_t> open_;  // candidates that the walk is inside of
   std::unordered_set<NodeId> on_path_, seen_objects_, seen_tensors_;
-  std::vector<std::pair<std::string, ModuleTree>> module_trees_;
+  std::vector<PlacedModules> module_trees_;
+  std::unordered_map<NodeId, std::shared_ptr<const ModuleTree>> modules_;
   std::uint64_t visits_ = 0;
   std::uint32_t depth_ = 0;
   bool stopped_ = false;
@@ -325,9 +342,9 @@ void take_modules(Checkpoint& checkpoint, const TorchObject& object, const Walk&
     const bool is_weights = checkpoint.has_weights() && checkpoint.weights().is_module &&
                             checkpoint.weights().key == path;
     if (!is_weights) continue;
-    checkpoint.modules = modules.modules;
-    find_config(checkpoint, object, path, modules);
-    checkpoint.description = describe_module(modules);
+    checkpoint.modules = modules->modules;
+    find_config(checkpoint, object, path, *modules);
+    checkpoint.description = describe_module(*modules);
   }
 }
 

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "samebits/tensor/distinct_views.h"
+
 namespace samebits {
 namespace {
 
@@ -19,15 +21,10 @@ std::map<std::uint32_t, std::vector<std::uint32_t>> by_storage(const Checkpoint&
   return groups;
 }
 
-bool same_view(const TensorView& a, const TensorView& b) {
-  return a.byte_offset() == b.byte_offset() && a.shape() == b.shape() &&
-         a.strides() == b.strides() && a.dtype() == b.dtype();
-}
-
 void note_shared(Checkpoint& checkpoint, const std::vector<std::uint32_t>& group) {
   const StoredTensor& first = checkpoint.entries[group[0]];
   const bool aliases = std::all_of(group.begin(), group.end(), [&](std::uint32_t i) {
-    return same_view(first.view, checkpoint.entries[i].view);
+    return same_elements(first.view, checkpoint.entries[i].view);
   });
   Oddity oddity{.kind = Oddity::Kind::shared_storage, .file = first.file, .offset = first.offset};
   oddity.summary = aliases ? fmt::format("{} names are one tensor (tied)", group.size())

@@ -12,6 +12,8 @@ using pickle::Tree;
 
 constexpr int kMaxDepth = 12;
 constexpr int kMaxValues = 20'000;
+// Texts and keys together: a pickle can name one long text again and again.
+constexpr std::size_t kMaxCharacters = 1 << 20;
 
 class Converter {
  public:
@@ -25,7 +27,7 @@ class Converter {
       case Kind::integer:
       case Kind::extension: return tree_.integer(node);
       case Kind::real: return json_number(tree_.real(node));
-      case Kind::text: return std::string(tree_.text(node));
+      case Kind::text: return text(tree_.text(node));
       case Kind::bytes: return std::to_string(tree_.text(node).size()) + " bytes";
       case Kind::big_integer:
         return "integer of " + std::to_string(tree_.text(node).size()) + " bytes";
@@ -45,13 +47,27 @@ class Converter {
 
   Json object(const std::vector<KeyValue>& items, Json json, int depth) {
     for (const KeyValue& item : items) {
-      if (values_ > kMaxValues) break;
+      if (values_ > kMaxValues || !take(item.key.size())) break;
       json[item.key] = value(item.value, depth + 1);
     }
     return json;
   }
 
+  /// Another value: as many more values, and what is left of the characters.
+  Json next(NodeId node) {
+    values_ = 0;
+    return value(node, 0);
+  }
+
  private:
+  bool take(std::size_t characters) {
+    if (characters > characters_) return false;
+    characters_ -= characters;
+    return true;
+  }
+
+  Json text(std::string_view text) { return take(text.size()) ? std::string(text) : "..."; }
+
   Json list(std::span<const NodeId> items, int depth) {
     Json json = Json::array();
     for (const NodeId item : items) {
@@ -103,6 +119,7 @@ class Converter {
 
   const Tree& tree_;
   int values_ = 0;
+  std::size_t characters_ = kMaxCharacters;
 };
 
 bool is_kept_config_field(const std::string& name) {
@@ -153,8 +170,9 @@ std::optional<Json> config_object(const Tree& tree, NodeId node) {
   Json config = Json::object();
   const std::string model_type = model_type_of_class(class_of(tree, node));
   if (!model_type.empty()) config["model_type"] = model_type;
+  Converter converter(tree);
   for (const KeyValue& field : attributes(tree, node)) {
-    if (is_kept_config_field(field.key)) config[field.key] = plain_value(tree, field.value);
+    if (is_kept_config_field(field.key)) config[field.key] = converter.next(field.value);
   }
   return config;
 }

@@ -12,7 +12,8 @@ namespace samebits {
 /// None, bool, numbers, text, lists, tuples, dicts; torch.float32 as "float32", torch.device as
 /// "cuda:0", pathlib paths as text, numpy and torch scalars' calls as their class name; an object
 /// of any other class as {"class": "module.Class", ...its attributes}. Tensors become "tensor".
-/// Deeper than 12 levels or beyond 20,000 values the rest becomes "...": a config is small.
+/// Deeper than 12 levels, beyond 20,000 values or a mebibyte of text the rest becomes "...": a
+/// config is small.
 Json plain_value(const pickle::Tree& tree, NodeId node);
 
 /// A function that is no global, by what would make it, as text:

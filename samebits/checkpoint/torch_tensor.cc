@@ -137,6 +137,15 @@ class TensorReader {
     return e;
   }
 
+  /// The view, or its error with file and byte.
+  Result<TensorView> placed(NodeId node, Result<TensorView> view) const {
+    if (view) return view;
+    Error e = std::move(view).error();
+    e.file = file_;
+    e.offset = tree_.offset(node);
+    return fail(std::move(e));
+  }
+
   Result<TorchTensor> by_id(NodeId node) const {
     const auto key = key_of_id(tree_, tree_.args(node));
     const auto found = key ? storages_.tensors.find(*key) : storages_.tensors.end();
@@ -179,7 +188,7 @@ class TensorReader {
       dtype = *given;
     }
     SAMEBITS_TRY(TensorPart part, make_part(node, *id, dtype, args));
-    read_metadata(metadata, &part);
+    SAMEBITS_TRY_VOID(read_metadata(node, metadata, &part));
     TorchTensor tensor;
     tensor.parts.push_back(std::move(part));
     tensor.requires_grad =
@@ -214,15 +223,9 @@ class TensorReader {
     std::uint64_t first = static_cast<std::uint64_t>(*offset);
     if (id.view && !checked_add(first, id.view->first, &first))
       return fail(error(node, "a tensor's offset overflows"));
-    Result<TensorView> view = TensorView::make(dtype, std::move(*shape), std::move(*strides), first,
-                                               record->bytes, storages_.big_endian);
-    if (!view) {
-      Error e = std::move(view).error();
-      e.file = file_;
-      e.offset = tree_.offset(node);
-      return fail(std::move(e));
-    }
-    part.view = std::move(*view);
+    SAMEBITS_TRY(part.view,
+                 placed(node, TensorView::make(dtype, std::move(*shape), std::move(*strides), first,
+                                               record->bytes, storages_.big_endian)));
     part.storage = record;
     part.offset = record->offset + (record->inflated ? 0 : part.view.byte_offset());
     return part;
@@ -244,17 +247,19 @@ class TensorReader {
   }
 
   /// {"conj": True}, {"neg": True}: views that torch resolves when they are read.
-  void read_metadata(NodeId metadata, TensorPart* part) const {
-    if (tree_.kind(metadata) != Kind::dict) return;
+  Result<void> read_metadata(NodeId node, NodeId metadata, TensorPart* part) const {
+    if (tree_.kind(metadata) != Kind::dict) return {};
     const auto is_set = [&](const char* bit) {
       const NodeId value = tree_.get(metadata, bit);
       return tree_.kind(value) == Kind::boolean && tree_.boolean(value);
     };
-    part->conjugated = is_set("conj");
-    part->negated = is_set("neg");
-    if (part->conjugated) part->note = "conjugate of what is stored";
-    if (part->negated)
-      part->note += part->note.empty() ? "negative of what is stored" : ", negated";
+    const bool conjugated = is_set("conj");
+    const bool negated = is_set("neg");
+    if (!conjugated && !negated) return {};
+    SAMEBITS_TRY(part->view, placed(node, part->view.with_signs(conjugated, negated)));
+    if (conjugated) part->note = "conjugate of what is stored";
+    if (negated) part->note += part->note.empty() ? "negative of what is stored" : ", negated";
+    return {};
   }
 
   Result<TorchTensor> quantized(NodeId node, Args args) const {

@@ -25,9 +25,6 @@ struct TensorPart {
   std::uint64_t offset = 0;                // byte in the file of the first element
   std::string device;
   std::string note;
-  /// What torch does to an element when it reads it (lazy views): the values are those of the
-  /// storage after this. Negating comes to both parts of a complex number.
-  bool conjugated = false, negated = false;
 };
 
 struct TorchTensor {

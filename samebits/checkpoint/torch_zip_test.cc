@@ -200,14 +200,36 @@ TEST_F(TorchZip, AMetaTensorHasAShapeAndNoBytes) {
   EXPECT_FALSE(checkpoint->entries[0].readable);
 }
 
-TEST_F(TorchZip, AConjugatedViewIsResolved) {
-  const std::string value =
-      call(global("torch._utils", "_rebuild_tensor_v2"),
-           {storage("0", 1, "ComplexFloatStorage"), number(0), tuple({number(1)}),
-            tuple({number(1)}), kFalse, kNothing, dict({{"conj", kTrue}})});
-  const auto checkpoint = open(torch_zip(dict({{"z", value}}), {{"0", floats({1, 2})}}));
+std::string complex_view(std::uint32_t size, std::uint32_t stride,
+                         const std::vector<std::pair<std::string, std::string>>& bits) {
+  return call(global("torch._utils", "_rebuild_tensor_v2"),
+              {storage("0", 1, "ComplexFloatStorage"), number(0), tuple({number(size)}),
+               tuple({number(stride)}), kFalse, kNothing, dict(bits)});
+}
+
+TEST_F(TorchZip, AConjugatedViewIsResolvedAsItIsRead) {
+  const auto checkpoint =
+      open(torch_zip(dict({{"z", complex_view(1, 1, {{"conj", kTrue}})},
+                           {"n", complex_view(3, 0, {{"conj", kTrue}, {"neg", kTrue}})}}),
+                     {{"0", floats({1, 2})}}));
   ASSERT_TRUE(checkpoint);
-  EXPECT_EQ(as_text(checkpoint->entries[0].view.plain_bytes()), floats({1, -2}));
+  std::vector<std::uint8_t> buffer;
+  const TensorView& conjugated = checkpoint->entries[0].view;
+  EXPECT_EQ(as_text(conjugated.row_major_bytes(buffer)), floats({1, -2}));
+  const TensorView& both = checkpoint->entries[1].view;
+  EXPECT_EQ(as_text(both.row_major_bytes(buffer)), floats({-1, 2, -1, 2, -1, 2}));
+  // Nothing was copied, however large the view is.
+  EXPECT_TRUE(checkpoint->owned.empty());
+  EXPECT_EQ(conjugated.storage().data(), both.storage().data());
+  EXPECT_EQ(checkpoint->entries[0].note, "conjugate of what is stored");
+}
+
+TEST_F(TorchZip, ABitThatTorchDoesNotResolveIsRefused) {
+  const std::string value = call(global("torch._utils", "_rebuild_tensor_v2"),
+                                 {storage("0", 1), number(0), tuple({number(1)}),
+                                  tuple({number(1)}), kFalse, kNothing, dict({{"conj", kTrue}})});
+  EXPECT_EQ(unread(torch_zip(dict({{"w", value}}), {{"0", floats({1})}})).code,
+            ErrorCode::malformed);
 }
 
 }  // namespace

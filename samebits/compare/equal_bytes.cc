@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <map>
 #include <memory>
 
 #include "samebits/base/parallel.h"
+#include "samebits/tensor/distinct_views.h"
 
 namespace samebits {
 namespace {
@@ -27,11 +29,25 @@ bool block_equal(const BytePair& pair, const Block& block, std::vector<std::uint
 
 }  // namespace
 
+std::vector<std::size_t> same_pairs(const std::vector<BytePair>& pairs) {
+  DistinctViews distinct_a;
+  DistinctViews distinct_b;
+  std::map<std::pair<std::size_t, std::size_t>, std::size_t> first;
+  std::vector<std::size_t> first_of(pairs.size());
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const std::pair key(distinct_a.add(*pairs[i].a, i), distinct_b.add(*pairs[i].b, i));
+    first_of[i] = first.try_emplace(key, i).first->second;
+  }
+  return first_of;
+}
+
 std::vector<bool> equal_bytes(const std::vector<BytePair>& pairs, int threads) {
   std::vector<Block> blocks;
+  const std::vector<std::size_t> first_of = same_pairs(pairs);
   const auto different = std::make_unique<std::atomic<bool>[]>(pairs.size());
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const BytePair& pair = pairs[i];
+    if (first_of[i] != i) continue;
     different[i] = pair.a->nbytes() != pair.b->nbytes() || pair.a->numel() != pair.b->numel();
     if (different[i]) continue;
     const std::uint64_t step = kBlockBytes / itemsize(pair.a->dtype());
@@ -50,7 +66,7 @@ std::vector<bool> equal_bytes(const std::vector<BytePair>& pairs, int threads) {
     }
   });
   std::vector<bool> equal(pairs.size());
-  for (std::size_t i = 0; i < pairs.size(); ++i) equal[i] = !different[i];
+  for (std::size_t i = 0; i < pairs.size(); ++i) equal[i] = !different[first_of[i]];
   return equal;
 }
 

@@ -13,6 +13,10 @@ struct BytePair {
   const TensorView* b;
 };
 
+/// For each pair, the first of them that has the same elements on both sides: itself where none
+/// has. Tied weights are then compared once.
+std::vector<std::size_t> same_pairs(const std::vector<BytePair>& pairs);
+
 /// For each pair, whether the row-major bytes are the same (any shapes, so a reshape is no
 /// difference). Tensors of unlike nbytes differ. Each thread holds at most two blocks of 1 MiB.
 std::vector<bool> equal_bytes(const std::vector<BytePair>& pairs, int threads);

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "samebits/compare/tensor_stats.h"
 #include "samebits/compare/test_weights.h"
 
 namespace samebits {
@@ -40,6 +41,62 @@ TEST(EqualBytes, OneElementAnywhereInALargeTensorIsSeen) {
   }
   for (const int threads : {1, 3})
     EXPECT_THAT(equal(pairs, threads), ElementsAre(true, false, false, false, false, false));
+}
+
+TEST(SamePairs, TiedWeightsArePairedOnce) {
+  TestWeights weights;
+  weights.random("a", {8}, 1).tie("tied").random("b", {8}, 2).tie("tied b");
+  const WeightSet set = weights.set();
+  const auto view = [&](std::uint32_t i) { return &set[i].view; };
+  EXPECT_THAT(same_pairs({{view(0), view(2)},
+                          {view(1), view(2)},
+                          {view(1), view(3)},
+                          {view(0), view(0)},
+                          {view(0), view(1)}}),
+              ElementsAre(0, 0, 0, 3, 3));
+  EXPECT_THAT(equal_bytes({{view(0), view(2)}, {view(1), view(3)}, {view(0), view(1)}}, 1),
+              ElementsAre(false, false, true));
+}
+
+TEST(SamePairs, StatisticsOfTiedWeightsAreThoseOfEach) {
+  TestWeights weights;
+  weights.random("a", {8}, 1).tie("tied").random("b", {8}, 2).random("c", {8}, 3);
+  const WeightSet set = weights.set();
+  const std::vector<ValuePair> pairs = {{set[0].view, set[2].view},
+                                        {set[0].view, set[3].view},
+                                        {set[1].view, set[2].view},
+                                        {set[1].view, set[3].view}};
+  const auto once = relate_distinct_values(pairs, 1);
+  const auto each = relate_values(pairs, 1);
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    EXPECT_EQ(once[i].stats.max_abs, each[i].stats.max_abs) << i;
+}
+
+TEST(WeightSet, ADigestIsThatOfEveryTiedName) {
+  TestWeights weights;
+  weights.random("a", {8}, 1).tie("tied").random("b", {8}, 2);
+  WeightSet set = weights.set();
+  set.compute_digests({1}, 1);
+  EXPECT_TRUE(set.digest(0) && set.digest(0) == set.digest(1));
+  EXPECT_FALSE(set.digest(2));
+  EXPECT_EQ(set.same_as(1), 0U);
+  EXPECT_EQ(set.same_as(2), 2U);
+}
+
+TEST(Ties, ManyNamesAreCounted) {
+  TestWeights tied;
+  TestWeights apart;
+  tied.random("w0", {8}, 1);
+  apart.random("w0", {8}, 1);
+  for (int i = 1; i < 100; ++i) {
+    tied.tie("w" + std::to_string(i));
+    apart.random("w" + std::to_string(i), {8}, 1);
+  }
+  const WeightComparison comparison = compare(tied, apart);
+  ASSERT_EQ(comparison.ties.size(), 1U);
+  EXPECT_EQ(comparison.ties[0].names_a.size(), 100U);
+  EXPECT_EQ(comparison.ties[0].summary,
+            "w0, w1, w2 and 97 more share one storage on the left and are apart on the right");
 }
 
 }  // namespace

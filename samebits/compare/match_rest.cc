@@ -190,8 +190,7 @@ class Rest {
     shape[0] = count;
     const std::uint64_t offset = view.byte_offset() / itemsize(view.dtype()) +
                                  static_cast<std::uint64_t>(first * view.strides()[0]);
-    auto made = TensorView::make(view.dtype(), std::move(shape), view.strides(), offset,
-                                 view.storage(), view.big_endian());
+    auto made = view.over(std::move(shape), view.strides(), offset);
     return made ? std::optional(*std::move(made)) : std::nullopt;
   }
 
@@ -236,7 +235,7 @@ class Rest {
       values.push_back({a, b});
       which.push_back(i);
     }
-    const std::vector<ValueRelation> relations = relate_values(values, state_.threads());
+    const std::vector<ValueRelation> relations = relate_distinct_values(values, state_.threads());
     const std::set<DType> types = informative_roundings(values, relations);
     for (std::size_t i = 0; i < which.size(); ++i)
       name_relation(values[i], relations[i], types, &found[which[i]]);

@@ -51,4 +51,7 @@ bool have_numbers(const ValuePair& pair);
 /// order: the result does not depend on `threads`.
 std::vector<ValueRelation> relate_values(const std::vector<ValuePair>& pairs, int threads);
 
+/// The same for pairs of which many may be one: tied weights are measured once.
+std::vector<ValueRelation> relate_distinct_values(const std::vector<ValuePair>& pairs, int threads);
+
 }  // namespace samebits

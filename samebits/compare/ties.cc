@@ -1,7 +1,6 @@
 // Tensors that share their elements: saved once, twice, or apart.
 #include <algorithm>
 #include <map>
-#include <tuple>
 
 #include <fmt/format.h>
 
@@ -13,23 +12,21 @@ namespace {
 using Group = std::vector<std::uint32_t>;
 
 std::vector<Group> tied_groups(const WeightSet& set) {
-  // By all that share_elements() asks for; what cannot share has a group of its own.
-  using Place =
-      std::tuple<std::uint32_t, const std::uint8_t*, std::uint64_t, DType, Shape, Strides>;
-  std::map<Place, Group> by_place;
-  for (std::uint32_t i = 0; i < set.tensors().size(); ++i) {
-    const TensorView& view = set[i].view;
-    if (!share_elements(set[i], set[i])) continue;
-    by_place[{set[i].storage, view.storage().data(), view.byte_offset(), view.dtype(), view.shape(),
-              view.strides()}]
-        .push_back(i);
-  }
+  std::map<std::uint32_t, Group> groups;
+  for (std::uint32_t i = 0; i < set.tensors().size(); ++i) groups[set.same_as(i)].push_back(i);
   std::vector<Group> tied;
-  for (auto& [place, group] : by_place) {
+  for (auto& [first, group] : groups) {
     if (group.size() > 1) tied.push_back(std::move(group));
   }
-  std::sort(tied.begin(), tied.end());
   return tied;
+}
+
+/// "a and b"; of many names the first.
+std::string names_text(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 4;
+  if (names.size() <= kMost) return fmt::format("{}", fmt::join(names, " and "));
+  return fmt::format("{} and {} more", fmt::join(names.begin(), names.begin() + kMost - 1, ", "),
+                     names.size() - kMost + 1);
 }
 
 /// One side's ties held against the other side.
@@ -53,14 +50,14 @@ class TieFinder {
       }
       if (there.empty()) continue;
       const bool tied_there = std::all_of(there.begin(), there.end(), [&](std::uint32_t i) {
-        return share_elements(other_[there[0]], other_[i]);
+        return other_.same_as(there[0]) == other_.same_as(i);
       });
       if (there.size() == group.size() && tied_there) continue;
-      const std::string what = fmt::format("{} share one storage on the {}",
-                                           fmt::join(names, " and "), own_is_a_ ? "left" : "right");
+      const std::string what = fmt::format("{} share one storage on the {}", names_text(names),
+                                           own_is_a_ ? "left" : "right");
       const std::string but =
           there.size() < group.size()
-              ? fmt::format("stand only as {} on the {}", fmt::join(partners, " and "),
+              ? fmt::format("stand only as {} on the {}", names_text(partners),
                             own_is_a_ ? "right" : "left")
               : fmt::format("are apart on the {}", own_is_a_ ? "right" : "left");
       TieDifference difference{names, partners, what + " and " + but};

@@ -23,9 +23,7 @@ TensorView squeezed(const TensorView& view) {
     shape.push_back(view.shape()[d]);
     strides.push_back(view.strides()[d]);
   }
-  auto made =
-      TensorView::make(view.dtype(), shape, strides, view.byte_offset() / itemsize(view.dtype()),
-                       view.storage(), view.big_endian());
+  auto made = view.over(shape, strides, view.byte_offset() / itemsize(view.dtype()));
   SAMEBITS_CHECK(made.has_value());
   return *std::move(made);
 }

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "samebits/base/parallel.h"
+#include "samebits/tensor/distinct_views.h"
 
 namespace samebits {
 
@@ -22,6 +23,12 @@ WeightSet::WeightSet(std::vector<NamedTensor> tensors)
   for (std::uint32_t i = 0; i < tensors_.size(); ++i) {
     std::uint32_t& place = by_name_[place_of(tensors_[i].name)];
     if (place == kNone) place = i;  // of equal names the first
+  }
+  DistinctViews distinct;
+  for (std::uint32_t i = 0; i < tensors_.size(); ++i) {
+    const bool may_be_shared = tensors_[i].readable && tensors_[i].view.numel() > 0;
+    same_as_.push_back(may_be_shared ? static_cast<std::uint32_t>(distinct.add(tensors_[i].view, i))
+                                     : i);
   }
 }
 
@@ -41,8 +48,13 @@ std::optional<std::uint32_t> WeightSet::find(std::string_view name) const {
 
 void WeightSet::compute_digests(const std::vector<std::uint32_t>& which, int threads) {
   std::vector<std::uint32_t> missing;
-  std::copy_if(which.begin(), which.end(), std::back_inserter(missing),
-               [this](std::uint32_t index) { return !digests_[index]; });
+  std::vector<bool> is_missing(tensors_.size());
+  for (const std::uint32_t index : which) {
+    const std::uint32_t first = same_as_[index];
+    if (digests_[first] || is_missing[first]) continue;
+    is_missing[first] = true;
+    missing.push_back(first);
+  }
   // The largest first, so that no thread is left alone with one.
   std::stable_sort(missing.begin(), missing.end(), [this](std::uint32_t x, std::uint32_t y) {
     return tensors_[x].view.nbytes() > tensors_[y].view.nbytes();
@@ -50,13 +62,6 @@ void WeightSet::compute_digests(const std::vector<std::uint32_t>& which, int thr
   parallel_for(missing.size(), threads, [&](std::size_t i) {
     digests_[missing[i]] = fast_digest(tensors_[missing[i]].view);
   });
-}
-
-bool share_elements(const NamedTensor& x, const NamedTensor& y) {
-  return x.storage == y.storage && x.readable && y.readable && x.view.numel() > 0 &&
-         x.view.storage().data() == y.view.storage().data() &&
-         x.view.byte_offset() == y.view.byte_offset() && x.view.dtype() == y.view.dtype() &&
-         x.view.shape() == y.view.shape() && x.view.strides() == y.view.strides();
 }
 
 }  // namespace samebits

@@ -35,17 +35,19 @@ class WeightSet {
   std::optional<std::uint32_t> find(std::string_view name) const;
   /// Computes the digests of the given tensors that are not yet known.
   void compute_digests(const std::vector<std::uint32_t>& which, int threads);
-  const std::optional<Digest128>& digest(std::uint32_t index) const { return digests_[index]; }
+  const std::optional<Digest128>& digest(std::uint32_t index) const {
+    return digests_[same_as_[index]];
+  }
+  /// The first tensor that shows the same elements of the same storage: itself where none does.
+  std::uint32_t same_as(std::uint32_t index) const { return same_as_[index]; }
 
  private:
   std::size_t place_of(std::string_view name) const;
 
   std::vector<NamedTensor> tensors_;
   std::vector<std::uint32_t> by_name_;  // a hash table of indexes; kNone where it is empty
-  std::vector<std::optional<Digest128>> digests_;
+  std::vector<std::uint32_t> same_as_;
+  std::vector<std::optional<Digest128>> digests_;  // of the first of each
 };
-
-/// Both of these tensors see the same elements of one storage.
-bool share_elements(const NamedTensor& x, const NamedTensor& y);
 
 }  // namespace samebits

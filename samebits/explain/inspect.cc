@@ -15,9 +15,12 @@ namespace {
 void compute_digests(Subject& subject, int threads) {
   const auto& entries = subject.checkpoint->entries;
   subject.digests.resize(entries.size());
+  const std::vector<std::size_t> first_of = first_showing(entries);
   parallel_for(entries.size(), threads, [&](std::size_t i) {
-    if (entries[i].readable) subject.digests[i] = sha256_hex(entries[i].view);
+    if (entries[i].readable && first_of[i] == i) subject.digests[i] = sha256_hex(entries[i].view);
   });
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    subject.digests[i] = subject.digests[first_of[i]];
 }
 
 void note_valueless(Report& report, const Checkpoint& checkpoint) {

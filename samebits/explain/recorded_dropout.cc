@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/compare/number_block.h"
 #include "samebits/explain/trace_diff.h"
 
 namespace samebits {
@@ -18,6 +19,9 @@ struct ActiveDropout {
   std::vector<bool> dropped;
 };
 
+/// Points beside a dropout module that are tried as its input, as a mean: a block has fewer.
+constexpr std::uint64_t kMostInputs = 16;
+
 using ActiveDropouts = std::map<std::string, ActiveDropout>;  // by point
 
 bool is_dropout(std::string_view point) {
@@ -29,12 +33,14 @@ std::string_view parent(std::string_view point) { return point.substr(0, point.r
 
 std::vector<bool> zeros_of(const TensorView& view) {
   if (!has_element_values(view.dtype())) return {};
-  std::vector<std::uint8_t> buffer;
-  const Bytes bytes = view.row_major_bytes(buffer);
-  const std::uint64_t size = itemsize(view.dtype());
-  std::vector<bool> zeros(view.numel());
-  for (std::size_t i = 0; i < zeros.size(); ++i)
-    zeros[i] = element_as_double(view.dtype(), bytes.data() + i * size) == 0;
+  std::vector<bool> zeros;
+  zeros.reserve(view.numel());
+  NumberBlock block;
+  constexpr std::uint64_t kBlock = 1 << 16;
+  for (std::uint64_t first = 0; first < view.numel(); first += kBlock) {
+    block.load(view, first, std::min(kBlock, view.numel() - first));
+    for (const double number : block.numbers()) zeros.push_back(number == 0);
+  }
   return zeros;
 }
 
@@ -42,6 +48,9 @@ ActiveDropouts active_dropouts(const Subject& subject) {
   ActiveDropouts active;
   if (!is_recorded_run(subject)) return active;
   const std::vector<StoredTensor>& points = subject.checkpoint->entries;
+  std::uint64_t left = 0;  // elements that may still be read
+  for (const StoredTensor& point : points) left += point.readable ? point.view.numel() : 0;
+  left *= kMostInputs;
   for (const StoredTensor& point : points) {
     if (!is_dropout(point.path) || !point.readable) continue;
     std::vector<bool> zeros = zeros_of(point.view);
@@ -51,6 +60,8 @@ ActiveDropouts active_dropouts(const Subject& subject) {
                           input.readable && input.view.shape() == point.view.shape();
       const ValuePair values{input.view, point.view};
       if (!beside || !have_numbers(values)) continue;
+      if (left < point.view.numel()) return active;
+      left -= point.view.numel();
       const auto dropout = dropout_pattern(values);
       if (!dropout || dropout->rate_a > 0) continue;
       active[point.path] = {input.path, dropout->rate_b, std::move(zeros)};

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/compare/number_block.h"
 #include "samebits/compare/trace.h"
 #include "samebits/explain/floor_findings.h"
 #include "samebits/explain/output_pair.h"
@@ -38,11 +39,14 @@ double largest_difference(const std::vector<float>& x, const std::vector<float>&
 }
 
 std::vector<double> doubles_of(const TensorView& view) {
-  std::vector<std::uint8_t> buffer;
-  const Bytes bytes = view.row_major_bytes(buffer);
-  std::vector<double> values(view.numel());
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = element_as_double(view.dtype(), bytes.data() + i * itemsize(view.dtype()));
+  std::vector<double> values;
+  values.reserve(view.numel());
+  NumberBlock block;
+  constexpr std::uint64_t kBlock = 1 << 16;
+  for (std::uint64_t first = 0; first < view.numel(); first += kBlock) {
+    block.load(view, first, std::min(kBlock, view.numel() - first));
+    values.insert(values.end(), block.numbers().begin(), block.numbers().end());
+  }
   return values;
 }
 

@@ -17,7 +17,8 @@ struct StoredImage {
 Result<StoredImage> decode_jpeg(Bytes bytes, const std::string& file);
 Result<StoredImage> decode_png(Bytes bytes, const std::string& file);
 
-/// Errors where a picture of this size is not decoded: limit.
-Result<void> check_image_size(std::size_t height, std::size_t width, const std::string& file);
+/// Errors where a picture of this size is not decoded from a file of so many bytes: limit.
+Result<void> check_image_size(std::size_t height, std::size_t width, std::size_t file_bytes,
+                              const std::string& file);
 
 }  // namespace samebits

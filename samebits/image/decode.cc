@@ -1,5 +1,6 @@
 #include "samebits/image/decode.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -31,13 +32,24 @@ Result<StoredImage> decode_stored(Bytes bytes, const std::string& file) {
 
 }  // namespace
 
-Result<void> check_image_size(std::size_t height, std::size_t width, const std::string& file) {
-  if (height > 0 && width > 0 && width <= kLimits.image_pixels / height) return {};
-  return fail({.code = ErrorCode::limit,
-               .what = "the picture is too large",
-               .file = file,
-               .expected = fmt::format("at most {} pixels", kLimits.image_pixels),
-               .found = fmt::format("{} x {}", width, height)});
+Result<void> check_image_size(std::size_t height, std::size_t width, std::size_t file_bytes,
+                              const std::string& file) {
+  const std::uint64_t most =
+      file_bytes >= kLimits.image_pixels
+          ? kLimits.image_pixels
+          : std::min(kLimits.image_pixels,
+                     kLimits.image_free_pixels + kLimits.image_pixels_per_byte * file_bytes);
+  if (height > 0 && width > 0 && std::max(height, width) <= kLimits.decoded_side &&
+      width <= most / height)
+    return {};
+  return fail(
+      {.code = ErrorCode::limit,
+       .what = "the picture is too large",
+       .file = file,
+       .expected = fmt::format("at most {} pixels in a file of {} bytes, of a side at most {}",
+                               most, file_bytes, kLimits.decoded_side),
+       .found = fmt::format("{} x {}", width, height),
+       .hint = "Shrink it before, or cut it into parts"});
 }
 
 Result<RgbImage> decode_image(Bytes bytes, const std::string& file) {

@@ -5,20 +5,20 @@
 
 #include <jerror.h>
 
+#include <algorithm>
 #include <new>
 #include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "samebits/base/limits.h"
 #include "samebits/image/codecs.h"
 #include "samebits/image/orientation.h"
 
 namespace samebits {
 namespace {
 
-// A progressive file can say the same again and again; none made for viewing has more scans.
-constexpr int kMostScans = 500;
 // Coefficients of a progressive file: 250 million pixels of the usual kind.
 constexpr long kMostMemory = 768L << 20;
 
@@ -29,6 +29,7 @@ struct JpegDecoder {
   jpeg_error_mgr errors{};
   jpeg_progress_mgr progress{};
   std::jmp_buf out{};
+  int most_scans = 1;
   char message[JMSG_LENGTH_MAX] = "";
 
   JpegDecoder() = default;
@@ -60,8 +61,9 @@ void print_no_message(j_common_ptr) {}
 
 void count_scans(j_common_ptr info) {
   JpegDecoder& decoder = decoder_of(info);
-  if (decoder.info.input_scan_number <= kMostScans) return;
-  std::snprintf(decoder.message, sizeof decoder.message, "more than %d scans", kMostScans);
+  if (decoder.info.input_scan_number <= decoder.most_scans) return;
+  std::snprintf(decoder.message, sizeof decoder.message, "more than %d scans of so many pixels",
+                decoder.most_scans);
   std::longjmp(decoder.out, 1);
 }
 
@@ -137,8 +139,10 @@ Result<StoredImage> decode_jpeg(Bytes bytes, const std::string& file) {
   }
   const std::size_t height = decoder.info.image_height;
   const std::size_t width = decoder.info.image_width;
-  SAMEBITS_TRY_VOID(check_image_size(height, width, file));
+  SAMEBITS_TRY_VOID(check_image_size(height, width, bytes.size(), file));
   decoder.info.out_color_space = JCS_RGB;
+  decoder.most_scans = static_cast<int>(std::min<std::uint64_t>(
+      kLimits.image_scans, kLimits.image_scanned_pixels / (height * width)));
   StoredImage stored{{height, width, {}}, jpeg_orientation(decoder.info).value_or(1)};
   if (!read_jpeg_pixels(decoder, &stored.image.pixels)) return fail(damaged_jpeg(decoder, file));
   return stored;

@@ -26,6 +26,7 @@ struct Decoder {
   std::size_t at = 0;
   bool ended = false;      // the file is shorter than it says
   bool no_memory = false;  // the system gave none
+  bool texts_cut = false;  // its texts are more than libpng was allowed to keep
   char message[128] = "";
 
   explicit Decoder(Bytes data) : bytes(data) {}
@@ -40,7 +41,13 @@ struct Decoder {
   png_longjmp(png, 1);
 }
 
-void print_nothing(png_structp, png_const_charp) {}
+// Warnings are no errors to Pillow either, but for these, with which libpng leaves out a text.
+void note_warning(png_structp png, png_const_charp text) {
+  const std::string_view message = text;
+  const bool cut = message.ends_with("no space in chunk cache") ||
+                   (message.find("TXt: ") == 1 && message.ends_with("truncated"));
+  if (cut) static_cast<Decoder*>(png_get_error_ptr(png))->texts_cut = true;
+}
 
 void read_bytes(png_structp png, png_bytep out, std::size_t count) {
   auto& decoder = *static_cast<Decoder*>(png_get_io_ptr(png));
@@ -61,7 +68,7 @@ png_voidp allocate(png_structp png, png_alloc_size_t size) {
 void release(png_structp, png_voidp memory) { std::free(memory); }
 
 bool read_header(Decoder& decoder) {
-  decoder.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &decoder, leave, print_nothing,
+  decoder.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &decoder, leave, note_warning,
                                          &decoder, allocate, release);
   if (decoder.png == nullptr) return false;
   if (setjmp(png_jmpbuf(decoder.png)) != 0) return false;
@@ -69,9 +76,13 @@ bool read_header(Decoder& decoder) {
   if (decoder.info == nullptr) return false;
   png_set_read_fn(decoder.png, &decoder, read_bytes);
   png_set_user_limits(decoder.png, 0x7FFFFFFF, 0x7FFFFFFF);  // check_image_size() decides
-  // Found by find_exif(): libpng makes room for as much as the chunk claims.
-  const png_byte exif[] = {'e', 'X', 'I', 'f', 0};
-  png_set_keep_unknown_chunks(decoder.png, PNG_HANDLE_CHUNK_NEVER, exif, 1);
+  // Pillow's bounds on texts are a mebibyte each, and 64 together.
+  png_set_chunk_malloc_max(decoder.png, 1 << 20);
+  png_set_chunk_cache_max(decoder.png, 66);  // two more than chunks
+  // Exif is found by find_exif(): libpng makes room for as much as the chunk claims. Colour
+  // profiles and palettes that are only proposed are not used.
+  const png_byte unused[] = {'e', 'X', 'I', 'f', 0, 'i', 'C', 'C', 'P', 0, 's', 'P', 'L', 'T', 0};
+  png_set_keep_unknown_chunks(decoder.png, PNG_HANDLE_CHUNK_NEVER, unused, 3);
   png_read_info(decoder.png, decoder.info);
   return true;
 }
@@ -110,6 +121,13 @@ Texts texts_of(const Decoder& decoder) {
 
 Result<int> orientation_of(const Decoder& decoder, Bytes exif, const std::string& file) {
   if (const auto found = exif_orientation(exif)) return *found;
+  if (decoder.texts_cut) {
+    return fail({.code = ErrorCode::limit,
+                 .what = "the texts in the PNG file are too large; Pillow does not read it either",
+                 .file = file,
+                 .expected = "texts of at most 1 MiB, and at most 64",
+                 .hint = "Save it again without its texts"});
+  }
   const Texts texts = texts_of(decoder);
   if (texts.raw_profile && exif.empty()) {
     return fail({.code = ErrorCode::unsupported,
@@ -161,7 +179,7 @@ Result<StoredImage> decode_png(Bytes bytes, const std::string& file) {
   if (!read_header(decoder)) return fail(damaged(decoder, file));
   const std::size_t height = png_get_image_height(decoder.png, decoder.info);
   const std::size_t width = png_get_image_width(decoder.png, decoder.info);
-  SAMEBITS_TRY_VOID(check_image_size(height, width, file));
+  SAMEBITS_TRY_VOID(check_image_size(height, width, bytes.size(), file));
   if (png_get_bit_depth(decoder.png, decoder.info) == 16 &&
       png_get_color_type(decoder.png, decoder.info) == PNG_COLOR_TYPE_GRAY) {
     return fail({.code = ErrorCode::unsupported,

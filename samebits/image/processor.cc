@@ -133,6 +133,29 @@ ImageProcessor::Size target_of(const ImageProcessor::Size& wanted, const RgbImag
                                      : ImageProcessor::Size{edge, other, 0};
 }
 
+Result<void> check_input_size(std::size_t height, std::size_t width) {
+  if (height > 0 && width > 0 && width <= kLimits.prepared_pixels / height) return {};
+  return fail({.code = ErrorCode::limit,
+               .what = "the picture cannot be prepared at this size",
+               .expected = fmt::format("1 to {} pixels", kLimits.prepared_pixels),
+               .found = fmt::format("{} x {}", width, height)});
+}
+
+/// The size itself, and what lies between the two passes.
+Result<void> check_resize(const ImageProcessor& processor, const RgbImage& image,
+                          const ImageProcessor::Size& size) {
+  SAMEBITS_TRY_VOID(check_input_size(size.height, size.width));
+  const std::uint64_t between =
+      pixels_between(image, size.height, size.width, processor.filter, processor.order);
+  if (between <= kLimits.image_pixels) return {};
+  return fail(
+      {.code = ErrorCode::limit,
+       .what = fmt::format("a picture of {} x {} pixels is too long to be resized to {} x {}",
+                           image.width, image.height, size.width, size.height),
+       .expected = fmt::format("at most {} pixels in between", kLimits.image_pixels),
+       .found = std::to_string(between)});
+}
+
 // Half of the margin, rounded down as Python's // does: towards the lower number.
 std::ptrdiff_t half_down(std::ptrdiff_t margin) {
   return margin >= 0 ? margin / 2 : -((-margin + 1) / 2);
@@ -155,14 +178,6 @@ RgbImage center_crop(const RgbImage& image, std::size_t height, std::size_t widt
     }
   }
   return out;
-}
-
-Result<void> check_pixels(std::size_t width, std::size_t height, std::uint64_t most) {
-  if (width > 0 && height > 0 && width <= most / height) return {};
-  return fail({.code = ErrorCode::limit,
-               .what = "the picture cannot be prepared at this size",
-               .expected = fmt::format("1 to {} pixels", most),
-               .found = fmt::format("{} x {}", width, height)});
 }
 
 }  // namespace
@@ -210,17 +225,14 @@ Result<PixelValues> process_image(const ImageProcessor& processor, RgbImage imag
   bool version_matters = false;
   if (processor.resize) {
     const ImageProcessor::Size size = target_of(*processor.resize, image);
-    SAMEBITS_TRY_VOID(check_pixels(size.width, size.height, kLimits.prepared_pixels));
-    // Between the two passes it has the new size along one side alone.
-    const bool rows_last = height_first(image, size.height, size.width, processor.order);
-    SAMEBITS_TRY_VOID(check_pixels(rows_last ? image.width : size.width,
-                                   rows_last ? size.height : image.height, kLimits.image_pixels));
+    SAMEBITS_TRY_VOID(check_resize(processor, image, size));
     version_matters = processor.filter != Filter::nearest && size.width != image.width &&
                       height_first(image, size.height, size.width, PassOrder::pillow13);
     image = resize(image, size.height, size.width, processor.filter, processor.order);
   }
+  SAMEBITS_TRY_VOID(check_input_size(processor.crop ? processor.crop->height : image.height,
+                                     processor.crop ? processor.crop->width : image.width));
   if (processor.crop) image = center_crop(image, processor.crop->height, processor.crop->width);
-  SAMEBITS_TRY_VOID(check_pixels(image.width, image.height, kLimits.prepared_pixels));
   const std::size_t area = image.height * image.width;
   PixelValues out{image.height, image.width, std::vector<float>(3 * area), version_matters};
   for (std::size_t channel = 0; channel < 3; ++channel) {

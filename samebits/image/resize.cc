@@ -92,14 +92,14 @@ std::vector<Taps> all_taps(std::size_t from, std::size_t to, Filter filter) {
   return taps;
 }
 
-// `in` points at pixel 0 of a line whose pixels are `step` bytes apart.
-void mix(const Taps& taps, const std::uint8_t* in, std::size_t step, std::uint8_t* out) {
+// `in` points at pixel 0 of a row.
+void mix(const Taps& taps, const std::uint8_t* in, std::uint8_t* out) {
   for (std::size_t channel = 0; channel < 3; ++channel) {
     std::int32_t sum = 1 << (kPrecision - 1);
-    const std::uint8_t* from = in + taps.first * step + channel;
+    const std::uint8_t* from = in + taps.first * 3 + channel;
     for (const std::int32_t each : taps.weights) {
       sum += each * *from;
-      from += step;
+      from += 3;
     }
     out[channel] = static_cast<std::uint8_t>(std::clamp(sum >> kPrecision, 0, 255));
   }
@@ -110,20 +110,32 @@ RgbImage resize_rows(const RgbImage& image, std::size_t width, Filter filter) {
   const std::vector<Taps> taps = all_taps(image.width, width, filter);
   for (std::size_t y = 0; y < image.height; ++y) {
     for (std::size_t x = 0; x < width; ++x)
-      mix(taps[x], image.pixels.data() + y * image.width * 3, 3,
+      mix(taps[x], image.pixels.data() + y * image.width * 3,
           out.pixels.data() + (y * width + x) * 3);
   }
   return out;
 }
 
-RgbImage resize_columns(const RgbImage& image, std::size_t height, Filter filter) {
-  RgbImage out{height, image.width, std::vector<std::uint8_t>(height * image.width * 3)};
-  const std::vector<Taps> taps = all_taps(image.height, height, filter);
-  for (std::size_t y = 0; y < height; ++y) {
-    for (std::size_t x = 0; x < image.width; ++x)
-      mix(taps[y], image.pixels.data() + x * 3, image.width * 3,
-          out.pixels.data() + (y * image.width + x) * 3);
+// Row by row as they lie in memory; the sums are those of mix().
+void mix_rows(const Taps& taps, const std::uint8_t* in, std::size_t row,
+              std::vector<std::int32_t>* sums, std::uint8_t* out) {
+  std::fill(sums->begin(), sums->end(), 1 << (kPrecision - 1));
+  const std::uint8_t* from = in + taps.first * row;
+  for (const std::int32_t each : taps.weights) {
+    for (std::size_t i = 0; i < row; ++i) (*sums)[i] += each * from[i];
+    from += row;
   }
+  for (std::size_t i = 0; i < row; ++i)
+    out[i] = static_cast<std::uint8_t>(std::clamp((*sums)[i] >> kPrecision, 0, 255));
+}
+
+RgbImage resize_columns(const RgbImage& image, std::size_t height, Filter filter) {
+  const std::size_t row = image.width * 3;
+  RgbImage out{height, image.width, std::vector<std::uint8_t>(height * row)};
+  const std::vector<Taps> taps = all_taps(image.height, height, filter);
+  std::vector<std::int32_t> sums(row);
+  for (std::size_t y = 0; y < height; ++y)
+    mix_rows(taps[y], image.pixels.data(), row, &sums, out.pixels.data() + y * row);
   return out;
 }
 
@@ -154,6 +166,15 @@ RgbImage resize_nearest(const RgbImage& image, std::size_t height, std::size_t w
 bool height_first(const RgbImage& image, std::size_t height, std::size_t width, PassOrder order) {
   if (order == PassOrder::pillow12 || height >= image.height) return false;
   return width >= image.width || image.height - height > 2 * (image.width - width);
+}
+
+std::uint64_t pixels_between(const RgbImage& image, std::size_t height, std::size_t width,
+                             Filter filter, PassOrder order) {
+  const bool two_passes =
+      filter != Filter::nearest && image.height != height && image.width != width;
+  if (!two_passes) return 0;
+  return height_first(image, height, width, order) ? std::uint64_t{height} * image.width
+                                                   : std::uint64_t{image.height} * width;
 }
 
 RgbImage resize(const RgbImage& image, std::size_t height, std::size_t width, Filter filter,

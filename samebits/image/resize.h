@@ -27,6 +27,11 @@ enum class PassOrder : std::uint8_t { pillow12, pillow13 };
 
 bool height_first(const RgbImage& image, std::size_t height, std::size_t width, PassOrder order);
 
+/// Pixels of the picture between the two passes, which can be far more than either end has: a
+/// narrow picture is made wide before it is made low. 0 where there is one pass.
+std::uint64_t pixels_between(const RgbImage& image, std::size_t height, std::size_t width,
+                             Filter filter, PassOrder order);
+
 /// Requires an image and a target with at least one pixel.
 RgbImage resize(const RgbImage& image, std::size_t height, std::size_t width, Filter filter,
                 PassOrder order);

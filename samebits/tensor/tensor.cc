@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "samebits/base/limits.h"
+#include "samebits/tensor/element_signs.h"
 #include "samebits/tensor/strided_copy.h"
 
 namespace samebits {
@@ -71,10 +72,6 @@ bool is_contiguous(const Shape& shape, const Strides& strides, std::uint64_t num
   return true;
 }
 
-std::uint64_t component_size(DType dtype) {
-  return itemsize(dtype) / (info(dtype).family == DTypeFamily::complex ? 2 : 1);
-}
-
 }  // namespace
 
 Result<std::uint64_t> element_count(const Shape& shape) {
@@ -121,12 +118,6 @@ Result<TensorView> TensorView::make(DType dtype, Shape shape, Strides strides, s
   SAMEBITS_TRY(view.numel_, element_count(shape));
   std::uint64_t nbytes = 0;
   if (!checked_mul(view.numel_, item, &nbytes)) return fail(overflow(shape));
-  if (nbytes > storage.size() && nbytes > kLimits.repeated_bytes) {
-    return fail({.code = ErrorCode::limit,
-                 .what = "a view " + shape_text(shape) + " repeats its storage too often",
-                 .expected = "at most " + std::to_string(kLimits.repeated_bytes) + " bytes",
-                 .found = std::to_string(nbytes)});
-  }
   if (view.numel_ > 0) {
     SAMEBITS_TRY(const std::uint64_t reached, bytes_reached(shape, strides, offset, item));
     if (reached > storage.size()) {
@@ -162,6 +153,30 @@ Result<TensorView> TensorView::valueless(DType dtype, Shape shape) {
   return view;
 }
 
+Result<TensorView> TensorView::with_signs(bool conjugated, bool negated) const {
+  const std::string type(info(dtype_).torch);
+  if (conjugated && info(dtype_).family != DTypeFamily::complex) {
+    return fail({.code = ErrorCode::malformed, .what = "a tensor of " + type + " has a conjugate"});
+  }
+  if (negated && !has_negatives(dtype_)) {
+    return fail(
+        {.code = ErrorCode::unsupported,
+         .what = "a negated view of " + type + ", which torch does not negate, is not read"});
+  }
+  TensorView view = *this;
+  view.conjugated_ = conjugated;
+  view.negated_ = negated;
+  return view;
+}
+
+Result<TensorView> TensorView::over(Shape shape, Strides strides, std::uint64_t offset) const {
+  SAMEBITS_TRY(TensorView view,
+               make(dtype_, std::move(shape), std::move(strides), offset, storage_, big_endian_));
+  view.conjugated_ = conjugated_;
+  view.negated_ = negated_;
+  return view;
+}
+
 Bytes TensorView::plain_bytes() const {
   SAMEBITS_CHECK(is_plain());
   return numel_ == 0 ? Bytes{} : storage_.subspan(byte_offset_, nbytes());
@@ -185,6 +200,7 @@ Bytes TensorView::row_major_range(std::uint64_t first, std::uint64_t count,
     const std::uint64_t component = component_size(dtype_);
     swap_bytes(buffer.data(), buffer.size() / component, component);
   }
+  if (conjugated_ || negated_) turn_signs(dtype_, conjugated_, negated_, buffer);
   return buffer;
 }
 

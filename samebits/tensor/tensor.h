@@ -33,7 +33,8 @@ class TensorView {
   /// the last element inside the storage. `offset` counts elements from the storage's start. A
   /// tensor without elements may lie anywhere. Errors: malformed, limit, truncated (the view
   /// reaches past its storage). The caller adds file and name.
-  /// Strides that repeat elements (torch's expand) are legal, up to kLimits.repeated_bytes.
+  /// Strides that repeat elements (torch's expand) are legal; how many bytes the tensors of a file
+  /// may describe together is for its reader to say (kLimits.described_bytes).
   /// `big_endian` is ignored where the order of bytes has no meaning (one-byte types).
   static Result<TensorView> make(DType dtype, Shape shape, Strides strides, std::uint64_t offset,
                                  Bytes storage, bool big_endian = false);
@@ -41,6 +42,13 @@ class TensorView {
   /// Type and shape of a tensor whose values are nowhere (torch's meta device). Reading elements of
   /// it is a mistake of the caller. Errors: malformed, limit.
   static Result<TensorView> valueless(DType dtype, Shape shape);
+
+  /// The same elements, of which torch reads the conjugates, or the negatives, or both (its
+  /// conjugate and negative bits): they are turned as they are read. Errors: malformed for the
+  /// conjugate of a real type, unsupported for the negative of a type that torch does not negate.
+  Result<TensorView> with_signs(bool conjugated, bool negated) const;
+  /// Other elements of the same storage, read in the same way. Errors: those of make().
+  Result<TensorView> over(Shape shape, Strides strides, std::uint64_t offset) const;
 
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
@@ -51,9 +59,11 @@ class TensorView {
   std::uint64_t byte_offset() const { return byte_offset_; }
   Bytes storage() const { return storage_; }
   bool big_endian() const { return big_endian_; }
+  bool conjugated() const { return conjugated_; }
+  bool negated() const { return negated_; }
 
   /// Row-major, little-endian bytes of the elements where they already lie so in the storage.
-  bool is_plain() const { return contiguous_ && !big_endian_; }
+  bool is_plain() const { return contiguous_ && !big_endian_ && !conjugated_ && !negated_; }
   /// Those bytes without a copy. Requires is_plain().
   Bytes plain_bytes() const;
   /// The same bytes in any case: borrowed where is_plain(), else written into `buffer` (nbytes()
@@ -77,6 +87,7 @@ class TensorView {
   Bytes storage_;
   bool contiguous_ = true;
   bool big_endian_ = false;
+  bool conjugated_ = false, negated_ = false;
 };
 
 }  // namespace samebits

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "samebits/base/limits.h"
+#include "samebits/tensor/distinct_views.h"
 
 namespace samebits {
 namespace {
@@ -221,11 +222,87 @@ TEST(TensorView, TooManyDimensionsAreALimit) {
       ErrorCode::limit);
 }
 
-TEST(TensorView, RepeatingAStorageTooOftenIsALimit) {
-  const auto storage = counting(1);
-  const auto most = static_cast<std::int64_t>(kLimits.repeated_bytes);
-  EXPECT_TRUE(TensorView::make(DType::uint8, {most}, {0}, 0, storage));
-  EXPECT_EQ(code_of(TensorView::make(DType::uint8, {most + 1}, {0}, 0, storage)), ErrorCode::limit);
+std::vector<std::uint8_t> turned(DType dtype, bool conjugated, bool negated,
+                                 const std::vector<std::uint8_t>& stored, bool big_endian = false) {
+  const auto count = static_cast<std::int64_t>(stored.size() / itemsize(dtype));
+  const auto view = TensorView::make(dtype, {count}, {1}, 0, stored, big_endian)
+                        .value()
+                        .with_signs(conjugated, negated)
+                        .value();
+  EXPECT_FALSE(view.is_plain());
+  std::vector<std::uint8_t> buffer;
+  const Bytes bytes = view.row_major_bytes(buffer);
+  return {bytes.begin(), bytes.end()};
+}
+
+// What torch 2.13.0's resolve_neg() and resolve_conj() give for these bytes.
+TEST(TensorView, SignsTurnAsTorchTurnsThem) {
+  using Raw = std::vector<std::uint8_t>;
+  const Raw bytes = {0, 1, 2, 128, 255, 127, 64, 60};
+  const Raw as_integer = {0, 255, 254, 128, 1, 129, 192, 196};
+  EXPECT_EQ(turned(DType::float32, false, true, bytes), (Raw{0, 1, 2, 0, 255, 127, 64, 188}));
+  EXPECT_EQ(turned(DType::float64, false, true, bytes), (Raw{0, 1, 2, 128, 255, 127, 64, 188}));
+  EXPECT_EQ(turned(DType::float16, false, true, bytes), (Raw{0, 129, 2, 0, 255, 255, 64, 188}));
+  EXPECT_EQ(turned(DType::int8, false, true, bytes), as_integer);
+  EXPECT_EQ(turned(DType::uint8, false, true, bytes), as_integer);
+  EXPECT_EQ(turned(DType::int16, false, true, bytes), (Raw{0, 255, 254, 127, 1, 128, 192, 195}));
+  EXPECT_EQ(turned(DType::int32, false, true, bytes), (Raw{0, 255, 253, 127, 1, 128, 191, 195}));
+  EXPECT_EQ(turned(DType::int64, false, true, bytes), (Raw{0, 255, 253, 127, 0, 128, 191, 195}));
+  EXPECT_EQ(turned(DType::complex64, false, true, bytes), (Raw{0, 1, 2, 0, 255, 127, 64, 188}));
+  EXPECT_EQ(turned(DType::complex64, true, false, bytes), (Raw{0, 1, 2, 128, 255, 127, 64, 188}));
+  EXPECT_EQ(turned(DType::complex64, true, true, bytes), (Raw{0, 1, 2, 0, 255, 127, 64, 60}));
+  EXPECT_EQ(turned(DType::float32, false, true, {128, 2, 1, 0, 60, 64, 127, 255}, true),
+            (Raw{0, 1, 2, 0, 255, 127, 64, 188}));
+}
+
+TEST(TensorView, SignsStayWithOtherViewsOfTheStorage) {
+  const auto storage = counting(24);
+  const auto view = TensorView::make(DType::int8, {4, 6}, {6, 1}, 0, storage)
+                        .value()
+                        .with_signs(false, true)
+                        .value();
+  std::vector<std::uint8_t> buffer;
+  EXPECT_EQ(view.over({1}, {1}, 7).value().row_major_bytes(buffer)[0],
+            static_cast<std::uint8_t>(-storage[7]));
+  EXPECT_EQ(view.transposed(0, 1).row_major_range(4, 1, buffer)[0],
+            static_cast<std::uint8_t>(-storage[1]));
+  EXPECT_EQ(view.row_major_range(7, 1, buffer)[0], static_cast<std::uint8_t>(-storage[7]));
+}
+
+TEST(TensorView, SignsThatTorchDoesNotTurnAreRefused) {
+  const auto storage = counting(16);
+  const auto view = [&](DType dtype) {
+    return TensorView::make(dtype, {1}, {1}, 0, storage).value();
+  };
+  EXPECT_EQ(code_of(view(DType::float32).with_signs(true, false)), ErrorCode::malformed);
+  for (const DType dtype : {DType::boolean, DType::float8_e4m3fn, DType::float8_e5m2fnuz,
+                            DType::float8_e8m0fnu, DType::uint16, DType::qint8})
+    EXPECT_EQ(code_of(view(dtype).with_signs(false, true)), ErrorCode::unsupported);
+}
+
+TEST(DistinctViews, TheSameElementsAreKnownAgainAndOnlyThese) {
+  const auto storage = counting(24);
+  const auto other = counting(24);
+  const auto view = [](DType dtype, Shape shape, Strides strides, std::uint64_t offset,
+                       Bytes bytes) {
+    return TensorView::make(dtype, std::move(shape), std::move(strides), offset, bytes).value();
+  };
+  const std::vector<TensorView> views = {
+      view(DType::int16, {2, 2}, {2, 1}, 0, storage),
+      view(DType::int16, {2, 2}, {2, 1}, 1, storage),
+      view(DType::int16, {2, 2}, {1, 2}, 0, storage),
+      view(DType::float16, {2, 2}, {2, 1}, 0, storage),
+      view(DType::int16, {4}, {1}, 0, storage),
+      view(DType::int16, {2, 2}, {2, 1}, 0, other),
+      view(DType::int16, {2, 2}, {2, 1}, 0, storage).with_signs(false, true).value()};
+  DistinctViews distinct;
+  for (std::size_t i = 0; i < views.size(); ++i) EXPECT_EQ(distinct.add(views[i], i), i);
+  const std::vector<TensorView> again = views;
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    EXPECT_EQ(distinct.add(again[i], 100 + i), i);
+    for (std::size_t j = 0; j < views.size(); ++j)
+      EXPECT_EQ(same_elements(views[i], again[j]), i == j);
+  }
 }
 
 TEST(TensorViewDeathTest, ARangeOutsideTheTensorIsAMistakeOfTheCaller) {

@@ -1,6 +1,6 @@
-// What tools/mutate.py writes into a mutated copy of the sources: all faults are in one program, and the environment
-// variable SAMEBITS_MUTANT names the one that acts; 0 or nothing: none. With SAMEBITS_MUTANTS_SEEN, the program adds
-// the numbers of the places that it came by to that file.
+// What tools/mutate.py writes into a mutated copy of the sources: all faults are in one program,
+// and the environment variable SAMEBITS_MUTANT names the one that acts; 0 or nothing: none. With
+// SAMEBITS_MUTANTS_SEEN, the program adds the numbers of the places that it came by to that file.
 #pragma once
 
 #include <algorithm>
@@ -53,8 +53,8 @@ inline bool on(int id) {
   return id == chosen;
 }
 
-// "a < b" becomes "a < less<7> < b": as strong a bond as before, and no need to know where a begins and b ends. Two
-// faults each: the nearest other operator is `id`, the opposite one is `id` + 1.
+// "a < b" becomes "a < less<7> < b": as strong a bond as before, and no need to know where a begins
+// and b ends. Two faults each: the nearest other operator is `id`, the opposite one is `id` + 1.
 template <class A, class Tag>
 struct Left {
   const A& a;

@@ -70,8 +70,8 @@ std::optional<DType> dtype_of_node(const Tree& tree, NodeId node) {
   return dtype_from_torch(tree.name(node));
 }
 
-/// A shape or stride: tuple or list of non-negative integers, or torch.Size of one (never of another
-/// torch.Size: a file can hold a chain of a million).
+/// A shape or stride: tuple or list of non-negative integers, or torch.Size of one (never of
+/// another torch.Size: a file can hold a chain of a million).
 std::optional<std::vector<std::int64_t>> int_list(const Tree& tree, NodeId node) {
   if (tree.kind(node) == Kind::object && class_of(tree, node) == "torch.Size") {
     const auto args = elements(tree, tree.args(node));

@@ -14,7 +14,8 @@
 namespace samebits {
 
 /// What it is is told by its first bytes; `file` is for messages. Errors: unsupported, malformed,
-/// truncated, memory, and limit for a picture beyond kLimits.image_pixels, decoded_side or image_scans.
+/// truncated, memory, and limit for a picture beyond kLimits.image_pixels, decoded_side or
+/// image_scans.
 Result<RgbImage> decode_image(Bytes bytes, const std::string& file);
 
 }  // namespace samebits

@@ -18,7 +18,7 @@ struct Limits {
   // Sides of images that configs and image processors ask for: ViTs are made for up to 2048 pixels.
   // Pixels of a picture on its way into a model: as floats they take 200 MB.
   std::uint64_t image_side = 4096;
-  std::uint64_t prepared_pixels = 4096 * 4096;
+  std::uint64_t prepared_pixels = 4096ull * 4096;
   std::uint64_t image_channels = 4096;  // hyperspectral images have 500
   // Tokens of one image, each of which looks at all: 2048 x 2048 pixels in patches of 8 are 65536.
   std::uint64_t tokens = 1 << 17;

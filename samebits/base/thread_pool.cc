@@ -34,9 +34,10 @@ std::thread try_start(std::function<void()> work) {
   try {
     return std::thread(std::move(work));
   } catch (const std::system_error&) {
+    return {};
   } catch (const std::bad_alloc&) {
+    return {};
   }
-  return {};
 }
 
 /// The items of one run(), handed out in rising order: when one fails, all below it have been begun

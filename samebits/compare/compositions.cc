@@ -128,7 +128,7 @@ class Composer {
     for (const std::uint32_t i : whole_is_b_ ? state_.all_free_a() : state_.all_free_b()) {
       const TensorView& view = parts_[i].view;
       bool fits = false;
-      const auto add_under = [&](Shape tail) {
+      const auto add_under = [&](const Shape& tail) {
         const auto at = tails.find({view.dtype(), tail});
         if (at == tails.end() || view.numel() >= at->second) return;
         heads_[at->first].add(view);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t kStatsBlock = 1 << 16;  // components that one thread handles at a time
 constexpr std::uint64_t kCodesBlock = 1 << 22;  // more than a table of pairs of codes has places
-constexpr std::size_t kPairsOfCodes = 256 * 256;
+constexpr std::size_t kPairsOfCodes = 256ull * 256;
 
 bool is_wide_integer(DType type) { return type == DType::int64 || type == DType::uint64; }
 

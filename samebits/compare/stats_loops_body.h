@@ -196,7 +196,7 @@ std::uint64_t largest_ulp_loop(const unsigned char* a, const unsigned char* b, s
 
 inline void as_shorts(const unsigned char* raw, bool is_signed, std::size_t n, std::int16_t* out) {
   if (is_signed) {
-    for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<signed char>(raw[i]);
+    for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<std::int16_t>((raw[i] ^ 128) - 128);
   } else {
     for (std::size_t i = 0; i < n; ++i) out[i] = raw[i];
   }

@@ -1,5 +1,5 @@
 // Runs a fuzz target without libFuzzer: on every file of the folders given on the command line, and
-// on mutations of them: the same sequence in every run, as far as its time goes. That is 10
+// on mutations of them: the same sequence in every run, as far as its time goes. That is 5
 // seconds, or as many as the environment variable SAMEBITS_FUZZ_SECONDS says.
 //
 // An input on which the target crashes, or which takes a minute, is left in the current directory
@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace {
 
-constexpr double kSeconds = 10;            // for the mutations
+constexpr double kSeconds = 5;             // for the mutations
 constexpr unsigned kSecondsOfOneRun = 60;  // no input of this size may take so long
 constexpr std::uint64_t kSeed = 42;
 constexpr std::size_t kLargestInput = 64 << 10;

@@ -33,6 +33,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "results"
 IN_CI = os.environ.get("CI") == "true"
 PROCESSORS = len(os.sched_getaffinity(0))
+FUZZ_SECONDS = "SAMEBITS_FUZZ_SECONDS"  # of each target, fuzz/driver.cc
 LONG = "SAMEBITS_TEST_LONG"  # in the environment of every test: not only a sample
 CLANG_FORMAT = "clang-format-19"
 CLANG_TIDY = "clang-tidy-19"
@@ -67,8 +68,14 @@ def cpp_files():
 
 def check_format(counts):
     """One check for each file."""
-    for path in cpp_files():
-        formatted = run([CLANG_FORMAT, "--dry-run", "--Werror", path], stderr=subprocess.DEVNULL) == 0
+
+    def is_formatted(path):
+        return run([CLANG_FORMAT, "--dry-run", "--Werror", path], stderr=subprocess.DEVNULL) == 0
+
+    files = cpp_files()
+    with concurrent.futures.ThreadPoolExecutor(PROCESSORS) as pool:
+        answers = list(pool.map(is_formatted, files))
+    for path, formatted in zip(files, answers):
         counts.add(passed=formatted, failed=not formatted)
         if not formatted:
             print(f"{path.relative_to(ROOT)}: not in the project's format; make format mends it")
@@ -248,6 +255,7 @@ def main():
     os.environ.pop(LONG, None)
     if target == "test-long":
         os.environ[LONG] = "1"
+        os.environ.setdefault(FUZZ_SECONDS, "300")
     total = Counts()
     lines = []
     for name, step in steps_of(target):

@@ -65,11 +65,21 @@ void note_quantized(Report& report, const StoredWeights& weights, const std::str
                   .proof = Proof::observed,
                   .subjects = {"A"}};
   finding.summary = fmt::format("{} stored as {} packs them, and from_pretrained builds its layers",
-                                counted(weights.quantized.size(), "matrix", "is", "are"), method);
+                                counted(weights.quantized.size(), "tensor", "is", "are"), method);
   finding.details.push_back("without " + method + " it ends with an ImportError");
   finding.evidence = {{"count", weights.quantized.size()},
                       {"tensors", name_list(weights.quantized)}};
   report.findings.push_back(std::move(finding));
+}
+
+/// Factors of low-rank updates, as peft writes them, and nothing else.
+bool is_adapter(const Checkpoint& checkpoint) {
+  const auto& weights = checkpoint.weights().weights;
+  return !weights.empty() && std::ranges::all_of(weights, [&](std::uint32_t index) {
+    const std::string& name = checkpoint.entries[index].name;
+    return name.find("lora_") != std::string::npos ||
+           name.find("modules_to_save") != std::string::npos;
+  });
 }
 
 /// What cannot be predicted from names and shapes. "" where it can.
@@ -121,10 +131,20 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
   return {};
 }
 
-Result<void> check_list(Report& report, const std::string& target) {
+/// Nothing of the base stays random: it comes from elsewhere.
+Result<void> leave_adapter(Report& report) {
+  report.not_checked.push_back(report.subjects[0].path +
+                               ": an adapter, which peft adds to its base model: how the base is "
+                               "loaded was not checked");
+  report.incomplete = true;
+  return {};
+}
+
+Result<void> check_list(Report& report, const std::string& target, int threads) {
   const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
   SAMEBITS_TRY(const LoadList list, read_load_list(target));
   report.loads.push_back(load_into_list(list, stored_weights(checkpoint).shapes, target));
+  repair_by_bytes(checkpoint, list, threads, report.loads.back());
   return {};
 }
 
@@ -145,8 +165,9 @@ Result<Report> check_now(const SubjectOptions& options, const std::string& targe
     report.incomplete = true;
   }
   if (subject.checkpoint && subject.checkpoint->has_weights()) {
-    Result<void> checked =
-        built_in ? check_built_in(report, *built_in) : check_list(report, target);
+    Result<void> checked = is_adapter(*subject.checkpoint) ? leave_adapter(report)
+                           : built_in                      ? check_built_in(report, *built_in)
+                                                           : check_list(report, target, threads);
     if (!checked && checked.error().code == ErrorCode::usage) return fail(checked.error());
     if (!checked) {
       report.not_checked.push_back(to_string(checked.error()));
@@ -156,6 +177,7 @@ Result<Report> check_now(const SubjectOptions& options, const std::string& targe
     find_calls(report, subject);
     find_label_conflict(report, subject);
     find_file_risks(report, subject);
+    find_absent_parts(report, *subject.checkpoint);
   }
   sort_findings(&report.findings);
   report.verdict = report.incomplete    ? Verdict::unknown

@@ -8,6 +8,7 @@
 #include "samebits/checkpoint/open.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/model/find_renaming.h"
+#include "samebits/model/name_rules.h"
 
 namespace samebits {
 namespace {
@@ -120,8 +121,10 @@ Result<LoadList> read_load_list(const std::string& target) {
       return list;
     }
   }
-  SAMEBITS_TRY(const Checkpoint checkpoint, open_checkpoint(target));
-  return checkpoint.has_weights() ? list_of(checkpoint) : LoadList{};
+  SAMEBITS_TRY(Checkpoint checkpoint, open_checkpoint(target));
+  LoadList list = checkpoint.has_weights() ? list_of(checkpoint) : LoadList{};
+  list.checkpoint = std::make_shared<Checkpoint>(std::move(checkpoint));
+  return list;
 }
 
 LoadReport load_into_list(const LoadList& target, const std::vector<model::StoredShape>& tensors,
@@ -164,6 +167,32 @@ LoadReport load_into_list(const LoadList& target, const std::vector<model::Store
   load.dropped_silently = load.silent;
   search_repair(target, unfilled, tensors, load);
   return load;
+}
+
+void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threads,
+                     LoadReport& load) {
+  const bool lost = 2 * load.random.size() > load.target_tensors && load.restored == 0;
+  if (!lost || !load.searched || !target.checkpoint || !target.checkpoint->has_weights()) return;
+  WeightSet a = weight_set(source, source.weights());
+  WeightSet b = weight_set(*target.checkpoint, target.checkpoint->weights());
+  const WeightComparison found = compare_weights(a, b, {.threads = threads});
+  const std::set<std::string> random(load.random.begin(), load.random.end());
+  std::vector<model::NamePair> pairs;
+  std::size_t restored = 0;
+  for (const TensorMatch& match : found.matches) {
+    if (match.a.size() != 1 || match.b.size() != 1) continue;
+    const std::string &from = a[match.a[0]].name, &to = b[match.b[0]].name;
+    if (from != to && match.kind != MatchKind::renamed) continue;
+    if (from != to && !random.contains(to)) continue;
+    pairs.push_back({from, to});
+    restored += from != to;
+  }
+  if (2 * restored < load.random.size()) return;
+  const std::vector<model::RenameRule> rules = model::rules_for_names(pairs);
+  if (rules.empty()) return;
+  for (const model::RenameRule& rule : rules)
+    load.repair.push_back({rule.from, rule.to, rule.count});
+  load.restored = restored;
 }
 
 }  // namespace samebits

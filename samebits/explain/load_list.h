@@ -2,6 +2,7 @@
 // JSON list.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ bool is_load_list(const std::string& target);
 /// are one tensor (tied weights): what fills one of them fills all.
 struct LoadList {
   std::vector<model::StoredShape> names;
-  std::vector<std::size_t> one;  // as names
+  std::vector<std::size_t> one;            // as names
+  std::shared_ptr<Checkpoint> checkpoint;  // nullptr for a JSON file
 };
 
 /// Of a JSON file ([[name, [sizes]], ...], [{"name":, "shape":}, ...], {name: [sizes], ...}), or of
@@ -29,5 +31,10 @@ Result<LoadList> read_load_list(const std::string& target);
 /// load_state_dict(strict=False): names as they stand; another shape is an error.
 LoadReport load_into_list(const LoadList& target, const std::vector<model::StoredShape>& tensors,
                           const std::string& target_name);
+
+/// Where names alone repair nothing and most of the target stays random, but it is a checkpoint
+/// that holds the same values: the renaming that equal bytes show.
+void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threads,
+                     LoadReport& load);
 
 }  // namespace samebits

@@ -166,4 +166,24 @@ void find_load_risks(Report& report, const LoadReport& load) {
   find_mismatched(report, load);
 }
 
+void find_absent_parts(Report& report, const Checkpoint& checkpoint) {
+  for (const Finding& finding : report.findings)
+    if (finding.cause == "file.incomplete") return;
+  std::vector<std::string> parts;
+  for (const Error& error : checkpoint.unread)
+    if (error.what == "a shard of the model is missing" || error.what.starts_with("the index says"))
+      parts.push_back(error.what + ": " + error.file);
+  if (parts.empty()) return;
+  Finding finding{
+      .cause = "file.incomplete", .role = Role::risk, .proof = Proof::observed, .subjects = {"A"}};
+  finding.summary = parts.size() == 1 ? parts[0]
+                                      : fmt::format(
+                                            "{} parts of the checkpoint are absent, the "
+                                            "first: {}",
+                                            parts.size(), parts[0]);
+  finding.evidence = {{"parts", name_list(parts)}};
+  finding.remedy = "Download or copy the whole directory";
+  report.findings.push_back(std::move(finding));
+}
+
 }  // namespace samebits

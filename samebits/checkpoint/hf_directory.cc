@@ -61,6 +61,17 @@ bool stays_inside(const std::string& name) {
          name.find('\\') == std::string::npos && name.find('\0') == std::string::npos;
 }
 
+/// "model.safetensors.index.fp16.json": shards that save_pretrained wrote with variant="fp16".
+bool is_variant_index(const std::string& name) {
+  return (name.starts_with("model.safetensors.index.") ||
+          name.starts_with("pytorch_model.bin.index.")) &&
+         name.ends_with(".json") && !name.ends_with(".index.json");
+}
+
+bool is_index(const std::string& name) {
+  return name.ends_with(".index.json") || is_variant_index(name);
+}
+
 class DirectoryReader {
  public:
   DirectoryReader(Checkpoint& checkpoint, std::string path, OpenOptions options)
@@ -74,8 +85,7 @@ class DirectoryReader {
     if (out_.config.is_object()) out_.config_from = "config.json";
     read_fields("preprocessor_config.json", out_.preprocessing, out_.preprocessing_faults);
     SAMEBITS_TRY(const std::string weights, pick_weights());
-    SAMEBITS_TRY_VOID(weights.ends_with(".index.json") ? read_sharded(weights)
-                                                       : read_weights_file(weights));
+    SAMEBITS_TRY_VOID(is_index(weights) ? read_sharded(weights) : read_weights_file(weights));
     add_candidates(weights);
     if (options_.deep || options_.cross_check) {
       for (const std::string& other : present_)
@@ -139,9 +149,11 @@ class DirectoryReader {
   /// A directory that holds one file of weights under a name of its own.
   Result<void> add_single_checkpoint() {
     std::error_code error;
-    std::vector<std::string> found;
+    std::vector<std::string> found, indexes;
     for (const auto& entry : fs::directory_iterator(directory_, error)) {
       const std::string extension = entry.path().extension().string();
+      if (const std::string name = entry.path().filename().string(); is_variant_index(name))
+        indexes.push_back(name);
       if (extension == ".safetensors" || extension == ".pth" || extension == ".pt" ||
           extension == ".ckpt")
         found.push_back(entry.path().filename().string());
@@ -155,7 +167,10 @@ class DirectoryReader {
       return std::any_of(kCompanions.begin(), kCompanions.end(),
                          [&](const Companion& c) { return c.name == name; });
     });
-    if (found.size() == 1) present_ = found;
+    if (indexes.size() == 1)
+      present_ = indexes;
+    else if (found.size() == 1)
+      present_ = found;
     return {};
   }
 
@@ -165,7 +180,9 @@ class DirectoryReader {
     error.expected = "model.safetensors or pytorch_model.bin, one file or sharded by an index";
     error.hint = exists(in_directory(".metadata"))
                      ? "It is a distributed checkpoint (DCP); convert it with python -m "
-                       "torch.distributed.checkpoint.format_utils dcp_to_torch"
+                       "torch.distributed.checkpoint.format_utils dcp_to_torch. That writes the "
+                       "optimizer's state under text keys (\"0\"), which load_state_dict takes "
+                       "without a word and does not use: make them integers before resuming"
                      : "Name the directory that save_pretrained() wrote, or the file itself";
     return error;
   }

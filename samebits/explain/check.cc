@@ -7,10 +7,13 @@
 
 #include "samebits/compare/name_pieces.h"
 #include "samebits/explain/config_findings.h"
+#include "samebits/explain/directory_load.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
 #include "samebits/explain/load_list.h"
+#include "samebits/explain/load_risks.h"
 #include "samebits/explain/reported.h"
+#include "samebits/explain/trainer_resume.h"
 #include "samebits/model/predict_load.h"
 
 namespace samebits {
@@ -20,16 +23,11 @@ using model::LoadOutcome;
 using model::TargetState;
 using model::Way;
 
-std::vector<model::StoredShape> stored_shapes(const Checkpoint& checkpoint) {
-  std::vector<model::StoredShape> shapes;
-  for (const std::uint32_t index : checkpoint.weights().weights)
-    shapes.push_back({checkpoint.entries[index].name, checkpoint.entries[index].view.shape()});
-  return shapes;
-}
-
 void describe_target(const model::TargetTensor& target, LoadReport& load) {
   if (target.state == TargetState::missing) load.random.push_back(target.spec.name);
-  if (target.state == TargetState::mismatched) load.mismatched.push_back(target.spec.name);
+  if (target.state != TargetState::mismatched) return;
+  load.mismatched.push_back(target.spec.name);
+  load.mismatches.push_back({target.found, target.spec.shape});
 }
 
 LoadReport load_report(const model::LoadTarget& target, const LoadOutcome& outcome) {
@@ -44,105 +42,115 @@ LoadReport load_report(const model::LoadTarget& target, const LoadOutcome& outco
   for (const model::Dropped& each : outcome.dropped) dropped.push_back(each.name);
   for (const std::uint32_t i : listing_order(dropped)) load.dropped.emplace_back(dropped[i]);
   load.raises = outcome.raises;
-  load.silent = outcome.missing_notice == model::Notice::silent ||
-                outcome.dropped_notice == model::Notice::silent;
+  load.dropped_silently = outcome.dropped_notice == model::Notice::silent;
+  load.silent = outcome.missing_notice == model::Notice::none
+                    ? load.dropped_silently
+                    : outcome.missing_notice == model::Notice::silent;
+  if (!load.raises.empty()) load.silent = false;
   for (const model::RenameRule& rule : outcome.repair.rules)
     load.repair.push_back({rule.from, rule.to, rule.count});
   for (const model::Refit& refit : outcome.repair.refits)
     load.refits.push_back({refit.from, refit.to, refit.count});
   load.restored = outcome.repair.restored.size();
   load.written_for_5_only = outcome.written_for_5_only;
+  load.searched = outcome.searched;
+  load.ambiguous = outcome.ambiguous;
   return load;
 }
 
-/// What the loads have in common with the findings of other commands.
-Finding load_finding(const LoadReport& load, const char* cause,
-                     const std::vector<std::string>& names, std::string summary) {
-  Finding finding{.cause = cause, .role = Role::risk, .proof = Proof::observed, .subjects = {"A"}};
-  finding.summary = std::move(summary);
-  finding.evidence = {{"count", names.size()},
-                      {"tensors", name_list(names)},
-                      {"target", load.target},
-                      {"way", load.way}};
-  return finding;
+/// What another library packs, and what is known of it.
+void note_quantized(Report& report, const StoredWeights& weights, const std::string& method) {
+  Finding finding{.cause = "weights.quantized",
+                  .role = Role::note,
+                  .proof = Proof::observed,
+                  .subjects = {"A"}};
+  finding.summary = fmt::format("{} stored as {} packs them, and from_pretrained builds its layers",
+                                counted(weights.quantized.size(), "tensor", "is", "are"), method);
+  finding.details.push_back("without " + method + " it ends with an ImportError");
+  finding.evidence = {{"count", weights.quantized.size()},
+                      {"tensors", name_list(weights.quantized)}};
+  report.findings.push_back(std::move(finding));
 }
 
-std::string repair_text(const LoadReport& load) {
-  if (load.repair.empty() && load.refits.empty())
-    return "Nothing in the file would fill them: train them, or take another checkpoint";
-  constexpr std::size_t kShown = 2;
-  std::string text = "Rename before loading:";
-  for (std::size_t i = 0; i < std::min(load.repair.size(), kShown); ++i) {
-    const RenameRule& rule = load.repair[i];
-    text +=
-        fmt::format("{} {} -> {}", i == 0 ? "" : ";", rule.from.empty() ? "(nothing)" : rule.from,
-                    rule.to.empty() ? "(nothing)" : rule.to);
-  }
-  if (load.repair.size() > kShown)
-    text += fmt::format("; and {} more", load.repair.size() - kShown);
-  if (load.repair.empty()) text = "Rearrange before loading";
-  if (!load.refits.empty())
-    text += fmt::format("; {} cut or stacked along dimension 0",
-                        counted(load.refits.size(), "template"));
-  return text + fmt::format(" (restores {} of {})", load.restored,
-                            load.random.size() + load.mismatched.size());
+/// Factors of low-rank updates, as peft writes them, and nothing else.
+bool is_adapter(const Checkpoint& checkpoint) {
+  const auto& weights = checkpoint.weights().weights;
+  return !weights.empty() && std::ranges::all_of(weights, [&](std::uint32_t index) {
+    const std::string& name = checkpoint.entries[index].name;
+    return name.find("lora_") != std::string::npos ||
+           name.find("modules_to_save") != std::string::npos;
+  });
 }
 
-void find_load_risks(Report& report, const LoadReport& load) {
-  const std::string told = load.silent ? "without a word" : "with a warning";
-  if (!load.random.empty()) {
-    Finding finding =
-        load_finding(load, "weights.reinitialized", load.random,
-                     fmt::format("{} would leave {} of {} at random initial values, {}", load.way,
-                                 load.random.size(), counted(load.target_tensors, "tensor"), told));
-    if (load.written_for_5_only)
-      finding.details.push_back(
-          "transformers 5.24.0 writes this class under these names, which 4.57.6 does not know");
-    finding.remedy = repair_text(load);
-    report.findings.push_back(std::move(finding));
-  }
-  if (!load.dropped.empty()) {
-    Finding finding = load_finding(load, "weights.missing", load.dropped,
-                                   fmt::format("{} would be dropped: the target has no such name",
-                                               counted(load.dropped.size(), "tensor")));
-    if (load.random.empty())
-      finding.remedy =
-          "Nothing to do where the target is meant to lack them (a head, a decoder); else take "
-          "another class";
-    report.findings.push_back(std::move(finding));
-  }
-  if (!load.mismatched.empty()) {
-    Finding finding = load_finding(
-        load, "weights.missing", load.mismatched,
-        counted(load.mismatched.size(), "tensor", "has", "have") + " another shape in the target");
-    if (!load.raises.empty())
-      finding.details.push_back("the load ends with an error: " + load.raises);
-    finding.remedy = "Use a config of the same sizes";
-    report.findings.push_back(std::move(finding));
-  }
+/// What cannot be predicted from names and shapes. "" where it can.
+std::string beyond_prediction(const Checkpoint& checkpoint, const std::string& method) {
+  if (checkpoint.weights().key.starts_with("adapter_model"))
+    return checkpoint.path +
+           ": an adapter, which peft adds to its base model: how the base loads "
+           "was not checked";
+  if (checkpoint.config.is_object() && checkpoint.config.contains("architecture") &&
+      !checkpoint.config.contains("model_type"))
+    return checkpoint.path +
+           ": config.json is timm's: from_pretrained of transformers takes it "
+           "through timm, whose loading was not predicted; use --for timm";
+  if (!method.empty() && method != "bitsandbytes")
+    return checkpoint.path + ": config.json says that the weights are quantized (" + method +
+           "): what its library makes of them was not predicted";
+  return "";
 }
 
 Result<void> check_built_in(Report& report, const model::TargetName& name) {
   const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
-  const std::vector<model::StoredShape> shapes = stored_shapes(checkpoint);
-  const Json* config = checkpoint.config.is_object() ? &checkpoint.config : nullptr;
-  SAMEBITS_TRY(const model::LoadTarget target, model::make_target(name, config, shapes));
   const bool transformers = name.library == model::Library::transformers4 ||
                             name.library == model::Library::transformers5;
   const bool directory = checkpoint.kind == CheckpointKind::hf_directory;
+  const std::string method = transformers ? quantization_method(checkpoint) : "";
+  if (std::string text = transformers ? beyond_prediction(checkpoint, method) : ""; !text.empty()) {
+    report.not_checked.push_back(std::move(text));
+    report.incomplete = true;
+    return {};
+  }
+  const StoredWeights weights = stored_weights(checkpoint);
+  const Json* config = checkpoint.config.is_object() ? &checkpoint.config : nullptr;
+  SAMEBITS_TRY(const model::LoadTarget target, model::make_target(name, config, weights.shapes));
+  for (const std::string& text : target.assumed) report.assumed.push_back(text);
   const Way first = directory && transformers ? Way::from_pretrained : Way::state_dict;
-  report.loads.push_back(load_report(target, model::predict_load(target, shapes, first)));
-  if (!transformers) return {};
-  const Way second = first == Way::from_pretrained ? Way::state_dict : Way::from_pretrained;
-  report.loads.push_back(load_report(target, model::predict_load(target, shapes, second)));
+  const auto add = [&](Way way) {
+    report.loads.push_back(load_report(target, model::predict_load(target, weights.shapes, way)));
+    if (directory && way == Way::from_pretrained)
+      refuse_missing_files(checkpoint, report.loads.back());
+  };
+  add(first);
+  if (!weights.quantized.empty()) note_quantized(report, weights, method);
+  if (!transformers || !weights.quantized.empty()) return {};
+  if (is_trainer_checkpoint(checkpoint)) {
+    find_trainer_resume(report, target, weights.shapes);
+    return {};
+  }
+  add(first == Way::from_pretrained ? Way::state_dict : Way::from_pretrained);
   return {};
 }
 
-Result<void> check_list(Report& report, const std::string& target) {
-  const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
-  SAMEBITS_TRY(const std::vector<model::StoredShape> names, read_load_list(target));
-  report.loads.push_back(load_into_list(names, stored_shapes(checkpoint), target));
+/// Nothing of the base stays random: it comes from elsewhere.
+Result<void> leave_adapter(Report& report) {
+  report.not_checked.push_back(report.subjects[0].path +
+                               ": an adapter, which peft adds to its base model: how the base is "
+                               "loaded was not checked");
+  report.incomplete = true;
   return {};
+}
+
+Result<void> check_list(Report& report, const std::string& target, int threads) {
+  const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
+  SAMEBITS_TRY(const LoadList list, read_load_list(target));
+  report.loads.push_back(load_into_list(list, stored_weights(checkpoint).shapes, target));
+  repair_by_bytes(checkpoint, list, threads, report.loads.back());
+  return {};
+}
+
+bool only_notes(const Report& report) {
+  return std::ranges::all_of(report.findings,
+                             [](const Finding& finding) { return finding.role == Role::note; });
 }
 
 Result<Report> check_now(const SubjectOptions& options, const std::string& target, int threads) {
@@ -157,8 +165,9 @@ Result<Report> check_now(const SubjectOptions& options, const std::string& targe
     report.incomplete = true;
   }
   if (subject.checkpoint && subject.checkpoint->has_weights()) {
-    Result<void> checked =
-        built_in ? check_built_in(report, *built_in) : check_list(report, target);
+    Result<void> checked = is_adapter(*subject.checkpoint) ? leave_adapter(report)
+                           : built_in                      ? check_built_in(report, *built_in)
+                                                           : check_list(report, target, threads);
     if (!checked && checked.error().code == ErrorCode::usage) return fail(checked.error());
     if (!checked) {
       report.not_checked.push_back(to_string(checked.error()));
@@ -168,11 +177,12 @@ Result<Report> check_now(const SubjectOptions& options, const std::string& targe
     find_calls(report, subject);
     find_label_conflict(report, subject);
     find_file_risks(report, subject);
+    find_absent_parts(report, *subject.checkpoint);
   }
   sort_findings(&report.findings);
-  report.verdict = report.incomplete         ? Verdict::unknown
-                   : report.findings.empty() ? Verdict::clean
-                                             : Verdict::risk;
+  report.verdict = report.incomplete    ? Verdict::unknown
+                   : only_notes(report) ? Verdict::clean
+                                        : Verdict::risk;
   return report;
 }
 

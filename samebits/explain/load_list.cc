@@ -3,9 +3,12 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "samebits/checkpoint/open.h"
-#include "samebits/model/repair.h"
+#include "samebits/explain/subjects.h"
+#include "samebits/model/find_renaming.h"
+#include "samebits/model/name_rules.h"
 
 namespace samebits {
 namespace {
@@ -56,6 +59,43 @@ Result<std::vector<model::StoredShape>> read_json_list(const Json& json, const s
   return shapes;
 }
 
+/// Names of one storage, place and shape are one tensor; so are aliases.
+LoadList list_of(const Checkpoint& checkpoint) {
+  LoadList list;
+  std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint64_t, Shape>, std::size_t> places;
+  std::map<std::string, std::size_t> by_name;
+  for (const std::uint32_t index : checkpoint.weights().weights) {
+    const StoredTensor& tensor = checkpoint.entries[index];
+    const std::size_t i = list.names.size();
+    list.names.push_back({tensor.name, tensor.view.shape()});
+    const bool real = tensor.readable && tensor.view.numel() > 0;
+    const auto place = std::tuple(tensor.file, tensor.storage, tensor.offset, tensor.view.shape());
+    list.one.push_back(real ? places.emplace(place, i).first->second : i);
+    by_name.emplace(tensor.name, i);
+  }
+  if (!checkpoint.producer.is_object() || !checkpoint.producer.contains("metadata")) return list;
+  for (const auto& [alias, name] : checkpoint.producer["metadata"].items()) {
+    const auto found = name.is_string() ? by_name.find(name.get<std::string>()) : by_name.end();
+    if (found == by_name.end() || by_name.contains(alias)) continue;
+    list.names.push_back({alias, list.names[found->second].shape});
+    list.one.push_back(list.one[found->second]);
+  }
+  return list;
+}
+
+void search_repair(const LoadList& target, const std::vector<bool>& unfilled,
+                   const std::vector<model::StoredShape>& tensors, LoadReport& load) {
+  if (load.random.empty() && load.mismatched.empty()) return;
+  const model::Renaming found = model::find_renaming(target.names, unfilled, tensors);
+  load.searched = found.searched;
+  load.ambiguous = found.ambiguous;
+  for (const model::RenameRule& rule : found.repair.rules)
+    load.repair.push_back({rule.from, rule.to, rule.count});
+  for (const model::Refit& refit : found.repair.refits)
+    load.refits.push_back({refit.from, refit.to, refit.count});
+  load.restored = found.repair.restored.size();
+}
+
 bool is_json(Bytes bytes) {
   const std::string_view text = as_text(bytes);
   const std::size_t first = text.find_first_not_of(" \t\r\n");
@@ -69,49 +109,90 @@ bool is_load_list(const std::string& target) {
   return std::filesystem::exists(target, error);
 }
 
-Result<std::vector<model::StoredShape>> read_load_list(const std::string& target) {
+Result<LoadList> read_load_list(const std::string& target) {
   std::error_code error;
   if (!std::filesystem::is_directory(target, error)) {
     SAMEBITS_TRY(const auto file, MappedFile::open(target));
     if (is_json(file->bytes())) {
       SAMEBITS_TRY(const Json json, parse_json(file->bytes(), target));
-      return read_json_list(json, target);
+      LoadList list;
+      SAMEBITS_TRY(list.names, read_json_list(json, target));
+      for (std::size_t i = 0; i < list.names.size(); ++i) list.one.push_back(i);
+      return list;
     }
   }
-  SAMEBITS_TRY(const Checkpoint checkpoint, open_checkpoint(target));
-  std::vector<model::StoredShape> shapes;
-  if (!checkpoint.has_weights()) return shapes;
-  for (const std::uint32_t index : checkpoint.weights().weights)
-    shapes.push_back({checkpoint.entries[index].name, checkpoint.entries[index].view.shape()});
-  return shapes;
+  SAMEBITS_TRY(Checkpoint checkpoint, open_checkpoint(target));
+  LoadList list = checkpoint.has_weights() ? list_of(checkpoint) : LoadList{};
+  list.checkpoint = std::make_shared<Checkpoint>(std::move(checkpoint));
+  return list;
 }
 
-LoadReport load_into_list(const std::vector<model::StoredShape>& target,
-                          const std::vector<model::StoredShape>& tensors,
+LoadReport load_into_list(const LoadList& target, const std::vector<model::StoredShape>& tensors,
                           const std::string& target_name) {
   LoadReport load;
   load.target = target_name;
   load.way = "load_state_dict(strict=False)";
-  load.target_tensors = target.size();
-  load.silent = true;
+  load.target_tensors = target.names.size();
   std::map<std::string, const Shape*> offered;
   for (const model::StoredShape& tensor : tensors) offered.emplace(tensor.name, &tensor.shape);
-  std::set<std::string> wanted;
-  for (const model::StoredShape& tensor : target) {
-    wanted.insert(tensor.name);
-    const auto found = offered.find(tensor.name);
-    if (found == offered.end()) {
-      load.random.push_back(tensor.name);
-    } else if (*found->second != tensor.shape) {
-      load.mismatched.push_back(tensor.name);
-    } else {
-      ++load.loaded;
-    }
+  const auto offer = [&](std::size_t i) -> const Shape* {
+    const auto found = offered.find(target.names[i].name);
+    return found == offered.end() ? nullptr : found->second;
+  };
+  std::set<std::size_t> filled;
+  for (std::size_t i = 0; i < target.names.size(); ++i)
+    if (const Shape* found = offer(i); found && *found == target.names[i].shape)
+      filled.insert(target.one[i]);
+  std::vector<bool> unfilled;
+  for (std::size_t i = 0; i < target.names.size(); ++i) {
+    const auto& [name, wanted] = target.names[i];
+    const Shape* found = offer(i);
+    const bool other = found && *found != wanted;
+    const bool random = !found && !filled.contains(target.one[i]);
+    unfilled.push_back(random || other);
+    if (random) load.random.push_back(name);
+    if (!random && !other) ++load.loaded;
+    if (!other) continue;
+    load.mismatched.push_back(name);
+    load.mismatches.push_back({*found, wanted});
   }
-  for (const model::StoredShape& tensor : tensors) {
-    if (wanted.count(tensor.name) == 0) load.dropped.push_back(tensor.name);
-  }
+  std::set<std::string_view> wanted;
+  for (const model::StoredShape& tensor : target.names) wanted.insert(tensor.name);
+  for (const model::StoredShape& tensor : tensors)
+    if (!wanted.contains(tensor.name)) load.dropped.push_back(tensor.name);
+  if (!load.mismatched.empty())
+    load.raises = "RuntimeError: " + counted(load.mismatched.size(), "tensor", "has", "have") +
+                  " another shape, which strict=False does not pass over";
+  load.silent = load.raises.empty() && (!load.random.empty() || !load.dropped.empty());
+  load.dropped_silently = load.silent;
+  search_repair(target, unfilled, tensors, load);
   return load;
+}
+
+void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threads,
+                     LoadReport& load) {
+  const bool lost = 2 * load.random.size() > load.target_tensors && load.restored == 0;
+  if (!lost || !load.searched || !target.checkpoint || !target.checkpoint->has_weights()) return;
+  WeightSet a = weight_set(source, source.weights());
+  WeightSet b = weight_set(*target.checkpoint, target.checkpoint->weights());
+  const WeightComparison found = compare_weights(a, b, {.threads = threads});
+  const std::set<std::string> random(load.random.begin(), load.random.end());
+  std::vector<model::NamePair> pairs;
+  std::size_t restored = 0;
+  for (const TensorMatch& match : found.matches) {
+    if (match.a.size() != 1 || match.b.size() != 1) continue;
+    const std::string &from = a[match.a[0]].name, &to = b[match.b[0]].name;
+    if (from != to && match.kind != MatchKind::renamed) continue;
+    if (from != to && !random.contains(to)) continue;
+    pairs.push_back({from, to});
+    restored += from != to;
+  }
+  if (2 * restored < load.random.size()) return;
+  const std::vector<model::RenameRule> rules = model::rules_for_names(pairs);
+  if (rules.empty()) return;
+  for (const model::RenameRule& rule : rules)
+    load.repair.push_back({rule.from, rule.to, rule.count});
+  load.restored = restored;
 }
 
 }  // namespace samebits

@@ -2,6 +2,7 @@
 // JSON list.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,14 +15,26 @@ namespace samebits {
 /// True where a file or directory of that name exists.
 bool is_load_list(const std::string& target);
 
-/// The names and shapes that the target's state_dict() would have: of a JSON file ([[name,
-/// [sizes]], ...], [{"name":, "shape":}, ...], {name: [sizes], ...}), or of a checkpoint's weights.
-/// Errors: as open_checkpoint; malformed where the JSON has another form.
-Result<std::vector<model::StoredShape>> read_load_list(const std::string& target);
+/// The names and shapes that the target's state_dict() would have. Names with one number in `one`
+/// are one tensor (tied weights): what fills one of them fills all.
+struct LoadList {
+  std::vector<model::StoredShape> names;
+  std::vector<std::size_t> one;            // as names
+  std::shared_ptr<Checkpoint> checkpoint;  // nullptr for a JSON file
+};
 
-/// load_state_dict(strict=False): names as they stand.
-LoadReport load_into_list(const std::vector<model::StoredShape>& target,
-                          const std::vector<model::StoredShape>& tensors,
+/// Of a JSON file ([[name, [sizes]], ...], [{"name":, "shape":}, ...], {name: [sizes], ...}), or of
+/// a checkpoint's weights and the aliases that safetensors' save_model writes into its metadata.
+/// Errors: as open_checkpoint; malformed where the JSON has another form.
+Result<LoadList> read_load_list(const std::string& target);
+
+/// load_state_dict(strict=False): names as they stand; another shape is an error.
+LoadReport load_into_list(const LoadList& target, const std::vector<model::StoredShape>& tensors,
                           const std::string& target_name);
+
+/// Where names alone repair nothing and most of the target stays random, but it is a checkpoint
+/// that holds the same values: the renaming that equal bytes show.
+void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threads,
+                     LoadReport& load);
 
 }  // namespace samebits

@@ -102,19 +102,30 @@ struct LoadRefit {
   std::uint32_t count = 0;
 };
 
+/// Shapes of one tensor on both sides of a load.
+struct Mismatch {
+  Shape found, wanted;
+};
+
 /// What loading one checkpoint into a target would do; `check` only.
 struct LoadReport {
   std::string target;  // "transformers-4:ViTMAEForPreTraining"
   std::string way;     // "from_pretrained", "load_state_dict(strict=False)"
   std::uint64_t target_tensors = 0, loaded = 0;
   std::vector<std::string> random, dropped,
-      mismatched;                   // target names, checkpoint names, target names
-  bool silent = false;              // the loader says nothing about it
-  std::string raises;               // the error that ends the load; "" where it succeeds
-  bool written_for_5_only = false;  // names that only transformers 5.24.0 writes and reads
-  std::vector<RenameRule> repair;   // what would make it load
-  std::vector<LoadRefit> refits;    // the same, for tensors that must be cut or stacked
-  std::uint64_t restored = 0;       // of random and mismatched, how many these would fill
+      mismatched;                    // target names, checkpoint names, target names
+  std::vector<Mismatch> mismatches;  // as mismatched
+  bool silent = false;            // the loader says nothing: of what stays random, or else of what
+                                  // it drops
+  bool dropped_silently = false;  // of what it drops, whatever it says of the rest
+  std::string raises;             // the error that ends the load; "" where it succeeds
+  std::string remedy;             // for an error that files cause
+  bool searched = false;          // a renaming was searched for
+  std::vector<std::string> ambiguous;  // prefixes that would do as well as those of the repair
+  bool written_for_5_only = false;     // names that only transformers 5.24.0 writes and reads
+  std::vector<RenameRule> repair;      // what would make it load
+  std::vector<LoadRefit> refits;       // the same, for tensors that must be cut or stacked
+  std::uint64_t restored = 0;          // of random and mismatched, how many these would fill
 };
 
 struct Report {

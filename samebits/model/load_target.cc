@@ -38,6 +38,54 @@ std::string model_type_of(const Json* config) {
   return found != config->end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+/// A config.json as timm.models.save_for_hf writes it: not one of transformers.
+bool is_timm_config(const Json* config) {
+  return config && config->is_object() && config->contains("architecture") &&
+         !config->contains("model_type");
+}
+
+/// A size of timm's config or of its model_args: an int, or the first or second of a list.
+std::int64_t timm_size(const Json& config, const char* key, std::size_t of = 0) {
+  const auto arguments = config.find("model_args");
+  const bool in_arguments =
+      arguments != config.end() && arguments->is_object() && arguments->contains(key);
+  const Json& holder = in_arguments ? *arguments : config;
+  const auto found = holder.find(key);
+  if (found == holder.end()) return -1;
+  const Json& value = found->is_array() && found->size() > of ? (*found)[of] : *found;
+  constexpr std::int64_t kLargest = std::int64_t{1} << 31;
+  if (!value.is_number_integer()) return -1;
+  const auto size = value.get<std::int64_t>();
+  return size >= 0 && size <= kLargest ? size : -1;
+}
+
+/// The tensors say what an architecture's name would; what the config states goes before them.
+Fields fields_from_timm(const Json& config, Fields fields) {
+  const auto set = [&](std::int64_t& field, const char* key, std::size_t of = 0) {
+    if (const std::int64_t size = timm_size(config, key, of); size > 0) field = size;
+  };
+  set(fields['D'], "embed_dim");
+  set(fields['P'], "patch_size");
+  set(fields['W'], "patch_size", 1);
+  set(fields['I'], "in_chans");
+  set(fields['C'], "num_classes");
+  set(fields.layers, "depth");
+  const std::int64_t height = timm_size(config, "img_size"),
+                     width = timm_size(config, "img_size", 1);
+  const bool plain = (fields.parts & kClassToken) && !(fields.parts & kRegisters);
+  if (plain && height > 0 && width > 0 && fields['P'] > 0 && fields['W'] > 0)
+    fields.patches = (height / fields['P']) * (width / fields['W']);
+  const std::int64_t classes = timm_size(config, "num_classes");
+  if (classes > 0) fields.parts |= kClassifier;
+  if (classes == 0) fields.parts &= ~kClassifier;
+  return fields;
+}
+
+/// Classes outside transformers are built with a head unless they are told not to.
+bool has_head_of_its_own(const ModelClass& model_class) {
+  return model_class.model_type.empty() && (model_class.optional & kClassifier);
+}
+
 Result<Fields> fields_for(const Json* config, const std::optional<Recognition>& recognition,
                           const ModelClass& model_class, Library library) {
   if (!config && !recognition)
@@ -46,7 +94,11 @@ Result<Fields> fields_for(const Json* config, const std::optional<Recognition>& 
          .what = "there is no config, and the tensors are those of no model of the ViT family",
          .hint = "Give a directory with config.json, or a target file"});
   Fields fields;
-  if (config) {
+  if (is_timm_config(config) && recognition) {
+    fields = recognition->fields;
+    if (library == Library::timm) return fit(fields_from_timm(*config, fields), model_class);
+    fields.parts |= model_class.assumed;
+  } else if (config) {
     SAMEBITS_TRY(fields, fields_from_config(*config, model_class, library));
   } else {
     fields = recognition->fields;
@@ -54,6 +106,7 @@ Result<Fields> fields_for(const Json* config, const std::optional<Recognition>& 
   }
   // Outside transformers no config says which parts a constructor was asked for: those in the file.
   if (model_class.model_type.empty() && recognition) fields.parts = recognition->fields.parts;
+  if (has_head_of_its_own(model_class)) fields.parts |= kClassifier;
   return fit(fields, model_class);
 }
 
@@ -135,6 +188,13 @@ Result<LoadTarget> make_target(const TargetName& name, const Json* config,
   SAMEBITS_TRY(target.fields,
                fields_for(config, target.recognition, *target.model_class, name.library));
   SAMEBITS_TRY(target.tensors, tensors_of(target.library, *target.model_class, target.fields));
+  const bool head_in_file = target.recognition && (target.recognition->fields.parts & kClassifier);
+  const bool told = name.library == Library::timm && is_timm_config(config);
+  if (has_head_of_its_own(*target.model_class) && !head_in_file && !told)
+    target.assumed.push_back(std::string(library_name(name.library)) + ":" +
+                             std::string(target.model_class->name) +
+                             " is taken with a head, as it is built unless told num_classes=0; the "
+                             "checkpoint has none");
   return target;
 }
 

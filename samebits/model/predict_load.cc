@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "samebits/model/find_renaming.h"
 #include "samebits/model/loading_rules.h"
 #include "samebits/model/natural_order.h"
 
@@ -154,6 +155,8 @@ void set_raises(LoadOutcome& outcome) {
                    (mismatched == 1 ? " tensor has" : " tensors have") + " another shape";
   if (outcome.way == Way::from_pretrained)
     outcome.raises += " (with ignore_mismatched_sizes=True: random values and a warning)";
+  else
+    outcome.raises += ", which strict=False does not pass over";
 }
 
 /// True where the names are 5.24.0's for this class, and 4.x knows them no more.
@@ -168,6 +171,28 @@ bool is_written_for_5_only(const LoadTarget& target, const std::vector<StoredSha
     written.emplace(target.recognition->prefix + saved_name_5(model_class, spec.name), true);
   return std::ranges::all_of(
       tensors, [&](const StoredShape& tensor) { return written.contains(tensor.name); });
+}
+
+/// By the tables of the family, or by names and shapes alone where that restores more.
+void find_repair(const LoadTarget& target, const std::vector<StoredShape>& tensors,
+                 LoadOutcome& outcome) {
+  std::vector<bool> unfilled;
+  std::vector<StoredShape> names;
+  for (const TargetTensor& tensor : outcome.targets) {
+    unfilled.push_back(tensor.state != TargetState::loaded);
+    names.push_back({tensor.spec.name, tensor.spec.shape});
+  }
+  if (std::ranges::find(unfilled, true) == unfilled.end()) {
+    outcome.searched = true;
+    return;
+  }
+  if (target.recognition)
+    outcome.repair = suggest_repair(target.tensors, unfilled, *target.recognition, tensors);
+  Renaming found = find_renaming(names, unfilled, tensors);
+  outcome.searched = found.searched;
+  if (found.repair.restored.size() <= outcome.repair.restored.size()) return;
+  outcome.repair = std::move(found.repair);
+  outcome.ambiguous = std::move(found.ambiguous);
 }
 
 }  // namespace
@@ -196,12 +221,7 @@ LoadOutcome predict_load(const LoadTarget& target, const std::vector<StoredShape
   set_notices(target, load.outcome);
   set_raises(load.outcome);
   load.outcome.written_for_5_only = is_written_for_5_only(target, tensors);
-  if (target.recognition) {
-    std::vector<bool> unfilled;
-    for (const TargetTensor& tensor : load.outcome.targets)
-      unfilled.push_back(tensor.state != TargetState::loaded);
-    load.outcome.repair = suggest_repair(target.tensors, unfilled, *target.recognition, tensors);
-  }
+  find_repair(target, tensors, load.outcome);
   return load.outcome;
 }
 

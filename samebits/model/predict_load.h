@@ -33,6 +33,7 @@ struct LoadTarget {
   std::vector<TensorSpec> tensors;         // what its state_dict() holds
   std::optional<Recognition> recognition;  // what the checkpoint was taken for
   std::vector<std::string> architectures;  // the config's, for 4.57.6's choice to warn
+  std::vector<std::string> assumed;        // what nothing says and was taken, in words
 };
 
 /// "timm", "transformers-4:ViTModel". Errors: usage, with the names that exist.
@@ -84,6 +85,8 @@ struct LoadOutcome {
   /// only 5.x reads (ViTMAEForPreTraining).
   bool written_for_5_only = false;
   Repair repair;
+  bool searched = false;               // a renaming was searched for
+  std::vector<std::string> ambiguous;  // find_renaming.h
 
   std::size_t count(TargetState state) const;
 };

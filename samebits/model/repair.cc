@@ -5,6 +5,8 @@
 #include <optional>
 #include <unordered_map>
 
+#include "samebits/model/name_rules.h"
+
 namespace samebits::model {
 namespace {
 
@@ -108,21 +110,6 @@ std::vector<std::string> known_prefixes(const Recognition& recognition) {
   return prefixes;
 }
 
-/// Length of what `from` matches at the start of `name`, and the number in it.
-std::optional<std::pair<std::size_t, std::string>> match_start(std::string_view from,
-                                                               std::string_view name) {
-  const std::size_t hole = from.find("{n}");
-  if (hole == std::string_view::npos)
-    return name.starts_with(from) ? std::optional(std::pair(from.size(), std::string()))
-                                  : std::nullopt;
-  if (!name.starts_with(from.substr(0, hole))) return std::nullopt;
-  std::size_t end = hole;
-  while (end < name.size() && name[end] >= '0' && name[end] <= '9') ++end;
-  const std::string_view rest = from.substr(hole + 3);
-  if (end == hole || !name.substr(end).starts_with(rest)) return std::nullopt;
-  return std::pair(end + rest.size(), std::string(name.substr(hole, end - hole)));
-}
-
 void add_rule(std::vector<RenameRule>& rules, const Names& names) {
   const bool stands =
       std::ranges::any_of(rules, [&](const RenameRule& rule) { return rule.from == names.first; });
@@ -137,7 +124,7 @@ void order(std::vector<RenameRule>& rules) {
 
 std::size_t rule_for(const std::vector<RenameRule>& rules, std::string_view name) {
   for (std::size_t i = 0; i < rules.size(); ++i)
-    if (match_start(rules[i].from, name)) return i;
+    if (std::string renamed; rename(rules[i], name, &renamed)) return i;
   return rules.size();
 }
 
@@ -211,14 +198,9 @@ void plan_target(const TensorSpec& target, const Source& source,
 }  // namespace
 
 std::string apply_rules(const std::vector<RenameRule>& rules, std::string_view name) {
-  for (const RenameRule& rule : rules) {
-    const auto match = match_start(rule.from, name);
-    if (!match) continue;
-    std::string renamed = rule.to;
-    if (const auto hole = renamed.find("{n}"); hole != std::string::npos)
-      renamed.replace(hole, 3, match->second);
-    return renamed + std::string(name.substr(match->first));
-  }
+  std::string renamed;
+  for (const RenameRule& rule : rules)
+    if (rename(rule, name, &renamed)) return renamed;
   return std::string(name);
 }
 

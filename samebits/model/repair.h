@@ -10,8 +10,9 @@
 
 namespace samebits::model {
 
-/// Where a name begins with `from`, that becomes `to`. "{n}" stands for a number, the same in both;
-/// {"", "vit."} adds a prefix, {"model.", ""} takes one away.
+/// Where a name begins with `from`, that becomes `to`. "{n}" stands for a number, the same in both
+/// (more of them, and what else may stand in `to`: name_rules.h); {"", "vit."} adds a prefix,
+/// {"model.", ""} takes one away.
 struct RenameRule {
   std::string from, to;
   std::uint32_t count = 0;  // tensors that it renames

@@ -9,8 +9,8 @@
 namespace samebits {
 namespace {
 
-constexpr std::size_t kGroups = 8;       // lines of one outcome
-constexpr std::size_t kRepairRules = 9;  // lines of a repair
+constexpr std::size_t kGroups = 8;        // lines of one outcome
+constexpr std::size_t kRepairRules = 60;  // rules of a repair
 constexpr std::size_t kUnderLoad = Screen::kIndent + Screen::kLabel;
 
 // "random   128 tensors, left at random initial values:" and their names under it.
@@ -68,7 +68,7 @@ void repair_table(const std::vector<RenameRule>& rules, Screen* screen) {
     rows.push_back({shown(rules[i].from), "->", shown(rules[i].to), grouped(rules[i].count)});
   }
   screen->table(kUnderLoad,
-                {{.give = Column::Give::elide}, {}, {.give = Column::Give::elide}, {.right = true}},
+                {{.give = Column::Give::wrap}, {}, {.give = Column::Give::wrap}, {.right = true}},
                 rows);
   if (rules.size() > kRepairRules) screen->row("", and_more(rules.size() - kRepairRules));
 }

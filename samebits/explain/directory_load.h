@@ -1,0 +1,32 @@
+// What from_pretrained of transformers 4.57.6 and 5.24.0 does with a directory beyond names and
+// shapes: files that it does not find, weights that another library has to read.
+//
+// Source: modeling_utils.py (_get_resolved_checkpoint_files: the order of file names, `variant`),
+// safetensors' safe_open (a shard that is not there), quantizers/auto.py.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "samebits/checkpoint/checkpoint.h"
+#include "samebits/explain/report.h"
+#include "samebits/model/recognize.h"
+
+namespace samebits {
+
+/// Sets `raises` and `remedy` where from_pretrained ends with an error before it looks at a tensor.
+/// Nothing is left at random values then.
+void refuse_missing_files(const Checkpoint& checkpoint, LoadReport& load);
+
+/// The weights that stand in the files, as a loader sees them. bitsandbytes' packed matrices have
+/// the shapes that their states give, and the states are no tensors of their own.
+struct StoredWeights {
+  std::vector<model::StoredShape> shapes;
+  std::vector<std::string> quantized;  // names
+};
+StoredWeights stored_weights(const Checkpoint& checkpoint);
+
+/// config.json's quantization_config.quant_method: "bitsandbytes"; "" where there is none.
+std::string quantization_method(const Checkpoint& checkpoint);
+
+}  // namespace samebits

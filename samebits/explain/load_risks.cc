@@ -1,0 +1,189 @@
+#include "samebits/explain/load_risks.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "samebits/explain/subjects.h"
+
+namespace samebits {
+namespace {
+
+Finding load_finding(const LoadReport& load, const char* cause,
+                     const std::vector<std::string>& names, std::string summary) {
+  Finding finding{.cause = cause, .role = Role::risk, .proof = Proof::observed, .subjects = {"A"}};
+  finding.summary = std::move(summary);
+  finding.evidence = {{"count", names.size()},
+                      {"tensors", name_list(names)},
+                      {"target", load.target},
+                      {"way", load.way}};
+  return finding;
+}
+
+std::string rule_text(const RenameRule& rule) {
+  const auto shown = [](const std::string& part) { return part.empty() ? "(nothing)" : part; };
+  return fmt::format("{} -> {}", shown(rule.from), shown(rule.to));
+}
+
+std::string repair_text(const LoadReport& load) {
+  if (load.repair.empty() && load.refits.empty())
+    return load.searched ? "No renaming found that would fill them: train them, or take another "
+                           "checkpoint"
+                         : "Too many tensors to search for a renaming: compare the names by hand";
+  constexpr std::size_t kShown = 2;
+  std::string text = "Rearrange before loading";
+  if (!load.repair.empty() && load.repair.size() <= kShown) {
+    text = "Rename before loading: " + rule_text(load.repair[0]);
+    for (std::size_t i = 1; i < load.repair.size(); ++i) text += "; " + rule_text(load.repair[i]);
+  } else if (!load.repair.empty()) {
+    text = fmt::format("Rename before loading, by the {} rules of the repair", load.repair.size());
+  }
+  if (!load.refits.empty())
+    text += fmt::format("; {} cut or stacked along dimension 0",
+                        counted(load.refits.size(), "template"));
+  return text + fmt::format(" (restores {} of {})", load.restored,
+                            load.random.size() + load.mismatched.size());
+}
+
+void find_random(Report& report, const LoadReport& load) {
+  if (load.random.empty()) return;
+  const std::string told = load.silent ? "without a word" : "with a warning";
+  Finding finding = load_finding(
+      load, "weights.reinitialized", load.random,
+      load.raises.empty()
+          ? fmt::format("{} would leave {} of {} at random initial values, {}", load.way,
+                        load.random.size(), counted(load.target_tensors, "tensor"), told)
+          : fmt::format("{} of {} have nothing in the checkpoint under their names",
+                        load.random.size(), counted(load.target_tensors, "tensor")));
+  if (load.written_for_5_only)
+    finding.details.push_back(
+        "transformers 5.24.0 writes this class under these names, which 4.57.6 does not know");
+  if (!load.ambiguous.empty())
+    finding.details.push_back("other tensors of the checkpoint would do as well, under " +
+                              fmt::format("{}", fmt::join(load.ambiguous, ", ")));
+  finding.remedy = repair_text(load);
+  report.findings.push_back(std::move(finding));
+}
+
+void find_dropped(Report& report, const LoadReport& load) {
+  if (load.dropped.empty()) return;
+  Finding finding = load_finding(load, "weights.missing", load.dropped,
+                                 fmt::format("{} would be dropped: the target has no such name",
+                                             counted(load.dropped.size(), "tensor")));
+  if (load.dropped_silently && !load.silent)
+    finding.details.push_back("the loader does not say so");
+  if (load.random.empty())
+    finding.remedy =
+        "Nothing to do where the target is meant to lack them (a head, a decoder); else take "
+        "another class";
+  report.findings.push_back(std::move(finding));
+}
+
+std::string shape_text(const Shape& shape) { return fmt::format("{}", fmt::join(shape, " x ")); }
+
+std::string last_parts(const std::string& name, bool leaf_too) {
+  const std::size_t dot = name.rfind('.');
+  return leaf_too || dot == std::string::npos ? name : name.substr(0, dot);
+}
+
+/// A table of positions: one row for each, so only their number differs.
+bool is_position_table(const std::string& name, const Mismatch& sizes) {
+  const Shape &found = sizes.found, &wanted = sizes.wanted;
+  if (name.find("pos") == std::string::npos || found.size() != wanted.size() || found.size() < 2)
+    return false;
+  std::size_t differing = 0;
+  for (std::size_t i = 0; i + 1 < found.size(); ++i) differing += found[i] != wanted[i];
+  return differing > 0 && found.back() == wanted.back() && found.size() <= 4;
+}
+
+/// A layer that classifies: its outputs differ in number, and nothing else.
+bool is_head(const std::string& name, const Mismatch& sizes) {
+  const Shape &found = sizes.found, &wanted = sizes.wanted;
+  if (found.size() != wanted.size() || found.empty() || found.size() > 2) return false;
+  if (!std::equal(found.begin() + 1, found.end(), wanted.begin() + 1, wanted.end())) return false;
+  const std::string module = last_parts(name, false);
+  for (const char* word : {"head", "classifier", "fc", "score", "last_linear", "logits"})
+    if (module == word || module.ends_with(std::string(".") + word) ||
+        module.starts_with(std::string(word) + ".") || module.ends_with(std::string("_") + word))
+      return true;
+  return false;
+}
+
+void find_mismatched(Report& report, const LoadReport& load) {
+  if (load.mismatched.empty()) return;
+  Finding finding = load_finding(
+      load, "weights.missing", load.mismatched,
+      counted(load.mismatched.size(), "tensor", "has", "have") + " another shape in the target");
+  if (!load.raises.empty())
+    finding.details.push_back("the load ends with an error: " + load.raises);
+  bool positions = false, heads = false, others = false;
+  constexpr std::size_t kShown = 4;
+  for (std::size_t i = 0; i < std::min(load.mismatched.size(), load.mismatches.size()); ++i) {
+    const std::string& name = load.mismatched[i];
+    const Mismatch& sizes = load.mismatches[i];
+    const bool position = is_position_table(name, sizes), head = !position && is_head(name, sizes);
+    positions |= position;
+    heads |= head;
+    others |= !position && !head;
+    if (i < kShown)
+      finding.details.push_back(fmt::format("{}: {} in the checkpoint, {} in the target", name,
+                                            shape_text(sizes.found), shape_text(sizes.wanted)));
+  }
+  if (positions)
+    finding.remedy =
+        "Resample the table of positions to the target's grid before loading "
+        "(bicubic, without the tokens in front), or use the checkpoint's image size";
+  if (heads)
+    finding.remedy += std::string(finding.remedy.empty() ? "" : "; ") +
+                      "leave the head out of the checkpoint and train a new one, or build the "
+                      "model with the checkpoint's number of classes";
+  if (others || finding.remedy.empty())
+    finding.remedy +=
+        std::string(finding.remedy.empty() ? "Use" : "; use") + " a config of the same sizes";
+  finding.remedy[0] = finding.remedy[0] == 'l' ? 'L' : finding.remedy[0];
+  report.findings.push_back(std::move(finding));
+}
+
+/// Files that the loader does not find.
+void find_refusal(Report& report, const LoadReport& load) {
+  if (load.raises.empty() || !load.mismatched.empty() || load.remedy.empty()) return;
+  Finding finding{
+      .cause = "load.refused", .role = Role::risk, .proof = Proof::observed, .subjects = {"A"}};
+  finding.summary = load.way + " ends with an error: " + load.raises;
+  finding.evidence = {{"reasons", Json::array({load.raises})}};
+  finding.remedy = load.remedy;
+  report.findings.push_back(std::move(finding));
+}
+
+}  // namespace
+
+void find_load_risks(Report& report, const LoadReport& load) {
+  find_refusal(report, load);
+  find_random(report, load);
+  find_dropped(report, load);
+  find_mismatched(report, load);
+}
+
+void find_absent_parts(Report& report, const Checkpoint& checkpoint) {
+  for (const Finding& finding : report.findings)
+    if (finding.cause == "file.incomplete") return;
+  std::vector<std::string> parts;
+  for (const Error& error : checkpoint.unread)
+    if (error.what == "a shard of the model is missing" || error.what.starts_with("the index says"))
+      parts.push_back(error.what + ": " + error.file);
+  if (parts.empty()) return;
+  Finding finding{
+      .cause = "file.incomplete", .role = Role::risk, .proof = Proof::observed, .subjects = {"A"}};
+  finding.summary = parts.size() == 1 ? parts[0]
+                                      : fmt::format(
+                                            "{} parts of the checkpoint are absent, the "
+                                            "first: {}",
+                                            parts.size(), parts[0]);
+  finding.evidence = {{"parts", name_list(parts)}};
+  finding.remedy = "Download or copy the whole directory";
+  report.findings.push_back(std::move(finding));
+}
+
+}  // namespace samebits

@@ -1,0 +1,23 @@
+// What Trainer.train(resume_from_checkpoint=...) of transformers does with the weights of its own
+// checkpoint.
+//
+// Source: transformers 4.57.6 and 5.24.0 trainer.py (_load_from_checkpoint: the file is given to
+// load_state_dict(strict=False) of the model that the Trainer holds; what is missing is warned of
+// and keeps that model's values) and trainer_utils.py (load_sharded_checkpoint: the same for
+// shards). from_pretrained renames what it reads, and this does not.
+#pragma once
+
+#include "samebits/explain/report.h"
+#include "samebits/model/predict_load.h"
+
+namespace samebits {
+
+/// True where the directory was written by a Trainer: trainer_state.json lies in it.
+bool is_trainer_checkpoint(const Checkpoint& checkpoint);
+
+/// Adds the load that a resumed training makes, and weights.reinitialized where it restores less
+/// than from_pretrained does.
+void find_trainer_resume(Report& report, const model::LoadTarget& target,
+                         const std::vector<model::StoredShape>& shapes);
+
+}  // namespace samebits

@@ -1,0 +1,119 @@
+"""check --for a file, and what files do to from_pretrained and to a Trainer, against torch and both transformers."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import PROGRAM
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+MAKE = """
+import json, os, sys, transformers as T
+config = T.ViTConfig(hidden_size=48, num_hidden_layers=2, num_attention_heads=3, intermediate_size=96, image_size=32, patch_size=8, num_labels=5)
+m = T.ViTForImageClassification(config)
+m.save_pretrained("whole"), m.save_pretrained("variant", variant="fp16"), m.save_pretrained("gap", max_shard_size="60KB")
+m.save_pretrained("variants", variant="fp16", max_shard_size="60KB")
+os.remove("gap/" + sorted(f for f in os.listdir("gap") if f.endswith(".safetensors"))[1])
+said = {}
+for folder in ("whole", "variant", "variants", "gap"):
+    try:
+        T.ViTForImageClassification.from_pretrained(folder)
+        said[folder] = None
+    except Exception as x:
+        said[folder] = type(x).__name__
+json.dump(said, open("said.json", "w"))
+"""
+
+
+def check(path, target):
+    done = subprocess.run([str(PROGRAM), "check", str(path), "--for", str(target), "--json"], capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("version", (4, 5))
+def test_files_that_from_pretrained_does_not_find(version, python_t4, tmp_path):
+    python = python_t4 if version == 4 else sys.executable
+    subprocess.run([str(python), "-c", MAKE], cwd=tmp_path, check=True, capture_output=True)
+    for folder, error in json.loads((tmp_path / "said.json").read_text()).items():
+        load = check(tmp_path / folder, f"transformers-{version}")["loads"][0]
+        assert (load["raises"] or "").split(":")[0] == (error or ""), folder
+        assert not load["random"] and not load["silent"]
+
+
+def network(**layers):
+    torch.manual_seed(1)
+    return nn.ModuleDict({"body": nn.Sequential(nn.Linear(4, 6), nn.LayerNorm(6)), "head": nn.Linear(6, 3)} | layers)
+
+
+def renamed(rules, name):
+    """What docs/json.md says of `repair`, written again."""
+    import re
+
+    for rule in rules:
+        match = re.match(re.sub(r"\\\{(\w)\\\}", r"(?P<\1>\\d+)", re.escape(rule["from"])), name)
+        if match:
+            numbers = {key: int(value) for key, value in match.groupdict().items()}
+            return re.sub(r"\{(.*?)\}", lambda to: str(eval(to[1], {}, numbers)), rule["to"]) + name[match.end():]
+    return name
+
+
+CHANGES = {
+    "parallel": lambda name: "module." + name,
+    "compiled": lambda name: name.replace("body.0.", "body.0._orig_mod.").replace("body.1.", "body.1._orig_mod."),
+    "nested": lambda name: "body." + name if name.startswith("body.") else name,
+    "head": lambda name: name.replace("head.", "head.head."),
+    "plain": lambda name: name,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_for_a_file_as_torch_loads_it_and_after_the_repair_in_full(change, tmp_path):
+    model = network()
+    state = {CHANGES[change](name): value for name, value in model.state_dict().items()}
+    torch.save(state, tmp_path / "a.pth")
+    torch.save(model.state_dict(), tmp_path / "b.pth")
+    keys = network().load_state_dict(state, strict=False)
+    load = check(tmp_path / "a.pth", tmp_path / "b.pth")["loads"][0]
+    assert sorted(load["random"]) == sorted(keys.missing_keys) and sorted(load["dropped"]) == sorted(keys.unexpected_keys)
+    assert load["raises"] is None and load["silent"] == bool(keys.missing_keys) and load["restored"] == len(keys.missing_keys)
+    network().load_state_dict({renamed(load["repair"], name): value for name, value in state.items()}, strict=True)
+
+
+def test_another_shape_raises_with_strict_false_too(tmp_path):
+    torch.save(network(head=nn.Linear(6, 5)).state_dict(), tmp_path / "a.pth")
+    torch.save(network().state_dict(), tmp_path / "b.pth")
+    with pytest.raises(RuntimeError):
+        network().load_state_dict(torch.load(tmp_path / "a.pth"), strict=False)
+    load = check(tmp_path / "a.pth", tmp_path / "b.pth")["loads"][0]
+    assert load["raises"].startswith("RuntimeError") and not load["silent"]
+    assert sorted(load["mismatched"]) == ["head.bias", "head.weight"]
+
+
+def test_names_that_share_a_tensor_are_filled_together(tmp_path):
+    model = network(copy=nn.Linear(6, 3))
+    model["copy"].weight = model["head"].weight
+    torch.save(model.state_dict(), tmp_path / "b.pth")
+    save_file({k: v.clone() for k, v in model.state_dict().items() if k != "copy.weight"}, tmp_path / "a.safetensors")
+    with torch.no_grad():
+        model["copy"].weight.zero_()
+    model.load_state_dict(load_file(tmp_path / "a.safetensors"), strict=False)
+    assert torch.equal(model["copy"].weight, load_file(tmp_path / "a.safetensors")["head.weight"])
+    assert check(tmp_path / "a.safetensors", tmp_path / "b.pth")["loads"][0]["random"] == []
+
+
+def test_what_a_resumed_trainer_restores(tmp_path):
+    import transformers
+
+    config = transformers.ViTConfig(hidden_size=48, num_hidden_layers=2, num_attention_heads=3, intermediate_size=96, image_size=32,
+                                    patch_size=8, num_labels=5)
+    transformers.ViTForImageClassification(config).save_pretrained(tmp_path / "checkpoint-2")
+    (tmp_path / "checkpoint-2" / "trainer_state.json").write_text('{"global_step": 2}')
+    file = load_file(tmp_path / "checkpoint-2" / "model.safetensors")
+    missing = transformers.ViTForImageClassification(config).load_state_dict(file, strict=False).missing_keys
+    report = check(tmp_path / "checkpoint-2", "transformers-5")
+    found = [f for f in report["findings"] if f["cause"] == "weights.reinitialized"]
+    assert len(missing) == 32 and sorted(found[0]["evidence"]["tensors"]) == sorted(missing)
+    assert report["verdict"] == "risk" and "Trainer" in found[0]["summary"] and "from_pretrained" in found[0]["remedy"]

@@ -32,8 +32,8 @@ Result<void> read_torch_zip(Checkpoint& checkpoint, const FilePart& part);
 /// True where `bytes` begin with the magic number of the legacy stream.
 bool is_torch_legacy(Bytes bytes);
 Result<void> read_torch_legacy(Checkpoint& checkpoint, const FilePart& part);
-/// Of a stream of pickles whose second is the protocol version of such a stream, and whose first is
-/// not its magic number; else nothing.
+/// Of a stream of pickles that is no such stream, but has its protocol version as second pickle or
+/// its system information near the start; else nothing.
 std::optional<Error> damaged_legacy(Bytes bytes, const std::string& file);
 
 /// A tar with `pickle`, `storages` and `tensors`.

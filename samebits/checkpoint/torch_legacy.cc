@@ -181,6 +181,13 @@ void note_embedded(Checkpoint& checkpoint, const Pickle& pickle, std::uint32_t f
   }
 }
 
+bool has_protocol_second(Bytes bytes, const std::string& file) {
+  const Pickle magic = pickle::read(bytes, file, 0);
+  if (magic.error || magic.end >= bytes.size()) return false;
+  const Pickle protocol = pickle::read(bytes.subspan(magic.end), file, magic.end);
+  return !protocol.error && as_integer(protocol.tree, protocol.root) == 1001;
+}
+
 }  // namespace
 
 bool is_torch_legacy(Bytes bytes) {
@@ -196,10 +203,11 @@ bool is_torch_legacy(Bytes bytes) {
 }
 
 std::optional<Error> damaged_legacy(Bytes bytes, const std::string& file) {
-  const Pickle magic = pickle::read(bytes, file, 0);
-  if (magic.error || magic.end >= bytes.size()) return std::nullopt;
-  const Pickle protocol = pickle::read(bytes.subspan(magic.end), file, magic.end);
-  if (protocol.error || as_integer(protocol.tree, protocol.root) != 1001) return std::nullopt;
+  constexpr std::size_t kHead = 512;  // holds magic number, version and system information
+  const std::string_view head = as_text(bytes.first(std::min(bytes.size(), kHead)));
+  const auto says = [&](std::string_view key) { return head.find(key) != std::string_view::npos; };
+  const bool system = says("protocol_version") && says("little_endian") && says("type_sizes");
+  if (!system && !has_protocol_second(bytes, file)) return std::nullopt;
   return Error{.code = ErrorCode::malformed,
                .what = "the magic number of a torch file is damaged, and torch.load refuses it",
                .file = file,

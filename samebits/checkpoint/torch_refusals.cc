@@ -138,6 +138,12 @@ class ZipRefusals {
                         (script_ && (own.starts_with("code/") || own.starts_with("constants/")));
       if (!read || zip_.find(entry.name) != &entry) continue;
       if (const auto why = zip::miniz_refuses(entry)) return refuse(why->what, why->offset);
+      // Of a storage torch takes whatever its memory held, which is an error of its own.
+      if (zip::miniz_fills_nothing(entry) && !own.starts_with("data/"))
+        return add_refusal(out_,
+                           "torch.load takes what its memory held for the record " + entry.name +
+                               ", which the directory marks as a folder",
+                           file_, entry.central_offset);
     }
   }
 

@@ -12,6 +12,7 @@
 #include "samebits/checkpoint/zip_records.h"
 #include "samebits/container/npy.h"
 #include "samebits/container/zip.h"
+#include "samebits/container/zip_loaders.h"
 #include "samebits/container/zip_order.h"
 
 namespace samebits {
@@ -134,6 +135,15 @@ class ZipReader {
   StorageRecord record_of(const ZipEntry& entry, std::uint32_t id) {
     StorageRecord record{
         .file = part_.file, .offset = entry.data_offset, .id = id, .inflated = entry.method != 0};
+    if (zip::miniz_fills_nothing(entry)) {
+      record.error = Error{.code = ErrorCode::inconsistent,
+                           .what = "the directory marks the record " + entry.name +
+                                   " as a folder: torch.load reads no byte of it, and takes what "
+                                   "its memory held",
+                           .file = zip_.path(),
+                           .offset = entry.central_offset};
+      return record;
+    }
     auto buffer = std::make_shared<std::vector<std::uint8_t>>();
     Result<Bytes> bytes = entry.method == 0 ? zip_.stored(entry) : inflate(entry, *buffer);
     if (bytes) {
@@ -281,13 +291,24 @@ class ZipReader {
       if (!read) out_.unread.push_back(std::move(read).error());
     }
     find_doubled_records(out_, zip_, part_.file);
-    if (out_.files[part_.file].container == "npz") find_npz_refusals(out_, zip_, part_.file);
+    if (out_.files[part_.file].container == "npz")
+      find_npz_refusals(out_, zip_, part_.file);
+    else if (has_torchs_records())
+      find_zip_refusals(out_, zip_, "", part_.file);
     if (pickles > 0 || !out_.entries.empty() || !out_.unread.empty()) return choose_numpy(out_);
     return fail({.code = ErrorCode::unsupported,
                  .what = "a zip archive without data.pkl, .npy or a pickle in it",
                  .file = zip_.path(),
                  .expected = "a file written by torch.save or numpy.savez",
                  .hint = "If it packs several files, unpack it and name one of them"});
+  }
+
+  /// What only torch writes, in an archive whose data.pkl is not found.
+  bool has_torchs_records() const {
+    return std::ranges::any_of(zip_.entries(), [](const ZipEntry& entry) {
+      return entry.name.ends_with("/byteorder") || entry.name.ends_with("/version") ||
+             entry.name.ends_with("/data/0");
+    });
   }
 
   Result<void> read_member(const ZipEntry& entry, std::size_t& pickles) {

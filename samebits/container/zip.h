@@ -27,6 +27,7 @@ struct ZipEntry {
   std::uint64_t compressed_size = 0;  // bytes in the file
   std::uint64_t header_offset = 0;    // local header, absolute in the file
   std::uint64_t data_offset = 0;      // first data byte, absolute in the file
+  std::uint32_t attributes = 0;       // external, as the central directory says
   std::uint64_t central_offset = 0;   // its header in the directory, absolute in the file
 };
 

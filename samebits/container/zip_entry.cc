@@ -69,6 +69,7 @@ Result<ZipEntry> read_central_header(ByteReader& reader, std::uint64_t shift) {
                  .size = load_u32le(p + 24),
                  .compressed_size = load_u32le(p + 20),
                  .header_offset = load_u32le(p + 42),
+                 .attributes = load_u32le(p + 38),
                  .central_offset = at};
   SAMEBITS_TRY(const Bytes name, reader.take(load_u16le(p + 28), "a name in the directory"));
   const std::uint64_t extra_at = reader.offset();

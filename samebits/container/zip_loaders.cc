@@ -112,6 +112,11 @@ std::optional<ContainerNote> miniz_refuses(const ZipEntry& entry) {
   return std::nullopt;
 }
 
+bool miniz_fills_nothing(const ZipEntry& entry) {
+  constexpr std::uint32_t kFolder = 0x10;  // of MS-DOS
+  return entry.size != 0 && ((entry.attributes & kFolder) != 0 || entry.name.ends_with('/'));
+}
+
 std::optional<ContainerNote> zipfile_refuses(const ZipArchive& archive) {
   const std::optional<std::uint64_t> locator = locator_of(archive);
   const std::uint8_t* file = archive.file().data();

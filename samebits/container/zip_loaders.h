@@ -22,6 +22,10 @@ std::optional<ContainerNote> zipfile_refuses(const ZipArchive& archive);
 std::optional<ContainerNote> miniz_refuses(const ZipEntry& entry);
 std::optional<ContainerNote> zipfile_refuses(const ZipArchive& archive, const ZipEntry& entry);
 
+/// True where miniz takes the record for a folder, by its attributes or its name: asked for its
+/// bytes it then reports success and writes none, and torch goes on with what the memory held.
+bool miniz_fills_nothing(const ZipEntry& entry);
+
 /// True where Python can decode it: no overlong form, nothing above U+10FFFF, and no surrogate
 /// unless `surrogates` allows them, as pickles do.
 bool is_utf8(std::string_view text, bool surrogates = false);

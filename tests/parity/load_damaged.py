@@ -43,6 +43,8 @@ def arrays_of(value, name=""):
     if isinstance(value, numpy.ndarray):
         raw = numpy.ascontiguousarray(value).astype(value.dtype.newbyteorder("<")).tobytes()
         return {name: [value.dtype.name, list(value.shape), hashlib.sha256(raw).hexdigest()]}
+    if isinstance(value, (list, tuple)):
+        value = dict(enumerate(value))
     if isinstance(value, dict):
         return {k: v for key, each in value.items() for k, v in arrays_of(each, f"{name}.{key}".strip(".")).items()}
     return {name: ["object", [], repr(value)[:200]]}

@@ -241,6 +241,8 @@ std::vector<FieldDifference> compare_parts(FieldMap& a, FieldMap& b, int depth) 
     }
     for (FieldDifference& each :
          compare_at(part->second.value, other->second.value, "", depth + 1)) {
+      // transformers 4 leaves a part's own default of it out.
+      if (each.field == "pad_token_id" && (each.missing_a || each.missing_b)) continue;
       each.field = name + "." + each.field;
       found.push_back(std::move(each));
     }

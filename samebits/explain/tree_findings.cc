@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -26,10 +27,19 @@ NamePairs tensor_names(const Report& report, const Subject& a, const Subject& b)
   return names;
 }
 
-std::string models_library(const Subject& subject) {
-  const Json& producer = subject.checkpoint->producer;
-  return producer.is_object() && producer.contains("transformers") ? producer["transformers"].dump()
-                                                                   : "";
+/// What tells versions of transformers apart: its classes, and what each of its modules keeps for
+/// itself. Pickles do not say which version wrote them.
+std::set<std::string> traits_of_library(const Subject& subject) {
+  std::set<std::string> traits;
+  for (const ModuleRecord& module : subject.checkpoint->modules) {
+    if (!module.class_path.starts_with("transformers.")) continue;
+    traits.insert(module.class_path);
+    for (const auto& [name, value] : module.attributes.items()) {
+      const bool own = name.starts_with('_') && !name.starts_with("_forward");
+      if (own || name == "kernel_config") traits.insert(name);
+    }
+  }
+  return traits;
 }
 
 /// What module_findings.h says of classes that the engine knows.
@@ -168,7 +178,7 @@ void find_tree_changes(Report& report, const Subject& a, const Subject& b) {
   if (a.checkpoint->modules.empty() || b.checkpoint->modules.empty()) return;
   const std::vector<ModuleDifference> all =
       compare_modules(*a.checkpoint, *b.checkpoint, tensor_names(report, a, b),
-                      models_library(a) == models_library(b));
+                      traits_of_library(a) == traits_of_library(b));
   Differences numbers, code, harmless, open;
   for (const ModuleDifference& each : all) {
     if (is_said(report, a, b, each)) continue;

@@ -90,6 +90,7 @@ struct ModuleRecord {
   Json hyper;  // plain attributes: {"eps": 1e-12, "p": 0.1, ...}
   std::vector<std::string> parameters, buffers, transient_buffers;  // own names, without path
   std::uint32_t hooks = 0;  // forward, pre, backward and state-dict hooks that are registered
+  Json attributes;          // all others, as module_attributes.h writes values
 };
 
 /// Something that the pickles would call, or change, when loaded, summed over files.
@@ -181,6 +182,7 @@ struct Checkpoint {
   Json preprocessing;       // object, or null
   Json hyper_parameters;    // Lightning's, or null
   std::vector<ModuleRecord> modules;
+  std::vector<TensorView> attribute_data;  // what their attributes name by "$data"
   Json producer;  // {"torch": "2.13.0", "transformers": "5.24.0", "lightning": ...}, or null
   std::vector<CallSummary> calls;  // sorted by global, then how
   std::vector<std::string>

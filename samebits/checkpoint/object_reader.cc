@@ -9,6 +9,7 @@
 #include "samebits/checkpoint/candidates.h"
 #include "samebits/checkpoint/choice.h"
 #include "samebits/checkpoint/described_bytes.h"
+#include "samebits/checkpoint/module_attributes.h"
 #include "samebits/checkpoint/module_tree.h"
 #include "samebits/checkpoint/plain_value.h"
 #include "samebits/checkpoint/torch_tensor.h"
@@ -271,13 +272,13 @@ std::optional<std::size_t> owner_of_config(const Tree& tree, const ModuleTree& m
 }
 
 /// Takes the model's config; what other modules' config objects of its class say otherwise becomes
-/// their hyper-parameter "config".
-void find_config(Checkpoint& checkpoint, const TorchObject& object, const std::string& path,
-                 const ModuleTree& modules) {
+/// their hyper-parameter "config". Gives the node of the model's config, or kNone.
+NodeId find_config(Checkpoint& checkpoint, const TorchObject& object, const std::string& path,
+                   const ModuleTree& modules) {
   constexpr int kMostOthers = 64;
   const Tree& tree = object.tree;
   const auto owner = owner_of_config(tree, modules);
-  if (!owner) return;
+  if (!owner) return kNone;
   const auto config_of = [&](std::size_t i) {
     return attribute(tree, modules.module_nodes[i], "config");
   };
@@ -291,7 +292,7 @@ void find_config(Checkpoint& checkpoint, const TorchObject& object, const std::s
     if (other == own || !is_config_object(tree, other) ||
         class_of(tree, other) != class_of(tree, own))
       continue;
-    if (++others > kMostOthers) return;
+    if (++others > kMostOthers) break;
     Json differing = Json::object();
     const Json config = *config_object(tree, other);
     for (const auto& [field, value] : config.items()) {
@@ -300,6 +301,7 @@ void find_config(Checkpoint& checkpoint, const TorchObject& object, const std::s
     }
     if (!differing.empty()) checkpoint.modules[i].hyper["config"] = std::move(differing);
   }
+  return own;
 }
 
 void take_config_beside(Checkpoint& checkpoint, const TorchObject& object) {
@@ -343,7 +345,8 @@ void take_modules(Checkpoint& checkpoint, const TorchObject& object, const Walk&
                             checkpoint.weights().key == path;
     if (!is_weights) continue;
     checkpoint.modules = modules->modules;
-    find_config(checkpoint, object, path, *modules);
+    const NodeId config = find_config(checkpoint, object, path, *modules);
+    read_module_attributes(checkpoint, object.tree, object.storages, *modules, config);
     checkpoint.description = describe_module(*modules);
   }
 }

@@ -128,6 +128,35 @@ bool is_kept_config_field(const std::string& name) {
          name == "_out_indices" || name == "_output_attentions";
 }
 
+/// Of a folder's several configs (CLIPConfig, CLIPTextConfig) the one that it is named after has
+/// the folder's name for its model_type; what the others are called does not stand in the file.
+bool is_named_after(const std::string& class_path, const std::string& folder) {
+  std::string name;
+  for (const char c : folder) {
+    if (c != '_') name += c;
+  }
+  std::string type;
+  for (const char c : short_name(class_path))
+    type += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return type == name + "config";
+}
+
+/// The converter's bounds are those of the whole config.
+Json config_at(const Tree& tree, NodeId node, Converter& converter, int depth) {
+  Json config = Json::object();
+  const std::string type = class_of(tree, node);
+  const std::string folder = model_type_of_class(type);
+  if (!folder.empty() && is_named_after(type, folder)) config["model_type"] = folder;
+  for (const KeyValue& field : attributes(tree, node)) {
+    if (!is_kept_config_field(field.key)) continue;
+    const bool is_part =
+        depth < 4 && field.key.ends_with("_config") && is_config_object(tree, field.value);
+    config[field.key] =
+        is_part ? config_at(tree, field.value, converter, depth + 1) : converter.next(field.value);
+  }
+  return config;
+}
+
 }  // namespace
 
 Json plain_value(const Tree& tree, NodeId node) { return Converter(tree).value(node, 0); }
@@ -167,14 +196,8 @@ bool is_config_object(const Tree& tree, NodeId node) {
 
 std::optional<Json> config_object(const Tree& tree, NodeId node) {
   if (!is_config_object(tree, node)) return std::nullopt;
-  Json config = Json::object();
-  const std::string model_type = model_type_of_class(class_of(tree, node));
-  if (!model_type.empty()) config["model_type"] = model_type;
   Converter converter(tree);
-  for (const KeyValue& field : attributes(tree, node)) {
-    if (is_kept_config_field(field.key)) config[field.key] = converter.next(field.value);
-  }
-  return config;
+  return config_at(tree, node, converter, 0);
 }
 
 std::string model_type_of_class(const std::string& class_path) {

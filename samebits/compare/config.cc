@@ -17,6 +17,13 @@ bool is_attribute_dict(const Json& config) {
          config.contains("output_hidden_states");
 }
 
+/// "blip-2" of a config.json is the folder blip_2 of the class.
+void unify_type(FieldMap& fields) {
+  const auto found = fields.find("model_type");
+  if (found == fields.end() || !found->second.value.is_string()) return;
+  std::ranges::replace(found->second.value.get_ref<std::string&>(), '-', '_');
+}
+
 void unify_dtype(FieldMap& fields) {
   const auto found = fields.find("dtype");
   if (found == fields.end() || !found->second.value.is_string()) return;
@@ -117,6 +124,7 @@ void assume_derived(FieldMap& fields, const std::string& model_type) {
 FieldMap normalized(const Json& config, const std::string& model_type) {
   FieldMap fields = fields_of(config);
   for (const FieldAlias& alias : config_aliases()) rename_field(fields, alias.alias, alias.name);
+  unify_type(fields);
   unify_dtype(fields);
   unify_label_count(fields);
   const ConfigTable table(model_type);
@@ -211,9 +219,40 @@ const char* field_effect_name(FieldEffect effect) {
   return "unknown";
 }
 
-std::vector<FieldDifference> compare_configs(const Json& a, const Json& b,
-                                             const std::string& model_type) {
-  const FloatMode contract;
+namespace {
+
+std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std::string& model_type,
+                                        int depth);
+
+/// Configs inside of configs (text_config, vision_config), which have fields and defaults of their
+/// own: compared as such where both sides have them, and taken out of the fields.
+std::vector<FieldDifference> compare_parts(FieldMap& a, FieldMap& b, int depth) {
+  std::vector<FieldDifference> found;
+  for (auto part = a.begin(); part != a.end();) {
+    const std::string name = part->first;
+    const auto other = b.find(name);
+    const bool is_part = name.ends_with("_config") && name != "quantization_config" &&
+                         part->second.value.is_object() && other != b.end() &&
+                         other->second.value.is_object();
+    if (!is_part || depth > 4) {
+      ++part;
+      continue;
+    }
+    for (FieldDifference& each :
+         compare_at(part->second.value, other->second.value, "", depth + 1)) {
+      // transformers 4 leaves a part's own default of it out.
+      if (each.field == "pad_token_id" && (each.missing_a || each.missing_b)) continue;
+      each.field = name + "." + each.field;
+      found.push_back(std::move(each));
+    }
+    part = a.erase(part);
+    b.erase(other);
+  }
+  return found;
+}
+
+std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std::string& model_type,
+                                        int depth) {
   const std::string type_a = type_of(a, model_type);
   const std::string type_b = type_of(b, type_a);
   FieldMap left = normalized(a, type_a.empty() ? type_b : type_a);
@@ -223,11 +262,12 @@ std::vector<FieldDifference> compare_configs(const Json& a, const Json& b,
   settle_dtype(right, left, is_attribute_dict(a));
   const ConfigTable table(type_a.empty() ? type_b : type_a);
   drop_one_sided(left, right, table);
+  std::vector<FieldDifference> parts = compare_parts(left, right, depth);
   const std::string classes = class_names(left) + class_names(right);
   const std::string activation = one_function(text_of(left, "hidden_act"));
   const bool same_function =
       !activation.empty() && activation == one_function(text_of(right, "hidden_act"));
-  return compare_fields(left, right, [&](const std::string& name) {
+  std::vector<FieldDifference> found = compare_fields(left, right, [&](const std::string& name) {
     if (const char* why = unread_by_classes(name, classes))
       return FieldJudgement{FieldEffect::nothing, why};
     if (name == "hidden_act" && same_function && activation == "silu")
@@ -238,6 +278,21 @@ std::vector<FieldDifference> compare_configs(const Json& a, const Json& b,
       return FieldJudgement{FieldEffect::nothing, "neither class has a classifier"};
     return judge_field(table, name);
   });
+  found.insert(found.end(), std::make_move_iterator(parts.begin()),
+               std::make_move_iterator(parts.end()));
+  return found;
+}
+
+}  // namespace
+
+std::vector<FieldDifference> compare_configs(const Json& a, const Json& b,
+                                             const std::string& model_type) {
+  const FloatMode contract;
+  std::vector<FieldDifference> found = compare_at(a, b, model_type, 0);
+  std::ranges::stable_sort(found, {}, [](const FieldDifference& each) {
+    return std::pair(each.effect != FieldEffect::outputs, std::string_view(each.field));
+  });
+  return found;
 }
 
 }  // namespace samebits

@@ -120,6 +120,65 @@ std::set<std::string> model_classes(const Checkpoint& checkpoint) {
   return classes;
 }
 
+/// "3, 0, 0, 16, ..." where the tensor is a table of positions, or of token types, and holds
+/// something else than every class of transformers builds (0, 1, 2, ...; all 0); else "".
+std::string wrong_positions(const NamedTensor& tensor) {
+  const bool positions = tensor.name.ends_with("position_ids");
+  const bool types = tensor.name.ends_with("token_type_ids");
+  const TensorView& view = tensor.view;
+  if ((!positions && !types) || !tensor.readable || view.dtype() != DType::int64) return "";
+  std::vector<std::uint8_t> buffer;
+  const Bytes bytes = view.row_major_bytes(buffer);
+  const std::uint64_t length =
+      view.shape().empty() ? 1 : static_cast<std::uint64_t>(view.shape().back());
+  std::string first;
+  bool wrong = false;
+  for (std::uint64_t i = 0; i < view.numel(); ++i) {
+    std::uint64_t bits = 0;
+    for (std::size_t byte = 8; byte-- > 0;) bits = bits << 8 | bytes[8 * i + byte];
+    const auto value = static_cast<std::int64_t>(bits);
+    if (i < 5) first += std::to_string(value) + ", ";
+    wrong = wrong || value != (positions ? static_cast<std::int64_t>(i % length) : 0);
+  }
+  return wrong ? first + "..." : "";
+}
+
+/// Buffers that state_dict() leaves out, in one file only: what the other side's class builds is
+/// known of positions alone.
+void find_buffers_of_one(Report& report, const Subject& owner, const Subject& a, const Subject& b,
+                         const WeightSet& present) {
+  Finding finding{.cause = "state.buffers",
+                  .role = Role::note,
+                  .proof = Proof::observed,
+                  .subjects = {a.label, b.label}};
+  FieldNames names;
+  FieldNames wrong;
+  for (const NamedTensor& tensor : present.tensors()) {
+    names.push_back(tensor.name);
+    const std::string held = wrong_positions(tensor);
+    if (held.empty()) continue;
+    wrong.push_back(tensor.name);
+    finding.details.push_back(
+        fmt::format("{} holds {} in {}, where a newly built model has {}", tensor.name, held,
+                    owner.label, tensor.name.ends_with("position_ids") ? "0, 1, 2, ..." : "zeros"));
+  }
+  if (wrong.empty()) {
+    finding.summary =
+        fmt::format("{} carries {}; the other side's class rebuilds them when it is constructed",
+                    owner.label, counted(names.size(), "non-persistent buffer"));
+    finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
+  } else {
+    finding.role = Role::contributes;
+    finding.summary =
+        fmt::format("{} in {} {} not what a class builds, and no state_dict() shows it",
+                    some_of(wrong), owner.label, wrong.size() == 1 ? "is" : "are");
+    finding.evidence = {{"count", wrong.size()}, {"tensors", name_list(wrong)}};
+    finding.remedy =
+        "Build the model anew and load the state_dict into it: its buffers are then right";
+  }
+  report.findings.push_back(std::move(finding));
+}
+
 }  // namespace
 
 void find_config_changes(Report& report, const Subject& a, const Subject& b) {
@@ -220,21 +279,9 @@ void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int
   WeightSet left = buffer_set(*a.checkpoint, a.checkpoint->weights());
   WeightSet right = buffer_set(*b.checkpoint, b.checkpoint->weights());
   if (left.tensors().empty() && right.tensors().empty()) return;
-  Finding finding{.cause = "state.buffers",
-                  .role = Role::note,
-                  .proof = Proof::observed,
-                  .subjects = {a.label, b.label}};
-  if (left.tensors().empty() || right.tensors().empty()) {
-    const WeightSet& present = left.tensors().empty() ? right : left;
-    FieldNames names;
-    for (const NamedTensor& tensor : present.tensors()) names.push_back(tensor.name);
-    finding.summary = fmt::format(
-        "{} carries {}; the other side's class rebuilds them when it is constructed",
-        left.tensors().empty() ? b.label : a.label, counted(names.size(), "non-persistent buffer"));
-    finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
-    report.findings.push_back(std::move(finding));
-    return;
-  }
+  if (left.tensors().empty() || right.tensors().empty())
+    return find_buffers_of_one(report, left.tensors().empty() ? b : a, a, b,
+                               left.tensors().empty() ? right : left);
   const WeightComparison comparison = compare_weights(left, right, {threads});
   if (comparison.verdict == WeightsVerdict::identical ||
       comparison.verdict == WeightsVerdict::same_values)
@@ -246,7 +293,10 @@ void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int
         match.kind == MatchKind::rounded)
       names.push_back(left.tensors()[match.a.at(0)].name);
   }
-  finding.role = Role::contributes;
+  Finding finding{.cause = "state.buffers",
+                  .role = Role::contributes,
+                  .proof = Proof::observed,
+                  .subjects = {a.label, b.label}};
   finding.summary = fmt::format("{} differ, which no state_dict() shows",
                                 counted(names.size(), "non-persistent buffer"));
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};

@@ -9,6 +9,7 @@
 #include "samebits/explain/reported.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/trace_diff.h"
+#include "samebits/explain/tree_findings.h"
 #include "samebits/explain/weight_findings.h"
 
 namespace samebits {
@@ -45,6 +46,8 @@ void compare_pair(Report& report, std::size_t first, std::size_t second,
   }
   find_config_changes(report, a, b);
   find_module_changes(report, a, b);
+  find_tree_changes(report, a, b);
+  find_unlike_config(report, a, b);
   find_preprocessing_changes(report, a, b, options.preprocessing_role);
   find_mode_changes(report, a, b);
   find_buffer_changes(report, a, b, options.threads);
@@ -81,6 +84,7 @@ Report diff_now(const SubjectOptions& a, const SubjectOptions& b, int threads) {
   const bool different = std::any_of(
       report.findings.begin(), report.findings.end(),
       [](const Finding& f) { return f.role == Role::cause || f.role == Role::contributes; });
+  report.incomplete = report.incomplete || (report.undecided && !different);
   report.verdict = report.incomplete ? Verdict::unknown
                    : different       ? Verdict::different
                                      : Verdict::same;

@@ -93,6 +93,7 @@ Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOpt
     find_label_conflict(report, subject);
     find_file_risks(report, subject);
     find_resume_leftovers(report, subject);
+    find_implied_eps(report, subject);
   }
   find_shared_noise(report);
   bool ran = false;
@@ -106,6 +107,7 @@ Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOpt
   }
   sort_findings(&report.findings);
   const bool different = has_role(report, Role::cause) || has_role(report, Role::contributes);
+  report.incomplete = report.incomplete || (report.undecided && !different);
   report.verdict = report.incomplete ? Verdict::unknown
                    : different       ? Verdict::different
                    : ran             ? Verdict::same

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "samebits/run/module_config.h"
+#include "samebits/run/open_vit.h"
 
 namespace samebits {
 namespace {
@@ -92,6 +93,72 @@ void find_module_changes(Report& report, const Subject& a, const Subject& b) {
                    "{} holds hooks, functions or classes whose effect on the outputs is not known",
                    "Remove the hooks, or compare the models in memory with them");
   }
+}
+
+void find_unlike_config(Report& report, const Subject& a, const Subject& b) {
+  const bool of_a = a.checkpoint->config.is_object();
+  if (of_a == b.checkpoint->config.is_object()) return;
+  const Subject& owner = of_a ? a : b;
+  const Subject& other = of_a ? b : a;
+  const ModuleConfig modules = module_config(*other.checkpoint, owner.checkpoint->config);
+  Json fields = Json::object();
+  Finding finding{.cause = "config.changed",
+                  .role = Role::cause,
+                  .proof = Proof::observed,
+                  .subjects = {a.label, b.label}};
+  const auto add = [&](const std::string& field, const Json& config, const Json& found) {
+    fields[field] = of_a ? Json::array({config, found}) : Json::array({found, config});
+    if (finding.details.size() < 6)
+      finding.details.push_back(fmt::format("{}: {} in the config of {}, {} in the modules of {}",
+                                            field, config.dump(), owner.label, found.dump(),
+                                            other.label));
+  };
+  for (const ConfigCorrection& each : modules.corrections)
+    add(each.field, each.config, each.modules);
+  for (const ModuleDeviation& each : modules.deviations)
+    add(each.module + "." + each.attribute, each.expected, each.found);
+  if (fields.empty()) return;
+  finding.summary =
+      fmt::format("the modules of {} compute something else than the config of {} says",
+                  other.label, owner.label);
+  finding.evidence = {{"fields", std::move(fields)}};
+  finding.remedy = fmt::format(
+      "Set in the config of {} what the modules of {} have, if the "
+      "weights were trained with it",
+      owner.label, other.label);
+  report.findings.push_back(std::move(finding));
+}
+
+void find_implied_eps(Report& report, const Subject& subject) {
+  // timm 1.0 and torchvision 0.23 (vision_transformer.py), facebookresearch/mae (models_mae.py).
+  constexpr double kTheirEps = 1e-6;
+  if (subject.config_borrowed_from.empty() || !subject.checkpoint->modules.empty()) return;
+  const Json& config = config_used(report, subject);
+  if (!config.is_object() || !config.contains("layer_norm_eps")) return;
+  const Json& eps = config["layer_norm_eps"];
+  if (!eps.is_number() || eps.get<double>() == kTheirEps) return;
+  const auto found = recognize_vit(*subject.checkpoint, config);
+  if (!found) return;
+  const bool theirs = found->library == model::Library::timm ||
+                      found->library == model::Library::mae ||
+                      found->library == model::Library::torchvision;
+  if (!theirs || found->by_rules) return;
+  const std::string_view library = model::library_name(found->library);
+  Finding finding{.cause = "config.changed",
+                  .role = Role::risk,
+                  .proof = Proof::observed,
+                  .subjects = {subject.label}};
+  finding.summary = fmt::format(
+      "{} has the names of {}, whose class computes with eps {}; the config from {} says {}",
+      subject.label, library, Json(kTheirEps).dump(), subject.config_borrowed_from, eps.dump());
+  finding.details.push_back(fmt::format("{} is run with {} here, and by {} with {}", subject.label,
+                                        eps.dump(), library, Json(kTheirEps).dump()));
+  finding.evidence = {{"fields", {{"layer_norm_eps", Json::array({eps, kTheirEps})}}}};
+  finding.remedy = fmt::format(
+      "Set layer_norm_eps to {} in the config, if the weights were trained "
+      "with {}",
+      Json(kTheirEps).dump(), library);
+  report.findings.push_back(std::move(finding));
 }
 
 }  // namespace samebits

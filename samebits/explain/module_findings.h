@@ -10,6 +10,14 @@ namespace samebits {
 /// risk of config.changed where all modules contradict the config beside them.
 void find_module_changes(Report& report, const Subject& a, const Subject& b);
 
+/// Where one side alone has a config: config.changed for what the other's modules say otherwise
+/// (eps, heads, activation of timm's, torchvision's and mae's classes).
+void find_unlike_config(Report& report, const Subject& a, const Subject& b);
+
+/// A risk of config.changed: weights under the names of a library whose class has another eps than
+/// the config that was borrowed for them.
+void find_implied_eps(Report& report, const Subject& subject);
+
 /// Says in the report's assumptions that a class of one's own stands around the subject's model.
 void note_wrapper(Report& report, const Subject& subject);
 

@@ -146,6 +146,7 @@ struct Report {
   std::vector<std::string> assumed;
   std::vector<std::string> not_checked;  // with the error's whole text
   bool incomplete = false;               // something in not_checked makes the verdict unknown
+  bool undecided = false;                // the same, unless a difference was found
 };
 
 /// The subject of that label. An unknown label is a mistake of the programmer.

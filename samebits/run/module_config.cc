@@ -100,8 +100,11 @@ class Modules {
       if (!starts_with_any(module.class_path, kFamily)) continue;
       if (!root_ || module.path.size() < root_->size()) root_ = module.path;
     }
+    // A config that is another file's tells of this model no more than its modules do.
+    foreign_ = !root_ && !checkpoint.config.is_object();
+    if (foreign_) root_ = "";
     if (!root_) return;
-    check_owner(checkpoint);
+    if (!foreign_) check_owner(checkpoint);
     note_wrapper(checkpoint);
     for (const ModuleRecord& module : checkpoint.modules) {
       if (is_below(module.path)) inside_.push_back(&module);
@@ -110,6 +113,7 @@ class Modules {
 
   ModuleConfig read() {
     if (!root_) return std::move(result_);
+    if (foreign_) return read_foreign();
     for (const ModuleRecord* module : inside_) check_class(*module);
     check_field("layer_norm_eps", Json(), [](const ModuleRecord& module) {
       return module.class_path.ends_with("LayerNorm") ? attribute(module, "eps") : Json();
@@ -130,6 +134,26 @@ class Modules {
   }
 
  private:
+  /// Modules of timm, torchvision, facebookresearch/mae and their like.
+  ModuleConfig read_foreign() {
+    check_field("layer_norm_eps", Json(), [](const ModuleRecord& module) {
+      return module.class_path.ends_with("LayerNorm") ? attribute(module, "eps") : Json();
+    });
+    for (const bool decoder : {false, true}) {
+      const char* field = decoder ? "decoder_num_attention_heads" : "num_attention_heads";
+      check_field(field, Json(), [&](const ModuleRecord& module) {
+        return module.path.starts_with("decoder") == decoder ? attribute(module, "num_heads")
+                                                             : Json();
+      });
+    }
+    check_field("hidden_act", Json(), [](const ModuleRecord& module) {
+      const bool acts = last_name(module.path) == "act" || module.path.ends_with("mlp.1");
+      const std::string function = acts ? activation_of(module) : "";
+      return function.empty() ? Json() : canonical(function);
+    });
+    return std::move(result_);
+  }
+
   static Json attribute(const ModuleRecord& module, const char* name) {
     return module.hyper.is_object() && module.hyper.contains(name) ? module.hyper[name] : Json();
   }
@@ -341,6 +365,7 @@ class Modules {
 
   ModuleConfig result_;
   std::optional<std::string> root_;
+  bool foreign_ = false;  // of no class that is known, and without a config of its own
   std::vector<const ModuleRecord*> inside_;
 };
 

@@ -42,8 +42,9 @@ struct ModuleConfig {
 /// is none.
 std::string family_class(const Checkpoint& checkpoint);
 
-/// `config` itself where the checkpoint holds no modules of a class of the ViT family in
-/// transformers, or where the config is no object.
+/// `config` itself where the checkpoint holds no modules, or a config of its own beside modules of
+/// other classes than the ViT family's in transformers, or where the config is no object. Other
+/// libraries' modules have no config: of a borrowed one, eps, heads and activation are corrected.
 ModuleConfig module_config(const Checkpoint& checkpoint, const Json& config);
 
 }  // namespace samebits

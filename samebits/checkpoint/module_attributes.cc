@@ -1,0 +1,255 @@
+#include "samebits/checkpoint/module_attributes.h"
+
+#include <algorithm>
+#include <array>
+#include <unordered_map>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "samebits/checkpoint/plain_value.h"
+#include "samebits/checkpoint/torch_tensor.h"
+
+namespace samebits {
+namespace {
+
+using pickle::Kind;
+using pickle::kNone;
+using pickle::Tree;
+
+constexpr auto kLeftOut = std::to_array<std::string_view>(
+    {"training", "_parameters", "_buffers", "_modules", "_non_persistent_buffers_set",
+     "_backward_hooks", "_backward_pre_hooks", "_is_full_backward_hook",
+     "_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs",
+     "_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks",
+     "_load_state_dict_post_hooks"});
+constexpr auto kForwardHooks =
+    std::to_array<std::string_view>({"_forward_hooks", "_forward_pre_hooks"});
+
+/// One spelling of what Python 2, and numpy before 2.0, spell otherwise.
+std::string canonical_name(std::string name) {
+  constexpr std::pair<std::string_view, std::string_view> kSpellings[] = {
+      {"__builtin__.", "builtins."}, {"copy_reg.", "copyreg."}, {"numpy.core.", "numpy._core."}};
+  for (const auto& [old, now] : kSpellings) {
+    if (name.starts_with(old)) return std::string(now) + name.substr(old.size());
+  }
+  return name;
+}
+
+class AttributeReader {
+ public:
+  AttributeReader(Checkpoint& checkpoint, const Tree& tree, const StorageTable& storages,
+                  const ModuleTree& modules, NodeId config)
+      : out_(checkpoint), tree_(tree), storages_(storages), left_(2 * tree.size() + 1000) {
+    for (const RegisteredTensor& tensor : modules.tensors)
+      registered_.emplace(tensor.node, tensor.name);
+    for (std::size_t i = 0; i < modules.modules.size(); ++i)
+      modules_.emplace(modules.module_nodes[i], modules.modules[i].path);
+    add_config(config, 0);
+  }
+
+  Json module(NodeId node) {
+    Json::object_t result;
+    on_path_.emplace(node, 0);
+    depth_ = 1;
+    for (const KeyValue& item : attributes(tree_, node)) {
+      if (std::ranges::find(kLeftOut, item.key) != kLeftOut.end()) continue;
+      if (configs_.contains(item.value)) continue;
+      if (std::ranges::find(kForwardHooks, item.key) == kForwardHooks.end()) {
+        result.emplace_back(item.key, value(item.value));
+      } else if (const auto hooks = mapping_items(tree_, item.value); !hooks.empty()) {
+        Json functions = Json::array();  // their keys are a mere count
+        for (const KeyValue& hook : hooks) functions.push_back(value(hook.value));
+        result.emplace_back(item.key, std::move(functions));
+      }
+    }
+    on_path_.clear();
+    return result;
+  }
+
+ private:
+  // Nested deeper than this is nothing that a person wrote.
+  static constexpr std::size_t kDepth = 60;
+  static constexpr std::size_t kShortText = 400;
+
+  void add_config(NodeId config, int depth) {
+    if (config == kNone || depth > 3 || !configs_.insert(config).second) return;
+    for (const KeyValue& part : attributes(tree_, config)) {
+      if (is_config_object(tree_, part.value)) add_config(part.value, depth + 1);
+    }
+  }
+
+  static Json opaque(std::string why) { return {{"$opaque", std::move(why)}}; }
+
+  Json value(NodeId node) {
+    if (left_ == 0) return opaque("one of too many values");
+    if (depth_ >= kDepth) return opaque("nested too deeply");
+    --left_;
+    switch (tree_.kind(node)) {
+      case Kind::none: return nullptr;
+      case Kind::boolean: return tree_.boolean(node);
+      case Kind::integer: return tree_.integer(node);
+      case Kind::real: return json_number(tree_.real(node));
+      case Kind::text:
+        if (tree_.text(node).size() <= kShortText) return std::string(tree_.text(node));
+        return bytes("text", tree_.text(node));
+      case Kind::bytes: return bytes("bytes", tree_.text(node));
+      case Kind::big_integer: return bytes("integer", tree_.text(node));
+      case Kind::global: return {{"$name", canonical_name(tree_.qualified_name(node))}};
+      case Kind::persistent:
+        if (is_tensor(tree_, node)) return tensor(node);
+        return opaque("a storage");
+      case Kind::extension: return opaque("an extension's object");
+      case Kind::buffer: return opaque("a buffer outside of the pickle");
+      default: return nested(node);
+    }
+  }
+
+  Json nested(NodeId node) {
+    if (const auto module = modules_.find(node); module != modules_.end())
+      return {{"$module", module->second}};
+    if (const auto known = registered_.find(node); known != registered_.end())
+      return {{"$registered", known->second}};
+    if (const auto above = on_path_.find(node); above != on_path_.end())
+      return {{"$cycle", depth_ - above->second}};
+    if (is_tensor(tree_, node)) return tensor(node);
+    on_path_.emplace(node, depth_++);
+    Json result = tree_.kind(node) == Kind::object ? object(node)
+                  : tree_.kind(node) == Kind::dict ? mapping(node)
+                                                   : list(tree_.items(node));
+    const bool unordered = tree_.kind(node) == Kind::set || tree_.kind(node) == Kind::frozenset;
+    --depth_;
+    on_path_.erase(node);
+    return unordered ? in_order(std::move(result)) : result;
+  }
+
+  static Json in_order(Json items) {
+    std::vector<std::pair<std::string, Json>> keyed;
+    for (Json& item : items) {
+      std::string text = item.dump(-1, ' ', false, Json::error_handler_t::replace);
+      keyed.emplace_back(std::move(text), std::move(item));
+    }
+    std::ranges::sort(keyed, {}, &std::pair<std::string, Json>::first);
+    for (std::size_t i = 0; i < keyed.size(); ++i) items[i] = std::move(keyed[i].second);
+    return items;
+  }
+
+  Json list(std::span<const NodeId> items) {
+    Json result = Json::array();
+    for (const NodeId item : items) {
+      result.push_back(value(item));
+      if (left_ == 0) break;
+    }
+    return result;
+  }
+
+  Json mapping(NodeId node) {
+    const std::vector<KeyValue> items = mapping_items(tree_, node);
+    const bool plain = std::ranges::all_of(items, [&](const KeyValue& item) {
+      const Kind kind = tree_.kind(item.key_node);
+      return (kind == Kind::text && !item.key.starts_with('$')) || kind == Kind::integer;
+    });
+    Json result = Json::object();
+    if (plain) {
+      add(items, &result);
+      return result;
+    }
+    Json& pairs = result["$pairs"] = Json::array();
+    for (const auto& [key, held] : tree_.pairs(node)) {
+      if (left_ == 0) break;
+      Json key_value = value(key);
+      pairs.push_back(Json::array({std::move(key_value), value(held)}));
+    }
+    return result;
+  }
+
+  void add(const std::vector<KeyValue>& items, Json* result) {
+    for (const KeyValue& item : items) {
+      if (left_ == 0) break;
+      // The keys are known to be different; operator[] would look for each among all.
+      result->get_ref<Json::object_t&>().emplace_back(item.key, value(item.value));
+    }
+  }
+
+  /// A class's object by its class, what it was made from, and its attributes.
+  Json object(NodeId node) {
+    const std::string type = canonical_name(class_of(tree_, node));
+    if (type.starts_with("transformers.") && is_config_object(tree_, node))
+      return {{"$config", *config_object(tree_, node)}};
+    Json result = {{"$class", type}};
+    if (type.empty()) result["$call"] = value(tree_.callable(node));
+    const auto args = elements(tree_, tree_.args(node));
+    const bool names_class = constructed_class(tree_, node).has_value();
+    const bool by_call = tree_.call_kind(node) == pickle::CallKind::reduce;
+    const std::size_t skipped = names_class && by_call && !args.empty() ? 1 : 0;
+    // A mapping's items may stand in the constructor's arguments.
+    const bool is_map = is_mapping(tree_, node);
+    if (is_map) result["$items"] = mapping(node);
+    if (!is_map && args.size() > skipped) result["$args"] = list(args.subspan(skipped));
+    if (tree_.kwargs(node) != kNone) result["$kwargs"] = value(tree_.kwargs(node));
+    if (!is_map && !tree_.items(node).empty()) result["$items"] = list(tree_.items(node));
+    add(attributes(tree_, node), &result);
+    for (const NodeId state : tree_.states(node)) {
+      if (tree_.kind(state) == Kind::dict || tree_.kind(state) == Kind::none) continue;
+      if (!attributes(tree_, node).empty()) continue;
+      result["$state"].push_back(value(state));
+    }
+    return result;
+  }
+
+  Json bytes(const char* what, std::string_view held) {
+    const Bytes data(reinterpret_cast<const std::uint8_t*>(held.data()), held.size());
+    const auto count = static_cast<std::int64_t>(held.size());
+    auto view = TensorView::make(DType::uint8, {count}, {1}, 0, data);
+    if (!view) return opaque(view.error().what);
+    return with_data(fmt::format("{} of {} bytes", what, held.size()), *std::move(view));
+  }
+
+  Json with_data(std::string is, TensorView view) {
+    out_.attribute_data.push_back(std::move(view));
+    return {{"$is", std::move(is)}, {"$data", out_.attribute_data.size() - 1}};
+  }
+
+  Json tensor(NodeId node) {
+    if (const auto known = registered_.find(node); known != registered_.end())
+      return {{"$registered", known->second}};
+    Result<TorchTensor> read = read_tensor(tree_, node, storages_, "");
+    if (!read) return opaque("a tensor: " + read.error().what);
+    Json parts = Json::array();
+    for (TensorPart& part : read->parts) {
+      std::string is = fmt::format("tensor {}{}{} {}{}", part.suffix,
+                                   part.suffix.empty() ? "" : " ", info(part.view.dtype()).torch,
+                                   shape_text(part.view.shape()), part.note.empty() ? "" : ", ");
+      is += part.note;
+      if (part.storage == nullptr || part.storage->error) {
+        parts.push_back(part.storage == nullptr ? Json{{"$is", is + ", without values"}}
+                                                : opaque(is + " that cannot be read"));
+      } else if (part.view.nbytes() > part.view.storage().size()) {  // dear to read, cheap to store
+        parts.push_back(opaque(is + " that repeats its storage"));
+      } else {
+        parts.push_back(with_data(std::move(is), std::move(part.view)));
+      }
+    }
+    return parts.size() == 1 ? parts[0] : parts;
+  }
+
+  Checkpoint& out_;
+  const Tree& tree_;
+  const StorageTable& storages_;
+  std::unordered_map<NodeId, std::string> registered_, modules_;
+  std::unordered_set<NodeId> configs_;
+  std::unordered_map<NodeId, std::size_t> on_path_;
+  std::size_t depth_ = 0;
+  std::size_t left_;  // values that may still be read
+};
+
+}  // namespace
+
+void read_module_attributes(Checkpoint& checkpoint, const Tree& tree, const StorageTable& storages,
+                            const ModuleTree& modules, NodeId config) {
+  AttributeReader reader(checkpoint, tree, storages, modules, config);
+  for (std::size_t i = 0; i < checkpoint.modules.size(); ++i)
+    checkpoint.modules[i].attributes = reader.module(modules.module_nodes[i]);
+}
+
+}  // namespace samebits

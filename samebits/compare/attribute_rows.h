@@ -1,0 +1,38 @@
+// What attributes of modules are known to do, as data.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace samebits {
+
+enum class AttributeEffect {
+  outputs,   // the forward pass computes otherwise
+  training,  // it acts in training mode only
+  nothing,   // no forward pass reads it
+  unknown,   // whoever wrote the class knows
+};
+
+struct AttributeRow {
+  std::string_view classes;    // the class path begins so; "" for all
+  std::string_view attribute;  // "*" for all
+  AttributeEffect effect;
+  std::string_view why;  // one clause
+};
+
+/// The row that decides about an attribute of a class: of those for its name the one with the
+/// longest beginning of the class path, else of those for all names; `unknown` where there is
+/// none. Private attributes of libraries are bookkeeping.
+AttributeRow attribute_row(std::string_view class_path, std::string_view attribute);
+
+/// True for classes of libraries, whose code can be looked up; false for a user's own.
+bool is_library_class(std::string_view class_path);
+
+/// Classes that a model may be put into, or do without, in evaluation mode: containers, wrappers
+/// of parallel training, losses, metrics, dropout.
+bool changes_nothing_in_evaluation(std::string_view class_path);
+
+/// Classes of one function under two names.
+bool is_same_function(std::string_view class_a, std::string_view class_b);
+
+}  // namespace samebits

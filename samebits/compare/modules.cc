@@ -1,0 +1,278 @@
+#include "samebits/compare/modules.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "samebits/compare/attribute_values.h"
+#include "samebits/compare/config.h"
+
+namespace samebits {
+namespace {
+
+constexpr std::size_t kAlone = ModulePairs::kNone;
+
+// What a class from before an attribute does.
+constexpr std::pair<std::string_view, std::string_view> kFormerly[] = {
+    {"approximate", "\"none\""},   {"batch_first", "false"},        {"norm_first", "false"},
+    {"padding_mode", "\"zeros\""}, {"track_running_stats", "true"}, {"proj_size", "0"},
+    {"inplace", "false"}};
+
+/// A library's class around or between the parts of a model, built otherwise in other versions.
+bool is_model_library(std::string_view class_path) {
+  return class_path.starts_with("transformers.");
+}
+
+class TreeComparison {
+ public:
+  TreeComparison(const Checkpoint& a, const Checkpoint& b, const NamePairs& tensors,
+                 bool one_library)
+      : a_(a),
+        b_(b),
+        pairs_(pair_modules(a.modules, b.modules, tensors)),
+        one_library_(one_library),
+        sides_{a, b, [this](const std::string& x, const std::string& y) { return same(x, y); }} {
+    for (const auto& [name_a, name_b] : tensors) tensors_.emplace(name_a, name_b);
+    for (std::size_t i = 0; i < a.modules.size(); ++i) {
+      const std::size_t j = pairs_.of_a[i];
+      if (j != kAlone) tensors_.emplace(a.modules[i].path, b.modules[j].path);
+    }
+  }
+
+  std::vector<ModuleDifference> compare() {
+    note_version_regions();
+    for (std::size_t i = 0; i < a_.modules.size(); ++i) {
+      const std::size_t j = pairs_.of_a[i];
+      if (j == kAlone) {
+        check_alone(a_.modules[i], true);
+      } else {
+        compare_pair(a_.modules[i], b_.modules[j]);
+      }
+    }
+    for (std::size_t j = 0; j < b_.modules.size(); ++j) {
+      if (pairs_.of_b[j] == kAlone) check_alone(b_.modules[j], false);
+    }
+    check_order();
+    return std::move(found_);
+  }
+
+ private:
+  bool same(const std::string& place_a, const std::string& place_b) const {
+    const auto known = tensors_.find(place_a);
+    return (known == tensors_.end() ? place_a : known->second) == place_b;
+  }
+
+  static bool trains(const ModuleRecord& a, const ModuleRecord& b) {
+    return a.training || b.training;
+  }
+
+  void add(const ModuleRecord& module, std::string attribute, Json a, Json b,
+           AttributeEffect effect, bool is_code, std::string why) {
+    found_.push_back({module.path, module.class_path, std::move(attribute), std::move(a),
+                      std::move(b), effect, is_code, true, std::move(why)});
+  }
+
+  // ---- one pair
+
+  void compare_pair(const ModuleRecord& a, const ModuleRecord& b) {
+    if (!is_same_function(a.class_path, b.class_path)) return compare_classes(a, b);
+    std::unordered_map<std::string_view, const Json*> right;
+    for (const auto& [name, value] : b.attributes.items()) right.emplace(name, &value);
+    for (const auto& [name, value] : a.attributes.items()) {
+      const auto other = right.find(name);
+      compare_attribute(a, b, name, &value, other == right.end() ? nullptr : other->second);
+      if (other != right.end()) right.erase(other);
+    }
+    for (const auto& [name, value] : b.attributes.items()) {
+      if (right.contains(name)) compare_attribute(a, b, name, nullptr, &value);
+    }
+  }
+
+  void compare_classes(const ModuleRecord& a, const ModuleRecord& b) {
+    if (is_model_library(a.class_path) && is_model_library(b.class_path) && !one_library_) return;
+    if (in_version_region(a.path) && !one_library_) return;
+    const bool still = changes_nothing_in_evaluation(a.class_path) &&
+                       changes_nothing_in_evaluation(b.class_path) && !trains(a, b);
+    if (still) return;
+    const bool known = is_library_class(a.class_path) && is_library_class(b.class_path);
+    add(a, "", a.class_path, b.class_path,
+        known ? AttributeEffect::outputs : AttributeEffect::unknown, true, "another class");
+  }
+
+  void compare_attribute(const ModuleRecord& a, const ModuleRecord& b, const std::string& name,
+                         const Json* left, const Json* right) {
+    const AttributeRow row = attribute_row(a.class_path, name);
+    if (row.effect == AttributeEffect::nothing && is_library_class(a.class_path)) return;
+    const bool once = left == nullptr || right == nullptr;
+    if (once && left_out(a, name, left == nullptr ? *right : *left, row)) return;
+    if (left != nullptr && right != nullptr && compare_as_configs(a, name, *left, *right)) return;
+    for (ValueDifference& each : compare_values(left, right, sides_)) {
+      ModuleDifference difference{a.path,
+                                  a.class_path,
+                                  name + each.path,
+                                  std::move(each.a),
+                                  std::move(each.b),
+                                  row.effect,
+                                  is_code(row, left, right),
+                                  each.comparable,
+                                  std::string(row.why)};
+      judge(a, b, &difference);
+      found_.push_back(std::move(difference));
+    }
+  }
+
+  static bool is_code(const AttributeRow& row, const Json* left, const Json* right) {
+    const auto function = [](const Json* value) {
+      return value != nullptr && value->is_object() && !value->empty() &&
+             (value->begin().key() == "$name" || value->begin().key() == "$class");
+    };
+    return row.attribute == "forward" || row.attribute.starts_with("_forward") ||
+           (row.effect == AttributeEffect::outputs && (function(left) || function(right)));
+  }
+
+  /// Effects in this mode, and of a field of a user's settings by its own name.
+  static void judge(const ModuleRecord& a, const ModuleRecord& b, ModuleDifference* difference) {
+    if (difference->effect == AttributeEffect::training && trains(a, b) &&
+        is_library_class(a.class_path)) {
+      difference->effect = AttributeEffect::outputs;
+      difference->why = "it acts, since the module is in training mode";
+    }
+    const std::size_t dot = difference->attribute.rfind('.');
+    if (difference->effect != AttributeEffect::unknown || dot == std::string::npos) return;
+    const AttributeRow row = attribute_row("", difference->attribute.substr(dot + 1));
+    difference->effect = row.effect;
+    difference->why = std::string(row.why);
+  }
+
+  /// Of a library's class: an attribute that came with a version, and means what was so before.
+  bool left_out(const ModuleRecord& module, const std::string& name, const Json& value,
+                const AttributeRow& row) const {
+    if (!is_library_class(module.class_path)) return false;
+    if (row.attribute == "forward" || row.attribute.starts_with("_forward")) return false;
+    if (is_model_library(module.class_path) && !one_library_) return true;
+    return std::ranges::any_of(kFormerly, [&](const auto& former) {
+      return former.first == name && Json::parse(former.second) == value;
+    });
+  }
+
+  /// A config of transformers other than the model's own.
+  bool compare_as_configs(const ModuleRecord& module, const std::string& name, const Json& left,
+                          const Json& right) {
+    const auto is_config = [](const Json& value) {
+      return value.is_object() && value.contains("$config");
+    };
+    if (!is_config(left) || !is_config(right)) return false;
+    for (FieldDifference& field : compare_configs(left["$config"], right["$config"], "")) {
+      const bool matters = field.effect == FieldEffect::outputs;
+      const bool unsure = field.effect == FieldEffect::unknown;
+      add(module, name + "." + field.field, std::move(field.a), std::move(field.b),
+          matters  ? AttributeEffect::outputs
+          : unsure ? AttributeEffect::unknown
+                   : AttributeEffect::nothing,
+          false, std::move(field.why));
+    }
+    return true;
+  }
+
+  // ---- modules that stand on one side only
+
+  /// Models of the library on both sides: what stands below them differs between its versions.
+  void note_version_regions() {
+    for (std::size_t i = 0; i < a_.modules.size(); ++i) {
+      const std::size_t j = pairs_.of_a[i];
+      if (j == kAlone || !is_model_library(a_.modules[i].class_path) ||
+          !is_model_library(b_.modules[j].class_path))
+        continue;
+      regions_.insert(a_.modules[i].path);
+      regions_b_.insert(b_.modules[j].path);
+    }
+  }
+
+  static bool is_below(const std::unordered_set<std::string_view>& regions, std::string_view path) {
+    while (true) {
+      if (regions.contains(path)) return true;
+      if (path.empty()) return false;
+      path = parent_path(path);
+    }
+  }
+
+  bool in_version_region(std::string_view path) const { return is_below(regions_, path); }
+
+  void check_alone(const ModuleRecord& module, bool in_a) {
+    std::unordered_set<std::string_view>& said = in_a ? said_a_ : said_b_;
+    const std::string& path = module.path;
+    if (!path.empty() && said.contains(parent_path(path))) {
+      said.insert(path);
+      return;  // it stands in one that was named
+    }
+    if (changes_nothing_in_evaluation(module.class_path) &&
+        !(module.training && module.class_path.find("drop") != std::string::npos))
+      return;
+    if (!one_library_ && is_below(in_a ? regions_ : regions_b_, path)) return;
+    if (!wraps(module)) said.insert(path);
+    const bool known = is_library_class(module.class_path) && !wraps(module);
+    const Json type = module.class_path;
+    add(module, "", in_a ? type : Json(), in_a ? Json() : type,
+        known ? AttributeEffect::outputs : AttributeEffect::unknown, true,
+        wraps(module) ? "a class around the model, whose code is not known"
+                      : "a module that the other side does not have");
+  }
+
+  static bool wraps(const ModuleRecord& module) { return module.path.empty(); }
+
+  // ---- order
+
+  /// Of modules that run their children in order, those must stand in one order on both sides.
+  void check_order() {
+    std::unordered_map<std::string_view, std::size_t> last;  // by the parent's path in A
+    for (std::size_t i = 0; i < a_.modules.size(); ++i) {
+      const std::size_t j = pairs_.of_a[i];
+      const std::string& path = a_.modules[i].path;
+      if (j == kAlone || path.empty()) continue;
+      const std::string_view parent = parent_path(path);
+      const ModuleRecord* owner = module_at(parent);
+      if (owner == nullptr || !runs_in_order(*owner)) continue;
+      const auto [before, is_first] = last.emplace(parent, j);
+      if (is_first) continue;
+      if (j < before->second && out_of_order_.insert(parent).second)
+        add(*owner, "order", a_.modules[i].path, b_.modules[j].path, AttributeEffect::outputs, true,
+            fmt::format("its parts stand in another order: {} of A is {} of B", path,
+                        b_.modules[j].path));
+      before->second = std::max(before->second, j);
+    }
+  }
+
+  static bool runs_in_order(const ModuleRecord& module) {
+    return module.class_path.ends_with("container.Sequential") ||
+           module.class_path.ends_with("container.ModuleList");
+  }
+
+  const ModuleRecord* module_at(std::string_view path) {
+    if (places_.empty()) {
+      for (const ModuleRecord& module : a_.modules) places_.emplace(module.path, &module);
+    }
+    const auto found = places_.find(path);
+    return found == places_.end() ? nullptr : found->second;
+  }
+
+  const Checkpoint& a_;
+  const Checkpoint& b_;
+  ModulePairs pairs_;
+  bool one_library_;
+  ValueSides sides_;
+  std::unordered_map<std::string, std::string> tensors_;  // names and paths of A, and B's
+  std::unordered_map<std::string_view, const ModuleRecord*> places_;
+  std::unordered_set<std::string_view> regions_, regions_b_, said_a_, said_b_, out_of_order_;
+  std::vector<ModuleDifference> found_;
+};
+
+}  // namespace
+
+std::vector<ModuleDifference> compare_modules(const Checkpoint& a, const Checkpoint& b,
+                                              const NamePairs& tensors, bool one_library) {
+  return TreeComparison(a, b, tensors, one_library).compare();
+}
+
+}  // namespace samebits

@@ -1,0 +1,209 @@
+#include "samebits/explain/tree_findings.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "samebits/compare/modules.h"
+#include "samebits/explain/subjects.h"
+#include "samebits/run/module_config.h"
+
+namespace samebits {
+namespace {
+
+using Differences = std::vector<const ModuleDifference*>;
+
+NamePairs tensor_names(const Report& report, const Subject& a, const Subject& b) {
+  NamePairs names;
+  for (const WeightPair& pair : report.weights) {
+    if (pair.a != a.label || pair.b != b.label) continue;
+    for (const TensorMatch& match : pair.comparison.matches) {
+      if (match.a.size() == 1 && match.b.size() == 1)
+        names.emplace_back(weight_name(a, match.a[0]), weight_name(b, match.b[0]));
+    }
+  }
+  return names;
+}
+
+/// What tells versions of transformers apart: its classes, and what each of its modules keeps for
+/// itself. Pickles do not say which version wrote them.
+std::set<std::string> traits_of_library(const Subject& subject) {
+  std::set<std::string> traits;
+  for (const ModuleRecord& module : subject.checkpoint->modules) {
+    if (!module.class_path.starts_with("transformers.")) continue;
+    traits.insert(module.class_path);
+    for (const auto& [name, value] : module.attributes.items()) {
+      const bool own = name.starts_with('_') && !name.starts_with("_forward");
+      if (own || name == "kernel_config") traits.insert(name);
+    }
+  }
+  return traits;
+}
+
+/// What module_findings.h says of classes that the engine knows.
+bool is_said(const Report& report, const Subject& a, const Subject& b,
+             const ModuleDifference& difference) {
+  constexpr auto kCovered = std::to_array<std::string_view>({"",
+                                                             "forward",
+                                                             "_forward_hooks",
+                                                             "_forward_pre_hooks",
+                                                             "eps",
+                                                             "act",
+                                                             "activation_fn",
+                                                             "intermediate_act_fn",
+                                                             "activation",
+                                                             "num_attention_heads",
+                                                             "head_dim",
+                                                             "attention_head_size",
+                                                             "all_head_size",
+                                                             "scaling",
+                                                             "is_causal",
+                                                             "stride",
+                                                             "padding",
+                                                             "dilation",
+                                                             "negative_slope",
+                                                             "approximate"});
+  const bool family = !family_class(*a.checkpoint).empty() && !family_class(*b.checkpoint).empty();
+  if (!family || std::ranges::find(kCovered, difference.attribute) == kCovered.end()) return false;
+  return std::ranges::any_of(report.findings, [&](const Finding& finding) {
+    return (finding.cause == "config.changed" || finding.cause == "code.version") &&
+           (finding.role == Role::cause || finding.role == Role::contributes) &&
+           finding.subjects == std::vector{a.label, b.label};
+  });
+}
+
+std::string place_of(const ModuleDifference& difference) {
+  if (difference.attribute.empty()) return difference.place.empty() ? "the root" : difference.place;
+  return difference.place.empty() ? difference.attribute
+                                  : difference.place + "." + difference.attribute;
+}
+
+std::string sides_of(const ModuleDifference& difference) {
+  const auto shown = [](const Json& value) {
+    if (value.is_string()) return value.get<std::string>();
+    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  };
+  const bool only_a = difference.b.is_null() && !difference.a.is_null();
+  const bool only_b = difference.a.is_null() && !difference.b.is_null();
+  return fmt::format("{} against {}", only_b ? "absent" : shown(difference.a),
+                     only_a ? "absent" : shown(difference.b));
+}
+
+/// One line for all modules of which the same is to be said.
+struct Group {
+  const ModuleDifference* first;
+  std::size_t count = 0;
+};
+
+std::vector<Group> grouped(const Differences& differences) {
+  std::vector<Group> groups;
+  for (const ModuleDifference* each : differences) {
+    const auto same = std::ranges::find_if(groups, [&](const Group& group) {
+      const ModuleDifference& first = *group.first;
+      return first.class_path == each->class_path && first.attribute == each->attribute &&
+             first.a == each->a && first.b == each->b && first.why == each->why;
+    });
+    if (same != groups.end()) {
+      ++same->count;
+    } else if (groups.size() < 100) {
+      groups.push_back({each, 1});
+    }
+  }
+  return groups;
+}
+
+std::string line_of(const Group& group) {
+  const ModuleDifference& first = *group.first;
+  std::string text = place_of(first);
+  if (!first.attribute.empty())
+    text += fmt::format(" ({})", first.class_path.substr(first.class_path.rfind('.') + 1));
+  if (group.count > 1) text += fmt::format(" and {} more", group.count - 1);
+  text += ": " + sides_of(first);
+  return first.why.empty() ? text : text + ", " + first.why;
+}
+
+void add_finding(Report& report, const Subject& a, const Subject& b, const Differences& which,
+                 const char* cause, Role role, const std::string& summary, const char* remedy) {
+  if (which.empty()) return;
+  Finding finding{
+      .cause = cause, .role = role, .proof = Proof::observed, .subjects = {a.label, b.label}};
+  finding.summary = summary;
+  for (const Group& group : grouped(which)) {
+    if (finding.details.size() < 6) finding.details.push_back(line_of(group));
+  }
+  Json fields = Json::object();
+  for (const ModuleDifference* each : which) {
+    if (fields.size() < 100) fields[place_of(*each)] = Json::array({each->a, each->b});
+  }
+  finding.evidence = {{"fields", std::move(fields)}};
+  finding.remedy = remedy;
+  report.findings.push_back(std::move(finding));
+}
+
+/// "eps of 25 modules differs".
+std::string counted_attributes(const Differences& which) {
+  const std::vector<Group> groups = grouped(which);
+  if (groups.size() == 1 && groups[0].count == 1)
+    return place_of(*groups[0].first) + " differs between the modules";
+  const bool one = std::ranges::all_of(
+      which, [&](const ModuleDifference* each) { return each->attribute == which[0]->attribute; });
+  return one ? fmt::format("{} of {} differs", which[0]->attribute, counted(which.size(), "module"))
+             : fmt::format("{} of modules differ", counted(which.size(), "attribute"));
+}
+
+void leave_open(Report& report, const Subject& a, const Subject& b, const Differences& which) {
+  constexpr std::size_t kMostLines = 12;
+  const std::vector<Group> groups = grouped(which);
+  for (std::size_t i = 0; i < std::min(groups.size(), kMostLines); ++i) {
+    const ModuleDifference& first = *groups[i].first;
+    const char* what = !first.comparable         ? "could not be compared"
+                       : first.attribute.empty() ? "differs, and what its code does is not known"
+                                                 : "differs, and what its class does with it is "
+                                                   "not known";
+    report.not_checked.push_back(fmt::format(
+        "the {} {} of {} and {} {}: {}", first.attribute.empty() ? "module" : "attribute",
+        place_of(first), a.label, b.label, what, line_of(groups[i])));
+  }
+  if (groups.size() > kMostLines)
+    report.not_checked.push_back(
+        fmt::format("{} more attributes of modules differ", groups.size() - kMostLines));
+  if (!groups.empty()) report.undecided = true;
+}
+
+}  // namespace
+
+void find_tree_changes(Report& report, const Subject& a, const Subject& b) {
+  if (a.checkpoint->modules.empty() || b.checkpoint->modules.empty()) return;
+  const std::vector<ModuleDifference> all =
+      compare_modules(*a.checkpoint, *b.checkpoint, tensor_names(report, a, b),
+                      traits_of_library(a) == traits_of_library(b));
+  Differences numbers, code, harmless, open;
+  for (const ModuleDifference& each : all) {
+    if (is_said(report, a, b, each)) continue;
+    const bool still =
+        each.effect == AttributeEffect::nothing || each.effect == AttributeEffect::training;
+    Differences& place = still                                     ? harmless
+                         : !each.comparable                        ? open
+                         : each.effect == AttributeEffect::unknown ? open
+                         : each.is_code                            ? code
+                                                                   : numbers;
+    place.push_back(&each);
+  }
+  add_finding(report, a, b, numbers, "config.changed", Role::cause,
+              numbers.empty() ? "" : counted_attributes(numbers) + ", and outputs depend on it",
+              "Build both models with the values that were meant, and load the weights into them");
+  add_finding(report, a, b, code, "code.version", Role::cause,
+              "the modules are not built of the same classes, functions and hooks",
+              "Build both models by the same code, and load the weights into them");
+  add_finding(report, a, b, harmless, "config.changed", Role::note,
+              harmless.empty() ? ""
+                               : counted_attributes(harmless) +
+                                     ", which no output in eval mode "
+                                     "follows",
+              "");
+  leave_open(report, a, b, open);
+}
+
+}  // namespace samebits

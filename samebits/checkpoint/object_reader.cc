@@ -9,6 +9,7 @@
 #include "samebits/checkpoint/choice.h"
 #include "samebits/checkpoint/module_tree.h"
 #include "samebits/checkpoint/plain_value.h"
+#include "samebits/checkpoint/stored_values.h"
 #include "samebits/checkpoint/torch_tensor.h"
 #include "samebits/checkpoint/training_state.h"
 
@@ -178,6 +179,7 @@ class Walk {
     entry.requires_grad = tensor.requires_grad;
     entry.device = std::move(part.device);
     entry.note = std::move(part.note);
+    entry.identity = std::move(part.identity);
     if (part.conjugated || part.negated) resolve(&part);
     entry.view = std::move(part.view);
     entry.readable = part.storage != nullptr;
@@ -345,6 +347,8 @@ Result<void> read_main_object(Checkpoint& checkpoint, const TorchObject& object,
   take_config_beside(checkpoint, object);
   read_training_state(checkpoint, object.tree, object.root);
   checkpoint.kind = kind_of(checkpoint, object);
+  collect_values(checkpoint, object.tree, object.root);
+  mark_placeholders(checkpoint, object.tree, object.root);
   return {};
 }
 

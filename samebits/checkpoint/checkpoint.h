@@ -68,8 +68,12 @@ struct StoredTensor {
   std::string device;  // "cpu", "cuda:0" as saved; "" where the format has none
   bool requires_grad = false;
   bool readable = true;  // false: no bytes in the file (meta device)
+  bool absent = false;   // not readable, since its bytes belong in another file: nothing is damaged
   std::string
       note;  // "" or what is special: "sparse_coo indices", "quantized: scale 0.1, zero point 0"
+  /// What makes it another tensor though its elements are equal: "quantized ..., scale 0.02",
+  /// "sparse_coo of size [3, 5]"; "" for plain tensors.
+  std::string identity;
 };
 
 /// A place in the file where a model's weights stand.
@@ -115,6 +119,15 @@ struct UnusualImport {
   std::string global;
   bool acts = false;   // its module can act on the machine
   std::string beside;  // as of a CallSummary
+};
+
+/// A value that is no tensor of the weights: beside them, or among them.
+struct StoredValue {
+  std::string path;      // "_extra_state", "config", "custom_checkpoint_0.pkl:scale"
+  bool loaded = false;   // load_state_dict() or a framework hands it to the model
+  std::string text;      // short, for people; "" where it has no short text
+  std::string digest;    // of what it says: see tree_digest.h
+  bool complete = true;  // false: the digest does not cover all of it
 };
 
 /// Each member says where it was found ("optimizer_states[0]"), or nothing.
@@ -189,6 +202,11 @@ struct Checkpoint {
       imports;  // every "module.name" that the pickles name, in order, without repeats
   std::vector<UnusualImport> unusual_imports;  // of these, those that nobody can expect
   TrainingState training;
+  std::vector<StoredValue> values;
+  /// Entries of further models and objects that a framework loads together with the weights
+  /// (accelerate's model_1.safetensors, custom_checkpoint_0.pkl).
+  std::vector<std::uint32_t> companions;
+  Json adapter;  // adapter_config.json of a directory that holds an adapter, or null
   std::vector<Oddity> oddities;
   std::vector<std::string> trace_order;  // traces: the points in execution order
   std::vector<ByteRange> bytes;          // every byte of every file, sorted, without overlap

@@ -9,6 +9,7 @@
 #include "samebits/base/limits.h"
 #include "samebits/checkpoint/byte_account.h"
 #include "samebits/checkpoint/choice.h"
+#include "samebits/checkpoint/companions.h"
 #include "samebits/checkpoint/file_reader.h"
 #include "samebits/checkpoint/safetensors_files.h"
 #include "samebits/checkpoint/shards.h"
@@ -72,10 +73,26 @@ bool is_index(const std::string& name) {
   return name.ends_with(".index.json") || is_variant_index(name);
 }
 
+/// Of one type and shape, and the first elements are equal: what can be seen in milliseconds.
+bool begin_alike(const StoredTensor& a, const StoredTensor& b) {
+  if (!a.readable || !b.readable) return true;
+  if (a.view.dtype() != b.view.dtype() || a.view.shape() != b.view.shape()) return false;
+  const std::uint64_t count = std::min<std::uint64_t>(a.view.numel(), 4096);
+  std::vector<std::uint8_t> first;
+  std::vector<std::uint8_t> second;
+  return std::ranges::equal(a.view.row_major_range(0, count, first),
+                            b.view.row_major_range(0, count, second));
+}
+
 class DirectoryReader {
  public:
-  DirectoryReader(Checkpoint& checkpoint, std::string path, OpenOptions options)
-      : out_(checkpoint), directory_(std::move(path)), options_(std::move(options)) {
+  /// `is_second_look`: another reader holds the files of the directory against each other.
+  DirectoryReader(Checkpoint& checkpoint, std::string path, OpenOptions options,
+                  bool is_second_look = false)
+      : out_(checkpoint),
+        directory_(std::move(path)),
+        options_(std::move(options)),
+        is_second_look_(is_second_look) {
     while (directory_.size() > 1 && directory_.ends_with('/')) directory_.pop_back();
   }
 
@@ -87,11 +104,16 @@ class DirectoryReader {
     SAMEBITS_TRY(const std::string weights, pick_weights());
     SAMEBITS_TRY_VOID(is_index(weights) ? read_sharded(weights) : read_weights_file(weights));
     add_candidates(weights);
-    if (options_.deep || options_.cross_check) {
-      for (const std::string& other : present_)
-        if (other != weights) hold_against(weights, other);
+    for (const std::string& other : present_) {
+      const bool adapter = other.starts_with("adapter_") || weights.starts_with("adapter_");
+      if (other != weights && !adapter && !is_second_look_) hold_against(weights, other);
     }
+    read_adapter_config(weights);
     read_companions();
+    for (const std::string& name : companion_files(directory_)) {
+      if (Result<void> read = read_companion(out_, directory_, name); !read)
+        out_.unread.push_back(std::move(read).error());
+    }
     return choose_weights(out_, out_.candidates[0].key);
   }
 
@@ -213,6 +235,7 @@ class DirectoryReader {
       if (!tensor.name.empty()) tensor.path = tensor.name;
       out_.entries.push_back(std::move(tensor));
     }
+    for (StoredValue& value : part.values) out_.values.push_back(std::move(value));
     for (Oddity& oddity : part.oddities) {
       oddity.file = file;
       out_.oddities.push_back(std::move(oddity));
@@ -256,6 +279,11 @@ class DirectoryReader {
                              .file = in_directory(shard),
                              .expected = std::to_string(names.size()) + " tensors",
                              .hint = "Download or copy the whole directory"});
+      out_.oddities.push_back({.kind = Oddity::Kind::incomplete,
+                               .summary = "the shard " + shard +
+                                          ", which the index names, is not there: " +
+                                          std::to_string(names.size()) + " tensors are absent",
+                               .tensors = {names.begin(), names.end()}});
       for (const std::string& name : names) add_unreadable_tensor(out_, name);
       return {};
     }
@@ -290,7 +318,8 @@ class DirectoryReader {
   /// Two models in one directory: from_pretrained takes the first, other programs the second.
   void hold_against(const std::string& weights, const std::string& other_name) {
     Checkpoint other;
-    if (!DirectoryReader(other, directory_, {.key = other_name}).read()) return;
+    const bool whole = options_.deep || options_.cross_check;
+    if (!DirectoryReader(other, directory_, {.key = other_name}, true).read()) return;
     std::map<std::string, const StoredTensor*> others;
     for (const std::uint32_t index : other.weights().weights)
       others[other.entries[index].path] = &other.entries[index];
@@ -300,10 +329,12 @@ class DirectoryReader {
       const StoredTensor& tensor = out_.entries[index];
       const auto place = others.find(tensor.path);
       found += place == others.end() ? 0 : 1;
-      if (place == others.end() || !have_equal_values(tensor, *place->second))
+      if (place == others.end() ? whole
+                                : !(whole ? have_equal_values(tensor, *place->second)
+                                          : begin_alike(tensor, *place->second)))
         unlike.push_back(tensor.path);
     }
-    if (unlike.empty() && found == others.size()) return;
+    if (unlike.empty() && (!whole || found == others.size())) return;
     std::string text = weights + " and " + other_name + " hold unlike models: ";
     text += unlike.empty() ? "the latter has tensors of its own"
                            : std::to_string(unlike.size()) +
@@ -312,6 +343,18 @@ class DirectoryReader {
     out_.oddities.push_back({.kind = Oddity::Kind::incomplete,
                              .summary = text + "; " + weights + " was taken",
                              .tensors = std::move(unlike)});
+  }
+
+  /// PEFT: adapter_config.json decides as much of what is computed as the factors.
+  void read_adapter_config(const std::string& weights) {
+    const bool is_adapter = weights.starts_with("adapter_model.");
+    read_fields("adapter_config.json", out_.adapter, out_.config_faults);
+    if (!is_adapter || !out_.adapter.is_object()) return;
+    const auto text = [&](const char* field) {
+      return out_.adapter.contains(field) ? json_text(out_.adapter[field]) : std::string("?");
+    };
+    out_.description = "adapter (" + text("peft_type") + ", r " + text("r") + ", lora_alpha " +
+                       text("lora_alpha") + ") for " + text("base_model_name_or_path");
   }
 
   void read_companions() {
@@ -344,6 +387,7 @@ class DirectoryReader {
   Checkpoint& out_;
   std::string directory_;
   const OpenOptions options_;
+  const bool is_second_look_;
   std::vector<std::string> present_;
 };
 

@@ -4,6 +4,7 @@
 #include "samebits/checkpoint/calls.h"
 #include "samebits/checkpoint/choice.h"
 #include "samebits/checkpoint/torch_files.h"
+#include "samebits/checkpoint/tree_digest.h"
 #include "samebits/container/npy.h"
 
 namespace samebits {
@@ -25,6 +26,12 @@ Result<void> add_npy(Checkpoint& checkpoint, const NpyPart& part) {
                                      .base = part.base,
                                      .position = pickle.end - part.base,
                                      .file = part.file});
+    const TreeDigest digest = digest_of_tree(pickle.tree, pickle.root);
+    checkpoint.values.push_back({.path = part.name,
+                                 .loaded = true,
+                                 .text = "",
+                                 .digest = digest.digest,
+                                 .complete = digest.complete});
     checkpoint.oddities.push_back(
         {.kind = Oddity::Kind::other,
          .summary = "array " + part.name + " holds Python objects as a pickle, not numbers",

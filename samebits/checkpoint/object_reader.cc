@@ -12,6 +12,7 @@
 #include "samebits/checkpoint/module_attributes.h"
 #include "samebits/checkpoint/module_tree.h"
 #include "samebits/checkpoint/plain_value.h"
+#include "samebits/checkpoint/stored_values.h"
 #include "samebits/checkpoint/torch_tensor.h"
 #include "samebits/checkpoint/training_state.h"
 
@@ -202,6 +203,7 @@ class Walk {
     entry.requires_grad = tensor.requires_grad;
     entry.device = std::move(part.device);
     entry.note = std::move(part.note);
+    entry.identity = std::move(part.identity);
     entry.view = std::move(part.view);
     entry.readable = part.storage != nullptr && describe(&entry);
     if (part.storage != nullptr) {
@@ -365,6 +367,8 @@ Result<void> read_main_object(Checkpoint& checkpoint, const TorchObject& object,
   take_config_beside(checkpoint, object);
   read_training_state(checkpoint, object.tree, object.root);
   checkpoint.kind = kind_of(checkpoint, object);
+  collect_values(checkpoint, object.tree, object.root);
+  mark_placeholders(checkpoint, object.tree, object.root);
   return {};
 }
 

@@ -42,6 +42,7 @@ void add_unreadable_tensor(Checkpoint& checkpoint, const std::string& name) {
   tensor.path = name;
   tensor.role = TensorRole::weight;
   tensor.readable = false;
+  tensor.absent = true;
   tensor.note = "its shard is missing or does not hold it";
   tensor.storage = next_storage_id(checkpoint);
   checkpoint.entries.push_back(std::move(tensor));

@@ -22,8 +22,11 @@ class SidePickles : public testing::Test {
   }
   std::vector<std::string> listed(const Checkpoint& checkpoint) {
     std::vector<std::string> found;
-    for (const CallSummary& call : checkpoint.calls)
-      found.push_back(call.global + " " + call.beside.substr(call.beside.rfind('/') + 1));
+    for (const CallSummary& call : checkpoint.calls) {
+      const std::string& path =
+          call.beside.empty() ? checkpoint.files[call.file].path : call.beside;
+      found.push_back(call.global + " " + path.substr(path.rfind('/') + 1));
+    }
     return found;
   }
   Folder folder_;

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include "samebits/base/limits.h"
+#include "samebits/checkpoint/torch_rebuilds.h"
+#include "samebits/checkpoint/tree_digest.h"
 
 namespace samebits {
 namespace {
@@ -13,57 +15,6 @@ namespace {
 using pickle::Kind;
 using pickle::kNone;
 using pickle::Tree;
-
-/// The functions, by "module.name", and how to read their arguments.
-enum class Rebuild {
-  tensor_v1,
-  tensor_v2,
-  tensor_v3,
-  qtensor,
-  parameter,
-  sparse,
-  nested,
-  meta,
-  from_type,
-  numpy,
-  wrapped,
-};
-struct RebuildName {
-  std::string_view name;
-  Rebuild how;
-};
-constexpr std::array kRebuilds = std::to_array<RebuildName>({
-    {"torch._utils._rebuild_tensor", Rebuild::tensor_v1},
-    {"torch._utils._rebuild_tensor_v2", Rebuild::tensor_v2},
-    {"torch._utils._rebuild_tensor_v3", Rebuild::tensor_v3},
-    {"torch._utils._rebuild_qtensor", Rebuild::qtensor},
-    {"torch._utils._rebuild_parameter", Rebuild::parameter},
-    {"torch._utils._rebuild_parameter_with_state", Rebuild::parameter},
-    {"torch.nn.parameter.Parameter", Rebuild::parameter},
-    {"torch.nn.Parameter", Rebuild::parameter},
-    {"torch.nn.parameter.Buffer", Rebuild::parameter},
-    {"torch._utils._rebuild_sparse_tensor", Rebuild::sparse},
-    {"torch._utils._rebuild_sparse_csr_tensor", Rebuild::sparse},
-    {"torch._utils._rebuild_nested_tensor", Rebuild::nested},
-    {"torch._utils._rebuild_meta_tensor_no_storage", Rebuild::meta},
-    {"torch._tensor._rebuild_from_type_v2", Rebuild::from_type},
-    {"torch._tensor._rebuild_from_type", Rebuild::from_type},
-    {"torch._utils._rebuild_device_tensor_from_cpu_tensor", Rebuild::wrapped},
-    {"torch._utils._rebuild_device_tensor_from_numpy", Rebuild::numpy},
-    {"torch._utils._rebuild_xla_tensor", Rebuild::numpy},
-    {"torch._utils._rebuild_wrapper_subclass", Rebuild::meta},
-});
-
-std::optional<Rebuild> rebuild_of(const Tree& tree, NodeId node) {
-  if (tree.kind(node) != Kind::object) return std::nullopt;
-  const NodeId callable = tree.callable(node);
-  if (tree.kind(callable) != Kind::global) return std::nullopt;
-  const std::string name = tree.qualified_name(callable);
-  for (const RebuildName& rebuild : kRebuilds) {
-    if (rebuild.name == name) return rebuild.how;
-  }
-  return std::nullopt;
-}
 
 std::optional<DType> dtype_of_node(const Tree& tree, NodeId node) {
   if (tree.kind(node) != Kind::global || tree.module(node) != "torch") return std::nullopt;
@@ -274,6 +225,11 @@ class TensorReader {
       note += fmt::format(", scale {}, zero point {}", tree_.real(parameters[1]),
                           as_integer(tree_, parameters[2]).value_or(0));
     }
+    if (parameters.size() > 3) {
+      if (const auto axis = as_integer(tree_, parameters[3]))
+        note += fmt::format(", axis {}", *axis);
+    }
+    tensor.parts[0].identity = note;
     constexpr std::array kParts = {"scales", "zero_points"};
     for (std::size_t i = 0; i < kParts.size() && i + 1 < parameters.size(); ++i) {
       if (!is_tensor(tree_, parameters[i + 1])) continue;
@@ -324,11 +280,16 @@ class TensorReader {
       if (layout.starts_with("torch.")) layout = layout.substr(6);
     }
     const auto data = elements(tree_, args[1]);
-    if (layout == "sparse_coo" || data.size() < 4)
-      return composed(node, data, {"indices", "values"}, layout, depth);
+    const bool coordinates = layout == "sparse_coo" || data.size() < 4;
     const bool columns = layout == "sparse_csc" || layout == "sparse_bsc";
-    return columns ? composed(node, data, {"ccol_indices", "row_indices", "values"}, layout, depth)
-                   : composed(node, data, {"crow_indices", "col_indices", "values"}, layout, depth);
+    Result<TorchTensor> tensor =
+        coordinates ? composed(node, data, {"indices", "values"}, layout, depth)
+        : columns   ? composed(node, data, {"ccol_indices", "row_indices", "values"}, layout, depth)
+                  : composed(node, data, {"crow_indices", "col_indices", "values"}, layout, depth);
+    const std::size_t size_at = coordinates ? 2 : 3;
+    const auto size = data.size() > size_at ? int_list(tree_, data[size_at]) : std::nullopt;
+    if (tensor && size) tensor->parts[0].identity = layout + " of size " + shape_text(*size);
+    return tensor;
   }
 
   /// _rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad);
@@ -363,11 +324,27 @@ class TensorReader {
       tensor = quantized(node, inner);
     } else if (function == "torch._utils._rebuild_sparse_tensor") {
       tensor = sparse(node, inner, depth);
+    } else if (function == "torch._utils._rebuild_wrapper_subclass") {
+      tensor = TorchTensor();
     }
+    if (tensor && args.size() > 3) SAMEBITS_TRY_VOID(add_state(*tensor, args[3], type, depth));
+    if (tensor && tensor->parts.empty()) return meta(node, inner);
     if (tensor && !type.empty() && type != "torch.Tensor" && tensor->parts[0].note.empty()) {
       tensor->parts[0].note = "class " + type;
     }
     return tensor;
+  }
+
+  /// A subclass keeps in its state what its elements mean: scales, the table of a quantization, the
+  /// tensors that it wraps.
+  Result<void> add_state(TorchTensor& tensor, NodeId state, const std::string& type,
+                         int depth) const {
+    const TreeDigest digest = digest_of_tree(tree_, state);
+    if (digest.tensors.empty()) return {};
+    for (const auto& [path, part] : digest.tensors)
+      SAMEBITS_TRY_VOID(append(tensor, part, path, depth + 1));
+    tensor.parts[0].identity = fmt::format("class {}, state {}", type, digest.digest);
+    return {};
   }
 
   const Tree& tree_;

@@ -25,6 +25,10 @@ struct TensorPart {
   std::uint64_t offset = 0;                // byte in the file of the first element
   std::string device;
   std::string note;
+  /// What belongs to the tensor besides type, shape and elements, as text: equal elements with
+  /// another scale, another dense size or another state of a subclass are another tensor. "" for
+  /// plain tensors.
+  std::string identity;
 };
 
 struct TorchTensor {

@@ -150,7 +150,10 @@ Result<std::vector<SubjectOptions>> choose_subjects(const std::vector<std::strin
   for (std::size_t i = 0; i < paths.size(); ++i) subjects[i].path = paths[i];
   for (const std::string& key : keys) {
     if (names_one(key)) continue;
-    for (SubjectOptions& subject : subjects) subject.key = key;
+    for (SubjectOptions& subject : subjects) {
+      subject.key = key;
+      subject.key_is_shared = true;
+    }
   }
   for (const std::string& key : keys) {  // these count more, wherever they stand
     if (!names_one(key)) continue;
@@ -160,6 +163,7 @@ Result<std::vector<SubjectOptions>> choose_subjects(const std::vector<std::strin
                    .what = "--key " + key + ": there is no subject " + key.substr(0, 1)});
     }
     subjects[index].key = key.substr(2);
+    subjects[index].key_is_shared = false;
   }
   return subjects;
 }

@@ -78,6 +78,22 @@ bool only_tied(const WeightComparison& comparison) {
          std::all_of(comparison.only_b.begin(), comparison.only_b.end(), is_tied);
 }
 
+// Equal elements that mean something else: another scale, another dense size.
+void mark_unlike(const WeightSet& a, const WeightSet& b, std::vector<TensorMatch>* matches) {
+  const auto shown = [](const std::string& identity) {
+    return identity.empty() ? std::string("a plain tensor") : identity;
+  };
+  for (TensorMatch& match : *matches) {
+    if (match.a.size() != 1 || match.b.size() != 1) continue;
+    const std::string& left = a[match.a[0]].identity;
+    const std::string& right = b[match.b[0]].identity;
+    if (left == right) continue;
+    match.how = shown(left) + " against " + shown(right);
+    if (!differs(match.kind)) match.stats.reset();
+    match.kind = MatchKind::changed;
+  }
+}
+
 WeightsVerdict verdict_of(const WeightComparison& comparison, bool values_unsearched) {
   const auto any = [&](MatchKind kind) {
     return std::any_of(comparison.matches.begin(), comparison.matches.end(),
@@ -134,6 +150,7 @@ WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOption
     comparison.exchanges.push_back(std::move(exchange));
   comparison.unreadable = std::move(state.unreadable);
   comparison.matches = std::move(state.matches());
+  mark_unlike(a, b, &comparison.matches);
   mark_in_place(a, b, &comparison.matches);
   sort_matches(order_of_names(a), &comparison.matches);
   count_matches(state, a, b, &comparison);

@@ -18,6 +18,9 @@ struct NamedTensor {
   std::uint32_t storage = 0;  // tensors with equal numbers share a storage (tied weights)
   bool readable =
       true;  // false: the file has no bytes for it; never equal to anything, verdict unknown
+  /// What makes it another tensor though its elements are equal (the scale of a quantized one, the
+  /// size of a sparse one); "" for plain tensors.
+  std::string identity{};
   /// What the tensor is in its model, where a table of names knows it: "3:query.weight"; for one
   /// that is several stacked along dimension 0, each of them in order. Empty: not known. Equal
   /// roles on two sides belong together whatever the names.

@@ -1,11 +1,16 @@
 #include "samebits/explain/diff.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 
+#include "samebits/explain/adapted_findings.h"
+#include "samebits/explain/beside_findings.h"
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
 #include "samebits/explain/module_findings.h"
+#include "samebits/explain/quantized_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/trace_diff.h"
@@ -42,8 +47,14 @@ void compare_pair(Report& report, std::size_t first, std::size_t second,
       report.not_checked.push_back(a.label + " and " + b.label + ": " + text);
     report.incomplete |= found.verdict == WeightsVerdict::unknown;
     find_averaged(report, report.weights.back(), options.threads);
-    find_weight_causes(report, report.weights.back());
+    require_tensors(report, report.weights.back());
+    std::set<std::string> explained = find_quantized(report, report.weights.back());
+    explained.merge(find_adapted(report, report.weights.back()));
+    find_weight_causes(report, report.weights.back(), explained);
+    find_companion_changes(report, a, b, options.threads);
   }
+  find_state_values(report, a, b);
+  find_adapter_config_changes(report, a, b);
   find_config_changes(report, a, b);
   find_module_changes(report, a, b);
   find_tree_changes(report, a, b);
@@ -88,6 +99,7 @@ Report diff_now(const SubjectOptions& a, const SubjectOptions& b, int threads) {
   report.verdict = report.incomplete ? Verdict::unknown
                    : different       ? Verdict::different
                                      : Verdict::same;
+  if (report.verdict == Verdict::same) list_uncompared(report);
   return report;
 }
 

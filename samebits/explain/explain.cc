@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/explain/beside_findings.h"
 #include "samebits/explain/config_findings.h"
 #include "samebits/explain/diff.h"
 #include "samebits/explain/file_findings.h"
@@ -112,6 +113,7 @@ Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOpt
                    : different       ? Verdict::different
                    : ran             ? Verdict::same
                                      : Verdict::unknown;
+  if (report.verdict == Verdict::same) list_uncompared(report);
   return report;
 }
 

@@ -239,7 +239,7 @@ void find_invalid(Report& report, const Subject& subject) {
     names.insert(names.end(), oddity.tensors.begin(), oddity.tensors.end());
   }
   for (const StoredTensor& tensor : checkpoint.entries) {
-    if (tensor.readable || tensor.device == "meta") continue;
+    if (tensor.readable || tensor.absent || tensor.device == "meta") continue;
     names.push_back(tensor.path);
     details.push_back(tensor.note);
   }

@@ -27,7 +27,8 @@ std::vector<NamedTensor> tensors_of(const Checkpoint& checkpoint,
     tensors.push_back({.name = std::move(name),
                        .view = tensor.view,
                        .storage = tensor.storage,
-                       .readable = tensor.readable});
+                       .readable = tensor.readable,
+                       .identity = tensor.identity});
   }
   return tensors;
 }
@@ -72,6 +73,28 @@ bool have_same_names(const std::vector<NamedTensor>& x, const std::vector<NamedT
                     [](const auto& p, const auto& q) { return p.name == q.name; });
 }
 
+bool lacks_key(const std::optional<Result<Checkpoint>>& opened) {
+  return !*opened && opened->error().code == ErrorCode::usage;
+}
+
+std::vector<std::optional<Result<Checkpoint>>> open_all(const std::vector<SubjectOptions>& subjects,
+                                                        const OpenOptions& options) {
+  std::vector<std::optional<Result<Checkpoint>>> opened(subjects.size());
+  parallel_for(subjects.size(), options.threads, [&](std::size_t i) {
+    OpenOptions own = options;
+    own.key = subjects[i].key;
+    opened[i] = open_checkpoint(subjects[i].path, own);
+  });
+  bool any_has_it = false;
+  for (std::size_t i = 0; i < subjects.size(); ++i)
+    any_has_it = any_has_it || (subjects[i].key_is_shared && opened[i]->has_value());
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    if (any_has_it && subjects[i].key_is_shared && lacks_key(opened[i]))
+      opened[i] = open_checkpoint(subjects[i].path, options);
+  }
+  return opened;
+}
+
 void note_unread(Report& report, const Checkpoint& checkpoint) {
   // A missing shard has one error for each of its tensors.
   std::vector<std::pair<std::string, std::size_t>> times;
@@ -93,12 +116,7 @@ void note_unread(Report& report, const Checkpoint& checkpoint) {
 
 void open_subjects(Report& report, const std::vector<SubjectOptions>& subjects,
                    const OpenOptions& options) {
-  std::vector<std::optional<Result<Checkpoint>>> opened(subjects.size());
-  parallel_for(subjects.size(), options.threads, [&](std::size_t i) {
-    OpenOptions own = options;
-    own.key = subjects[i].key;
-    opened[i] = open_checkpoint(subjects[i].path, own);
-  });
+  std::vector<std::optional<Result<Checkpoint>>> opened = open_all(subjects, options);
   for (std::size_t i = 0; i < subjects.size(); ++i) {
     Subject subject;
     subject.label = subject_label(i);

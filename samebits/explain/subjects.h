@@ -13,6 +13,9 @@ namespace samebits {
 struct SubjectOptions {
   std::string path;
   std::string key;  // which of several sets of weights; "" takes the preferred one
+  /// The key was given for all subjects: one that has no such weights takes the preferred ones,
+  /// unless none has.
+  bool key_is_shared = false;
 };
 
 /// Opens all of them, in parallel, labels them A, B, ... and puts them into the report. What cannot

@@ -16,9 +16,10 @@ using Names = std::vector<std::string>;
 
 class Finder {
  public:
-  Finder(Report& report, const WeightPair& pair)
+  Finder(Report& report, const WeightPair& pair, const std::set<std::string>& explained)
       : report_(report),
         pair_(pair),
+        explained_(explained),
         comparison_(pair.comparison),
         a_(subject_of(report, pair.a)),
         b_(subject_of(report, pair.b)) {}
@@ -27,7 +28,7 @@ class Finder {
     Names names;
     const TensorMatch* first = nullptr;
     for (const TensorMatch& match : comparison_.matches) {
-      if (match.kind != MatchKind::changed) continue;
+      if (match.kind != MatchKind::changed || explained_.contains(name_of(match))) continue;
       if (first == nullptr) first = &match;
       names.push_back(name_of(match));
     }
@@ -35,6 +36,13 @@ class Finder {
     Finding finding = make("weights.changed", Role::cause, names);
     finding.summary =
         counted_of(names.size(), comparison_.matched, "weight", "has", "have") + " other values";
+    for (const TensorMatch& match : comparison_.matches) {
+      if (match.kind != MatchKind::changed || match.how.empty() ||
+          explained_.contains(name_of(match)))
+        continue;
+      finding.details.push_back(name_of(match) + ": " + match.how);
+      break;
+    }
     if (first->stats)
       finding.details.push_back((names.size() == 1 ? "" : "most in ") + describe(*first));
     finding.evidence["largest"] = first->stats ? json_number(first->stats->max_abs) : Json(nullptr);
@@ -215,7 +223,7 @@ class Finder {
   void one_side(const Names& names, const std::string& holder, const std::string& other) {
     if (names.empty()) return;
     Names untied;
-    std::set<std::string> tied;
+    std::set<std::string> tied = explained_;
     for (const TieDifference& tie : comparison_.ties) {
       tied.insert(tie.names_a.begin(), tie.names_a.end());
       tied.insert(tie.names_b.begin(), tie.names_b.end());
@@ -241,6 +249,7 @@ class Finder {
 
   Report& report_;
   const WeightPair& pair_;
+  const std::set<std::string>& explained_;
   const WeightComparison& comparison_;
   const Subject& a_;
   const Subject& b_;
@@ -288,8 +297,9 @@ void compare_alternatives(Report& report, const Subject& holder, const Subject& 
 
 }  // namespace
 
-void find_weight_causes(Report& report, const WeightPair& pair) {
-  Finder finder(report, pair);
+void find_weight_causes(Report& report, const WeightPair& pair,
+                        const std::set<std::string>& explained) {
+  Finder finder(report, pair, explained);
   finder.changed();
   finder.missing();
   finder.rounded();

@@ -1,13 +1,18 @@
 // What a comparison of weights says, as findings.
 #pragma once
 
+#include <set>
+#include <string>
+
 #include "samebits/explain/report.h"
 
 namespace samebits {
 
 /// weights.changed, missing, rounded, rearranged, renamed, tied and numerics.dtype for one pair.
-/// Names in evidence are A's where A has them.
-void find_weight_causes(Report& report, const WeightPair& pair);
+/// Names in evidence are A's where A has them. Tensors whose names are in `explained` are neither
+/// changed nor missing: another finding says what they are.
+void find_weight_causes(Report& report, const WeightPair& pair,
+                        const std::set<std::string>& explained = {});
 
 /// weights.averaged: where the weights differ, B's (or A's) may be bit-identical to averaged or
 /// other weights that stand beside the chosen ones on the other side. Compares with those, and says

@@ -1,0 +1,147 @@
+#include "samebits/compare/low_rank.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "samebits/compare/number_block.h"
+#include "samebits/compare/tensor_stats.h"
+
+namespace samebits {
+namespace {
+
+constexpr std::uint64_t kSampleSide = 512;
+
+/// Distance of a number from its successor, relative to the number.
+double spacing(DType type) {
+  switch (type) {
+    case DType::float64: return std::ldexp(1.0, -52);
+    case DType::float32: return std::ldexp(1.0, -23);
+    case DType::float16: return std::ldexp(1.0, -10);
+    case DType::bfloat16: return std::ldexp(1.0, -7);
+    default: return 0;
+  }
+}
+
+std::vector<std::uint64_t> evenly_spaced(std::uint64_t size) {
+  const std::uint64_t count = std::min(size, kSampleSide);
+  std::vector<std::uint64_t> indexes(count);
+  for (std::uint64_t i = 0; i < count; ++i) indexes[i] = i * size / count;
+  return indexes;
+}
+
+class DifferenceRank {
+ public:
+  DifferenceRank(const TensorView& a, const TensorView& b)
+      : a_(a),
+        b_(b),
+        rows_(static_cast<std::uint64_t>(a.shape()[0])),
+        columns_(a.numel() / rows_),
+        row_sample_(evenly_spaced(rows_)),
+        column_sample_(evenly_spaced(columns_)) {}
+
+  std::optional<LowRank> find() {
+    if (!load() || !eliminate()) return std::nullopt;
+    const auto rank = static_cast<std::uint32_t>(pivots_.size());
+    const double residual = check();
+    if (!(residual <= 64 * noise_)) return std::nullopt;
+    return LowRank{.rank = rank, .residual = residual};
+  }
+
+ private:
+  /// The sampled rows whole, and the noise that rounding leaves in their difference.
+  bool load() {
+    double largest_a = 0;
+    double largest_b = 0;
+    double largest = 0;
+    for (const std::uint64_t row : row_sample_) {
+      left_.load(a_, row * columns_, columns_);
+      right_.load(b_, row * columns_, columns_);
+      std::vector<double> difference(columns_);
+      for (std::uint64_t j = 0; j < columns_; ++j) {
+        const double x = left_.numbers()[j];
+        const double y = right_.numbers()[j];
+        if (!std::isfinite(x) || !std::isfinite(y)) return false;
+        largest_a = std::max(largest_a, std::abs(x));
+        largest_b = std::max(largest_b, std::abs(y));
+        difference[j] = y - x;
+        largest = std::max(largest, std::abs(difference[j]));
+      }
+      whole_.push_back(std::move(difference));
+    }
+    noise_ = std::max(spacing(a_.dtype()), spacing(b_.dtype())) / 2 * (largest_a + largest_b);
+    return noise_ > 0 && largest > 128 * noise_;
+  }
+
+  /// Pivots of the sample, until nothing but noise is left.
+  bool eliminate() {
+    const std::size_t most =
+        std::min<std::size_t>({row_sample_.size() / 4, column_sample_.size() / 4, 128});
+    std::vector<std::vector<double>> rest(row_sample_.size());
+    for (std::size_t i = 0; i < rest.size(); ++i)
+      for (const std::uint64_t column : column_sample_) rest[i].push_back(whole_[i][column]);
+    for (;;) {
+      const auto [row, column] = largest_of(rest);
+      if (std::abs(rest[row][column]) <= 16 * noise_) return !pivots_.empty();
+      if (pivots_.size() == most) return false;
+      pivots_.emplace_back(row, column_sample_[column]);
+      const std::vector<double> pivot_row = rest[row];
+      for (std::vector<double>& each : rest) {
+        const double factor = each[column] / pivot_row[column];
+        for (std::size_t j = 0; j < each.size(); ++j) each[j] -= factor * pivot_row[j];
+        each[column] = 0;
+      }
+    }
+  }
+
+  static std::pair<std::size_t, std::size_t> largest_of(
+      const std::vector<std::vector<double>>& rest) {
+    std::pair<std::size_t, std::size_t> at{0, 0};
+    for (std::size_t i = 0; i < rest.size(); ++i)
+      for (std::size_t j = 0; j < rest[i].size(); ++j)
+        if (std::abs(rest[i][j]) > std::abs(rest[at.first][at.second])) at = {i, j};
+    return at;
+  }
+
+  /// The same elimination on whole rows, by the pivots that are known.
+  double check() {
+    double residual = 0;
+    std::vector<std::vector<double>> rest = whole_;
+    for (const auto& [row, column] : pivots_) {
+      const std::vector<double> pivot_row = rest[row];
+      for (std::vector<double>& each : rest) {
+        const double factor = each[column] / pivot_row[column];
+        for (std::uint64_t j = 0; j < columns_; ++j) each[j] -= factor * pivot_row[j];
+        each[column] = 0;
+      }
+    }
+    for (const std::vector<double>& each : rest)
+      for (const double x : each) residual = std::max(residual, std::abs(x));
+    return residual;
+  }
+
+  const TensorView& a_;
+  const TensorView& b_;
+  std::uint64_t rows_, columns_;
+  std::vector<std::uint64_t> row_sample_, column_sample_;
+  NumberBlock left_, right_;
+  std::vector<std::vector<double>> whole_;
+  std::vector<std::pair<std::size_t, std::uint64_t>> pivots_;  // row of the sample, column
+  double noise_ = 0;
+};
+
+}  // namespace
+
+std::optional<LowRank> low_rank_difference(const TensorView& a, const TensorView& b) {
+  constexpr std::uint64_t kMostColumns = 65'536;
+  const bool comparable = a.shape() == b.shape() && a.shape().size() >= 2 && a.numel() > 0 &&
+                          is_floating(a.dtype()) && is_floating(b.dtype()) &&
+                          spacing(a.dtype()) > 0 && spacing(b.dtype()) > 0;
+  if (!comparable) return std::nullopt;
+  const auto rows = static_cast<std::uint64_t>(a.shape()[0]);
+  if (rows < 8 || a.numel() / rows < 8 || a.numel() / rows > kMostColumns) return std::nullopt;
+  return DifferenceRank(a, b).find();
+}
+
+}  // namespace samebits

@@ -1,0 +1,287 @@
+#include "samebits/explain/beside_findings.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "samebits/checkpoint/shards.h"
+#include "samebits/compare/field_map.h"
+#include "samebits/explain/subjects.h"
+
+namespace samebits {
+namespace {
+
+using ValueNames = std::vector<std::string>;
+
+std::map<std::string, const StoredValue*> values_of(const Subject& subject, bool loaded) {
+  std::map<std::string, const StoredValue*> values;
+  for (const StoredValue& value : subject.checkpoint->values)
+    if (value.loaded == loaded) values[value.path] = &value;
+  return values;
+}
+
+struct ValueDifferences {
+  ValueNames names, details, uncertain;
+};
+
+ValueDifferences compare_values(const Subject& a, const Subject& b, bool loaded) {
+  ValueDifferences found;
+  auto left = values_of(a, loaded);
+  auto right = values_of(b, loaded);
+  std::set<std::string> paths;
+  for (const auto& [path, value] : left) paths.insert(path);
+  for (const auto& [path, value] : right) paths.insert(path);
+  for (const std::string& path : paths) {
+    const StoredValue* x = left[path];
+    const StoredValue* y = right[path];
+    if (x != nullptr && y != nullptr && x->digest == y->digest) {
+      if (!x->complete) found.uncertain.push_back(path);
+      continue;
+    }
+    found.names.push_back(path);
+    if (x == nullptr || y == nullptr) {
+      found.details.push_back(path + " stands only in " + (x == nullptr ? b.label : a.label));
+    } else if (!x->text.empty() && !y->text.empty() && x->text != y->text) {
+      found.details.push_back(
+          fmt::format("{}: {} in {}, {} in {}", path, x->text, a.label, y->text, b.label));
+    } else {
+      found.details.push_back(path + " differs");
+    }
+  }
+  return found;
+}
+
+WeightSet companion_set(const Checkpoint& checkpoint) {
+  std::vector<NamedTensor> tensors;
+  for (const std::uint32_t index : checkpoint.companions) {
+    const StoredTensor& tensor = checkpoint.entries[index];
+    tensors.push_back({.name = tensor.path,
+                       .view = tensor.view,
+                       .storage = tensor.storage,
+                       .readable = tensor.readable,
+                       .identity = tensor.identity,
+                       .roles = {}});
+  }
+  return WeightSet(std::move(tensors));
+}
+
+void keep_first(ValueNames* lines, std::size_t count) {
+  if (lines->size() > count) lines->resize(count);
+}
+
+FieldJudgement judge_adapter_field(const std::string& field) {
+  const std::string top = field.substr(0, field.find('.'));
+  for (const char* harmless : {"inference_mode", "peft_version", "task_type", "revision",
+                               "init_lora_weights", "loftq_config", "runtime_config"})
+    if (top == harmless) return {FieldEffect::nothing, ""};
+  if (top == "lora_dropout") return {FieldEffect::training, ""};
+  if (top == "base_model_name_or_path") return {FieldEffect::unknown, "the model it is made for"};
+  if (top == "lora_alpha" || top == "r" || top == "use_rslora" || top == "rank_pattern" ||
+      top == "alpha_pattern")
+    return {FieldEffect::outputs, "the update is scaled otherwise"};
+  if (top == "target_modules" || top == "modules_to_save" || top == "layers_to_transform" ||
+      top == "layers_pattern" || top == "fan_in_fan_out" || top == "bias" || top == "use_dora" ||
+      top == "peft_type")
+    return {FieldEffect::outputs, "the update is applied otherwise"};
+  return {};
+}
+
+/// target_modules is a set that peft writes in any order.
+Json settled_adapter(Json adapter) {
+  for (const char* field : {"target_modules", "modules_to_save", "exclude_modules"}) {
+    if (!adapter.contains(field) || !adapter[field].is_array()) continue;
+    std::sort(adapter[field].begin(), adapter[field].end());
+  }
+  return adapter;
+}
+
+/// Entries outside the chosen weights and their buffers, by path; optimizer and generator states
+/// and other candidates apart.
+std::map<std::string, const StoredTensor*> loose_tensors(const Checkpoint& checkpoint) {
+  std::set<std::uint32_t> known(checkpoint.companions.begin(), checkpoint.companions.end());
+  for (const Candidate& candidate : checkpoint.candidates) {
+    known.insert(candidate.weights.begin(), candidate.weights.end());
+    known.insert(candidate.buffers.begin(), candidate.buffers.end());
+  }
+  std::map<std::string, const StoredTensor*> loose;
+  for (std::uint32_t i = 0; i < checkpoint.entries.size(); ++i) {
+    const StoredTensor& tensor = checkpoint.entries[i];
+    if (known.contains(i) || tensor.role == TensorRole::optimizer || tensor.role == TensorRole::rng)
+      continue;
+    loose[tensor.path] = &tensor;
+  }
+  return loose;
+}
+
+void add_loose(const Subject& a, const Subject& b, ValueDifferences* found) {
+  constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20U;
+  const auto left = loose_tensors(*a.checkpoint);
+  const auto right = loose_tensors(*b.checkpoint);
+  for (const auto& [path, tensor] : left) {
+    const auto other = right.find(path);
+    if (other == right.end()) {
+      found->details.push_back(path + " stands only in " + a.label);
+    } else if (tensor->view.nbytes() > kMostBytes) {
+      found->uncertain.push_back(path);
+    } else if (!have_equal_values(*tensor, *other->second)) {
+      found->details.push_back(path + " differs");
+    }
+  }
+  for (const auto& [path, tensor] : right)
+    if (!left.contains(path)) found->details.push_back(path + " stands only in " + b.label);
+}
+
+std::string some_lines(const ValueNames& lines) {
+  constexpr std::size_t kShown = 6;
+  std::string text;
+  for (std::size_t i = 0; i < lines.size() && i < kShown; ++i)
+    text += (i == 0 ? "" : "; ") + lines[i];
+  if (lines.size() > kShown) text += fmt::format("; and {} more", lines.size() - kShown);
+  return text;
+}
+
+/// Optimizer, generators and other sets of weights of a subject, which no comparison reads.
+ValueNames left_aside(const Checkpoint& checkpoint) {
+  ValueNames parts;
+  const bool optimizer =
+      std::any_of(checkpoint.entries.begin(), checkpoint.entries.end(),
+                  [](const StoredTensor& t) { return t.role == TensorRole::optimizer; });
+  if (optimizer) parts.push_back("the optimizer's state");
+  for (std::size_t i = 0; i < checkpoint.candidates.size(); ++i) {
+    if (i != checkpoint.chosen)
+      parts.push_back("the weights under " + checkpoint.candidates[i].key);
+  }
+  return parts;
+}
+
+}  // namespace
+
+void find_state_values(Report& report, const Subject& a, const Subject& b) {
+  ValueDifferences found = compare_values(a, b, true);
+  for (const std::string& path : found.uncertain) {
+    report.not_checked.push_back(path + " is too large to be compared in full");
+    report.incomplete = true;
+  }
+  if (found.names.empty()) return;
+  Finding finding{.cause = "state.buffers",
+                  .role = Role::contributes,
+                  .proof = Proof::observed,
+                  .subjects = {a.label, b.label}};
+  finding.summary = found.names.size() == 1
+                        ? found.details[0] + ", and loading hands it to the model"
+                        : fmt::format(
+                              "{} values beside the tensors differ, which loading hands to "
+                              "the model: {}",
+                              found.names.size(), some_of(found.names));
+  if (found.names.size() > 1) {
+    finding.details = found.details;
+    keep_first(&finding.details, 5);
+  }
+  finding.evidence = {{"count", found.names.size()}, {"tensors", name_list(found.names)}};
+  finding.remedy = "Take this state from the side that is meant";
+  report.findings.push_back(std::move(finding));
+}
+
+void find_companion_changes(Report& report, const Subject& a, const Subject& b, int threads) {
+  WeightSet left = companion_set(*a.checkpoint);
+  WeightSet right = companion_set(*b.checkpoint);
+  if (left.tensors().empty() && right.tensors().empty()) return;
+  const WeightComparison comparison = compare_weights(left, right, {threads});
+  for (const std::string& name : comparison.unreadable) {
+    report.not_checked.push_back("the values of " + name + " could not be read");
+    report.incomplete = true;
+  }
+  ValueNames names = comparison.only_a;
+  names.insert(names.end(), comparison.only_b.begin(), comparison.only_b.end());
+  for (const TensorMatch& match : comparison.matches) {
+    const bool same = match.kind == MatchKind::same;
+    if (!same && !match.a.empty()) names.push_back(left[match.a[0]].name);
+  }
+  if (names.empty()) return;
+  std::set<std::string> files;
+  for (const std::string& name : names) files.insert(name.substr(0, name.find(':')));
+  Finding finding{.cause = "weights.changed",
+                  .role = Role::cause,
+                  .proof = Proof::observed,
+                  .subjects = {a.label, b.label}};
+  finding.summary =
+      fmt::format("{}, which is loaded beside the first model, differs: {} of {}",
+                  some_of({files.begin(), files.end()}), names.size(),
+                  counted(std::max(left.tensors().size(), right.tensors().size()), "tensor"));
+  finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
+  finding.remedy = "Compare these files by themselves: samebits diff takes each of them";
+  report.findings.push_back(std::move(finding));
+}
+
+void find_adapter_config_changes(Report& report, const Subject& a, const Subject& b) {
+  const Json& left = a.checkpoint->adapter;
+  const Json& right = b.checkpoint->adapter;
+  if (!left.is_object() || !right.is_object()) return;
+  const std::vector<FieldDifference> fields = compare_fields(
+      fields_of(settled_adapter(left)), fields_of(settled_adapter(right)), judge_adapter_field);
+  for (const bool matters : {true, false}) {
+    Finding finding{.cause = "config.changed",
+                    .role = matters ? Role::contributes : Role::note,
+                    .proof = Proof::observed,
+                    .subjects = {a.label, b.label}};
+    Json evidence = Json::object();
+    for (const FieldDifference& field : fields) {
+      const bool does =
+          field.effect == FieldEffect::outputs || field.effect == FieldEffect::unknown;
+      if (does != matters) continue;
+      if (field.effect == FieldEffect::outputs) finding.role = Role::cause;
+      evidence[field.field] = Json::array({field.a, field.b});
+      finding.details.push_back(fmt::format("{} {} against {}{}", field.field,
+                                            field.missing_a ? "absent" : json_text(field.a),
+                                            field.missing_b ? "absent" : json_text(field.b),
+                                            field.why.empty() ? "" : ": " + field.why));
+    }
+    if (evidence.empty()) continue;
+    finding.summary = fmt::format("{} of adapter_config.json {}", counted(evidence.size(), "field"),
+                                  evidence.size() == 1 ? "differs" : "differ");
+    finding.evidence = {{"fields", std::move(evidence)}};
+    if (matters) finding.remedy = "Give both adapters the config that was trained with";
+    report.findings.push_back(std::move(finding));
+  }
+}
+
+void require_tensors(Report& report, const WeightPair& pair) {
+  const Subject& a = subject_of(report, pair.a);
+  const Subject& b = subject_of(report, pair.b);
+  const auto count = [](const Subject& subject) {
+    return subject.checkpoint->weights().weights.size();
+  };
+  if (count(a) + count(b) > 0) return;
+  report.not_checked.push_back(
+      fmt::format("{} and {} hold no tensor: there was nothing to compare", a.label, b.label));
+  report.incomplete = true;
+}
+
+void list_uncompared(Report& report) {
+  const Subject& a = report.subjects[0];
+  for (std::size_t i = 1; i < report.subjects.size(); ++i) {
+    const Subject& b = report.subjects[i];
+    if (!a.checkpoint || !b.checkpoint) continue;
+    ValueDifferences found = compare_values(a, b, false);
+    add_loose(a, b, &found);
+    if (!found.details.empty())
+      report.not_checked.push_back(
+          fmt::format("{} and {}: what stands beside the weights is not part of this answer: {}",
+                      a.label, b.label, some_lines(found.details)));
+    if (!found.uncertain.empty())
+      report.not_checked.push_back(fmt::format("{} and {}: not compared, beside the weights: {}",
+                                               a.label, b.label, some_of(found.uncertain)));
+  }
+  for (const Subject& subject : report.subjects) {
+    if (!subject.checkpoint) continue;
+    const ValueNames parts = left_aside(*subject.checkpoint);
+    if (!parts.empty())
+      report.not_checked.push_back(
+          fmt::format("{}: not compared: {}", subject.label, some_of(parts)));
+  }
+}
+
+}  // namespace samebits

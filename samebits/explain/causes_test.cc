@@ -13,7 +13,7 @@ TEST(Causes, HaveDistinctIdsAndMeanings) {
     EXPECT_TRUE(ids.insert(each.id).second) << each.id;
     EXPECT_FALSE(each.meaning.empty()) << each.id;
   }
-  EXPECT_EQ(ids.size(), 27u);
+  EXPECT_EQ(ids.size(), 28u);
 }
 
 TEST(Causes, AreFoundById) { EXPECT_EQ(cause("rng.noise").id, "rng.noise"); }

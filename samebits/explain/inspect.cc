@@ -5,6 +5,7 @@
 #include "samebits/base/parallel.h"
 #include "samebits/explain/config_findings.h"
 #include "samebits/explain/file_findings.h"
+#include "samebits/explain/loading_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/subjects.h"
 
@@ -35,6 +36,9 @@ Report inspect_now(const std::string& path, const InspectOptions& options) {
   if (subject.checkpoint) {
     if (options.sha256) compute_digests(subject, options.threads);
     find_calls(report, subject);
+    find_load_refused(report, subject);
+    find_foreign_devices(report, subject);
+    find_unaligned(report, subject);
     find_invalid(report, subject);
     find_training_mode(report, subject);
     find_label_conflict(report, subject);

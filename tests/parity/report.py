@@ -14,7 +14,7 @@ CAUSES = set(
     """weights.changed weights.renamed weights.missing weights.reinitialized weights.rounded weights.rearranged
     weights.averaged weights.tied weights.invalid config.changed mode.training rng.noise rng.seed order.tokens
     state.buffers input.preprocessing numerics.dtype numerics.attention numerics.batch numerics.threads
-    numerics.alignment numerics.hardware numerics.rounding code.version file.calls file.mixup resume.missing""".split()
+    numerics.alignment numerics.hardware numerics.rounding code.version file.calls file.mixup load.refused resume.missing""".split()
 )
 EVIDENCE = {
     "config.changed": {"fields"}, "input.preprocessing": {"fields"}, "mode.training": {"modules"},

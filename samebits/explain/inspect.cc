@@ -8,6 +8,7 @@
 #include "samebits/explain/loading_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/training_findings.h"
 
 namespace samebits {
 namespace {
@@ -42,6 +43,8 @@ Report inspect_now(const std::string& path, const InspectOptions& options) {
     find_invalid(report, subject);
     find_training_mode(report, subject);
     find_label_conflict(report, subject);
+    find_fresh_optimizer(report, subject);
+    find_unused_state(report, subject);
     note_valueless(report, *subject.checkpoint);
     if (!deep)
       report.not_checked.emplace_back("values and checksums were not read (--deep reads them)");

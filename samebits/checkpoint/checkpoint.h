@@ -130,11 +130,25 @@ struct StoredValue {
   bool complete = true;  // false: the digest does not cover all of it
 };
 
+/// What one optimizer's state_dict() says of itself.
+struct OptimizerFacts {
+  std::string place;              // "optimizer", "optimizer_states.0", "optimizer.pt"
+  std::string prefix;             // of the paths of its tensors: "optimizer.state."
+  std::size_t listed = 0;         // parameters in its param_groups
+  std::size_t held = 0;           // parameters that have state
+  std::size_t unlisted = 0;       // of these, those under a key that no param_group lists
+  std::string unlisted_key;       // the first of them as Python prints it: "'0'"
+  bool listed_by_number = false;  // param_groups list integers
+  bool keeps_moments = false;     // a group has betas, a momentum or the like: state is to be there
+  std::optional<double> step;     // the largest of its state
+};
+
 /// Each member says where it was found ("optimizer_states[0]"), or nothing.
 struct TrainingState {
   std::optional<std::string> optimizer, step, scheduler, scaler, rng, sampler, ema;
   Json values =
-      Json::object();  // small facts: {"epoch": 3, "global_step": 120, "optimizer": "AdamW", ...}
+      Json::object();  // by value: {"epoch": 3, "global_step": 120, "args": {"lr": 0.1}, ...}
+  std::vector<OptimizerFacts> optimizers;
 };
 
 /// Something a reader of the report would want to know, none of it fatal.

@@ -13,6 +13,7 @@
 #include "samebits/checkpoint/file_reader.h"
 #include "samebits/checkpoint/safetensors_files.h"
 #include "samebits/checkpoint/shards.h"
+#include "samebits/checkpoint/training_values.h"
 #include "samebits/container/safetensors.h"
 
 namespace samebits {
@@ -379,9 +380,7 @@ class DirectoryReader {
       return out_.unread.push_back(std::move(read).error());
     if (!state.is_object()) return;
     out_.training.step = "trainer_state.json";
-    for (const char* field : {"global_step", "epoch"}) {
-      if (state.contains(field)) out_.training.values[field] = state[field];
-    }
+    read_trainer_values(out_, state);
   }
 
   Checkpoint& out_;

@@ -15,6 +15,7 @@
 #include "samebits/checkpoint/stored_values.h"
 #include "samebits/checkpoint/torch_tensor.h"
 #include "samebits/checkpoint/training_state.h"
+#include "samebits/checkpoint/training_values.h"
 
 namespace samebits {
 namespace {
@@ -366,6 +367,7 @@ Result<void> read_main_object(Checkpoint& checkpoint, const TorchObject& object,
   take_modules(checkpoint, object, walk);
   take_config_beside(checkpoint, object);
   read_training_state(checkpoint, object.tree, object.root);
+  read_training_values(checkpoint, object.tree, object.root);
   checkpoint.kind = kind_of(checkpoint, object);
   collect_values(checkpoint, object.tree, object.root);
   mark_placeholders(checkpoint, object.tree, object.root);
@@ -375,6 +377,7 @@ Result<void> read_main_object(Checkpoint& checkpoint, const TorchObject& object,
 void read_side_object(Checkpoint& checkpoint, const TorchObject& object, TensorRole role) {
   Walk walk(checkpoint, object);
   walk.visit(object.root, "", role);
+  read_side_values(checkpoint, object.tree, object.root, object.prefix);
 }
 
 }  // namespace samebits

@@ -48,7 +48,9 @@ constexpr Cause kCauses[] = {
     {"numerics.attention", "equal up to rounding: another attention kernel", {}},
     {"numerics.batch", "equal up to rounding: another batch size takes another path", {}},
     {"numerics.threads", "equal up to rounding: sums are split over another number of threads", {}},
-    {"numerics.alignment", "equal up to rounding: the weights lie elsewhere in memory", {}},
+    {"numerics.alignment",
+     "the weights lie, or may lie, at addresses that PyTorch computes otherwise with",
+     {}},
     {"numerics.hardware", "equal up to rounding: another processor or instruction set", {}},
     {"numerics.rounding", "equal up to rounding: which choice did it is not known", {}},
     {"code.version", "another library version or class computes otherwise", {}},
@@ -61,8 +63,9 @@ constexpr Cause kCauses[] = {
      "tensor, shards that the index does not name, two unlike models in one directory",
      {"parts"}},
     {"load.refused",
-     "a loader refuses this file as it is called by default, or needs map_location",
-     {"reasons"}},
+     "torch.load as it is called by default refuses this file (globals: names to allow), or needs "
+     "map_location (devices)",
+     {}},
     {"resume.missing",
      "what exact resumption needs and this file lacks (optimizer moments, step, scheduler, RNG of "
      "torch/cuda/numpy/python, sampler position; scaler and EMA only where the file shows that "

@@ -6,8 +6,10 @@
 #include "samebits/explain/config_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
+#include "samebits/explain/loading_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/training_findings.h"
 
 namespace samebits {
 namespace {
@@ -40,10 +42,15 @@ Report inspect_now(const std::string& path, const InspectOptions& options) {
     if (options.sha256) compute_digests(subject, options.threads);
     find_calls(report, subject);
     find_unusual_imports(report, subject);
+    find_load_refused(report, subject);
+    find_foreign_devices(report, subject);
+    find_unaligned(report, subject);
     find_invalid(report, subject);
     find_file_risks(report, subject);
     find_training_mode(report, subject);
     find_label_conflict(report, subject);
+    find_fresh_optimizer(report, subject);
+    find_unused_state(report, subject);
     note_valueless(report, *subject.checkpoint);
     if (!deep)
       report.not_checked.emplace_back("values and checksums were not read (--deep reads them)");

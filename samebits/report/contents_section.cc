@@ -219,6 +219,55 @@ void training_rows(const Checkpoint& checkpoint, Screen* screen) {
   screen->table(kUnderContents, {{}, {.give = Column::Give::elide}}, rows);
 }
 
+// "args.lr 0.1": objects by their fields, as far as one screen goes.
+void add_values(const Json& values, const std::string& path, std::vector<std::string>* phrases) {
+  constexpr std::size_t kDeepest = 4;
+  for (const auto& [key, value] : values.items()) {
+    const std::string name = path.empty() ? key : path + "." + key;
+    const auto depth = static_cast<std::size_t>(std::count(name.begin(), name.end(), '.'));
+    if (value.is_structured() && depth < kDeepest) {
+      add_values(value, name, phrases);
+    } else if (!value.is_null()) {
+      phrases->push_back(printable(name) + " " + elide_middle(printable(value_text(value)), 40));
+    }
+  }
+}
+
+void values_row(const Checkpoint& checkpoint, Screen* screen) {
+  constexpr std::size_t kShown = 24;
+  std::vector<std::string> phrases;
+  // What the optimizer and its schedule say of themselves is long, and comes last.
+  Json first = Json::object();
+  Json last = Json::object();
+  for (const auto& [key, value] : checkpoint.training.values.items())
+    (key == "param_groups" || key.find("sched") != std::string::npos ? last : first)[key] = value;
+  add_values(first, "", &phrases);
+  add_values(last, "", &phrases);
+  if (phrases.empty()) return;
+  if (phrases.size() > kShown) {
+    const std::size_t left_out = phrases.size() - kShown;
+    phrases.resize(kShown);
+    phrases.push_back(and_more(left_out));
+  }
+  screen->phrases("values", phrases);
+}
+
+// What an image processor does, as preprocessor_config.json says.
+void preprocessing_row(const Checkpoint& checkpoint, Screen* screen) {
+  if (!checkpoint.preprocessing.is_object()) return;
+  std::vector<std::string> phrases;
+  for (const char* field : {"image_processor_type", "feature_extractor_type", "do_resize", "size",
+                            "resample", "do_center_crop", "crop_size", "do_rescale",
+                            "rescale_factor", "do_normalize", "image_mean", "image_std"}) {
+    const auto found = checkpoint.preprocessing.find(field);
+    if (found == checkpoint.preprocessing.end() || found->is_null()) continue;
+    phrases.push_back(std::string(field) + " " + elide_middle(printable(value_text(*found)), 60));
+  }
+  screen->phrases("images", phrases.empty()
+                                ? std::vector<std::string>{"no field of an image processor"}
+                                : phrases);
+}
+
 // Objects of a model's classes are only counted: a whole module makes hundreds of them.
 void calls_rows(const Checkpoint& checkpoint, Screen* screen) {
   if (checkpoint.calls.empty()) return;
@@ -296,8 +345,10 @@ void contents_section(const Subject& subject, bool all, Screen* screen) {
   candidates_rows(checkpoint, screen);
   tensors_rows(checkpoint, listed, screen);
   config_row(checkpoint, screen);
+  preprocessing_row(checkpoint, screen);
   mode_row(checkpoint, screen);
   training_rows(checkpoint, screen);
+  values_row(checkpoint, screen);
   calls_rows(checkpoint, screen);
   oddities_rows(checkpoint, screen);
   bytes_rows(checkpoint, screen);

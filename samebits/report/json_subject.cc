@@ -4,6 +4,7 @@
 #include <map>
 
 #include "samebits/base/limits.h"
+#include "samebits/checkpoint/torch_load.h"
 
 namespace samebits {
 namespace {
@@ -171,6 +172,7 @@ Json subject_json(const Subject& subject) {
     }
     json["alternatives"] = Json::array();
     json["buffers"] = Json::array();
+    json["devices"] = Json::array();
     return json;
   }
   const Checkpoint& checkpoint = *subject.checkpoint;
@@ -189,6 +191,7 @@ Json subject_json(const Subject& subject) {
   json["weights_reason"] = text_or_null(checkpoint.choice_reason);
   json["alternatives"] = alternatives_json(checkpoint);
   json["buffers"] = buffers_json(checkpoint);
+  json["devices"] = devices(checkpoint);
   return json;
 }
 

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
+#include "samebits/checkpoint/torch_load.h"
 #include "samebits/report/sections.h"
 #include "samebits/report/text.h"
 
@@ -34,6 +36,13 @@ std::string weights_from_text(const Checkpoint& checkpoint) {
   return key.empty() ? "weights from the top" : fmt::format("weights from \"{}\"", key);
 }
 
+// Only where it is not the one that every machine has.
+std::string devices_text(const Checkpoint& checkpoint) {
+  std::vector<std::string> names = devices(checkpoint);
+  if (std::none_of(names.begin(), names.end(), needs_map_location)) return "";
+  return fmt::format("saved on {}", fmt::join(names, ", "));
+}
+
 std::string details(const Subject& subject) {
   const Checkpoint& checkpoint = *subject.checkpoint;
   std::vector<std::string> phrases = {checkpoint.description.empty() ? checkpoint.model_type
@@ -46,6 +55,7 @@ std::string details(const Subject& subject) {
   phrases.push_back(weights_from_text(checkpoint));
   phrases.push_back(producer_text(checkpoint));
   phrases.push_back(mode_text(checkpoint));
+  phrases.push_back(devices_text(checkpoint));
   if (!subject.config_borrowed_from.empty()) {
     phrases.push_back(fmt::format("(config from {})", subject.config_borrowed_from));
   }

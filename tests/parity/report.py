@@ -20,7 +20,7 @@ CAUSES = set(
 EVIDENCE = {
     "config.changed": {"fields"}, "input.preprocessing": {"fields"}, "mode.training": {"modules"},
     "resume.missing": {"missing", "present"}, "file.calls": {"calls"},
-    "file.incomplete": {"parts"}, "load.refused": {"reasons"},
+    "file.incomplete": {"parts"},
 }
 ENTRY = {"name", "dtype", "shape", "nbytes", "file", "offset"}
 TRAINING = {"optimizer", "step", "scheduler", "scaler", "rng", "sampler", "ema"}

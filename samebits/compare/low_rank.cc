@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -55,6 +56,8 @@ class DifferenceRank {
     double largest_a = 0;
     double largest_b = 0;
     double largest = 0;
+    double lowest = std::numeric_limits<double>::infinity();
+    double highest = -lowest;
     for (const std::uint64_t row : row_sample_) {
       left_.load(a_, row * columns_, columns_);
       right_.load(b_, row * columns_, columns_);
@@ -67,11 +70,14 @@ class DifferenceRank {
         largest_b = std::max(largest_b, std::abs(y));
         difference[j] = y - x;
         largest = std::max(largest, std::abs(difference[j]));
+        lowest = std::min(lowest, difference[j]);
+        highest = std::max(highest, difference[j]);
       }
       whole_.push_back(std::move(difference));
     }
     noise_ = std::max(spacing(a_.dtype()), spacing(b_.dtype())) / 2 * (largest_a + largest_b);
-    return noise_ > 0 && largest > 128 * noise_;
+    // One number added everywhere has rank 1, and is no adapter.
+    return noise_ > 0 && largest > 128 * noise_ && highest - lowest > 128 * noise_;
   }
 
   /// Pivots of the sample, until nothing but noise is left.

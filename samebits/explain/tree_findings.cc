@@ -92,15 +92,15 @@ std::string sides_of(const ModuleDifference& difference) {
 }
 
 /// One line for all modules of which the same is to be said.
-struct Group {
+struct NamedGroup {
   const ModuleDifference* first;
   std::size_t count = 0;
 };
 
-std::vector<Group> grouped(const Differences& differences) {
-  std::vector<Group> groups;
+std::vector<NamedGroup> grouped(const Differences& differences) {
+  std::vector<NamedGroup> groups;
   for (const ModuleDifference* each : differences) {
-    const auto same = std::ranges::find_if(groups, [&](const Group& group) {
+    const auto same = std::ranges::find_if(groups, [&](const NamedGroup& group) {
       const ModuleDifference& first = *group.first;
       return first.class_path == each->class_path && first.attribute == each->attribute &&
              first.a == each->a && first.b == each->b && first.why == each->why;
@@ -114,7 +114,7 @@ std::vector<Group> grouped(const Differences& differences) {
   return groups;
 }
 
-std::string line_of(const Group& group) {
+std::string line_of(const NamedGroup& group) {
   const ModuleDifference& first = *group.first;
   std::string text = place_of(first);
   if (!first.attribute.empty())
@@ -130,7 +130,7 @@ void add_finding(Report& report, const Subject& a, const Subject& b, const Diffe
   Finding finding{
       .cause = cause, .role = role, .proof = Proof::observed, .subjects = {a.label, b.label}};
   finding.summary = summary;
-  for (const Group& group : grouped(which)) {
+  for (const NamedGroup& group : grouped(which)) {
     if (finding.details.size() < 6) finding.details.push_back(line_of(group));
   }
   Json fields = Json::object();
@@ -144,7 +144,7 @@ void add_finding(Report& report, const Subject& a, const Subject& b, const Diffe
 
 /// "eps of 25 modules differs".
 std::string counted_attributes(const Differences& which) {
-  const std::vector<Group> groups = grouped(which);
+  const std::vector<NamedGroup> groups = grouped(which);
   if (groups.size() == 1 && groups[0].count == 1)
     return place_of(*groups[0].first) + " differs between the modules";
   const bool one = std::ranges::all_of(
@@ -155,7 +155,7 @@ std::string counted_attributes(const Differences& which) {
 
 void leave_open(Report& report, const Subject& a, const Subject& b, const Differences& which) {
   constexpr std::size_t kMostLines = 12;
-  const std::vector<Group> groups = grouped(which);
+  const std::vector<NamedGroup> groups = grouped(which);
   for (std::size_t i = 0; i < std::min(groups.size(), kMostLines); ++i) {
     const ModuleDifference& first = *groups[i].first;
     const char* what = !first.comparable         ? "could not be compared"

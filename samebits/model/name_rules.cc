@@ -13,7 +13,7 @@ constexpr char kHole = '#';
 constexpr std::size_t kMostDigits = 9;
 constexpr std::string_view kLetters = "nmlkjihg";  // from the right
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// Text with every number as '#', and the numbers. Numbers with leading zeros are text.
 struct Skeleton {
@@ -25,7 +25,7 @@ Skeleton skeleton_of(std::string_view text) {
   Skeleton out;
   for (std::size_t i = 0; i < text.size();) {
     std::size_t end = i;
-    while (end < text.size() && is_digit(text[end])) ++end;
+    while (end < text.size() && is_ascii_digit(text[end])) ++end;
     const std::size_t digits = end - i;
     if (digits == 0 || digits > kMostDigits || (digits > 1 && text[i] == '0')) {
       const std::size_t length = std::max<std::size_t>(digits, 1);
@@ -151,7 +151,7 @@ struct Work {
 };
 
 bool ends_with_number(const std::string& prefix) {
-  return prefix.size() > 1 && prefix.back() == '.' && is_digit(prefix[prefix.size() - 2]);
+  return prefix.size() > 1 && prefix.back() == '.' && is_ascii_digit(prefix[prefix.size() - 2]);
 }
 
 /// How much of the common end a rule says from the start: the block behind a chunk's number, and
@@ -159,7 +159,7 @@ bool ends_with_number(const std::string& prefix) {
 std::size_t kept_at_first(const std::string& from, const std::string& to, const std::string& end) {
   const std::string& more = from.empty() ? to : from;
   if (from.empty() != to.empty() && end.starts_with(more)) return more.size();
-  const bool chunk = !from.empty() && !to.empty() && !end.empty() && is_digit(end[0]) &&
+  const bool chunk = !from.empty() && !to.empty() && !end.empty() && is_ascii_digit(end[0]) &&
                      (ends_with_number(from) || ends_with_number(to));
   const std::size_t dot = end.find('.');
   return chunk && dot != std::string::npos ? dot + 1 : 0;
@@ -243,11 +243,11 @@ std::optional<std::int64_t> evaluated(std::string_view text,
     i = end + 1;
   }
   const auto value = [&](const std::string& word) -> std::optional<std::int64_t> {
-    if (word.size() == 1 && !is_digit(word[0])) {
+    if (word.size() == 1 && !is_ascii_digit(word[0])) {
       const auto found = numbers.find(word[0]);
       return found == numbers.end() ? std::nullopt : std::optional(found->second);
     }
-    if (word.empty() || word.size() > kMostDigits || !std::ranges::all_of(word, is_digit))
+    if (word.empty() || word.size() > kMostDigits || !std::ranges::all_of(word, is_ascii_digit))
       return std::nullopt;
     return std::stoll(word);
   };
@@ -276,7 +276,7 @@ std::optional<std::size_t> match(std::string_view from, std::string_view name,
       continue;
     }
     std::size_t end = at;
-    while (end < name.size() && is_digit(name[end])) ++end;
+    while (end < name.size() && is_ascii_digit(name[end])) ++end;
     if (end == at || end - at > kMostDigits) return std::nullopt;
     (*numbers)[from[i + 1]] = std::stoll(std::string(name.substr(at, end - at)));
     at = end;

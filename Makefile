@@ -23,9 +23,13 @@ demo: all
 	@echo "$$ samebits $(EXAMPLE)"
 	@cd examples/vit-mae-tiny && ../../build/release/samebits $(EXAMPLE) || [ $$? -eq 1 ]
 
-test test-long:
+test:
 	@tools/install_packages.sh test
-	@python3 tools/run_tests.py $@
+	@python3 tools/run_tests.py test
+
+test-long:
+	@tools/install_packages.sh test
+	@python3 tools/run_tests.py test-long
 
 check:
 	@tools/install_packages.sh check

@@ -2,6 +2,7 @@
 //
 // The sum of them bounds memory: what is allocated for a file is at most 64 MiB plus 40 times the
 // bytes of its pickles, headers and indexes, and never depends on sizes that the file only claims.
+// Elements that views describe are read in pieces, and pictures have their own bounds.
 #pragma once
 
 #include <cstdint>
@@ -51,6 +52,15 @@ struct Limits {
   std::uint64_t tree_visits = 5'000'000;
   // Tensors of one file: the largest optimizer states have 1e5.
   std::uint64_t tree_entries = 1'000'000;
+  // Tensors, and modules, beyond one for each node of the pickle: a pickle lists a node again and
+  // again for two bytes. Each tensor that is none of these has 8 nodes, each module 20; weights
+  // that share modules reach 1000.
+  std::uint64_t tree_repeats = 20'000;
+  // Characters of a tensor's or module's path: real ones have up to 300.
+  std::uint64_t path_characters = 4096;
+  // Names and texts of all modules of a pickle together: this, and so many for each of its nodes.
+  std::uint64_t module_characters = 16 << 20;
+  std::uint64_t module_characters_per_node = 100;
   // Entries of a zip or tar directory: a sharded optimizer state has 1e4 storages.
   std::uint64_t archive_entries = 1'000'000;
   // A deflated record may grow by at most this factor and to this size: deflate's own maximum

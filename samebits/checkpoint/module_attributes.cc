@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "samebits/base/limits.h"
+#include "samebits/checkpoint/described_bytes.h"
 #include "samebits/checkpoint/plain_value.h"
 #include "samebits/checkpoint/torch_tensor.h"
 
@@ -40,7 +42,13 @@ class AttributeReader {
  public:
   AttributeReader(Checkpoint& checkpoint, const Tree& tree, const StorageTable& storages,
                   const ModuleTree& modules, NodeId config)
-      : out_(checkpoint), tree_(tree), storages_(storages), left_(2 * tree.size() + 1000) {
+      : out_(checkpoint),
+        tree_(tree),
+        storages_(storages),
+        left_(2 * tree.size() + 1000),
+        characters_left_(kLimits.module_characters +
+                         kLimits.module_characters_per_node * tree.size()),
+        described_(size_of(checkpoint.files)) {
     for (const RegisteredTensor& tensor : modules.tensors)
       registered_.emplace(tensor.node, tensor.name);
     for (std::size_t i = 0; i < modules.modules.size(); ++i)
@@ -71,6 +79,7 @@ class AttributeReader {
   // Nested deeper than this is nothing that a person wrote.
   static constexpr std::size_t kDepth = 60;
   static constexpr std::size_t kShortText = 400;
+  static constexpr const char* kTooMany = "one of too many values";
 
   void add_config(NodeId config, int depth) {
     if (config == kNone || depth > 3 || !configs_.insert(config).second) return;
@@ -79,10 +88,23 @@ class AttributeReader {
     }
   }
 
+  static std::uint64_t size_of(const std::vector<SourceFile>& files) {
+    std::uint64_t size = 0;
+    for (const SourceFile& file : files) size += file.map->size();
+    return size;
+  }
+
+  /// False where names and texts are more than may be kept: nothing else is read then.
+  bool take(std::size_t characters) {
+    if (characters > characters_left_) left_ = 0;
+    characters_left_ -= left_ == 0 ? 0 : characters;
+    return left_ > 0;
+  }
+
   static Json opaque(std::string why) { return {{"$opaque", std::move(why)}}; }
 
   Json value(NodeId node) {
-    if (left_ == 0) return opaque("one of too many values");
+    if (left_ == 0) return opaque(kTooMany);
     if (depth_ >= kDepth) return opaque("nested too deeply");
     --left_;
     switch (tree_.kind(node)) {
@@ -137,8 +159,9 @@ class AttributeReader {
   Json list(std::span<const NodeId> items) {
     Json result = Json::array();
     for (const NodeId item : items) {
+      const bool is_rest = left_ == 0;
       result.push_back(value(item));
-      if (left_ == 0) break;
+      if (is_rest) break;  // said once
     }
     return result;
   }
@@ -156,26 +179,37 @@ class AttributeReader {
     }
     Json& pairs = result["$pairs"] = Json::array();
     for (const auto& [key, held] : tree_.pairs(node)) {
-      if (left_ == 0) break;
+      const bool is_rest = left_ == 0;
       Json key_value = value(key);
       pairs.push_back(Json::array({std::move(key_value), value(held)}));
+      if (is_rest) break;
     }
     return result;
   }
 
   void add(const std::vector<KeyValue>& items, Json* result) {
     for (const KeyValue& item : items) {
-      if (left_ == 0) break;
+      if (!take(item.key.size())) {
+        result->get_ref<Json::object_t&>().emplace_back("$rest", opaque(kTooMany));
+        return;
+      }
       // The keys are known to be different; operator[] would look for each among all.
       result->get_ref<Json::object_t&>().emplace_back(item.key, value(item.value));
     }
+  }
+
+  Json other_config(NodeId node) {
+    Json fields = *config_object(tree_, node);
+    const std::string text = fields.dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (!take(text.size())) return opaque(kTooMany);
+    return {{"$config", std::move(fields)}};
   }
 
   /// A class's object by its class, what it was made from, and its attributes.
   Json object(NodeId node) {
     const std::string type = canonical_name(class_of(tree_, node));
     if (type.starts_with("transformers.") && is_config_object(tree_, node))
-      return {{"$config", *config_object(tree_, node)}};
+      return other_config(node);
     Json result = {{"$class", type}};
     if (type.empty()) result["$call"] = value(tree_.callable(node));
     const auto args = elements(tree_, tree_.args(node));
@@ -226,6 +260,8 @@ class AttributeReader {
                                                 : opaque(is + " that cannot be read"));
       } else if (part.view.nbytes() > part.view.storage().size()) {  // dear to read, cheap to store
         parts.push_back(opaque(is + " that repeats its storage"));
+      } else if (!described_.add(part.view)) {
+        parts.push_back(opaque(is + ", one of too many views of its storage"));
       } else {
         parts.push_back(with_data(std::move(is), std::move(part.view)));
       }
@@ -241,6 +277,8 @@ class AttributeReader {
   std::unordered_map<NodeId, std::size_t> on_path_;
   std::size_t depth_ = 0;
   std::size_t left_;  // values that may still be read
+  std::uint64_t characters_left_;
+  DescribedBytes described_;
 };
 
 }  // namespace

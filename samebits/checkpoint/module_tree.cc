@@ -67,12 +67,16 @@ bool has_module_state(const Tree& tree, NodeId node) {
 
 class Reader {
  public:
-  explicit Reader(const Tree& tree) : tree_(tree) {}
+  explicit Reader(const Tree& tree)
+      : tree_(tree),
+        most_modules_(kLimits.tree_repeats + tree.size()),
+        most_characters_(kLimits.module_characters +
+                         kLimits.module_characters_per_node * tree.size()) {}
 
   void read(NodeId node, const std::string& path) {
     if (on_path_.count(node) != 0) return;
-    if (depth_ >= kLimits.tree_depth || result_.modules.size() >= kMaxModules ||
-        path.size() > kLongestPath || characters_ > kMaxCharacters) {
+    if (depth_ >= kLimits.tree_depth || result_.modules.size() >= most_modules_ ||
+        path.size() > kLimits.path_characters || characters_ > most_characters_) {
       result_.complete = false;
       return;
     }
@@ -99,11 +103,6 @@ class Reader {
   ModuleTree take() { return std::move(result_); }
 
  private:
-  // nn.Module trees of published models have up to 1e4 modules.
-  static constexpr std::size_t kMaxModules = 200'000;
-  // Paths, attributes' names and texts of all of them together: those have 1e7.
-  static constexpr std::size_t kMaxCharacters = 64 << 20;
-
   void count_characters(const std::vector<KeyValue>& state, const std::string& path) {
     characters_ += path.size();
     for (const KeyValue& item : state) {
@@ -115,7 +114,8 @@ class Reader {
   /// False where the tensor's name is longer than any that is followed.
   bool count_tensor(const std::string& path, const std::string& name) {
     characters_ += path.size() + name.size();
-    if (path.size() + name.size() <= kLongestPath && characters_ <= kMaxCharacters) return true;
+    if (path.size() + name.size() <= kLimits.path_characters && characters_ <= most_characters_)
+      return true;
     result_.complete = false;
     return false;
   }
@@ -199,7 +199,8 @@ class Reader {
   ModuleTree result_;
   std::unordered_set<NodeId> on_path_;
   std::uint32_t depth_ = 0;
-  std::size_t characters_ = 0;
+  std::uint64_t most_modules_, most_characters_;
+  std::uint64_t characters_ = 0;
 };
 
 }  // namespace

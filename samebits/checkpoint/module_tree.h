@@ -14,10 +14,6 @@
 
 namespace samebits {
 
-/// Characters of the longest path, from the top of the file, that is followed: real ones have up to
-/// 300. A pickle can name one long key again and again.
-inline constexpr std::size_t kLongestPath = 4096;
-
 /// True where the node is an object with an nn.Module's state (`_parameters` and `_modules`).
 bool is_module(const pickle::Tree& tree, NodeId node);
 

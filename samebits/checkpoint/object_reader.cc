@@ -32,6 +32,8 @@ class Walk {
         object_(object),
         tree_(object.tree),
         file_name_(checkpoint.files[object.file].path),
+        most_entries_(checkpoint.entries.size() +
+                      std::min(kLimits.tree_entries, kLimits.tree_repeats + tree_.size())),
         described_(checkpoint.files[object.file].map->size()) {}
 
   /// Tensors below `places` are collected as that candidate's weights.
@@ -64,8 +66,9 @@ class Walk {
   bool may_enter(NodeId node, const std::string& path) {
     if (tree_.kind(node) == Kind::none || stopped_) return false;
     ++visits_;
-    stopped_ = visits_ > kLimits.tree_visits || out_.entries.size() >= kLimits.tree_entries;
-    if (!stopped_ && depth_ < kLimits.tree_depth && path.size() <= kLongestPath) return true;
+    stopped_ = visits_ > kLimits.tree_visits || out_.entries.size() >= most_entries_;
+    if (!stopped_ && depth_ < kLimits.tree_depth && path.size() <= kLimits.path_characters)
+      return true;
     note_limit(node);
     return false;
   }
@@ -79,7 +82,10 @@ class Walk {
   }
 
   /// Copying a long name costs as much as visiting many short ones.
-  void charge(std::size_t characters) { visits_ += characters / 64; }
+  void charge(std::size_t characters) {
+    constexpr std::size_t kShort = 256;
+    if (characters > kShort) visits_ += characters / 16;
+  }
 
   void descend(NodeId node, const std::string& path, TensorRole role) {
     if (is_tensor(tree_, node)) return add_tensor(node, path, role);
@@ -123,7 +129,7 @@ class Walk {
     const std::shared_ptr<const ModuleTree> read = modules_of(node);
     const ModuleTree& modules = *read;
     for (const RegisteredTensor& tensor : modules.tensors) {
-      if (out_.entries.size() >= kLimits.tree_entries) break;
+      if (out_.entries.size() >= most_entries_) break;
       add_tensor(tensor.node, join_path(path, tensor.name),
                  role == TensorRole::weight ? tensor.role : TensorRole::other);
     }
@@ -251,6 +257,7 @@ class Walk {
   const TorchObject& object_;
   const Tree& tree_;
   std::string file_name_;
+  std::uint64_t most_entries_;
   DescribedBytes described_;
   std::unordered_map<NodeId, std::size_t> candidate_at_;
   std::vector<std::size_t> open_;  // candidates that the walk is inside of

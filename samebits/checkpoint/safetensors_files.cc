@@ -6,12 +6,24 @@
 #include "samebits/container/safetensors.h"
 
 namespace samebits {
+namespace {
+
+// Its names are known to be different; operator[] would look for each among all.
+void take_metadata(Checkpoint& checkpoint, const SafetensorsFile& header) {
+  if (header.metadata.empty()) return;
+  Json::object_t metadata;
+  for (const auto& [name, value] : header.metadata) metadata.emplace_back(name, value);
+  checkpoint.producer["metadata"] = std::move(metadata);
+}
+
+}  // namespace
+
 Result<void> add_safetensors(Checkpoint& checkpoint, std::uint32_t file) {
   checkpoint.files[file].container = "safetensors";
   const Bytes bytes = checkpoint.files[file].map->bytes();
   SAMEBITS_TRY(SafetensorsFile header, SafetensorsFile::open(bytes, checkpoint.files[file].path));
   use_bytes(checkpoint, file, 0, 8 + header.header_bytes, ByteUse::structure);
-  for (const auto& [name, value] : header.metadata) checkpoint.producer["metadata"][name] = value;
+  take_metadata(checkpoint, header);
   std::uint32_t id = next_storage_id(checkpoint);
   for (SafetensorsEntry& entry : header.entries) {
     StoredTensor tensor;

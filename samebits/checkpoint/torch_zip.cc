@@ -4,11 +4,13 @@
 #include "samebits/base/limits.h"
 #include "samebits/checkpoint/byte_account.h"
 #include "samebits/checkpoint/calls.h"
+#include "samebits/checkpoint/choice.h"
 #include "samebits/checkpoint/deep.h"
 #include "samebits/checkpoint/numpy_files.h"
 #include "samebits/checkpoint/object_reader.h"
 #include "samebits/checkpoint/torch_files.h"
 #include "samebits/checkpoint/torch_refusals.h"
+#include "samebits/checkpoint/torch_script.h"
 #include "samebits/checkpoint/zip_records.h"
 #include "samebits/container/npy.h"
 #include "samebits/container/zip.h"
@@ -209,11 +211,22 @@ class ZipReader {
       read_side_object(out_, object, part_.role);
       return {};
     }
-    SAMEBITS_TRY_VOID(read_main_object(out_, object, part_.key));
-    if (is_script_) out_.kind = CheckpointKind::torchscript;
-    if (const ZipEntry* constants = is_script_ ? zip_.find(prefix_ + "constants.pkl") : nullptr)
+    return is_script_ ? read_script(object) : read_main_object(out_, object, part_.key);
+  }
+
+  Result<void> read_script(const TorchObject& object) {
+    out_.kind = CheckpointKind::torchscript;
+    ScriptCode code([&](const std::string& name) -> std::optional<std::string> {
+      const ZipEntry* entry = zip_.find(prefix_ + "code/" + name);
+      if (entry == nullptr) return std::nullopt;
+      std::vector<std::uint8_t> buffer;
+      const Result<Bytes> bytes = inflate(*entry, buffer);
+      return bytes ? std::optional<std::string>(as_text(*bytes)) : std::nullopt;
+    });
+    read_script_module(out_, object, code);
+    if (const ZipEntry* constants = zip_.find(prefix_ + "constants.pkl"))
       read_constants(*constants);
-    return {};
+    return choose_weights(out_, part_.key);
   }
 
   /// Pickles that torch.load() would not touch, and whoever unpacks the archive might. Another
@@ -245,8 +258,8 @@ class ZipReader {
     return constants == nullptr ? Result<void>() : list_pickle(*constants, true);
   }
 
-  /// TorchScript's constants: tensors of the code, not of the state dict. Their storages are named
-  /// "constants/N" in the archive and N in the pickle.
+  /// TorchScript's constants. Their storages are named "constants/N" in the archive and N in the
+  /// pickle.
   void read_constants(const ZipEntry& entry) {
     const Result<pickle::Pickle> constants = read_pickle(entry);
     if (!constants) return out_.unread.push_back(constants.error());
@@ -254,8 +267,7 @@ class ZipReader {
     for (const auto& [key, record] : storages_.by_key) {
       if (key.starts_with("constants/")) table.by_key.emplace(key.substr(10), record);
     }
-    read_side_object(out_, {constants->tree, constants->root, table, part_.file, "constants:"},
-                     TensorRole::other);
+    read_script_constants(out_, {constants->tree, constants->root, table, part_.file, ""});
   }
 
   void note_trailing(const pickle::Pickle& pickle, const ZipEntry& entry) {

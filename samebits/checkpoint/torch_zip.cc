@@ -6,6 +6,7 @@
 #include "samebits/checkpoint/calls.h"
 #include "samebits/checkpoint/choice.h"
 #include "samebits/checkpoint/deep.h"
+#include "samebits/checkpoint/foreign_files.h"
 #include "samebits/checkpoint/numpy_files.h"
 #include "samebits/checkpoint/object_reader.h"
 #include "samebits/checkpoint/torch_files.h"
@@ -47,7 +48,7 @@ class ZipReader {
   Result<void> read() {
     note_structure();
     const auto prefix = find_prefix(zip_);
-    if (!prefix) return read_other();
+    if (!prefix || is_stack_of_archives(zip_)) return read_other();
     prefix_ = *prefix;
     out_.files[part_.file].container = "torch-zip";
     note_small_records();
@@ -294,12 +295,11 @@ class ZipReader {
     }
     find_doubled_records(out_, zip_, part_.file);
     if (out_.files[part_.file].container == "npz") find_npz_refusals(out_, zip_, part_.file);
-    if (pickles > 0 || !out_.entries.empty() || !out_.unread.empty()) return choose_numpy(out_);
-    return fail({.code = ErrorCode::unsupported,
-                 .what = "a zip archive without data.pkl, .npy or a pickle in it",
-                 .file = zip_.path(),
-                 .expected = "a file written by torch.save or numpy.savez",
-                 .hint = "If it packs several files, unpack it and name one of them"});
+    if (!out_.entries.empty()) return choose_numpy(out_);
+    const bool foreign = find_foreign_zip(zip_) || holds_archives_;
+    if (!foreign && (pickles > 0 || !out_.unread.empty())) return choose_numpy(out_);
+    out_.unread.clear();  // its members are no parts of a checkpoint
+    return fail(foreign_error(foreign_zip(zip_), zip_.path()));
   }
 
   Result<void> read_member(const ZipEntry& entry, std::size_t& pickles) {
@@ -317,7 +317,9 @@ class ZipReader {
                             .in_file = entry.method == 0,
                             .name = name});
     }
-    if (!pickle::looks_like(bytes)) return {};
+    const bool is_archive = as_text(bytes).starts_with("PK\3\4");
+    holds_archives_ = holds_archives_ || is_archive || entry.name.ends_with("/data.pkl");
+    if (is_archive || !pickle::looks_like(bytes)) return {};
     ++pickles;
     SAMEBITS_TRY_VOID(read_pickle_of(bytes, entry));
     return {};
@@ -329,6 +331,7 @@ class ZipReader {
   std::string prefix_;
   StorageTable storages_;
   bool is_script_ = false;
+  bool holds_archives_ = false;
   std::uint64_t budget_ = 0;  // bytes to which deflated records may still grow
 };
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "samebits/checkpoint/module_tree.h"
+#include "samebits/checkpoint/numpy_objects.h"
 #include "samebits/checkpoint/torch_tensor.h"
 
 namespace samebits {
@@ -147,6 +148,17 @@ std::vector<Place> in_sequence(const Tree& tree, NodeId root) {
   return holds_tensors(tree, root) ? std::vector<Place>{{"", root, false, kUnranked}} : places;
 }
 
+/// An array at or below a mapping, at most 6 levels down.
+bool holds_arrays(const Tree& tree, NodeId node, int depth, int& budget) {
+  if (--budget < 0 || depth > 6) return false;
+  if (is_numpy_array(tree, node)) return true;
+  if (!is_mapping(tree, node) || is_optimizer_state(tree, node)) return false;
+  const auto items = mapping_items(tree, node);
+  return std::any_of(items.begin(), items.end(), [&](const KeyValue& item) {
+    return !is_rng_key(item.key) && holds_arrays(tree, item.value, depth + 1, budget);
+  });
+}
+
 std::string lower(const std::string& text) {
   std::string result = text;
   for (char& c : result) c = (c >= 'A' && c <= 'Z') ? static_cast<char>(c - 'A' + 'a') : c;
@@ -165,6 +177,28 @@ std::vector<Place> find_weights(const Tree& tree, NodeId root) {
                                      : std::vector<Place>{};
   }
   return in_sequence(tree, root);
+}
+
+std::vector<Place> find_array_weights(const Tree& tree, NodeId root) {
+  const std::vector<Place> whole{{"", root, false, kUnranked}};
+  const auto is_array = [&](NodeId node) { return is_numpy_array(tree, node); };
+  if (is_array(root)) return whole;
+  if (is_sequence(tree, root)) {
+    const auto items = sequence_items(tree, root);
+    return std::any_of(items.begin(), items.end(), is_array) ? whole : std::vector<Place>();
+  }
+  if (!is_mapping(tree, root) || is_optimizer_state(tree, root)) return {};
+  std::vector<Place> places;
+  int budget = 2'000;
+  for (const KeyValue& item : mapping_items(tree, root)) {
+    if (is_rng_key(item.key) || !holds_arrays(tree, item.value, 1, budget)) continue;
+    if (is_array(item.value)) return whole;
+    places.push_back({item.key, item.value, false, rank_of(item.key)});
+  }
+  std::stable_sort(places.begin(), places.end(),
+                   [](const Place& a, const Place& b) { return a.rank < b.rank; });
+  const bool any_known = !places.empty() && places[0].rank != kUnranked;
+  return any_known || places.empty() ? places : whole;
 }
 
 bool is_optimizer_state(const Tree& tree, NodeId node) {

@@ -21,6 +21,10 @@ inline constexpr int kUnranked = 1000;
 /// or generator state, else none.
 std::vector<Place> find_weights(const pickle::Tree& tree, NodeId root);
 
+/// The same for numpy arrays, in an object without tensors: a dict of them, one that stands under
+/// a key, a sequence, or an array alone.
+std::vector<Place> find_array_weights(const pickle::Tree& tree, NodeId root);
+
 /// A state_dict() of an optimizer: "state" and "param_groups".
 bool is_optimizer_state(const pickle::Tree& tree, NodeId node);
 /// A key under which generator states are kept ("rng_state", "torch_random_state", ...).

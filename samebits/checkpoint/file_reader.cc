@@ -1,9 +1,9 @@
 #include "samebits/checkpoint/file_reader.h"
 
-#include <array>
 #include <string_view>
 
 #include "samebits/checkpoint/choice.h"
+#include "samebits/checkpoint/foreign_files.h"
 #include "samebits/checkpoint/numpy_files.h"
 #include "samebits/checkpoint/safetensors_files.h"
 #include "samebits/container/npy.h"
@@ -14,34 +14,6 @@
 
 namespace samebits {
 namespace {
-
-struct Lookalike {
-  std::string_view start;
-  std::string_view what;
-  std::string_view hint;
-};
-// What people name by mistake.
-constexpr std::array kLookalikes = std::to_array<Lookalike>({
-    {"version https://git-lfs", "a Git LFS pointer, not the file itself",
-     "Run git lfs pull in its repository, or download the file again"},
-    {"\x89PNG", "a PNG image", "Name the checkpoint"},
-    {"\xff\xd8\xff", "a JPEG image", "Name the checkpoint"},
-    {"\x1f\x8b", "a gzip file", "Unpack it first"},
-    {"\xfd"
-     "7zXZ",
-     "an xz file", "Unpack it first"},
-    {"\x28\xb5\x2f\xfd", "a zstd file", "Unpack it first"},
-    {"\x89HDF", "an HDF5 file (Keras or TensorFlow weights)",
-     "samebits reads PyTorch, safetensors and numpy files"},
-    {"GGUF", "a GGUF file", "samebits reads PyTorch, safetensors and numpy files"},
-    {"<!DOCTYPE", "an HTML page, perhaps a failed download", "Download the file again"},
-    {"<!doctype", "an HTML page, perhaps a failed download", "Download the file again"},
-    {"<html", "an HTML page, perhaps a failed download", "Download the file again"},
-    {"%PDF", "a PDF document", "Name the checkpoint"},
-    {"\x7f"
-     "ELF",
-     "a program", "Name the checkpoint"},
-});
 
 Error unknown_content(const SourceFile& source) {
   const std::string_view text = as_text(source.map->bytes());
@@ -56,14 +28,24 @@ Error unknown_content(const SourceFile& source) {
     error.hint = "Its writer failed, or the download did";
     return error;
   }
-  for (const Lookalike& known : kLookalikes) {
-    if (!text.starts_with(known.start)) continue;
-    error.found = known.what;
-    error.hint = known.hint;
-    return error;
-  }
-  error.found = text[0] == '{' ? "JSON text" : "unknown bytes";
+  if (const auto foreign = find_foreign(source.map->bytes()))
+    return foreign_error(*foreign, source.path);
+  error.found = "unknown bytes";
   return error;
+}
+
+/// A text may look like a pickle, and a pickle like a text: what can be read, or names something
+/// before it breaks, is one.
+Result<void> read_possible_pickle(Checkpoint& checkpoint, const FilePart& part) {
+  const SourceFile source = checkpoint.files[part.file];
+  const Bytes bytes = source.map->bytes();
+  Result<void> read = read_bare_pickle(checkpoint, part);
+  constexpr std::uint8_t kProto = 0x80;
+  if (read || bytes[0] == kProto || !checkpoint.imports.empty() ||
+      read.error().code == ErrorCode::usage)
+    return read;
+  if (const auto foreign = find_foreign(bytes)) return fail(foreign_error(*foreign, source.path));
+  return read;
 }
 
 Result<void> read_npy_file(Checkpoint& checkpoint, const FilePart& part) {
@@ -87,7 +69,7 @@ Result<void> dispatch(Checkpoint& checkpoint, const FilePart& part) {
   if (ZipArchive::looks_like(bytes)) return read_torch_zip(checkpoint, part);
   if (pickle::looks_like(bytes)) {
     if (auto damage = damaged_legacy(bytes, source.path)) checkpoint.unread.push_back(*damage);
-    return read_bare_pickle(checkpoint, part);
+    return read_possible_pickle(checkpoint, part);
   }
   return fail(unknown_content(source));
 }

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "samebits/base/limits.h"
+#include "samebits/checkpoint/below.h"
 #include "samebits/checkpoint/byte_account.h"
 #include "samebits/checkpoint/choice.h"
 #include "samebits/checkpoint/companions.h"
@@ -201,12 +202,19 @@ class DirectoryReader {
     Error error{
         .code = ErrorCode::io, .what = "the directory holds no weights", .file = directory_};
     error.expected = "model.safetensors or pytorch_model.bin, one file or sharded by an index";
-    error.hint = exists(in_directory(".metadata"))
-                     ? "It is a distributed checkpoint (DCP); convert it with python -m "
-                       "torch.distributed.checkpoint.format_utils dcp_to_torch. That writes the "
-                       "optimizer's state under text keys (\"0\"), which load_state_dict takes "
-                       "without a word and does not use: make them integers before resuming"
-                     : "Name the directory that save_pretrained() wrote, or the file itself";
+    if (exists(in_directory(".metadata"))) {
+      error.code = ErrorCode::unsupported;
+      error.what = "the directory is a distributed checkpoint (DCP), which is not read";
+      error.hint =
+          "Put its weights together with python -m torch.distributed.checkpoint.format_utils "
+          "dcp_to_torch. That writes the optimizer's state under text keys (\"0\"), which "
+          "load_state_dict takes without a word and does not use: make them integers before "
+          "resuming";
+      return error;
+    }
+    error.hint = hint_below(directory_);
+    if (error.hint.empty())
+      error.hint = "Name the directory that save_pretrained() wrote, or the file itself";
     return error;
   }
 

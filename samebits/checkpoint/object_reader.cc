@@ -11,8 +11,10 @@
 #include "samebits/checkpoint/described_bytes.h"
 #include "samebits/checkpoint/module_attributes.h"
 #include "samebits/checkpoint/module_tree.h"
+#include "samebits/checkpoint/numpy_objects.h"
 #include "samebits/checkpoint/plain_value.h"
 #include "samebits/checkpoint/stored_values.h"
+#include "samebits/checkpoint/torch_files.h"
 #include "samebits/checkpoint/torch_tensor.h"
 #include "samebits/checkpoint/training_state.h"
 #include "samebits/checkpoint/training_values.h"
@@ -46,6 +48,9 @@ class Walk {
       out_.candidates.push_back(std::move(candidate));
     }
   }
+
+  /// From now on numpy arrays are tensors, too: those of an object without any others.
+  void read_arrays() { reads_arrays_ = true; }
 
   void visit(NodeId node, const std::string& path, TensorRole role) {
     if (!may_enter(node, path)) return;
@@ -90,6 +95,7 @@ class Walk {
   void descend(NodeId node, const std::string& path, TensorRole role) {
     if (is_tensor(tree_, node)) return add_tensor(node, path, role);
     if (is_module(tree_, node)) return add_module(node, path, role);
+    if (reads_arrays_ && is_numpy_array(tree_, node)) return add_array(node, path, role);
     if (!on_path_.insert(node).second) return;  // a cycle
     if (is_mapping(tree_, node)) {
       const bool optimizer = is_optimizer_state(tree_, node);
@@ -201,6 +207,26 @@ class Walk {
     for (TensorPart& part : tensor->parts) add_part(std::move(part), *tensor, path, role);
   }
 
+  void add_array(NodeId node, const std::string& path, TensorRole role) {
+    const Bytes file = out_.files[object_.file].map->bytes();
+    Result<NumpyArray> array = read_numpy_array(tree_, node, file, file_name_);
+    if (!array) {
+      Error error = std::move(array).error();
+      error.what = "array " + path + ": " + error.what;
+      return add_unread(std::move(error));
+    }
+    StoredTensor entry;
+    entry.path = object_.prefix + path;
+    entry.role = role;
+    entry.file = object_.file;
+    entry.offset = array->offset;
+    entry.storage = next_storage_id(out_);
+    entry.storage_bytes = array->view.nbytes();
+    entry.view = std::move(array->view);
+    if (array->owned) out_.owned.push_back(std::move(array->owned));
+    push(std::move(entry));
+  }
+
   void add_part(TensorPart part, const TorchTensor& tensor, const std::string& path,
                 TensorRole role) {
     StoredTensor entry;
@@ -267,6 +293,7 @@ class Walk {
   std::uint64_t visits_ = 0;
   std::uint32_t depth_ = 0;
   bool stopped_ = false;
+  bool reads_arrays_ = false;
 };
 
 /// The module whose config object is the model's: the outermost one of transformers, else the
@@ -366,7 +393,11 @@ void take_modules(Checkpoint& checkpoint, const TorchObject& object, const Walk&
 Result<void> read_main_object(Checkpoint& checkpoint, const TorchObject& object,
                               const std::string& key) {
   Walk walk(checkpoint, object);
-  walk.set_places(find_weights(object.tree, object.root));
+  std::vector<Place> places = find_weights(object.tree, object.root);
+  const bool holds_tensors = !places.empty();
+  if (!holds_tensors) places = find_array_weights(object.tree, object.root);
+  if (!holds_tensors && !places.empty()) walk.read_arrays();
+  walk.set_places(places);
   walk.visit(object.root, "", TensorRole::other);
   std::erase_if(checkpoint.candidates,
                 [](const Candidate& c) { return c.weights.empty() && !c.is_module; });
@@ -378,6 +409,9 @@ Result<void> read_main_object(Checkpoint& checkpoint, const TorchObject& object,
   checkpoint.kind = kind_of(checkpoint, object);
   collect_values(checkpoint, object.tree, object.root);
   mark_placeholders(checkpoint, object.tree, object.root);
+  const bool are_arrays = !holds_tensors && checkpoint.has_weights();
+  if (are_arrays && checkpoint.kind != CheckpointKind::training_checkpoint)
+    checkpoint.kind = CheckpointKind::numpy;
   return {};
 }
 

@@ -4,11 +4,14 @@
 #include "samebits/base/limits.h"
 #include "samebits/checkpoint/byte_account.h"
 #include "samebits/checkpoint/calls.h"
+#include "samebits/checkpoint/choice.h"
 #include "samebits/checkpoint/deep.h"
+#include "samebits/checkpoint/foreign_files.h"
 #include "samebits/checkpoint/numpy_files.h"
 #include "samebits/checkpoint/object_reader.h"
 #include "samebits/checkpoint/torch_files.h"
 #include "samebits/checkpoint/torch_refusals.h"
+#include "samebits/checkpoint/torch_script.h"
 #include "samebits/checkpoint/zip_records.h"
 #include "samebits/container/npy.h"
 #include "samebits/container/zip.h"
@@ -46,7 +49,7 @@ class ZipReader {
   Result<void> read() {
     note_structure();
     const auto prefix = find_prefix(zip_);
-    if (!prefix) return read_other();
+    if (!prefix || is_stack_of_archives(zip_)) return read_other();
     prefix_ = *prefix;
     out_.files[part_.file].container = "torch-zip";
     note_small_records();
@@ -219,11 +222,22 @@ class ZipReader {
       read_side_object(out_, object, part_.role);
       return {};
     }
-    SAMEBITS_TRY_VOID(read_main_object(out_, object, part_.key));
-    if (is_script_) out_.kind = CheckpointKind::torchscript;
-    if (const ZipEntry* constants = is_script_ ? zip_.find(prefix_ + "constants.pkl") : nullptr)
+    return is_script_ ? read_script(object) : read_main_object(out_, object, part_.key);
+  }
+
+  Result<void> read_script(const TorchObject& object) {
+    out_.kind = CheckpointKind::torchscript;
+    ScriptCode code([&](const std::string& name) -> std::optional<std::string> {
+      const ZipEntry* entry = zip_.find(prefix_ + "code/" + name);
+      if (entry == nullptr) return std::nullopt;
+      std::vector<std::uint8_t> buffer;
+      const Result<Bytes> bytes = inflate(*entry, buffer);
+      return bytes ? std::optional<std::string>(as_text(*bytes)) : std::nullopt;
+    });
+    read_script_module(out_, object, code);
+    if (const ZipEntry* constants = zip_.find(prefix_ + "constants.pkl"))
       read_constants(*constants);
-    return {};
+    return choose_weights(out_, part_.key);
   }
 
   /// Pickles that torch.load() would not touch, and whoever unpacks the archive might. Another
@@ -255,8 +269,8 @@ class ZipReader {
     return constants == nullptr ? Result<void>() : list_pickle(*constants, true);
   }
 
-  /// TorchScript's constants: tensors of the code, not of the state dict. Their storages are named
-  /// "constants/N" in the archive and N in the pickle.
+  /// TorchScript's constants. Their storages are named "constants/N" in the archive and N in the
+  /// pickle.
   void read_constants(const ZipEntry& entry) {
     const Result<pickle::Pickle> constants = read_pickle(entry);
     if (!constants) return out_.unread.push_back(constants.error());
@@ -264,8 +278,7 @@ class ZipReader {
     for (const auto& [key, record] : storages_.by_key) {
       if (key.starts_with("constants/")) table.by_key.emplace(key.substr(10), record);
     }
-    read_side_object(out_, {constants->tree, constants->root, table, part_.file, "constants:"},
-                     TensorRole::other);
+    read_script_constants(out_, {constants->tree, constants->root, table, part_.file, ""});
   }
 
   void note_trailing(const pickle::Pickle& pickle, const ZipEntry& entry) {
@@ -295,12 +308,11 @@ class ZipReader {
       find_npz_refusals(out_, zip_, part_.file);
     else if (has_torchs_records())
       find_zip_refusals(out_, zip_, "", part_.file);
-    if (pickles > 0 || !out_.entries.empty() || !out_.unread.empty()) return choose_numpy(out_);
-    return fail({.code = ErrorCode::unsupported,
-                 .what = "a zip archive without data.pkl, .npy or a pickle in it",
-                 .file = zip_.path(),
-                 .expected = "a file written by torch.save or numpy.savez",
-                 .hint = "If it packs several files, unpack it and name one of them"});
+    if (!out_.entries.empty()) return choose_numpy(out_);
+    const bool foreign = find_foreign_zip(zip_) || holds_archives_;
+    if (!foreign && (pickles > 0 || !out_.unread.empty())) return choose_numpy(out_);
+    out_.unread.clear();  // its members are no parts of a checkpoint
+    return fail(foreign_error(foreign_zip(zip_), zip_.path()));
   }
 
   /// What only torch writes, in an archive whose data.pkl is not found.
@@ -326,7 +338,9 @@ class ZipReader {
                             .in_file = entry.method == 0,
                             .name = name});
     }
-    if (!pickle::looks_like(bytes)) return {};
+    const bool is_archive = as_text(bytes).starts_with("PK\3\4");
+    holds_archives_ = holds_archives_ || is_archive || entry.name.ends_with("/data.pkl");
+    if (is_archive || !pickle::looks_like(bytes)) return {};
     ++pickles;
     SAMEBITS_TRY_VOID(read_pickle_of(bytes, entry));
     return {};
@@ -338,6 +352,7 @@ class ZipReader {
   std::string prefix_;
   StorageTable storages_;
   bool is_script_ = false;
+  bool holds_archives_ = false;
   std::uint64_t budget_ = 0;  // bytes to which deflated records may still grow
 };
 

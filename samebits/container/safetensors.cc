@@ -73,7 +73,9 @@ bool SafetensorsFile::looks_like(Bytes file) {
   if (file.size() <= kLengthBytes) return false;
   const std::uint64_t length = load_u64le(file.data());
   constexpr std::string_view kFirst = "{ \t\r\n";
-  return length > 0 && length <= kLimits.safetensors_header &&
+  // A header that is too long is one that the file has room for: open() says so.
+  return length > 0 &&
+         (length <= kLimits.safetensors_header || length <= file.size() - kLengthBytes) &&
          kFirst.find(static_cast<char>(file[kLengthBytes])) != std::string_view::npos;
 }
 

@@ -128,6 +128,15 @@ struct LoadReport {
   std::uint64_t restored = 0;          // of random and mismatched, how many these would fill
 };
 
+/// One thing that exact resumption needs, and what a file holds of it; `resume` only.
+struct ResumePart {
+  std::string subject{};  // its label
+  std::string part{};     // "optimizer moments", "scheduler", "rng.torch", ...
+  std::string state{};    // "present", "fresh", "in doubt", "missing", "not needed", "not read"
+  std::string place{};    // where it stands; "" where it does not
+  std::string detail{};   // what it says: "AdamW, step 30"
+};
+
 struct Report {
   std::string command;  // "diff"
   Verdict verdict = Verdict::unknown;
@@ -147,6 +156,8 @@ struct Report {
   std::vector<std::string> not_checked;  // with the error's whole text
   bool incomplete = false;               // something in not_checked makes the verdict unknown
   bool undecided = false;                // the same, unless a difference was found
+
+  std::vector<ResumePart> resume;  // resume: what is needed to go on, in the order of the table
 };
 
 /// The subject of that label. An unknown label is a mistake of the programmer.

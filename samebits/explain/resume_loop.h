@@ -1,0 +1,14 @@
+// The rules for what a loop keeps: counts, the position in the epoch, the scaler, the average.
+#pragma once
+
+#include "samebits/explain/resume_facts.h"
+
+namespace samebits {
+
+ResumeRow judge_step(const ResumeFacts& facts);
+ResumeRow judge_position(const ResumeFacts& facts);
+/// Only where the file shows that one was used, or holds one.
+ResumeRows judge_scaler(const ResumeFacts& facts);
+ResumeRows judge_average(const ResumeFacts& facts);
+
+}  // namespace samebits

@@ -77,6 +77,13 @@ std::optional<GeneratorState> numpy_state(const Tree& tree, NodeId node) {
   return state;
 }
 
+/// torch's state as an array of numpy: get_rng_state().numpy().
+bool is_torch_array(const Tree& tree, NodeId node) {
+  if (!is_numpy_array(tree, node)) return false;
+  const auto array = read_numpy_array(tree, node, {}, "");
+  return array && array->view.dtype() == DType::uint8 && array->view.numel() == kTorchBytes;
+}
+
 std::optional<GeneratorState> torch_state(const Checkpoint& checkpoint, const EntryIndex& index,
                                           const std::string& path) {
   const auto found = index.find(path);
@@ -88,7 +95,8 @@ std::optional<GeneratorState> torch_state(const Checkpoint& checkpoint, const En
   const std::string key = lower_case(path);
   const std::string device = device_in(key);
   const bool on_device = !device.empty() && is_below_rng_key(key);
-  if (!on_device && tensor.view.numel() != kTorchBytes) return std::nullopt;
+  const bool by_name = is_below_rng_key(key) && (key.ends_with("torch") || key.ends_with("cpu"));
+  if (!on_device && !by_name && tensor.view.numel() != kTorchBytes) return std::nullopt;
   return GeneratorState{.kind = on_device ? GeneratorKind::device : GeneratorKind::torch,
                         .device = on_device ? device : "",
                         .entry = found->second};
@@ -105,6 +113,7 @@ std::optional<GeneratorState> read_generator_state(const Checkpoint& checkpoint,
   std::optional<GeneratorState> state = python_state(tree, inner);
   if (!state) state = numpy_state(tree, inner);
   if (!state) state = torch_state(checkpoint, index, path);
+  if (!state && is_torch_array(tree, node)) state = GeneratorState{.kind = GeneratorKind::torch};
   if (!state) return std::nullopt;
   const std::string key = lower_case(path);
   state->place = path;

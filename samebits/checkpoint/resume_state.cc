@@ -67,11 +67,21 @@ std::vector<std::string> names_in(const std::string& directory, bool folders) {
   return names;
 }
 
+/// Other places hold tensors, too: a schedule whose learning rates are tensors.
+bool is_model_key(const std::string& key) {
+  for (const char* part : {"sched", "scaler", "sampler", "loader", "optim"}) {
+    if (key.find(part) != std::string::npos) return false;
+  }
+  return true;
+}
+
 class ResumeReader {
  public:
   explicit ResumeReader(const Checkpoint& opened) : opened_(opened) {
     state_.source.path = opened.path;
-    for (const Candidate& candidate : opened.candidates) weights_.push_back(candidate.key);
+    for (const Candidate& candidate : opened.candidates) {
+      if (is_model_key(candidate.key)) weights_.push_back(candidate.key);
+    }
   }
 
   ResumeState read() {
@@ -84,6 +94,12 @@ class ResumeReader {
     }
     for (std::string& sentence : unread_training_parts(opened_.path))
       state_.not_read.push_back(std::move(sentence));
+    const bool elsewhere = state_.framework == TrainingFramework::deepspeed &&
+                           state_.optimizers.empty() && state_.not_read.empty();
+    if (elsewhere)
+      state_.not_read.push_back(opened_.path +
+                                ": DeepSpeed ZeRO keeps the optimizer's state in *_optim_states.pt "
+                                "of all ranks, which are not read");
     return std::move(state_);
   }
 
@@ -151,9 +167,7 @@ class ResumeReader {
 
   TrainingFramework framework_of_file() const {
     if (opened_.kind == CheckpointKind::lightning) return TrainingFramework::lightning;
-    const bool zero = std::ranges::any_of(
-        state_.settings, [](const PlacedValues& each) { return each.place == "ds_config"; });
-    return zero ? TrainingFramework::deepspeed : TrainingFramework::plain;
+    return state_.framework;
   }
 
   const Checkpoint& opened_;

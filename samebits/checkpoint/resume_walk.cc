@@ -57,6 +57,10 @@ constexpr std::array kSettingNames = std::to_array<std::string_view>({"args",
                                                                       "datamodule_hyper_parameters",
                                                                       "ds_config"});
 
+// Of the files that DeepSpeed's engine saves.
+constexpr std::array kDeepSpeedKeys =
+    std::to_array<std::string_view>({"ds_version", "ds_config", "param_shapes"});
+
 bool is_among(std::span<const std::string_view> names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
 }
@@ -119,7 +123,10 @@ class PartWalk {
     if (is_optimizer_state(tree_, node))
       return state_.optimizers.push_back(
           read_optimizer_state(source_, index_, tree_, node, place(path)));
-    if (note_empty(node, key, path) || take_named(node, key, path)) return;
+    const bool in_loops = path.starts_with("loops.");
+    if (!in_loops && (note_empty(node, key, path) || take_named(node, key, path))) return;
+    if (in_loops && says(key, "combined_loader") && tree_.kind(node) != Kind::none)
+      state_.samplers.push_back({place(path), nullptr});
     if (is_mapping(tree_, node)) return visit_items(mapping_items(tree_, node), path, depth);
     if (is_sequence(tree_, node)) return visit_sequence(node, key, path, depth);
     if (tree_.kind(node) == Kind::object) return visit_object(node, key, path, depth);
@@ -201,6 +208,8 @@ class PartWalk {
   void visit_items(const std::vector<KeyValue>& items, const std::string& path, int depth) {
     for (const KeyValue& item : items) {
       if (path == "callbacks") state_.callbacks.push_back(item.key);
+      if (path.empty() && is_among(kDeepSpeedKeys, item.key))
+        state_.framework = TrainingFramework::deepspeed;
       visit(item.value, item.key, join_path(path, item.key), depth + 1);
     }
   }

@@ -7,6 +7,7 @@
 #include "samebits/explain/directory_load.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
+#include "samebits/explain/loading_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/resume_generators.h"
 #include "samebits/explain/resume_loop.h"
@@ -137,12 +138,25 @@ void find_trainer_weights(Report& report, const Subject& subject) {
   if (!name || !weights.quantized.empty()) return;
   const Result<model::LoadTarget> target = model::make_target(*name, config, weights.shapes);
   if (target) {
-    find_trainer_resume(report, *target, weights.shapes);
+    Report loads;  // check lists them
+    find_trainer_resume(loads, *target, weights.shapes);
+    for (Finding& finding : loads.findings) report.findings.push_back(std::move(finding));
   } else {
     report.not_checked.push_back(
         checkpoint.path +
         ": whether the Trainer's load_state_dict(strict=False) finds the weights by their names: "
         "the class is not one that samebits knows");
+  }
+}
+
+/// Whether torch.load takes the file is no matter of resuming, but stands in its way.
+void note_load_refused(Report& report, const Subject& subject) {
+  Report loads;
+  find_load_refused(loads, subject);
+  for (const Finding& found : loads.findings) {
+    Finding note = found;
+    note.role = Role::note;
+    report.findings.push_back(std::move(note));
   }
 }
 
@@ -152,6 +166,7 @@ void judge_one(Report& report, const Subject& subject) {
   note_not_read(report, facts);
   find_trainer_weights(report, subject);
   find_calls(report, subject);
+  note_load_refused(report, subject);
   find_file_risks(report, subject);
 }
 
@@ -188,9 +203,12 @@ Report resume_now(const SubjectOptions& checkpoint, const std::optional<SubjectO
   sort_findings(&report.findings);
   const bool risk = std::ranges::any_of(
       report.findings, [](const Finding& finding) { return finding.role != Role::note; });
-  if (all_read)
+  if (all_read) {
     report.not_checked.emplace_back(
         "the script that goes on: whether it restores what is here, and in which order");
+    report.not_checked.emplace_back(
+        "checksums, and weights for NaN and the like (inspect --deep reads them)");
+  }
   report.verdict = report.incomplete ? Verdict::unknown : risk ? Verdict::risk : Verdict::clean;
   return report;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -43,7 +44,10 @@ const Json* setting_below(const Json& value, std::string_view name, int depth) {
 
 }  // namespace
 
-std::string count_text(double number) { return fmt::format("{}", number); }
+std::string count_text(double number) {
+  const bool whole = number == std::floor(number);
+  return whole ? fmt::format("{}", number) : fmt::format("{:.4g}", number);
+}
 
 bool ResumeFacts::has_gone_on() const { return step.value_or(0) > 0 || epoch.value_or(0) > 0; }
 

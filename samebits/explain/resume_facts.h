@@ -55,7 +55,7 @@ ResumeRow resume_row(const std::string& part, const std::string& state,
 /// A value below a key of that name, at any depth of settings; nothing where there is none.
 const Json* find_setting(const ResumeFacts& facts, std::string_view name);
 
-/// 30, 0.5: as a person writes a count.
+/// 30, 0.6667: as a person writes a count.
 std::string count_text(double number);
 
 }  // namespace samebits

@@ -60,7 +60,7 @@ GeneratorReading read_generator(const ResumeFacts& facts, const GeneratorState& 
     const std::vector<std::uint8_t> bytes = bytes_of_entry(facts.state.source, *state.entry);
     return state.kind == GeneratorKind::torch ? read_torch(bytes) : read_device(state, bytes);
   }
-  if (!state.position) return {.detail = "position not read"};
+  if (!state.position) return {.detail = "there, not read"};
   if (*state.position < 0 || *state.position > kUsedUp)
     return {.detail = fmt::format("position {} of 624", *state.position), .refused = true};
   const bool seeded = *state.position == kUsedUp;

@@ -128,6 +128,7 @@ void judge_keys(const OptimizerState& optimizer, const MomentFacts& moments, Res
                    "(torch 2.13.0)"};
   issue.evidence = {
       {"optimizer", optimizer.place}, {"unlisted", moments.unlisted.size()}, {"key", key}};
+  issue.lost = true;
   issue.remedy = text && numbers ? "Before loading: optimizer[\"state\"] = {int(k): v for k, v in "
                                    "optimizer[\"state\"].items()}"
                                  : "Load it with the library that wrote it, which knows its names";
@@ -140,9 +141,10 @@ void judge_without_state(const ResumeFacts& facts, const OptimizerState& optimiz
   if (!some || !optimizer.keeps_moments()) return;
   ResumeIssue issue{.missing = {kOptimizerPart}};
   issue.summary = fmt::format(
-      "{} of the optimizer ({}) no state: it had no gradient yet, or its moments are lost",
+      "{} no state in the optimizer ({}): no gradient came to {} yet, or {} moments are lost",
       counted_of(moments.without.size(), optimizer.listed(), "parameter", "has", "have"),
-      optimizer.place);
+      optimizer.place, moments.without.size() == 1 ? "it" : "them",
+      moments.without.size() == 1 ? "its" : "their");
   issue.details.push_back("without: " + some_of(names_of_keys(facts, optimizer, moments.without)));
   issue.evidence = {{"optimizer", optimizer.place}, {"without", name_list(moments.without)}};
   issue.remedy =

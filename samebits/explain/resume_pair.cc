@@ -171,7 +171,8 @@ void find_count_faults(Report& report, const ResumeFacts& a, const ResumeFacts& 
 void find_new_moments(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
   const auto from = a.optimizer_step();
   const auto to = b.optimizer_step();
-  if (!from || *from == 0) return;
+  const bool goes_back = a.step && b.step && *b.step < *a.step;
+  if (!from || *from == 0 || goes_back) return;
   const bool lost = !to && b.state.not_read.empty();
   const bool fell = to && *to < *from;
   const bool loop_says =

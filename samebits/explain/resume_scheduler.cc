@@ -40,7 +40,8 @@ std::vector<double> last_rates(const PlacedValues& schedule) {
 std::string rates_text(const std::vector<double>& rates) {
   std::vector<std::string> texts;
   for (const double rate : rates) {
-    if (texts.empty() || texts.back() != count_text(rate)) texts.push_back(count_text(rate));
+    std::string text = fmt::format("{}", rate);  // every digit: the last one may differ
+    if (texts.empty() || texts.back() != text) texts.push_back(std::move(text));
   }
   return some_of(texts);
 }

@@ -36,6 +36,13 @@ bool ends_like_buffer(const std::string& name) {
   return false;
 }
 
+/// False where the names are sorted, as safetensors writes them: places tell nothing then.
+bool keeps_order(const Checkpoint& checkpoint) {
+  if (!checkpoint.has_weights() || checkpoint.weights().weights.empty()) return false;
+  const StoredTensor& first = checkpoint.entries[checkpoint.weights().weights[0]];
+  return checkpoint.files[first.file].container.starts_with("torch-");
+}
+
 /// Parameters of the weights in state_dict()'s order: floating, no buffers by name, tied ones once.
 std::vector<NamedShape> model_parameters(const Checkpoint& checkpoint) {
   std::vector<NamedShape> parameters;
@@ -147,7 +154,8 @@ void judge_shapes(const ResumeFacts& facts, const OptimizerState& optimizer, Res
     issue.remedy = "Take weights and optimizer from one save";
     return row.issues.push_back(std::move(issue));
   }
-  const std::ptrdiff_t at = first_misplaced(optimizer, moments, parameters);
+  const std::ptrdiff_t at =
+      keeps_order(*facts.checkpoint) ? first_misplaced(optimizer, moments, parameters) : -1;
   if (at < 0) return;
   const NamedShape& parameter = parameters[static_cast<std::size_t>(at)];
   const std::string& key = optimizer.groups[0].keys[static_cast<std::size_t>(at)];
@@ -171,7 +179,7 @@ std::vector<std::string> names_of_keys(const ResumeFacts& facts, const Optimizer
       names[group.keys[i]] = group.names[i];
   }
   const std::vector<NamedShape> parameters = model_parameters(*facts.checkpoint);
-  if (names.empty() && optimizer.groups.size() == 1 &&
+  if (names.empty() && keeps_order(*facts.checkpoint) && optimizer.groups.size() == 1 &&
       optimizer.groups[0].keys.size() == parameters.size()) {
     for (std::size_t i = 0; i < parameters.size(); ++i)
       names[optimizer.groups[0].keys[i]] = parameters[i].name;

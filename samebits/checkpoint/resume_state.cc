@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "samebits/base/limits.h"
+#include "samebits/checkpoint/candidates.h"
 #include "samebits/checkpoint/file_reader.h"
 #include "samebits/checkpoint/resume_walk.h"
 #include "samebits/checkpoint/torch_files.h"
@@ -81,6 +82,8 @@ class ResumeReader {
     state_.source.path = opened.path;
     for (const Candidate& candidate : opened.candidates) {
       if (is_model_key(candidate.key)) weights_.push_back(candidate.key);
+      if (&candidate != &opened.weights() && is_average_key(candidate.key))
+        state_.averages.push_back({candidate.key, nullptr});
     }
   }
 

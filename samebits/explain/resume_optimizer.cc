@@ -135,6 +135,30 @@ void judge_keys(const OptimizerState& optimizer, const MomentFacts& moments, Res
   row.issues.push_back(std::move(issue));
 }
 
+/// state_dict() numbers parameters in the order of its groups.
+void judge_numbers(const OptimizerState& optimizer, ResumeRow& row) {
+  std::int64_t last = -1;
+  bool ascending = true;
+  for (const ParameterGroup& group : optimizer.groups) {
+    for (const std::string& key : group.keys) {
+      if (key.empty() || key[0] < '0' || key[0] > '9' || key.size() > 15) return;
+      const std::int64_t number = std::stoll(key);
+      ascending = ascending && number > last;
+      last = number;
+    }
+  }
+  if (ascending) return;
+  ResumeIssue issue{.missing = {kOptimizerPart}};
+  issue.summary = fmt::format(
+      "the optimizer ({}) lists its parameters in no order that torch writes", optimizer.place);
+  issue.details.emplace_back(
+      "state_dict() numbers them as they come; load_state_dict goes by place, so that parameters "
+      "get one another's moments (torch 2.13.0)");
+  issue.evidence["optimizer"] = optimizer.place;
+  issue.remedy = "Take the optimizer's state as it was saved";
+  row.issues.push_back(std::move(issue));
+}
+
 void judge_without_state(const ResumeFacts& facts, const OptimizerState& optimizer,
                          const MomentFacts& moments, ResumeRow& row) {
   const bool some = !moments.without.empty() && moments.with_state > moments.unlisted.size();
@@ -227,6 +251,7 @@ ResumeRow judge_optimizer(const ResumeFacts& facts, const OptimizerState& optimi
   const std::string why = why_fresh(facts, optimizer, moments);
   if (!why.empty()) row.issues.push_back(fresh_issue(facts, optimizer, moments, why));
   judge_keys(optimizer, moments, row);
+  judge_numbers(optimizer, row);
   if (why.empty()) {
     judge_without_state(facts, optimizer, moments, row);
     judge_own_steps(optimizer, moments, row);

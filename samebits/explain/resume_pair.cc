@@ -175,8 +175,9 @@ void find_new_moments(Report& report, const ResumeFacts& a, const ResumeFacts& b
   if (!from || *from == 0 || goes_back) return;
   const bool lost = !to && b.state.not_read.empty();
   const bool fell = to && *to < *from;
-  const bool loop_says =
-      to && a.step && b.step && *a.step == *from && *b.step > *to + 1 && b.state.scalers.empty();
+  // A scaler skips some steps, but hardly as many as make a new start.
+  const bool loop_says = to && a.step && b.step && *a.step == *from && *b.step > *to + 1 &&
+                         (b.state.scalers.empty() || *to == *b.step - *a.step);
   if (!lost && !fell && !loop_says) return;
   Finding finding{.cause = "resume.missing",
                   .role = Role::risk,

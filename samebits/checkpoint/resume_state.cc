@@ -226,6 +226,8 @@ std::vector<std::string> unread_training_parts(const std::string& path) {
                     folder.empty() ? "." : folder,
                     parts == 1 ? "a partition" : fmt::format("{} partitions", parts),
                     *std::ranges::find_if(names, is_zero_part)));
+  if (path.ends_with(".distcp"))
+    sentences.push_back(path + ": a shard of a distributed checkpoint (DCP), which is not read");
   if (!directory) return sentences;
   const bool distributed = std::ranges::any_of(
       names, [](const std::string& n) { return n.ends_with(".distcp") || n == ".metadata"; });

@@ -30,11 +30,26 @@ constexpr std::array kStepNames = std::to_array<std::string_view>(
      "it",          "num_updates",  "updates",     "global_iter",  "global_iteration",
      "total_steps", "train_step",   "train_steps", "current_step", "step_num",
      "n_steps",     "steps_done"});
-constexpr std::array kPositionNames = std::to_array<std::string_view>(
-    {"batch", "batch_idx", "batch_index", "batch_in_epoch", "batches_done", "batches_seen",
-     "step_in_epoch", "steps_in_epoch", "iter_in_epoch", "epoch_step", "samples_seen",
-     "num_samples_seen", "consumed_samples", "consumed_train_samples", "sample_idx", "data_idx",
-     "data_position", "data_step", "position"});
+constexpr std::array kPositionNames = std::to_array<std::string_view>({"batch",
+                                                                       "batch_idx",
+                                                                       "batch_index",
+                                                                       "batch_in_epoch",
+                                                                       "batches_done",
+                                                                       "batches_seen",
+                                                                       "step_in_epoch",
+                                                                       "steps_in_epoch",
+                                                                       "iter_in_epoch",
+                                                                       "epoch_step",
+                                                                       "iterations_in_epoch",
+                                                                       "samples_seen",
+                                                                       "num_samples_seen",
+                                                                       "consumed_samples",
+                                                                       "consumed_train_samples",
+                                                                       "sample_idx",
+                                                                       "data_idx",
+                                                                       "data_position",
+                                                                       "data_step",
+                                                                       "position"});
 constexpr std::array kSettingNames = std::to_array<std::string_view>({"args",
                                                                       "arguments",
                                                                       "config",
@@ -73,6 +88,11 @@ bool is_sampler_key(const std::string& key) {
   return says(key, "sampler") || says(key, "dataloader") || says(key, "data_loader") ||
          says(key, "dl_state") || says(key, "data_state") || says(key, "dataset_state") ||
          key == "loader" || says(key, "train_loader") || says(key, "combined_loader");
+}
+
+bool is_setting_key(const std::string& key) {
+  return is_among(kSettingNames, key) || key.ends_with("_args") || key.ends_with("_config") ||
+         key.ends_with("_cfg") || key.ends_with("_hparams");
 }
 
 bool is_scaler_key(const std::string& key) {
@@ -191,7 +211,7 @@ class PartWalk {
       state_.averages.push_back({place(path), nullptr});
       return true;
     }
-    if (is_among(kSettingNames, key)) return take(state_.settings);
+    if (is_setting_key(key)) return take(state_.settings);
     if (key == "loops" && mapping) {
       state_.loops = values(node, path);
       return false;
@@ -240,7 +260,9 @@ class PartWalk {
                                        : is_among(kStepNames, key)     ? &state_.steps
                                        : is_among(kPositionNames, key) ? &state_.positions
                                                                        : nullptr;
-    const bool inside = path.starts_with("loops.") || path.starts_with("callbacks.");
+    // Elsewhere "batch" is a size.
+    const bool inside = path.starts_with("loops.") || path.starts_with("callbacks.") ||
+                        (key == "batch" && path != key);
     if (where == nullptr || inside || tree_.kind(node) == Kind::boolean) return;
     const auto number = number_at(source_, index_, tree_, node, place(path));
     Json value = tree_.kind(node) == Kind::object && !number ? values(node, path)

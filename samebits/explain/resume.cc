@@ -38,6 +38,17 @@ ResumeRow judge_weights(const ResumeFacts& facts) {
   return row;
 }
 
+/// What could not be read may hold what seems to be missing.
+void doubt_missing(const ResumeFacts& facts, ResumeRows& rows) {
+  const bool shard = facts.checkpoint->path.ends_with(".distcp");
+  if (!shard && facts.state.source.unread.empty()) return;
+  for (ResumeRow& row : rows) {
+    if (row.part.state != "missing") continue;
+    row.part.state = "not read";
+    row.issues.clear();
+  }
+}
+
 ResumeRows judge_all(const ResumeFacts& facts) {
   ResumeRows rows = {judge_weights(facts)};
   const auto add = [&](ResumeRows more) {
@@ -50,6 +61,7 @@ ResumeRows judge_all(const ResumeFacts& facts) {
   add({judge_position(facts)});
   add(judge_scaler(facts));
   add(judge_average(facts));
+  doubt_missing(facts, rows);
   return rows;
 }
 

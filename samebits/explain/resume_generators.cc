@@ -148,7 +148,7 @@ void judge_ranks(const ResumeFacts& facts, ResumeRows& rows) {
 
 struct NeededGenerator {
   GeneratorKind kind;
-  std::string part, device;
+  std::string name, device;
 };
 
 std::string absent_summary(const std::vector<std::string>& absent, bool all) {
@@ -161,19 +161,19 @@ std::string absent_summary(const std::vector<std::string>& absent, bool all) {
 }  // namespace
 
 ResumeRows judge_generators(const ResumeFacts& facts) {
-  std::vector<NeededGenerator> needed = {{GeneratorKind::torch, "rng.torch", ""},
-                                         {GeneratorKind::numpy, "rng.numpy", ""},
-                                         {GeneratorKind::python, "rng.python", ""}};
+  std::vector<NeededGenerator> needed = {{GeneratorKind::torch, "torch", ""},
+                                         {GeneratorKind::numpy, "numpy", ""},
+                                         {GeneratorKind::python, "python", ""}};
   const std::set<std::string> kinds = device_kinds(facts);
-  for (const std::string& kind : kinds)
-    needed.push_back({GeneratorKind::device, "rng." + kind, kind});
+  for (const std::string& kind : kinds) needed.push_back({GeneratorKind::device, kind, kind});
   ResumeRows rows;
   std::vector<std::string> absent;
   for (const NeededGenerator& each : needed) {
     const GeneratorState* state = find_state(facts, each.kind, each.device);
-    if (state == nullptr) absent.push_back(each.part);
-    rows.push_back(state == nullptr ? resume_row(each.part, "missing")
-                                    : judge_state(facts, each.part, *state, true));
+    const std::string part = "rng." + each.name;
+    if (state == nullptr) absent.push_back(part);
+    rows.push_back(state == nullptr ? resume_row(part, "missing")
+                                    : judge_state(facts, part, *state, true));
   }
   for (const GeneratorState& state : facts.state.generators) {
     const bool extra = state.kind == GeneratorKind::device && !kinds.contains(state.device);

@@ -72,13 +72,34 @@ bool is_surely_inside(const ResumeFacts& facts) {
   return std::fmod(*facts.step, *facts.epoch) != 0 && std::fmod(*facts.step, *facts.epoch + 1) != 0;
 }
 
+/// A count alone gives the order back only where the sampler draws it from the epoch's number.
+void note_order(const ResumeFacts& facts, const PlacedValues& position, ResumeRow& row) {
+  const auto states = std::ranges::count_if(
+      facts.state.generators,
+      [](const GeneratorState& state) { return state.kind == GeneratorKind::torch; });
+  if (position.values.get<double>() == 0 || states != 1) return;
+  ResumeIssue issue{.missing = {"order of the epoch"}};
+  issue.summary = fmt::format("it counts {} {} in its epoch, and holds the generator of now alone",
+                              position.place, count_text(position.values.get<double>()));
+  issue.details = {
+      "a shuffling DataLoader drew the epoch's order from the generator of the epoch's start; a "
+      "sampler that is seeded by the epoch's number needs no more"};
+  issue.remedy =
+      "Save the generators of the epoch's start, too: restore those, iter(loader), skip the "
+      "batches, then restore those of now";
+  issue.role = Role::note;
+  row.issues.push_back(std::move(issue));
+}
+
 ResumeRow plain_position(const ResumeFacts& facts) {
   if (!facts.state.samplers.empty())
     return resume_row(kPositionPart, "present", facts.state.samplers[0].place);
   if (!facts.state.positions.empty()) {
     const PlacedValues& position = facts.state.positions[0];
-    return resume_row(kPositionPart, "present", position.place,
-                      count_text(position.values.get<double>()));
+    ResumeRow row = resume_row(kPositionPart, "present", position.place,
+                               count_text(position.values.get<double>()));
+    note_order(facts, position, row);
+    return row;
   }
   if ((facts.step || facts.epoch) && !facts.has_gone_on())
     return resume_row(kPositionPart, "not needed", "", "before the first step");

@@ -149,6 +149,7 @@ void find_count_faults(Report& report, const ResumeFacts& a, const ResumeFacts& 
   const std::optional<double> to = use_steps ? b.step : b.epoch;
   if (!from || !to) {
     report.not_checked.emplace_back("whether B stands after A: one of them counts no steps");
+    report.incomplete |= !a.optimizer_step() || !b.optimizer_step();
     return;
   }
   const std::string counts = fmt::format("A says {}, B {}", use_steps ? a.step_text : a.epoch_text,

@@ -57,7 +57,7 @@ constexpr RemedyRow kRemedies[] = {
       "Give the schedule to accelerator.prepare() before save_state()"}},
     {"scheduler",
      std::nullopt,
-     {"the schedule starts again at step 0: the learning rate jumps",
+     {"the schedule starts again at step 0: the learning rate jumps, or takes another course",
       "Save scheduler.state_dict(), too; at resume build optimizer and schedule, then load both"}},
     {"scaler",
      std::nullopt,
@@ -102,8 +102,8 @@ constexpr RemedyRow kRemedies[] = {
      std::nullopt,
      {"in the middle of an epoch its order is drawn again, and samples are seen twice or not at "
       "all; at the end of one nothing is lost",
-      "Save at the end of an epoch and say so in the file; or a StatefulDataLoader's state; or the "
-      "generators of the epoch's start and the count of batches"}},
+      "Save the count of the epoch's batches (0 at its end); in the middle also a "
+      "StatefulDataLoader's state, or the generators of the epoch's start"}},
     {"ema", std::nullopt, {"the average starts again from the weights", "Save the average, too"}},
 };
 

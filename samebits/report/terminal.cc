@@ -108,7 +108,7 @@ std::string answer_text(const Report& report) {
   }
   if (report.command == "resume") {
     return report.subjects.size() > 1 ? "nothing contradicts that B goes on from A"
-                                      : "what exact resumption needs is in it";
+                                      : "nothing is missing that exact resumption needs";
   }
   return "no risk found in what was read";
 }

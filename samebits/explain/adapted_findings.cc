@@ -123,7 +123,7 @@ AdapterNames find_factors(Report& report, const WeightPair& pair, const Subject&
                                "two are compared",
                                adapted.label)
                          : "Merge the adapter before the two are compared";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
   AdapterNames explained = factors.names;
   if (alone) {
     const auto& missing = is_b ? pair.comparison.only_a : pair.comparison.only_b;
@@ -181,7 +181,7 @@ AdapterNames find_merged(Report& report, const WeightPair& pair, const Subject& 
   finding.evidence["rank"] = rank_evidence(ranks);
   finding.evidence["residual"] = json_number(residual);
   finding.remedy = "Compare base with base, or merge the same adapter on both sides";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
   return names;
 }
 

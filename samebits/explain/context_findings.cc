@@ -50,7 +50,7 @@ void add_fields(Report& report, const char* cause, Role role, const Subject& a, 
     finding.details.push_back(shown(fields[i]));
   finding.evidence = {{"fields", field_evidence(fields)}};
   finding.remedy = remedy;
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 /// `of_modules`: fields in which the modules of a side are not what its config says.
@@ -176,7 +176,7 @@ void find_buffers_of_one(Report& report, const Subject& owner, const Subject& a,
     finding.remedy =
         "Build the model anew and load the state_dict into it: its buffers are then right";
   }
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace
@@ -271,7 +271,7 @@ void find_mode_changes(Report& report, const Subject& a, const Subject& b) {
   }
   finding.evidence = {{"modules", name_list(named)}};
   finding.remedy = "Call eval() on both after loading";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int threads) {
@@ -302,7 +302,7 @@ void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
   finding.remedy =
       "Build both models by the same code and version, or copy these buffers from one to the other";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_version_changes(Report& report, const Subject& a, const Subject& b) {
@@ -337,7 +337,7 @@ void find_version_changes(Report& report, const Subject& a, const Subject& b) {
   finding.summary = "other versions or classes wrote the two files";
   finding.details = std::move(details);
   finding.evidence = std::move(evidence);
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_mixup(Report& report, const Subject& a, const Subject& b) {
@@ -374,7 +374,7 @@ void find_mixup(Report& report, const Subject& a, const Subject& b) {
   finding.remedy =
       "Check that the path that is loaded is the path that was saved, extension included";
   finding.settle = "Compare with a file saved now from the model in memory";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace samebits

@@ -129,6 +129,40 @@ std::string module_label(const ModuleRecord& module) {
   return module.path.empty() ? "the root, " + module.class_path.substr(dot + 1) : module.path;
 }
 
+std::string model_type_of(const Report& report, const Subject& subject) {
+  const Json& config = config_used(report, subject);
+  if (config.is_object() && config.contains("model_type") && config["model_type"].is_string())
+    return config["model_type"].get<std::string>();
+  return subject.checkpoint->model_type;
+}
+
+void find_noise(Report& report, const std::vector<std::string>& labels,
+                const std::string& model_type, const Json& config) {
+  const Drawing* drawing = find_drawing(model_type);
+  if (drawing == nullptr) return;
+  Finding finding{
+      .cause = "rng.noise", .role = Role::cause, .proof = Proof::suspected, .subjects = labels};
+  finding.summary = "every forward pass draws a new random mask";
+  finding.details.push_back(
+      fmt::format("{} calls {} in every forward pass, in eval mode too: so {} is defined",
+                  drawing->where, drawing->draws, model_type));
+  if (config.is_object() && config.contains("mask_ratio") && config["mask_ratio"].is_number()) {
+    finding.details.push_back(
+        config["mask_ratio"] == 0
+            ? "mask_ratio = 0 is not enough: the tokens are still shuffled by that noise"
+            : fmt::format("mask_ratio {}: other patches are kept in every call; 0 would still "
+                          "shuffle the tokens",
+                          json_text(config["mask_ratio"])));
+  }
+  finding.evidence = {{"module", drawing->where}, {"draws", drawing->draws}};
+  finding.remedy = fmt::format(
+      "Pass one noise to all of them: model(pixel_values, {0}={0}) with {0} = {1} drawn once",
+      drawing->argument, drawing->draws);
+  finding.settle =
+      "Run each of them twice on one input, then all with one noise; equal bits prove it";
+  add_finding(report, std::move(finding));
+}
+
 }  // namespace
 
 void find_calls(Report& report, const Subject& subject) {
@@ -161,7 +195,7 @@ void find_calls(Report& report, const Subject& subject) {
                                 "get the weights from a source that you trust"
                               : "Load it only if you know that class or function; "
                                 "torch.load(weights_only=True) refuses it";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_unusual_imports(Report& report, const Subject& subject) {
@@ -181,7 +215,7 @@ void find_unusual_imports(Report& report, const Subject& subject) {
       joined(names, 3), names.size() == 1 ? "it" : "them");
   if (names.size() > kMostCalls) names.resize(kMostCalls);
   finding.evidence = {{"calls", Json::array()}, {"imports", names}};
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_training_mode(Report& report, const Subject& subject) {
@@ -225,7 +259,7 @@ void find_training_mode(Report& report, const Subject& subject) {
   if (matters) named.insert(named.end(), statistics.begin(), statistics.end());
   finding.evidence = {{"modules", name_list(named)}, {"in_training_mode", all.size()}};
   finding.remedy = "Call model.eval() after loading, before any output is compared";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_invalid(Report& report, const Subject& subject) {
@@ -263,7 +297,7 @@ void find_invalid(Report& report, const Subject& subject) {
   names.erase(std::unique(names.begin(), names.end()), names.end());
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
   finding.remedy = "Get the file again from its source, or from an earlier save";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_resume_leftovers(Report& report, const Subject& subject) {
@@ -288,36 +322,21 @@ void find_resume_leftovers(Report& report, const Subject& subject) {
   finding.evidence = {{"missing", missing}, {"present", std::move(present)}};
   finding.remedy =
       "It does not change what the model computes; it matters when the training goes on";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 bool draws_noise(const std::string& model_type) { return find_drawing(model_type) != nullptr; }
 
-void find_noise(Report& report, const std::vector<std::string>& labels,
-                const std::string& model_type, const Json& config) {
-  const Drawing* drawing = find_drawing(model_type);
-  if (drawing == nullptr) return;
-  Finding finding{
-      .cause = "rng.noise", .role = Role::cause, .proof = Proof::suspected, .subjects = labels};
-  finding.summary = "every forward pass draws a new random mask";
-  finding.details.push_back(
-      fmt::format("{} calls {} in every forward pass, in eval mode too: so {} is defined",
-                  drawing->where, drawing->draws, model_type));
-  if (config.is_object() && config.contains("mask_ratio") && config["mask_ratio"].is_number()) {
-    finding.details.push_back(
-        config["mask_ratio"] == 0
-            ? "mask_ratio = 0 is not enough: the tokens are still shuffled by that noise"
-            : fmt::format("mask_ratio {}: other patches are kept in every call; 0 would still "
-                          "shuffle the tokens",
-                          json_text(config["mask_ratio"])));
+void find_shared_noise(Report& report) {
+  std::vector<std::string> labels;
+  const Subject* first = nullptr;
+  for (const Subject& subject : report.subjects) {
+    if (!subject.checkpoint || !draws_noise(model_type_of(report, subject))) continue;
+    if (first == nullptr) first = &subject;
+    labels.push_back(subject.label);
   }
-  finding.evidence = {{"module", drawing->where}, {"draws", drawing->draws}};
-  finding.remedy = fmt::format(
-      "Pass one noise to all of them: model(pixel_values, {0}={0}) with {0} = {1} drawn once",
-      drawing->argument, drawing->draws);
-  finding.settle =
-      "Run each of them twice on one input, then all with one noise; equal bits prove it";
-  report.findings.push_back(std::move(finding));
+  if (first == nullptr) return;
+  find_noise(report, labels, model_type_of(report, *first), config_used(report, *first));
 }
 
 }  // namespace samebits

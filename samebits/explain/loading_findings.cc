@@ -109,7 +109,7 @@ void find_load_refused(Report& report, const Subject& subject) {
   finding.evidence = {{"globals", name_list(refusal.globals)},
                       {"obstacles", name_list(refusal.obstacles)}};
   finding.remedy = refused_remedy(refusal, checkpoint.kind);
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_foreign_devices(Report& report, const Subject& subject) {
@@ -129,7 +129,7 @@ void find_foreign_devices(Report& report, const Subject& subject) {
                   some_of(foreign), loader, foreign.size() == 1 ? "it" : "them");
   finding.evidence = {{"devices", name_list(foreign)}};
   finding.remedy = fmt::format("{}(path, map_location=\"cpu\")", loader);
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_unaligned(Report& report, const Subject& subject) {
@@ -159,7 +159,7 @@ void find_unaligned(Report& report, const Subject& subject) {
       "leaves the weights in the mapped file"};
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
   finding.remedy = "copy.deepcopy(model) after loading moves the weights to aligned memory";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace samebits

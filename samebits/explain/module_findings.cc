@@ -35,7 +35,7 @@ void note_corrections(Report& report, const Subject& subject,
       "that is another model");
   finding.evidence = {{"fields", std::move(fields)}};
   finding.remedy = "Make the config say what the modules do before saving";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void add_deviations(Report& report, const Subject& a, const Subject& b, const Subject& owner,
@@ -57,12 +57,13 @@ void add_deviations(Report& report, const Subject& a, const Subject& b, const Su
   }
   finding.evidence = {{"fields", std::move(fields)}};
   finding.remedy = remedy;
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace
 
 void note_wrapper(Report& report, const Subject& subject) {
+  if (!subject.checkpoint) return;
   const std::string wrapper =
       module_config(*subject.checkpoint, subject.checkpoint->config).wrapper;
   if (!wrapper.empty())
@@ -126,7 +127,7 @@ void find_unlike_config(Report& report, const Subject& a, const Subject& b) {
       "Set in the config of {} what the modules of {} have, if the "
       "weights were trained with it",
       owner.label, other.label);
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_implied_eps(Report& report, const Subject& subject) {
@@ -158,7 +159,7 @@ void find_implied_eps(Report& report, const Subject& subject) {
       "Set layer_norm_eps to {} in the config, if the weights were trained "
       "with {}",
       Json(kTheirEps).dump(), library);
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace samebits

@@ -118,7 +118,7 @@ std::set<std::string> report_quantized(Report& report, const WeightPair& pair,
       "whether they are the other side's weights, quantized, was not computed");
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
   finding.remedy = "Compare with the model from before it was quantized, or quantize both alike";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
   return explained;
 }
 

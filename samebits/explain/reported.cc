@@ -15,8 +15,7 @@ Report report_of_error(const std::string& command, const std::vector<SubjectOpti
     subject.path = subjects[i].path;
     report.subjects.push_back(std::move(subject));
   }
-  report.not_checked.push_back(to_string(error));
-  report.incomplete = true;
+  add_gap(report, to_string(error), Gap::blocking);
   report.verdict = Verdict::unknown;
   return report;
 }

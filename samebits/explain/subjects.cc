@@ -107,12 +107,43 @@ void note_unread(Report& report, const Checkpoint& checkpoint) {
     }
   }
   for (const auto& [text, count] : times) {
-    report.not_checked.push_back(count == 1 ? text : fmt::format("{} ({} times)", text, count));
-    report.incomplete = true;
+    add_gap(report, count == 1 ? text : fmt::format("{} ({} times)", text, count), Gap::blocking);
   }
 }
 
+void compare_with_first(Report& report, std::size_t other, std::vector<WeightSet>& sets,
+                        int threads) {
+  const Subject& a = report.subjects[0];
+  const Subject& b = report.subjects[other];
+  const auto has_weights = [](const Subject& subject) {
+    return subject.checkpoint && subject.checkpoint->has_weights();
+  };
+  if (!has_weights(a) || !has_weights(b)) return;
+  report.weights.push_back({a.label, b.label, compare_weights(sets[0], sets[other], {threads})});
+  const WeightComparison& found = report.weights.back().comparison;
+  for (const std::string& name : found.unreadable)
+    add_gap(report, "the values of " + name + " could not be read", Gap::blocking);
+  for (const std::string& text : found.unsearched)
+    add_gap(report, a.label + " and " + b.label + ": " + text,
+            found.verdict == WeightsVerdict::unknown ? Gap::blocking : Gap::aside);
+  if (a.checkpoint->weights().weights.empty() && b.checkpoint->weights().weights.empty())
+    add_gap(report,
+            fmt::format("{} and {} hold no tensor: there was nothing to compare", a.label, b.label),
+            Gap::blocking);
+  if (found.verdict == WeightsVerdict::unknown) report.gap = Gap::blocking;
+}
+
 }  // namespace
+
+void compare_subjects(Report& report, int threads) {
+  for (const Subject& subject : report.subjects) {
+    if (subject.checkpoint && !subject.checkpoint->has_weights())
+      add_gap(report, subject.path + ": holds no weights to compare", Gap::blocking);
+  }
+  std::vector<WeightSet> sets = weight_sets(report, threads);
+  for (std::size_t i = 1; i < report.subjects.size(); ++i)
+    compare_with_first(report, i, sets, threads);
+}
 
 void open_subjects(Report& report, const std::vector<SubjectOptions>& subjects,
                    const OpenOptions& options) {
@@ -126,8 +157,7 @@ void open_subjects(Report& report, const std::vector<SubjectOptions>& subjects,
       note_unread(report, *result);
       subject.checkpoint = std::move(*result);
     } else {
-      report.not_checked.push_back(to_string(result.error()));
-      report.incomplete = true;
+      add_gap(report, to_string(result.error()), Gap::blocking);
     }
     report.subjects.push_back(std::move(subject));
   }

@@ -15,9 +15,12 @@ namespace samebits {
 /// True where the directory was written by a Trainer: trainer_state.json lies in it.
 bool is_trainer_checkpoint(const Checkpoint& checkpoint);
 
-/// Adds the load that a resumed training makes, and weights.reinitialized where it restores less
-/// than from_pretrained does.
-void find_trainer_resume(Report& report, const model::LoadTarget& target,
-                         const std::vector<model::StoredShape>& shapes);
+/// The load that a resumed training makes.
+LoadReport resumed_load(const model::LoadTarget& target,
+                        const std::vector<model::StoredShape>& shapes);
+
+/// weights.reinitialized where that load, one of the report's, restores less than from_pretrained
+/// does, which is the first.
+void find_trainer_resume(Report& report);
 
 }  // namespace samebits

@@ -124,8 +124,8 @@ std::string line_of(const NamedGroup& group) {
   return first.why.empty() ? text : text + ", " + first.why;
 }
 
-void add_finding(Report& report, const Subject& a, const Subject& b, const Differences& which,
-                 const char* cause, Role role, const std::string& summary, const char* remedy) {
+void add_differences(Report& report, const Subject& a, const Subject& b, const Differences& which,
+                     const char* cause, Role role, const std::string& summary, const char* remedy) {
   if (which.empty()) return;
   Finding finding{
       .cause = cause, .role = role, .proof = Proof::observed, .subjects = {a.label, b.label}};
@@ -139,7 +139,7 @@ void add_finding(Report& report, const Subject& a, const Subject& b, const Diffe
   }
   finding.evidence = {{"fields", std::move(fields)}};
   finding.remedy = remedy;
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 /// "eps of 25 modules differs".
@@ -162,14 +162,15 @@ void leave_open(Report& report, const Subject& a, const Subject& b, const Differ
                        : first.attribute.empty() ? "differs, and what its code does is not known"
                                                  : "differs, and what its class does with it is "
                                                    "not known";
-    report.not_checked.push_back(fmt::format(
-        "the {} {} of {} and {} {}: {}", first.attribute.empty() ? "module" : "attribute",
-        place_of(first), a.label, b.label, what, line_of(groups[i])));
+    add_gap(report,
+            fmt::format("the {} {} of {} and {} {}: {}",
+                        first.attribute.empty() ? "module" : "attribute", place_of(first), a.label,
+                        b.label, what, line_of(groups[i])),
+            Gap::open);
   }
   if (groups.size() > kMostLines)
-    report.not_checked.push_back(
-        fmt::format("{} more attributes of modules differ", groups.size() - kMostLines));
-  if (!groups.empty()) report.undecided = true;
+    add_gap(report, fmt::format("{} more attributes of modules differ", groups.size() - kMostLines),
+            Gap::open);
 }
 
 }  // namespace
@@ -191,18 +192,19 @@ void find_tree_changes(Report& report, const Subject& a, const Subject& b) {
                                                                    : numbers;
     place.push_back(&each);
   }
-  add_finding(report, a, b, numbers, "config.changed", Role::cause,
-              numbers.empty() ? "" : counted_attributes(numbers) + ", and outputs depend on it",
-              "Build both models with the values that were meant, and load the weights into them");
-  add_finding(report, a, b, code, "code.version", Role::cause,
-              "the modules are not built of the same classes, functions and hooks",
-              "Build both models by the same code, and load the weights into them");
-  add_finding(report, a, b, harmless, "config.changed", Role::note,
-              harmless.empty() ? ""
-                               : counted_attributes(harmless) +
-                                     ", which no output in eval mode "
-                                     "follows",
-              "");
+  add_differences(
+      report, a, b, numbers, "config.changed", Role::cause,
+      numbers.empty() ? "" : counted_attributes(numbers) + ", and outputs depend on it",
+      "Build both models with the values that were meant, and load the weights into them");
+  add_differences(report, a, b, code, "code.version", Role::cause,
+                  "the modules are not built of the same classes, functions and hooks",
+                  "Build both models by the same code, and load the weights into them");
+  add_differences(report, a, b, harmless, "config.changed", Role::note,
+                  harmless.empty() ? ""
+                                   : counted_attributes(harmless) +
+                                         ", which no output in eval mode "
+                                         "follows",
+                  "");
   leave_open(report, a, b, open);
 }
 

@@ -245,7 +245,7 @@ class Finder {
     add(std::move(finding));
   }
 
-  void add(Finding finding) { report_.findings.push_back(std::move(finding)); }
+  void add(Finding finding) { add_finding(report_, std::move(finding)); }
 
   Report& report_;
   const WeightPair& pair_;
@@ -290,7 +290,7 @@ void compare_alternatives(Report& report, const Subject& holder, const Subject& 
                         {"chosen", chosen}};
     finding.remedy = fmt::format("Take the same weights on both sides: --key {}={}", holder.label,
                                  candidates[i].key);
-    report.findings.push_back(std::move(finding));
+    add_finding(report, std::move(finding));
     return;
   }
 }

@@ -127,12 +127,12 @@ std::string render_terminal(const Report& report, const TerminalStyle& style) {
   headline(report, &screen);
   screen.blank();
   subjects_section(report, &screen);
-  if (report.incomplete && !report.not_checked.empty()) {
+  if (report.verdict == Verdict::unknown && !report.not_checked.empty()) {
     screen.blank();
     list_section("unchecked", report.not_checked, Tone::warn, &screen);
   }
   body(report, style, &screen);
-  const bool rest = !report.incomplete && !report.not_checked.empty();
+  const bool rest = report.verdict != Verdict::unknown && !report.not_checked.empty();
   if (rest || !report.assumed.empty()) screen.blank();
   list_section("assumed", report.assumed, Tone::plain, &screen);
   if (rest) list_section("unchecked", report.not_checked, Tone::plain, &screen);

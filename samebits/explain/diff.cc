@@ -5,13 +5,16 @@
 #include <string>
 
 #include "samebits/explain/adapted_findings.h"
+#include "samebits/explain/averaged_findings.h"
 #include "samebits/explain/beside_findings.h"
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
+#include "samebits/explain/kinship_findings.h"
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/quantized_findings.h"
 #include "samebits/explain/reported.h"
+#include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/trace_diff.h"
 #include "samebits/explain/tree_findings.h"
@@ -46,10 +49,12 @@ void compare_pair(Report& report, std::size_t first, std::size_t second,
     for (const std::string& text : found.unsearched)
       report.not_checked.push_back(a.label + " and " + b.label + ": " + text);
     report.incomplete |= found.verdict == WeightsVerdict::unknown;
-    find_averaged(report, report.weights.back(), options.threads);
     require_tensors(report, report.weights.back());
-    std::set<std::string> explained = find_quantized(report, report.weights.back());
+    std::set<std::string> explained = find_averaged(report, report.weights.back(), options.threads);
+    if (explained.empty()) explained = find_reinitialized(report, report.weights.back());
+    explained.merge(find_quantized(report, report.weights.back()));
     explained.merge(find_adapted(report, report.weights.back()));
+    explained.merge(find_running_statistics(report, report.weights.back(), explained));
     find_weight_causes(report, report.weights.back(), explained);
     find_companion_changes(report, a, b, options.threads);
   }

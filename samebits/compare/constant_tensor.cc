@@ -22,7 +22,9 @@ TensorView without_repeats(const TensorView& view) {
 
 bool is_constant(const TensorView& view) {
   constexpr std::uint64_t kBlock = 1 << 14;
-  if (view.numel() < 2) return true;
+  if (view.numel() == 0) return true;
+  if (view.storage().empty()) return false;  // its values are nowhere
+  if (view.numel() == 1) return true;
   const TensorView each = without_repeats(view);
   std::vector<std::uint8_t> first_buffer;
   std::vector<std::uint8_t> buffer;

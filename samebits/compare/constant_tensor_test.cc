@@ -34,6 +34,13 @@ TEST(ConstantTensor, OneElementOrNoneSaysNothing) {
   EXPECT_FALSE(constant_value(set[1].view).has_value());
 }
 
+TEST(ConstantTensor, ValuesThatAreNowhereAreNoConstant) {
+  const auto view = TensorView::valueless(DType::float32, {2});
+  ASSERT_TRUE(view.has_value());
+  EXPECT_FALSE(is_constant(*view));
+  EXPECT_FALSE(constant_value(*view).has_value());
+}
+
 TEST(ConstantTensor, OfRepeatedElementsEachIsReadOnce) {
   const std::vector<std::uint8_t> bytes(4);
   const auto view =

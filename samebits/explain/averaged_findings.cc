@@ -16,44 +16,46 @@ namespace {
 /// Weights beside the chosen ones.
 struct Alternative {
   Candidate weights;
-  bool is_part = false;  // of a candidate: --key does not name it
+  std::string option;  // the key that --key takes for them; "" where it takes none
 };
 
-/// The parts of a candidate that stand under a key for averages: "ema_model." of what ema_pytorch
-/// writes, "EMACallback.ema_state_dict." of callbacks.
-std::vector<Alternative> averaged_parts(const Checkpoint& checkpoint, const Candidate& whole) {
-  constexpr std::size_t kMostPieces = 5;
+/// The parts of a candidate that stand under a key for averages: "ema.ema_model" of what
+/// ema_pytorch writes, "callbacks.EMACallback.ema_state_dict".
+std::vector<Alternative> averaged_parts(const Checkpoint& checkpoint, std::size_t candidate) {
+  constexpr std::size_t kMostPieces = 6;
+  const Candidate& whole = checkpoint.candidates[candidate];
   std::map<std::string, Candidate> parts;
   for (const std::uint32_t index : whole.weights) {
-    const std::string& name = checkpoint.entries[index].name;
+    const std::string& path = checkpoint.entries[index].path;
     std::size_t begin = 0;
     for (std::size_t piece = 0; piece < kMostPieces; ++piece) {
-      const std::size_t dot = name.find('.', begin);
+      const std::size_t dot = path.find('.', begin);
       if (dot == std::string::npos) break;
-      if (is_average_key(name.substr(begin, dot - begin)))
-        parts[name.substr(0, dot)].weights.push_back(index);
+      if (dot > whole.key.size() && is_average_key(path.substr(begin, dot - begin)))
+        parts[path.substr(0, dot)].weights.push_back(index);
       begin = dot + 1;
     }
   }
   std::vector<Alternative> found;
-  for (auto& [prefix, part] : parts) {
-    if (part.weights.size() == whole.weights.size()) continue;
-    part.key = whole.key.empty() ? prefix : whole.key + "." + prefix;
-    found.push_back({std::move(part), true});
+  for (auto at = parts.rbegin(); at != parts.rend(); ++at) {  // the longest key first
+    auto& [prefix, part] = *at;
+    const bool is_whole = part.weights.size() == whole.weights.size();
+    if (is_whole && candidate == checkpoint.chosen) continue;
+    part.key = prefix;
+    found.push_back({std::move(part), is_whole ? whole.key : ""});
   }
   return found;
 }
 
 std::vector<Alternative> alternatives_of(const Checkpoint& checkpoint) {
   std::vector<Alternative> found;
-  const auto& candidates = checkpoint.candidates;
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    if (i != checkpoint.chosen && !candidates[i].weights.empty())
-      found.push_back({candidates[i], false});
+  for (std::size_t i = 0; i < checkpoint.candidates.size(); ++i) {
+    for (Alternative& part : averaged_parts(checkpoint, i)) found.push_back(std::move(part));
   }
-  for (const Candidate& candidate : candidates) {
-    for (Alternative& part : averaged_parts(checkpoint, candidate))
-      found.push_back(std::move(part));
+  for (std::size_t i = 0; i < checkpoint.candidates.size(); ++i) {
+    const Candidate& candidate = checkpoint.candidates[i];
+    if (i != checkpoint.chosen && !candidate.weights.empty())
+      found.push_back({candidate, candidate.key});
   }
   return found;
 }
@@ -116,13 +118,11 @@ Finding averaged_finding(const WeightPair& pair, const Subject& holder, const Su
                       {"tensors", name_list({names.begin(), names.end()})},
                       {"key", key},
                       {"chosen", chosen}};
-  finding.remedy =
-      alternative.is_part
-          ? fmt::format(
-                "Take the same weights on both sides: load into a model what "
-                "stands in {} under {}",
-                holder.label, key)
-          : fmt::format("Take the same weights on both sides: --key {}={}", holder.label, key);
+  finding.remedy = alternative.option.empty()
+                       ? fmt::format("Take the same weights on both sides: those of {} under {}",
+                                     holder.label, key)
+                       : fmt::format("Take the same weights on both sides: --key {}={}",
+                                     holder.label, alternative.option);
   return finding;
 }
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/constant_tensor.h"
+#include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/weight_findings.h"
 
@@ -169,7 +170,7 @@ std::string parts_text(const std::vector<std::string>& names) {
 
 void add_load_advice(Finding* finding) {
   finding->details.emplace_back(
-      "a load that fails silently leaves a model so, and so does one that was never asked for");
+      "a load that fails silently leaves a model so, and so does a part that is new on purpose");
   finding->remedy =
       "Load again and read what the loader returns or logs, the missing and unexpected keys; from "
       "a class method such as load_from_checkpoint take the model that it returns";
@@ -178,6 +179,7 @@ void add_load_advice(Finding* finding) {
 struct FreshSide {
   const Subject* subject;  // null: which of the two is not shown
   std::size_t norms = 0;   // whose ones show it
+  std::size_t biases = 0;  // whose zeros do
 };
 
 Finding reinitialized_finding(const FreshSide& fresh, const WeightPair& pair,
@@ -196,9 +198,9 @@ Finding reinitialized_finding(const FreshSide& fresh, const WeightPair& pair,
                                   counted(all, "matched weight"));
     finding.details.push_back(
         fresh.norms > 0
-            ? fmt::format("every norm among them is all ones in {}, and its bias zeros; "
-                          "in {} they are not",
-                          own, other)
+            ? fmt::format("every norm among them is all ones in {}{}; in {} {} not", own,
+                          fresh.biases > 0 ? ", and its bias all zeros" : "", other,
+                          fresh.biases > 0 ? "they are" : "it is")
             : fmt::format("every bias among them is all zeros in {}; in {} they are not", own,
                           other));
   } else {
@@ -251,7 +253,26 @@ StepsNamed steps_named(const Subject& a, const Subject& b, Json* evidence) {
   return named;
 }
 
-/// Norms all one and biases all zero on both sides: neither was trained.
+/// True where most of what could tell has changed: constants that are equal say nothing of kinship,
+/// nor do running statistics.
+bool most_changed(const Subject& a, const Subject& b, const WeightComparison& comparison) {
+  std::size_t telling = 0;
+  std::size_t changed = 0;
+  for (const TensorMatch& match : comparison.matches) {
+    if (match.a.empty() || is_running_statistic(weight_name(a, match.a[0]))) continue;
+    const bool is_change = match.kind == MatchKind::changed;
+    const bool one_to_one = match.a.size() == 1 && match.b.size() == 1;
+    if (!is_change && one_to_one && is_constant(weight_view(a, match.a[0])) &&
+        is_constant(weight_view(b, match.b[0])))
+      continue;
+    telling += match.a.size();
+    const bool has_numbers = match.stats && match.stats->pattern != "nan";
+    changed += is_change && has_numbers ? match.a.size() : 0;
+  }
+  return telling >= 4 && changed * 10 >= telling * 6;
+}
+
+/// Norms all one on both sides: neither was trained.
 bool both_hold_initial_values(const Subject& a, const Subject& b,
                               const WeightComparison& comparison) {
   std::size_t norms = 0;
@@ -265,8 +286,7 @@ bool both_hold_initial_values(const Subject& a, const Subject& b,
 
 std::string kinship_summary(const ChangeExtent& extent, const StepsNamed& named,
                             bool both_initial) {
-  const std::string amount =
-      fmt::format("median relative change {:.2g}", extent.median_relative);
+  const std::string amount = fmt::format("median relative change {:.2g}", extent.median_relative);
   if (extent.median_cosine < kUnlike)
     return both_initial
                ? "the weights are unlike, and the norms of both are all ones: as in two models "
@@ -294,7 +314,7 @@ std::map<std::uint64_t, std::size_t> matrix_sizes(const Subject& subject) {
   return sizes;
 }
 
-/// Fewer than half of either side's matrices have one of their size on the other.
+/// Of the side that has fewer matrices more than a quarter have none of their size on the other.
 bool sizes_are_unlike(const Subject& a, const Subject& b) {
   const auto left = matrix_sizes(a);
   const auto right = matrix_sizes(b);
@@ -306,7 +326,7 @@ bool sizes_are_unlike(const Subject& a, const Subject& b) {
     if (const auto at = right.find(size); at != right.end()) shared += std::min(count, at->second);
   }
   for (const auto& [size, count] : right) all_right += count;
-  return all_left > 1 && all_right > 1 && shared * 2 < std::min(all_left, all_right);
+  return all_left > 1 && all_right > 1 && shared * 4 < 3 * std::min(all_left, all_right);
 }
 
 }  // namespace
@@ -337,7 +357,8 @@ std::set<std::string> find_reinitialized(Report& report, const WeightPair& pair)
   const InitialValues of_b = initial_values(seen_from(b, a, pair.comparison, false));
   FreshSide fresh{};
   if (of_a.fresh() != of_b.fresh())
-    fresh = of_a.fresh() ? FreshSide{&a, of_a.norms} : FreshSide{&b, of_b.norms};
+    fresh = of_a.fresh() ? FreshSide{&a, of_a.norms, of_a.biases}
+                         : FreshSide{&b, of_b.norms, of_b.biases};
   if (!fresh.subject && !only_kept_names_agree(a, b, pair.comparison)) return {};
   std::vector<std::string> left;  // as the fresh side calls them
   std::set<std::string> explained;
@@ -359,9 +380,8 @@ void find_mixup(Report& report, const Subject& a, const Subject& b) {
   const WeightPair* pair = pair_of(report, a, b);
   if (pair == nullptr || is_explained(report, a, b)) return;
   const ChangeExtent extent = change_extent(pair->comparison);
-  const bool all_changed = extent.total >= 4 && extent.changed * 10 >= extent.total * 6;
   // Weights of the other sign are no other training's.
-  if (!all_changed || extent.median_cosine < -0.9) return;
+  if (!most_changed(a, b, pair->comparison) || extent.median_cosine < -0.9) return;
   if (!unlike_architectures(report, *pair).empty()) return;
   const std::int64_t dates[2] = {newest(*a.checkpoint), newest(*b.checkpoint)};
   Finding finding{.cause = "file.mixup",

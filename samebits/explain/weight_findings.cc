@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/compare/constant_tensor.h"
 #include "samebits/explain/kinship_findings.h"
 #include "samebits/explain/subjects.h"
 
@@ -46,11 +47,30 @@ class Finder {
       finding.details.push_back(name_of(match) + ": " + match.how);
       break;
     }
+    if (const std::string text = part_text(names); !text.empty()) finding.details.push_back(text);
     if (first->stats)
       finding.details.push_back((names.size() == 1 ? "" : "most in ") + describe(*first));
     finding.evidence["largest"] = first->stats ? json_number(first->stats->max_abs) : Json(nullptr);
     finding.remedy = "Compare with the file that was meant";
     add(std::move(finding));
+  }
+
+  /// Where several changed and most are equal: what they have in common.
+  std::string part_text(const Names& names) const {
+    const std::uint64_t others = comparison_.matched - comparison_.changed;
+    if (names.size() < 2 || names.size() != comparison_.changed || others < names.size()) return "";
+    if (std::ranges::any_of(comparison_.matches, [](const TensorMatch& match) {
+          return match.kind == MatchKind::rounded;
+        }))
+      return "";
+    std::string part = names[0].substr(0, names[0].rfind('.') + 1);
+    for (const std::string& name : names) {
+      while (!part.empty() && !name.starts_with(part))
+        part = part.substr(0, part.substr(0, part.size() - 1).rfind('.') + 1);
+    }
+    if (part.empty()) return "";
+    return fmt::format("all of them in {}; the other {} equal", part.substr(0, part.size() - 1),
+                       counted(others, "weight", "is", "are"));
   }
 
   /// NaN and infinities on one side of tensors, where any changed.
@@ -143,8 +163,19 @@ class Finder {
     add(std::move(finding));
   }
 
+  /// Names of tensors whose values differ show no renaming, nor do those of constants.
+  bool shows_renaming() const {
+    return std::ranges::any_of(comparison_.matches, [&](const TensorMatch& match) {
+      if (match.kind == MatchKind::changed || match.a.empty() || match.b.empty()) return false;
+      const auto& entries = a_.checkpoint->entries;
+      const bool one_name = match.a.size() == 1 && match.b.size() == 1 &&
+                            name_of(match) == weight_name(b_, match.b[0]);
+      return !one_name && !is_constant(entries[a_.checkpoint->weights().weights[match.a[0]]].view);
+    });
+  }
+
   void renamed() {
-    if (comparison_.renamed == 0) return;
+    if (comparison_.renamed == 0 || !shows_renaming()) return;
     Names names;
     for (const TensorMatch& match : comparison_.matches) {
       if (!match.a.empty() && !match.b.empty() && name_of(match) != weight_name(b_, match.b[0]))
@@ -279,11 +310,10 @@ double median_of(std::vector<double> values) {
 void find_weight_causes(Report& report, const WeightPair& pair,
                         const std::set<std::string>& explained) {
   Finder finder(report, pair, explained);
-  const bool unlike = finder.of_two_architectures();
-  if (unlike) finder.missing();
+  if (finder.of_two_architectures()) return finder.missing();
   finder.changed();
   finder.invalid();
-  if (!unlike) finder.missing();
+  finder.missing();
   finder.rounded();
   finder.rearranged();
   finder.renamed();

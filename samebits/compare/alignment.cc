@@ -143,6 +143,7 @@ WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOption
   match_interchangeable(state);
   match_transposes(state);
   match_rest(state);
+  match_constant_modules(state);
   WeightComparison comparison;
   comparison.rules = rules_of(state);
   comparison.exchanges = describe_misplaced(a, b, state.misplaced());

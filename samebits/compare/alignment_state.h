@@ -91,6 +91,7 @@ void match_same_names(AlignmentState& state);
 /// Matches the same bytes under other names, and notes what is misplaced.
 void match_same_bytes(AlignmentState& state);
 /// Of tensors with the same bytes that nothing tells apart, pairs those whose names are most alike.
+/// Not constants: their bytes say nothing.
 void match_interchangeable(AlignmentState& state);
 /// Matches tensors that others, stacked along dimension 0, make up.
 void match_compositions(AlignmentState& state);
@@ -101,6 +102,9 @@ void mark_in_place(const WeightSet& a, const WeightSet& b, std::vector<TensorMat
 /// Pairs what is left, by name, role, rule, rounded values, or alike names, and says how the values
 /// of each pair are related.
 void match_rest(AlignmentState& state);
+/// Where all else has a partner, pairs the modules of constants that are left on both sides in
+/// equal numbers: whichever belongs to which, their values are the same.
+void match_constant_modules(AlignmentState& state);
 
 /// Of links between names that only one side has, those that contradict the others: a block under
 /// another block's number, a query under the name of the key. Removes them from `links`.

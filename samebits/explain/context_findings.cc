@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "samebits/explain/subjects.h"
-#include "samebits/explain/weight_findings.h"
 #include "samebits/run/module_config.h"
 
 namespace samebits {
@@ -64,45 +63,6 @@ std::string config_summary(const std::vector<FieldDifference>& fields,
         fields[0].field, one);
   return fmt::format("{} {}fields differ, {}", fields.size(), of_modules.empty() ? "config " : "",
                      several);
-}
-
-/// "2026-11-25 05:27 UTC" of the newest file of a subject, by the civil-from-days algorithm; no
-/// clock or locale is read.
-std::string date_of(std::int64_t seconds) {
-  const std::int64_t days = (seconds >= 0 ? seconds : seconds - 86399) / 86400;
-  const std::int64_t rest = seconds - days * 86400;
-  const std::int64_t z = days + 719468;
-  const std::int64_t era = (z >= 0 ? z : z - 146096) / 146097;
-  const std::int64_t day_of_era = z - era * 146097;
-  const std::int64_t year_of_era =
-      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-  const std::int64_t day_of_year =
-      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  const std::int64_t month_index = (5 * day_of_year + 2) / 153;
-  const std::int64_t day = day_of_year - (153 * month_index + 2) / 5 + 1;
-  const std::int64_t month = month_index < 10 ? month_index + 3 : month_index - 9;
-  const std::int64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", year, month, day, rest / 3600,
-                     rest % 3600 / 60);
-}
-
-std::int64_t newest(const Checkpoint& checkpoint) {
-  std::int64_t latest = 0;
-  for (const SourceFile& file : checkpoint.files) latest = std::max(latest, file.map->modified());
-  return latest;
-}
-
-const WeightPair* pair_of(const Report& report, const Subject& a, const Subject& b) {
-  for (const WeightPair& pair : report.weights) {
-    if (pair.a == a.label && pair.b == b.label) return &pair;
-  }
-  return nullptr;
-}
-
-bool is_average(const Report& report, const Subject& a, const Subject& b) {
-  return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
-    return finding.cause == "weights.averaged" && finding.subjects == FieldNames{a.label, b.label};
-  });
 }
 
 std::string text_field(const Json& json, const char* field) {
@@ -337,43 +297,6 @@ void find_version_changes(Report& report, const Subject& a, const Subject& b) {
   finding.summary = "other versions or classes wrote the two files";
   finding.details = std::move(details);
   finding.evidence = std::move(evidence);
-  add_finding(report, std::move(finding));
-}
-
-void find_mixup(Report& report, const Subject& a, const Subject& b) {
-  const WeightPair* pair = pair_of(report, a, b);
-  if (pair == nullptr || is_average(report, a, b)) return;
-  const ChangeExtent extent = change_extent(pair->comparison);
-  const bool all_changed = extent.total >= 4 && extent.changed * 10 >= extent.total * 6;
-  // Weights of the other sign are no other training's.
-  if (!all_changed || extent.median_cosine < -0.9) return;
-  const std::int64_t dates[2] = {newest(*a.checkpoint), newest(*b.checkpoint)};
-  Finding finding{.cause = "file.mixup",
-                  .role = Role::contributes,
-                  .proof = Proof::suspected,
-                  .subjects = {a.label, b.label}};
-  if (extent.median_cosine < 0.5) {
-    finding.summary =
-        "the weights are unrelated: one of the files comes from another run, or holds freshly "
-        "initialized weights";
-  } else {
-    finding.summary = "most weights differ a little: the files come from two steps of one training";
-  }
-  finding.details.push_back(fmt::format("{} was written {}, {} {}", a.label, date_of(dates[0]),
-                                        b.label, date_of(dates[1])));
-  finding.evidence = {{"modified", Json::array({date_of(dates[0]), date_of(dates[1])})},
-                      {"median_cosine", json_number(extent.median_cosine)}};
-  const Json& left = a.checkpoint->training.values;
-  const Json& right = b.checkpoint->training.values;
-  for (const char* field : {"epoch", "global_step", "step"}) {
-    if (!left.contains(field) || !right.contains(field) || left[field] == right[field]) continue;
-    finding.details.push_back(fmt::format("{} {} in {}, {} in {}", field, json_text(left[field]),
-                                          a.label, json_text(right[field]), b.label));
-    finding.evidence[field] = Json::array({left[field], right[field]});
-  }
-  finding.remedy =
-      "Check that the path that is loaded is the path that was saved, extension included";
-  finding.settle = "Compare with a file saved now from the model in memory";
   add_finding(report, std::move(finding));
 }
 

@@ -7,16 +7,19 @@
 
 #include "samebits/base/error.h"
 #include "samebits/explain/adapted_findings.h"
+#include "samebits/explain/averaged_findings.h"
 #include "samebits/explain/beside_findings.h"
 #include "samebits/explain/config_findings.h"
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
 #include "samebits/explain/judged.h"
+#include "samebits/explain/kinship_findings.h"
 #include "samebits/explain/load_risks.h"
 #include "samebits/explain/loading_findings.h"
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/quantized_findings.h"
+#include "samebits/explain/running_statistics.h"
 #include "samebits/explain/trainer_resume.h"
 #include "samebits/explain/training_findings.h"
 #include "samebits/explain/tree_findings.h"
@@ -53,9 +56,11 @@ struct PairFacts {
 /// What differs between weights is said once: by what they are, then tensor by tensor.
 void find_in_weights(Report& report, const PairFacts& pair) {
   if (pair.weights == nullptr) return;
-  find_averaged(report, *pair.weights, pair.options.threads);
-  std::set<std::string> explained = find_quantized(report, *pair.weights);
+  std::set<std::string> explained = find_averaged(report, *pair.weights, pair.options.threads);
+  if (explained.empty()) explained = find_reinitialized(report, *pair.weights);
+  explained.merge(find_quantized(report, *pair.weights));
   explained.merge(find_adapted(report, *pair.weights));
+  explained.merge(find_running_statistics(report, *pair.weights, explained));
   find_weight_causes(report, *pair.weights, explained);
   find_companion_changes(report, pair.a, pair.b, pair.options.threads);
 }

@@ -44,7 +44,7 @@ void headline(const Report& report, Screen* screen) {
   const Finding* leading = leading_finding(report);
   const std::string text = leading ? leading->summary : answer_text(report);
   const std::string tail = leading ? proof_name(leading->proof) : "";
-  screen->headline(verdict_tone(report.verdict), verdict_name(report.verdict), text, tail);
+  screen->headline(verdict_tone(report.verdict), verdict_text(report), text, tail);
 }
 
 void list_section(std::string_view label, const std::vector<std::string>& texts, Tone tone,
@@ -86,6 +86,14 @@ void body(const Report& report, const TerminalStyle& style, Screen* screen) {
 }
 
 }  // namespace
+
+std::string verdict_text(const Report& report) {
+  const Finding* leading = leading_finding(report);
+  if (report.verdict != Verdict::same || !leading) return verdict_name(report.verdict);
+  // What follows is a risk, and no sign of sameness.
+  return report.outputs.empty() ? report.weights.empty() ? "same; risk" : "same weights; risk"
+                                : "same outputs; risk";
+}
 
 std::string answer_text(const Report& report) {
   switch (report.verdict) {

@@ -55,6 +55,22 @@ Report noise_report() {
   return report;
 }
 
+TEST(Terminal, EqualModelsWithARiskAreNotSameForTheRisk) {
+  Report report;
+  report.command = "diff";
+  report.verdict = Verdict::same;
+  report.findings = {sample_finding("mode.training", Role::risk, Proof::observed,
+                                    "87 of 87 modules are in training mode")};
+  EXPECT_THAT(render_terminal(report), StartsWith("same; risk: 87 of 87 modules"));
+  report.subjects = {
+      sample_subject("A", "a", sample_checkpoint(CheckpointKind::state_dict, {"w"})),
+      sample_subject("B", "b", sample_checkpoint(CheckpointKind::state_dict, {"w"}))};
+  report.weights = {sample_pair("A", "B", WeightsVerdict::identical, 1)};
+  EXPECT_THAT(render_terminal(report), StartsWith("same weights; risk: 87 of 87 modules"));
+  report.outputs = {{"A", "B", "logits", "identical", 10, 0, 0}};
+  EXPECT_THAT(render_terminal(report), StartsWith("same outputs; risk: 87 of 87 modules"));
+}
+
 TEST(Terminal, GivesTheAnswerFirstOnOneScreen) {
   EXPECT_EQ(render_terminal(noise_report()),
             R"(different: every forward pass draws a new random mask                     proved

@@ -11,7 +11,29 @@
 namespace samebits {
 
 /// How one component is stored, little-endian. `coded`: one byte, which a table explains.
-enum class Stored : std::uint8_t { f64, f32, f16, bf16, i64, u64, i32, u32, i16, u16, coded };
+enum class Stored : std::uint8_t {
+  f64,
+  f32,
+  f16,
+  bf16,
+  e4m3fn,
+  e4m3fnuz,
+  e5m2,
+  e5m2fnuz,
+  i64,
+  u64,
+  i32,
+  u32,
+  i16,
+  u16,
+  coded
+};
+
+/// What the codes of a type of one byte mean. Each fits a bfloat16.
+struct CodeTable {
+  double numbers[256];
+  std::uint16_t bfloat16[256];
+};
 
 inline constexpr std::size_t kLanes = 8;
 
@@ -45,9 +67,10 @@ struct RoundingForm {
 
 /// `n` is at most kLoopRun. Arrays of doubles have room for `n` rounded up to kLanes, and zeros
 /// behind `n`.
-inline constexpr std::size_t kLoopRun = 512;
+inline constexpr std::size_t kLoopRun = 1024;
 struct StatsLoops {
-  void (*widen)(Stored stored, const unsigned char* raw, std::size_t n, const double* table,
+  /// `table`: of types of one byte.
+  void (*widen)(Stored stored, const unsigned char* raw, std::size_t n, const CodeTable* table,
                 double* numbers);
   PairCounts (*pairs)(const double* x, const double* y, std::size_t n, double bound,
                       PairSums* sums);
@@ -77,6 +100,9 @@ const StatsLoops& stats_loops();
 extern const StatsLoops kPlainStatsLoops;
 #if defined(__x86_64__)
 extern const StatsLoops kAvx2StatsLoops;
+extern const StatsLoops kAvx512StatsLoops;
+/// Whether this machine can run those of AVX-512.
+bool have_avx512();
 #endif
 
 }  // namespace samebits

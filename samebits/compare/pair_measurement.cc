@@ -22,7 +22,7 @@ bool is_byte_integer(DType type) {
 
 // Distance in steps of the type, through zero.
 std::uint64_t ulp_distance(const std::uint8_t* a, const std::uint8_t* b, std::uint64_t item) {
-  return stats_loops().largest_ulp(a, b, 1, item);
+  return stats_loops().steps(a, b, 1, item).largest;
 }
 
 bool has_few_bits(DType type) { return is_floating(type) && itemsize(type) <= 2; }
@@ -250,17 +250,23 @@ bool PairMeasurement::add_finite(const Run& run, const std::uint8_t* a, const st
   const StatsLoops& loops = stats_loops();
   PairSums pairs = sums->pairs;
   const double bound = relative_bound(partial->max_relative);
-  const PairCounts counts = loops.pairs(run.x.data(), run.y.data(), run.padded(), bound, &pairs);
+  const bool above = loops.pairs(run.x.data(), run.y.data(), run.padded(), bound, &pairs);
   if (!std::isfinite(sum_of(pairs.square_a) + sum_of(pairs.square_b))) return false;
   sums->pairs = pairs;
+  if (above)
+    partial->max_relative = std::max(
+        partial->max_relative, loops.largest_relative(run.x.data(), run.y.data(), run.padded()));
+  PairCounts counts;
+  if (has_ulp()) {
+    const StepCounts steps = loops.steps(a, b, run.count, item_a_);
+    counts = {steps.differing, steps.unequal};
+    partial->max_ulp = std::max(partial->max_ulp, steps.largest);
+  } else {
+    counts = loops.counts(run.x.data(), run.y.data(), run.padded());
+  }
   partial->differing += counts.differing;
   partial->unequal += counts.unequal;
   partial->minus_zeros += counts.differing - counts.unequal;
-  if (counts.above)
-    partial->max_relative = std::max(
-        partial->max_relative, loops.largest_relative(run.x.data(), run.y.data(), run.padded()));
-  if (counts.unequal > 0 && has_ulp())
-    partial->max_ulp = std::max(partial->max_ulp, loops.largest_ulp(a, b, run.count, item_a_));
   return true;
 }
 

@@ -39,7 +39,10 @@ class PairMeasurement {
 
   std::uint64_t count() const { return count_; }
   std::uint64_t rows() const { return rows_; }
-  bool has_ulp() const { return same_type_ && is_floating(type_a_); }
+  /// Numbers with a sign in front of a size, which count the steps of their type.
+  bool has_ulp() const {
+    return same_type_ && is_floating(type_a_) && type_a_ != DType::float8_e8m0fnu;
+  }
   std::uint64_t item() const { return item_a_; }
 
  private:

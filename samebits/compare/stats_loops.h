@@ -46,7 +46,12 @@ struct PairSums {
 struct PairCounts {
   std::uint64_t differing = 0;  // as bits
   std::uint64_t unequal = 0;    // as numbers
-  bool above = false;           // some |x - y| is more than `bound` times the larger of |x|, |y|
+};
+
+/// Of pairs of numbers as they are stored, a sign in front of a size.
+struct StepCounts {
+  std::uint64_t largest = 0;  // distance, in steps of the type, through zero
+  std::uint64_t differing = 0, unequal = 0;
 };
 
 /// Of pairs of bytes that are integers.
@@ -72,15 +77,16 @@ struct StatsLoops {
   /// `table`: of types of one byte.
   void (*widen)(Stored stored, const unsigned char* raw, std::size_t n, const CodeTable* table,
                 double* numbers);
-  PairCounts (*pairs)(const double* x, const double* y, std::size_t n, double bound,
-                      PairSums* sums);
+  /// True where some |x - y| is more than `bound` times the larger of |x| and |y|.
+  bool (*pairs)(const double* x, const double* y, std::size_t n, double bound, PairSums* sums);
+  PairCounts (*counts)(const double* x, const double* y, std::size_t n);
   /// The largest |x - y| / max(|x|, |y|); 0 where all are equal.
   double (*largest_relative)(const double* x, const double* y, std::size_t n);
   /// Adds the squares to `lanes`.
   void (*squares)(const double* x, std::size_t n, double* lanes);
-  /// Items of 1, 2, 4 or 8 bytes, in steps through zero.
-  std::uint64_t (*largest_ulp)(const unsigned char* a, const unsigned char* b, std::size_t n,
-                               std::size_t item);
+  /// Items of 1, 2, 4 or 8 bytes.
+  StepCounts (*steps)(const unsigned char* a, const unsigned char* b, std::size_t n,
+                      std::size_t item);
   /// Bytes are signed or not; `over` / `under` is the largest relative distance so far.
   ByteSums (*bytes)(const unsigned char* a, bool a_signed, const unsigned char* b, bool b_signed,
                     std::size_t n, std::uint32_t over, std::uint32_t under);

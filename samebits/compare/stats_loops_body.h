@@ -157,16 +157,9 @@ inline Vector magnitude_of(Vector x) {
   return reinterpret_cast<Vector>(reinterpret_cast<Mask>(x) & magnitude);
 }
 
-inline Mask counted(Mask condition, Mask counts) {
-  if constexpr (kOf < kLanes) return counts - condition;
-  return condition ? counts + 1 : counts;  // one instruction of AVX-512
-}
-
 // One vector of lanes after the other in one pass, so that all sums stay in registers.
-PairCounts pairs_loop(const double* x, const double* y, std::size_t n, double bound,
-                      PairSums* sums) {
-  PairCounts counts;
-  Mask differing = {}, unequal = {}, above = {};
+bool pairs_loop(const double* x, const double* y, std::size_t n, double bound, PairSums* sums) {
+  Mask above = {};
   const Vector bounds = Vector{} + bound;
   for (std::size_t v = 0; v < kLanes; v += kOf) {
     Vector dot = load(sums->dot + v);
@@ -185,8 +178,6 @@ PairCounts pairs_loop(const double* x, const double* y, std::size_t n, double bo
       distance += d;
       square += d * d;
       largest = larger_of(d, largest);
-      differing = counted(reinterpret_cast<Mask>(p) != reinterpret_cast<Mask>(q), differing);
-      unequal = counted(p != q, unequal);
       above |= d > bounds * larger_of(magnitude_of(p), magnitude_of(q));
     }
     store(dot, sums->dot + v);
@@ -196,10 +187,23 @@ PairCounts pairs_loop(const double* x, const double* y, std::size_t n, double bo
     store(square, sums->square_distance + v);
     store(largest, sums->largest + v);
   }
+  bool any = false;
+  for (std::size_t k = 0; k < kOf; ++k) any = any || above[k] != 0;
+  return any;
+}
+
+PairCounts counts_loop(const double* x, const double* y, std::size_t n) {
+  Mask differing = {}, unequal = {};
+  for (std::size_t i = 0; i < n; i += kOf) {
+    const Vector p = load(x + i);
+    const Vector q = load(y + i);
+    differing -= reinterpret_cast<Mask>(p) != reinterpret_cast<Mask>(q);
+    unequal -= p != q;
+  }
+  PairCounts counts;
   for (std::size_t k = 0; k < kOf; ++k) {
     counts.differing += static_cast<std::uint64_t>(differing[k]);
     counts.unequal += static_cast<std::uint64_t>(unequal[k]);
-    counts.above = counts.above || above[k] != 0;
   }
   return counts;
 }
@@ -227,12 +231,16 @@ void squares_loop(const double* x, std::size_t n, double* lanes) {
   }
 }
 
-// Unsigned: the distance of two ends may have one bit more than the type.
+// Unsigned: the distance of two ends may have one bit more than the type. At most kMostSteps at a
+// time, whose counts have room in the type.
 template <class Signed, class Unsigned>
-inline std::uint64_t largest_step(const unsigned char* a, const unsigned char* b, std::size_t n) {
+inline void add_steps(const unsigned char* a, const unsigned char* b, std::size_t n,
+                      StepCounts* counts) {
   constexpr int kSign = sizeof(Signed) * 8 - 1;
   constexpr auto kMagnitude = static_cast<Signed>(static_cast<Unsigned>(~Unsigned{0}) >> 1);
   Unsigned largest = 0;
+  Unsigned differing = 0;
+  Unsigned unequal = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const auto x = stored_at<Signed>(a, i);
     const auto y = stored_at<Signed>(b, i);
@@ -244,17 +252,32 @@ inline std::uint64_t largest_step(const unsigned char* a, const unsigned char* b
     const auto down = static_cast<Unsigned>(static_cast<Unsigned>(t) - static_cast<Unsigned>(s));
     const Unsigned step = s > t ? up : down;
     largest = step > largest ? step : largest;
+    differing = static_cast<Unsigned>(differing + static_cast<Unsigned>(x != y));
+    unequal = static_cast<Unsigned>(unequal + static_cast<Unsigned>(s != t));
   }
-  return largest;
+  counts->largest = largest > counts->largest ? largest : counts->largest;
+  counts->differing += differing;
+  counts->unequal += unequal;
 }
 
-std::uint64_t largest_ulp_loop(const unsigned char* a, const unsigned char* b, std::size_t n,
-                               std::size_t item) {
+template <class Signed, class Unsigned>
+inline StepCounts steps_of(const unsigned char* a, const unsigned char* b, std::size_t n) {
+  constexpr std::size_t kMostSteps = sizeof(Signed) == 1 ? 192 : kLoopRun;
+  StepCounts counts;
+  for (std::size_t i = 0; i < n; i += kMostSteps) {
+    const std::size_t count = n - i < kMostSteps ? n - i : kMostSteps;
+    add_steps<Signed, Unsigned>(a + i * sizeof(Signed), b + i * sizeof(Signed), count, &counts);
+  }
+  return counts;
+}
+
+StepCounts steps_loop(const unsigned char* a, const unsigned char* b, std::size_t n,
+                      std::size_t item) {
   switch (item) {
-    case 1: return largest_step<std::int8_t, std::uint8_t>(a, b, n);
-    case 2: return largest_step<std::int16_t, std::uint16_t>(a, b, n);
-    case 4: return largest_step<std::int32_t, std::uint32_t>(a, b, n);
-    default: return largest_step<std::int64_t, std::uint64_t>(a, b, n);
+    case 1: return steps_of<std::int8_t, std::uint8_t>(a, b, n);
+    case 2: return steps_of<std::int16_t, std::uint16_t>(a, b, n);
+    case 4: return steps_of<std::int32_t, std::uint32_t>(a, b, n);
+    default: return steps_of<std::int64_t, std::uint64_t>(a, b, n);
   }
 }
 
@@ -268,7 +291,7 @@ inline void as_shorts(const unsigned char* raw, bool is_signed, std::size_t n, s
 
 inline std::uint64_t sum_of_products(const std::int16_t* x, const std::int16_t* y, std::size_t n,
                                      std::int64_t* sum) {
-  std::int32_t total = 0;  // 512 * 255 * 255 fits
+  std::int32_t total = 0;  // 1024 * 255 * 255 fits
   for (std::size_t i = 0; i < n; ++i) total += x[i] * y[i];
   if (sum != nullptr) *sum = total;
   return static_cast<std::uint64_t>(total);
@@ -375,9 +398,10 @@ void code_sums_loop(const unsigned char* raw, std::size_t n, std::size_t item, s
 
 constexpr StatsLoops kLoops = {.widen = widen_loop,
                                .pairs = pairs_loop,
+                               .counts = counts_loop,
                                .largest_relative = largest_relative_loop,
                                .squares = squares_loop,
-                               .largest_ulp = largest_ulp_loop,
+                               .steps = steps_loop,
                                .bytes = bytes_loop,
                                .any_huge = any_huge_loop,
                                .round = round_loop,

@@ -50,11 +50,15 @@ void count_matches(const AlignmentState& state, const WeightSet& a, const Weight
     for (const std::uint32_t i : match.a) comparison->bytes_compared += a[i].view.nbytes();
     for (const std::uint32_t i : match.b) comparison->bytes_compared += b[i].view.nbytes();
   }
-  for (const std::uint32_t i : order_of_names(a)) {
-    if (state.free_a(i)) comparison->only_a.push_back(a[i].name);
+  if (!state.all_free_a().empty()) {
+    for (const std::uint32_t i : order_of_names(a)) {
+      if (state.free_a(i)) comparison->only_a.push_back(a[i].name);
+    }
   }
-  for (const std::uint32_t i : order_of_names(b)) {
-    if (state.free_b(i)) comparison->only_b.push_back(b[i].name);
+  if (!state.all_free_b().empty()) {
+    for (const std::uint32_t i : order_of_names(b)) {
+      if (state.free_b(i)) comparison->only_b.push_back(b[i].name);
+    }
   }
 }
 
@@ -63,7 +67,7 @@ std::vector<RenameRule> rules_of(AlignmentState& state) {
   std::vector<std::string> names;
   names.reserve(pairs.size());
   for (const NamePair& pair : pairs) names.push_back(pair.a);
-  return RenameRules::learn(pairs).used_by(names);
+  return state.rules_of_matches().used_by(names);
 }
 
 // Names on one side whose elements the other side has under a name that is tied to them.

@@ -54,8 +54,11 @@ class AlignmentState {
   /// By name, by role, or else by the rules that the matches under other names teach.
   std::optional<std::uint32_t> expected(std::uint32_t index_a) const;
   /// Learns those rules anew, or from these examples; keeps those that explain all of them.
-  void learn_rules() { learn_rules(renamed_pairs()); }
-  void learn_rules(const std::vector<NamePair>& examples);
+  void learn_rules();
+  /// True where they are new.
+  bool learn_rules(const std::vector<NamePair>& examples);
+  /// Those that the matches teach, and no other examples.
+  const RenameRules& rules_of_matches();
   const RenameRules& rules() const { return rules_; }
   /// The matches under other names, one to one and not exchanged.
   std::vector<NamePair> renamed_pairs() const;
@@ -81,6 +84,7 @@ class AlignmentState {
   std::vector<TensorMatch> matches_;
   std::map<std::string, std::uint32_t> role_a_, role_b_;  // tensors that are one thing, and alone
   std::size_t learnt_from_ = 0;
+  std::optional<std::size_t> rules_of_matches_;  // that the rules were learnt from, and no others
   std::vector<Misplaced> misplaced_;
   std::map<std::uint32_t, std::uint32_t> home_in_b_, home_in_a_;  // of misplaced tensors
   RenameRules rules_;

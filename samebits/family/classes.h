@@ -24,7 +24,7 @@ bool is_transformers(Library library);
 /// The eps of a library's own classes; nothing where a config says it.
 std::optional<double> implied_eps(Library library);
 
-/// Parts that a model of the family has or lacks; a set of them is an or of bits.
+/// What a model of the family has or lacks: bits, of which a set is their or.
 using Parts = std::uint32_t;
 inline constexpr Parts kClassToken = 1u << 0;
 inline constexpr Parts kDistillation = 1u << 1;  // a distillation token

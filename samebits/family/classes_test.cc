@@ -35,7 +35,9 @@ TEST(ModelTypes, AClassIsKnownByTheFolderOfItsPath) {
 }
 
 TEST(ModelTypes, AreListedInWords) {
-  EXPECT_EQ(model_type_names(), "vit, vit_mae, deit, dinov2 or dinov2_with_registers");
+  EXPECT_THAT(model_type_names(), testing::StartsWith("vit, vit_mae, "));
+  EXPECT_THAT(model_type_names(),
+              testing::EndsWith(" or " + std::string(model_types().back().name)));
 }
 
 TEST(Classes, EncodersOfMaskedAutoencodersByNameAndByType) {

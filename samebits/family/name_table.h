@@ -6,11 +6,15 @@
 // the same table says what a class expects, what a foreign checkpoint holds, and how one becomes
 // the other.
 //
-// Shapes are expressions in letters: D width, M mlp width, F gated mlp width, C classes, I
-// channels, P and W patch height and width, X positions (patches and prefix tokens), R register
-// tokens, H the classifier's input width, K head width, Y pooler width, Z pre-logits width, Q
-// values a patch that a masked-image head predicts, and for the decoder of a masked autoencoder E
-// width, G mlp width, V values a patch.
+// Shapes are expressions in letters:
+//   D  width                        P, W  height and width of a patch
+//   M  width inside the mlp         I     channels of an image
+//   F  the same of a gated mlp      X     positions: patches, and tokens in front of them
+//   K  width of a head              R     register tokens
+//   C  classes                      Q     values of a patch that a masked-image head predicts
+//   H  input of the classifier      E     width of a decoder
+//   Y  output of the pooler         G     width inside its mlp
+//   Z  output of the pre-logits     V     values of a patch that it predicts
 //
 // Nothing in the family is tied, and but for the batch norm of mae's linear probe there are no
 // buffers; no class has _keys_to_ignore_on_load_*. Sources: tensor_rows.h. Does not hold: timm's
@@ -44,7 +48,7 @@ struct Fields {
   Parts parts = 0;
 };
 
-/// The columns of the table: the two families of transformers have other names in 4 and 5.
+/// The columns of the table: the two namings of transformers are others in 4 and in 5.
 enum class Column : std::uint8_t { vit4, vit5, dinov2_4, dinov2_5, timm, mae, torchvision };
 inline constexpr std::size_t kColumns = 7;
 

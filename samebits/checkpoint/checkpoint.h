@@ -226,7 +226,7 @@ struct Checkpoint {
   std::vector<ByteRange> bytes;          // every byte of every file, sorted, without overlap
   std::vector<Error> unread;             // parts that could not be read; the rest stands
   /// Fields of config, preprocessing and modules that hold what no model has, and relations between
-  /// them (base/field_ranges.h); files of fields that are no JSON object. Only what needs them
+  /// them (family/field_ranges.h); files of fields that are no JSON object. Only what needs them
   /// fails.
   std::vector<Error> config_faults, preprocessing_faults, module_faults;
 

@@ -7,6 +7,7 @@
 
 #include "samebits/compare/name_pieces.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/family/draws.h"
 
 namespace samebits {
 namespace {
@@ -17,24 +18,6 @@ std::string joined(const std::vector<std::string>& names, std::size_t limit) {
     text += (i == 0 ? "" : ", ") + names[i];
   if (names.size() > limit) text += fmt::format(" and {} more", names.size() - limit);
   return text;
-}
-
-/// A definition that draws in forward(), by model_type.
-struct Drawing {
-  std::string_view model_type;
-  std::string_view where;     // module that draws
-  std::string_view draws;     // what it calls
-  std::string_view argument;  // how a caller shares the randomness
-};
-constexpr std::array kDrawing = std::to_array<Drawing>({
-    {"vit_mae", "vit.embeddings", "torch.rand(batch, patches)", "noise"},
-});
-
-const Drawing* find_drawing(const std::string& model_type) {
-  for (const Drawing& drawing : kDrawing) {
-    if (drawing.model_type == model_type) return &drawing;
-  }
-  return nullptr;
 }
 
 struct Requirement {
@@ -145,7 +128,7 @@ void find_noise(Report& report, const std::vector<std::string>& labels,
   finding.summary = "every forward pass draws a new random mask";
   finding.details.push_back(
       fmt::format("{} calls {} in every forward pass, in eval mode too: so {} is defined",
-                  drawing->where, drawing->draws, model_type));
+                  drawing->module, drawing->draws, model_type));
   if (config.is_object() && config.contains("mask_ratio") && config["mask_ratio"].is_number()) {
     finding.details.push_back(
         config["mask_ratio"] == 0
@@ -154,7 +137,7 @@ void find_noise(Report& report, const std::vector<std::string>& labels,
                           "shuffle the tokens",
                           json_text(config["mask_ratio"])));
   }
-  finding.evidence = {{"module", drawing->where}, {"draws", drawing->draws}};
+  finding.evidence = {{"module", drawing->module}, {"draws", drawing->draws}};
   finding.remedy = fmt::format(
       "Pass one noise to all of them: model(pixel_values, {0}={0}) with {0} = {1} drawn once",
       drawing->argument, drawing->draws);

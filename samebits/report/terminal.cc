@@ -119,7 +119,7 @@ const Finding* leading_finding(const Report& report) {
   const auto is_read = [](const Subject& subject) { return subject.checkpoint.has_value(); };
   const bool all_read = std::all_of(report.subjects.begin(), report.subjects.end(), is_read);
   if (report.verdict == Verdict::unknown && !all_read) return nullptr;
-  // Of two recordings that part, what is found elsewhere is not the answer.
+  // Of two traces that part, what is found elsewhere is not the answer.
   if (report.traces && first.role == Role::contributes) return nullptr;
   return first.role == Role::note ? nullptr : &first;
 }

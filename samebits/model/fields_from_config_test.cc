@@ -1,4 +1,4 @@
-#include "samebits/model/config_fields.h"
+#include "samebits/model/fields_from_config.h"
 
 #include <gmock/gmock.h>
 

@@ -1,8 +1,9 @@
-#include "samebits/base/field_ranges.h"
+#include "samebits/family/field_ranges.h"
 
 #include <array>
 
 #include "samebits/base/limits.h"
+#include "samebits/family/classes.h"
 
 namespace samebits {
 namespace {
@@ -31,16 +32,11 @@ constexpr std::string_view kIsSwitch = "it switches something on or off";
 constexpr std::string_view kIsName = "it is a name";
 constexpr std::string_view kIsChannels = "it is a number for each channel";
 
-constexpr std::string_view kVit =
-    "transformers.models.vit. transformers.models.vit_mae. transformers.models.deit. "
-    "transformers.models.dinov2. transformers.models.dinov2_with_registers.";
+constexpr std::string_view kVit = kFamilyClasses;
 constexpr std::string_view kNorms =
     "torch.nn.modules.normalization. torch.nn.modules.batchnorm. torch.nn.modules.instancenorm.";
 constexpr std::string_view kConv = "torch.nn.modules.conv.";
-constexpr std::string_view kDrops =
-    "timm.layers.drop. timm.models.layers.drop. transformers.models.vit. "
-    "transformers.models.vit_mae. transformers.models.deit. transformers.models.dinov2. "
-    "transformers.models.dinov2_with_registers.";
+constexpr std::string_view kDrops = "timm.layers.drop. timm.models.layers.drop. *";
 constexpr std::string_view kAttention = "torch.nn.modules.activation.MultiheadAttention";
 constexpr std::string_view kTimm = "timm.layers.attention. timm.models.vision_transformer.";
 
@@ -146,9 +142,6 @@ constexpr auto kRelations = std::to_array<FieldRelation>({
     {"image_size", "patch_size", false, "an image has at least one patch"},
 });
 
-constexpr auto kFamily =
-    std::to_array<std::string_view>({"vit", "vit_mae", "deit", "dinov2", "dinov2_with_registers"});
-
 constexpr auto kProcessors = std::to_array<std::string_view>({"ViT", "DeiT", "Bit", "CLIP"});
 
 }  // namespace
@@ -159,10 +152,7 @@ std::span<const FieldRelation> field_relations() { return kRelations; }
 bool has_known_fields(const Json& config) {
   const auto type = config.find("model_type");
   if (type == config.end() || !type->is_string()) return true;
-  for (const std::string_view family : kFamily) {
-    if (type->get_ref<const std::string&>() == family) return true;
-  }
-  return false;
+  return model::find_model_type(type->get_ref<const std::string&>()) != nullptr;
 }
 
 bool is_known_processor(std::string_view name) {

@@ -1,4 +1,4 @@
-// The rows of name_table.h, and its classes. Only name_table.cc needs them.
+// The rows of name_table.h. Only name_table.cc needs them.
 //
 // Sources: transformers 4.57.6 and 5.24.0 models/{vit,vit_mae,deit,dinov2,dinov2_with_registers}
 // (held against them by tests/parity/check_targets_test.py); timm 1.0.31 VisionTransformer and
@@ -10,7 +10,7 @@
 #include <array>
 #include <string_view>
 
-#include "samebits/model/name_table.h"
+#include "samebits/family/name_table.h"
 
 namespace samebits::model {
 
@@ -127,60 +127,13 @@ inline constexpr std::array<std::string_view, kColumns> kBlockPath = {
 inline constexpr std::array<std::string_view, kColumns> kDecoderPath = {
     "decoder.decoder_layers.{n}.", "decoder.decoder_layers.{n}.", "", "", "", "decoder_blocks.{n}.", ""};
 
+inline constexpr std::array<std::string_view, 3> kPatchProjections = {
+    "patch_embeddings.projection.weight", "patch_embed.proj.weight", "conv_proj.weight"};
+
 inline constexpr std::array<std::string_view, 3> kQkv = {"query", "key", "value"};
 inline constexpr std::array<std::string_view, 2> kGateUp = {"gate", "up"};
 inline constexpr std::array kFusions = {Fusion{"qkv", kQkv}, Fusion{"gate_up", kGateUp}};
 
-inline constexpr Parts kDeit = kClassToken | kDistillation;
-inline constexpr Parts kDinov2 = kClassToken | kLayerScale;
-inline constexpr Parts kDinov2Registers = kDinov2 | kMaskToken | kRegisters;
-inline constexpr Parts kDinov2Options = kQkvBias | kGated;
-
-// name, model_type, base, family, nested, prefixed, head, always, optional, assumed
-inline constexpr std::array kClasses = {
-    ModelClass{"ViTModel", "vit", "vit", Family::vit, false, 1, 1,
-               kClassToken, kQkvBias | kPooler | kMaskToken, kPooler},
-    ModelClass{"ViTForImageClassification", "vit", "vit", Family::vit, true, 1, 1,
-               kClassToken, kQkvBias | kClassifier, kClassifier},
-    ModelClass{"ViTForMaskedImageModeling", "vit", "vit", Family::vit, true, 1, 1,
-               kClassToken | kMaskToken | kMaskedImage, kQkvBias, 0},
-    ModelClass{"ViTMAEModel", "vit_mae", "vit", Family::vit, false, 1, 1, kClassToken, kQkvBias, 0},
-    ModelClass{"ViTMAEForPreTraining", "vit_mae", "vit", Family::vit, true, 1, 1,
-               kClassToken | kDecoder, kQkvBias, 0},
-    ModelClass{"DeiTModel", "deit", "deit", Family::vit, false, 2, 1,
-               kDeit, kQkvBias | kPooler | kMaskToken, kPooler},
-    ModelClass{"DeiTForImageClassification", "deit", "deit", Family::vit, true, 2, 1,
-               kDeit, kQkvBias | kClassifier, kClassifier},
-    ModelClass{"DeiTForImageClassificationWithTeacher", "deit", "deit", Family::vit, true, 2, 1,
-               kDeit | kTeacher, kQkvBias | kClassifier, kClassifier},
-    ModelClass{"DeiTForMaskedImageModeling", "deit", "deit", Family::vit, true, 2, 1,
-               kDeit | kMaskToken | kMaskedImage, kQkvBias, 0},
-    ModelClass{"Dinov2Model", "dinov2", "dinov2", Family::dinov2, false, 1, 1,
-               kDinov2, kDinov2Options | kMaskToken, kMaskToken},
-    ModelClass{"Dinov2ForImageClassification", "dinov2", "dinov2", Family::dinov2, true, 1, 2,
-               kDinov2, kDinov2Options | kMaskToken | kClassifier, kMaskToken | kClassifier},
-    ModelClass{"Dinov2Backbone", "dinov2", "dinov2", Family::dinov2, false, 1, 1,
-               kDinov2, kDinov2Options | kMaskToken, kMaskToken},
-    ModelClass{"Dinov2WithRegistersModel", "dinov2_with_registers", "dinov2_with_registers",
-               Family::dinov2, false, 1, 1, kDinov2Registers, kDinov2Options, 0},
-    ModelClass{"Dinov2WithRegistersForImageClassification", "dinov2_with_registers", "dinov2_with_registers",
-               Family::dinov2, true, 1, 2, kDinov2Registers, kDinov2Options | kClassifier, kClassifier},
-    ModelClass{"Dinov2WithRegistersBackbone", "dinov2_with_registers", "dinov2_with_registers",
-               Family::dinov2, false, 1, 1, kDinov2Registers, kDinov2Options, 0},
-    ModelClass{"VisionTransformer", "", "", Family::timm, false, 1, 1, 0,
-               kClassToken | kRegisters | kClassifier | kQkvBias | kGated | kLayerScale | kPoolNorm |
-                   kPreNorm | kQkNorm, 0},
-    ModelClass{"VisionTransformerDistilled", "", "", Family::timm, false, 2, 1,
-               kDeit | kTeacher, kClassifier | kQkvBias, 0},
-    ModelClass{"MaskedAutoencoderViT", "", "", Family::mae, false, 1, 1,
-               kClassToken | kDecoder | kQkvBias, 0, 0},
-    ModelClass{"VisionTransformer", "", "", Family::mae, false, 1, 1,
-               kClassToken | kQkvBias, kClassifier | kPoolNorm, 0},
-    ModelClass{"LinearProbe", "", "", Family::mae, false, 1, 1,
-               kClassToken | kQkvBias | kLinearProbe | kClassifier, kPoolNorm, 0},
-    ModelClass{"VisionTransformer", "", "", Family::torchvision, false, 1, 1,
-               kClassToken | kQkvBias, kClassifier | kPreLogits, 0},
-};
 // clang-format on
 
 }  // namespace samebits::model

@@ -1,11 +1,15 @@
-#include "samebits/compare/config_fields.h"
+#include "samebits/family/config_fields.h"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
+#include <system_error>
+
+#include "samebits/family/classes.h"
 
 namespace samebits {
 namespace {
 
-constexpr std::string_view kFamily = "vit vit_mae deit dinov2 dinov2_with_registers";
 constexpr std::string_view kPooled = "vit deit";
 constexpr std::string_view kDino = "dinov2 dinov2_with_registers";
 
@@ -113,15 +117,15 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {"", "eos_token_id", kNothing, "", kGenerate},
     {"", "sep_token_id", kNothing, "", kText},
     {"", "decoder_start_token_id", kNothing, "", kGenerate},
-    {kFamily, "chunk_size_feed_forward", kNothing, "0", "stored and never read by this family"},
-    {kFamily, "tie_word_embeddings", kNothing, "true", kText},
-    {kFamily, "is_decoder", kNothing, "false", kText},
-    {kFamily, "is_encoder_decoder", kNothing, "false", kText},
-    {kFamily, "add_cross_attention", kNothing, "false", kText},
-    {kFamily, "cross_attention_hidden_size", kNothing, "", kText},
-    {kFamily, "tie_encoder_decoder", kNothing, "false", kText},
-    {kFamily, "pad_token_id", kNothing, "", kText},
-    {kFamily, "experts_implementation", kNothing, "", "this family has no experts", true},
+    {kEveryType, "chunk_size_feed_forward", kNothing, "0", "stored and never read by this family"},
+    {kEveryType, "tie_word_embeddings", kNothing, "true", kText},
+    {kEveryType, "is_decoder", kNothing, "false", kText},
+    {kEveryType, "is_encoder_decoder", kNothing, "false", kText},
+    {kEveryType, "add_cross_attention", kNothing, "false", kText},
+    {kEveryType, "cross_attention_hidden_size", kNothing, "", kText},
+    {kEveryType, "tie_encoder_decoder", kNothing, "false", kText},
+    {kEveryType, "pad_token_id", kNothing, "", kText},
+    {kEveryType, "experts_implementation", kNothing, "", "this family has no experts", true},
     // Of generate().
     {"", "max_length", kNothing, "20", kGenerate},
     {"", "min_length", kNothing, "0", kGenerate},
@@ -151,16 +155,16 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
 });
 
 constexpr auto kConfigDefaults = std::to_array<ConfigDefault>({
-    {kFamily, "hidden_size", "768"},
-    {kFamily, "num_hidden_layers", "12"},
-    {kFamily, "num_attention_heads", "12"},
-    {kFamily, "hidden_act", "\"gelu\""},
-    {kFamily, "hidden_dropout_prob", "0"},
-    {kFamily, "attention_probs_dropout_prob", "0"},
-    {kFamily, "initializer_range", "0.02"},
-    {kFamily, "image_size", "224"},
-    {kFamily, "num_channels", "3"},
-    {kFamily, "qkv_bias", "true"},
+    {kEveryType, "hidden_size", "768"},
+    {kEveryType, "num_hidden_layers", "12"},
+    {kEveryType, "num_attention_heads", "12"},
+    {kEveryType, "hidden_act", "\"gelu\""},
+    {kEveryType, "hidden_dropout_prob", "0"},
+    {kEveryType, "attention_probs_dropout_prob", "0"},
+    {kEveryType, "initializer_range", "0.02"},
+    {kEveryType, "image_size", "224"},
+    {kEveryType, "num_channels", "3"},
+    {kEveryType, "qkv_bias", "true"},
     {"vit vit_mae deit", "intermediate_size", "3072"},
     {"vit vit_mae deit", "layer_norm_eps", "1e-12"},
     {"vit vit_mae deit dinov2_with_registers", "patch_size", "16"},
@@ -197,8 +201,10 @@ constexpr auto kAliases = std::to_array<FieldAlias>({
     {"name_or_path", "_name_or_path"},
 });
 
+/// Whether a row with these types is for that one.
 bool lists(std::string_view models, std::string_view model_type) {
   if (models.empty()) return true;
+  if (models == kEveryType) return model::find_model_type(model_type) != nullptr;
   while (!models.empty()) {
     const std::size_t end = models.find(' ');
     if (models.substr(0, end) == model_type) return true;
@@ -212,6 +218,37 @@ bool lists(std::string_view models, std::string_view model_type) {
 std::span<const ConfigField> config_field_rows() { return kConfigFields; }
 std::span<const ConfigDefault> config_default_rows() { return kConfigDefaults; }
 std::span<const FieldAlias> config_aliases() { return kAliases; }
+
+const char* field_effect_name(FieldEffect effect) {
+  switch (effect) {
+    case FieldEffect::outputs: return "outputs";
+    case FieldEffect::training: return "training";
+    case FieldEffect::numerics: return "numerics";
+    case FieldEffect::nothing: return "nothing";
+    case FieldEffect::unknown: return "unknown";
+  }
+  return "unknown";
+}
+
+std::optional<double> default_number(std::string_view model_type, std::string_view field) {
+  std::optional<std::string_view> text;
+  for (const ConfigDefault& row : kConfigDefaults) {
+    if (row.name != field) continue;
+    const bool own = lists(row.models, model_type);
+    if (own || !text) text = row.fallback;
+    if (own) break;
+  }
+  double number = 0;
+  if (!text) return std::nullopt;
+  const auto end = std::from_chars(text->data(), text->data() + text->size(), number);
+  return end.ec == std::errc() ? std::optional(number) : std::nullopt;
+}
+
+bool has_default(std::string_view model_type, std::string_view field) {
+  return std::ranges::any_of(kConfigDefaults, [&](const ConfigDefault& row) {
+    return row.name == field && lists(row.models, model_type);
+  });
+}
 
 ConfigTable::ConfigTable(std::string_view model_type) {
   for (const ConfigField& field : kConfigFields) {

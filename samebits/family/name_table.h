@@ -6,11 +6,15 @@
 // the same table says what a class expects, what a foreign checkpoint holds, and how one becomes
 // the other.
 //
-// Shapes are expressions in letters: D width, M mlp width, F gated mlp width, C classes, I
-// channels, P and W patch height and width, X positions (patches and prefix tokens), R register
-// tokens, H the classifier's input width, K head width, Y pooler width, Z pre-logits width, Q
-// values a patch that a masked-image head predicts, and for the decoder of a masked autoencoder E
-// width, G mlp width, V values a patch.
+// Shapes are expressions in letters:
+//   D  width                        P, W  height and width of a patch
+//   M  width inside the mlp         I     channels of an image
+//   F  the same of a gated mlp      X     positions: patches, and tokens in front of them
+//   K  width of a head              R     register tokens
+//   C  classes                      Q     values of a patch that a masked-image head predicts
+//   H  input of the classifier      E     width of a decoder
+//   Y  output of the pooler         G     width inside its mlp
+//   Z  output of the pre-logits     V     values of a patch that it predicts
 //
 // Nothing in the family is tied, and but for the batch norm of mae's linear probe there are no
 // buffers; no class has _keys_to_ignore_on_load_*. Sources: tensor_rows.h. Does not hold: timm's
@@ -25,34 +29,10 @@
 #include <vector>
 
 #include "samebits/base/error.h"
+#include "samebits/family/classes.h"
 #include "samebits/tensor/tensor.h"
 
 namespace samebits::model {
-
-enum class Library : std::uint8_t { transformers4, transformers5, timm, mae, torchvision };
-inline constexpr std::array kLibraries = {Library::transformers4, Library::transformers5,
-                                          Library::timm, Library::mae, Library::torchvision};
-const char* library_name(Library library);  // "transformers-4", as in --for TARGET
-
-/// Parts that a model of the family has or lacks; a set of them is an or of bits.
-using Parts = std::uint32_t;
-inline constexpr Parts kClassToken = 1u << 0;
-inline constexpr Parts kDistillation = 1u << 1;  // a distillation token
-inline constexpr Parts kMaskToken = 1u << 2;
-inline constexpr Parts kRegisters = 1u << 3;
-inline constexpr Parts kPooler = 1u << 4;
-inline constexpr Parts kClassifier = 1u << 5;
-inline constexpr Parts kTeacher = 1u << 6;      // two classifiers, one for each token
-inline constexpr Parts kMaskedImage = 1u << 7;  // a convolution that predicts pixels
-inline constexpr Parts kDecoder = 1u << 8;      // a masked autoencoder's decoder
-inline constexpr Parts kQkvBias = 1u << 9;
-inline constexpr Parts kGated = 1u << 10;  // SwiGLU in place of the two-layer mlp
-inline constexpr Parts kLayerScale = 1u << 11;
-inline constexpr Parts kPoolNorm = 1u << 12;  // timm's fc_norm in place of norm
-inline constexpr Parts kPreNorm = 1u << 13;   // timm's norm_pre; the patches have no bias
-inline constexpr Parts kPreLogits = 1u << 14;
-inline constexpr Parts kQkNorm = 1u << 16;       // timm's norms of queries and keys
-inline constexpr Parts kLinearProbe = 1u << 15;  // mae: batch norm before the classifier
 
 /// The numbers that shapes are made of. -1: not known.
 struct Fields {
@@ -68,30 +48,21 @@ struct Fields {
   Parts parts = 0;
 };
 
-/// The columns of the table: the two families of transformers have other names in 4 and 5.
+/// The columns of the table: the two namings of transformers are others in 4 and in 5.
 enum class Column : std::uint8_t { vit4, vit5, dinov2_4, dinov2_5, timm, mae, torchvision };
 inline constexpr std::size_t kColumns = 7;
 
-enum class Family : std::uint8_t { vit, dinov2, timm, mae, torchvision };
-
-struct ModelClass {
-  std::string_view name;        // "ViTMAEForPreTraining"
-  std::string_view model_type;  // "vit_mae"; "" outside transformers
-  std::string_view base;        // base_model_prefix: "vit"
-  Family family = Family::vit;
-  bool nested = false;        // the base model is a member of that name: its tensors carry "vit."
-  std::int64_t prefixed = 1;  // tokens in front of the patches that have a position
-  std::int64_t head = 1;      // the classifier sees this many times the width
-  Parts always = 0;
-  Parts optional = 0;  // as the fields say
-  Parts assumed = 0;   // of the optional parts, those that a constructor adds unless told not to
-};
-
-std::span<const ModelClass> classes();
-bool has_class(Library library, const ModelClass& model_class);
-/// nullptr where that library has no such class.
-const ModelClass* find_class(Library library, std::string_view name);
 Column column_of(Library library, const ModelClass& model_class);
+
+/// Where blocks stand below the base model, up to their number ("encoder.layer."), and what their
+/// norms are called there.
+struct BlockNames {
+  std::string_view path, norm1, norm2;
+};
+BlockNames block_names(Column column);
+
+/// What the name of a model's first projection ends in, by which the prefix of its names is found.
+std::span<const std::string_view> patch_projections();
 
 enum class TensorKind : std::uint8_t { parameter, buffer };
 

@@ -1,4 +1,4 @@
-#include "samebits/base/field_ranges.h"
+#include "samebits/family/field_ranges.h"
 
 #include <set>
 

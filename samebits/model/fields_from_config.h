@@ -4,7 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "samebits/base/error.h"
-#include "samebits/model/name_table.h"
+#include "samebits/family/name_table.h"
 
 namespace samebits::model {
 

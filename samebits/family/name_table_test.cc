@@ -1,4 +1,4 @@
-#include "samebits/model/name_table.h"
+#include "samebits/family/name_table.h"
 
 #include <gmock/gmock.h>
 

@@ -5,7 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "samebits/base/field_ranges.h"
+#include "samebits/family/classes.h"
+#include "samebits/family/field_ranges.h"
 
 namespace samebits {
 namespace {
@@ -161,7 +162,10 @@ bool holds(const FieldRelation& relation, double value, double other) {
 bool class_begins_with(std::string_view class_path, std::string_view classes) {
   while (!classes.empty()) {
     const std::size_t end = std::min(classes.find(' '), classes.size());
-    if (class_path.starts_with(classes.substr(0, end))) return true;
+    const std::string_view each = classes.substr(0, end);
+    if (each == kFamilyClasses ? model::type_of_class(class_path) != nullptr
+                               : class_path.starts_with(each))
+      return true;
     classes.remove_prefix(std::min(end + 1, classes.size()));
   }
   return false;

@@ -1,7 +1,9 @@
-#include "samebits/model/name_table.h"
+#include "samebits/family/name_table.h"
+
+#include <algorithm>
 
 #include "samebits/base/limits.h"
-#include "samebits/model/tensor_rows.h"
+#include "samebits/family/tensor_rows.h"
 
 namespace samebits::model {
 namespace {
@@ -50,47 +52,28 @@ Result<Shape> evaluate(const TensorTemplate& line, const Fields& fields) {
 
 }  // namespace
 
-const char* library_name(Library library) {
-  switch (library) {
-    case Library::transformers4: return "transformers-4";
-    case Library::transformers5: return "transformers-5";
-    case Library::timm: return "timm";
-    case Library::mae: return "mae";
-    case Library::torchvision: break;
-  }
-  return "torchvision";
-}
-
-std::span<const ModelClass> classes() { return kClasses; }
 std::span<const Fusion> fusions() { return kFusions; }
-
-bool has_class(Library library, const ModelClass& model_class) {
-  switch (library) {
-    case Library::transformers4:
-    case Library::transformers5: return !model_class.model_type.empty();
-    case Library::timm: return model_class.family == Family::timm;
-    case Library::mae: return model_class.family == Family::mae;
-    case Library::torchvision: break;
-  }
-  return model_class.family == Family::torchvision;
-}
-
-const ModelClass* find_class(Library library, std::string_view name) {
-  for (const ModelClass& model_class : kClasses)
-    if (model_class.name == name && has_class(library, model_class)) return &model_class;
-  return nullptr;
-}
+std::span<const std::string_view> patch_projections() { return kPatchProjections; }
 
 Column column_of(Library library, const ModelClass& model_class) {
   const bool four = library == Library::transformers4;
-  switch (model_class.family) {
-    case Family::vit: return four ? Column::vit4 : Column::vit5;
-    case Family::dinov2: return four ? Column::dinov2_4 : Column::dinov2_5;
-    case Family::timm: return Column::timm;
-    case Family::mae: return Column::mae;
-    case Family::torchvision: break;
+  switch (model_class.naming) {
+    case Naming::vit: return four ? Column::vit4 : Column::vit5;
+    case Naming::dinov2: return four ? Column::dinov2_4 : Column::dinov2_5;
+    case Naming::timm: return Column::timm;
+    case Naming::mae: return Column::mae;
+    case Naming::torchvision: break;
   }
   return Column::torchvision;
+}
+
+BlockNames block_names(Column column) {
+  const auto at = static_cast<std::size_t>(column);
+  const auto name = [at](std::string_view role) {
+    return std::ranges::find(kBlockRows, role, &Row::role)->names[at];
+  };
+  const std::string_view path = kBlockPath[at];
+  return {path.substr(0, path.find('{')), name("norm1"), name("norm2")};
 }
 
 std::vector<TensorTemplate> templates_of(Library library, const ModelClass& model_class,

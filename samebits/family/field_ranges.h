@@ -34,10 +34,13 @@ enum class FieldType : std::uint8_t {
   resample,  // a whole number, or its name ("bicubic")
 };
 
+/// Among the classes of modules: those that transformers defines for the types of the family.
+inline constexpr std::string_view kFamilyClasses = "*";
+
 /// Least and most are in the range, unless it is open there.
 struct FieldRange {
   FieldOf of;
-  std::string_view classes;  // of modules: what their class paths begin with, separated by spaces
+  std::string_view classes;  // of modules: what their paths begin with, or "*", blanks between
   std::string_view field;
   FieldType type;
   double least = 0, most = 0;  // of every number in it

@@ -12,6 +12,7 @@
 #include "samebits/explain/file_risks.h"
 #include "samebits/explain/load_list.h"
 #include "samebits/explain/load_risks.h"
+#include "samebits/explain/loading_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/trainer_resume.h"
 #include "samebits/model/predict_load.h"
@@ -99,6 +100,14 @@ std::string beyond_prediction(const Checkpoint& checkpoint, const std::string& m
   return "";
 }
 
+/// Where the names alone have told something, a class without a table is no fault of the command.
+Result<void> keep_findings(Report& report, Error error) {
+  if (report.findings.empty()) return fail(std::move(error));
+  report.not_checked.push_back(to_string(error));
+  report.incomplete = true;
+  return {};
+}
+
 Result<void> check_built_in(Report& report, const model::TargetName& name) {
   const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
   const bool transformers = name.library == model::Library::transformers4 ||
@@ -112,7 +121,11 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
   }
   const StoredWeights weights = stored_weights(checkpoint);
   const Json* config = checkpoint.config.is_object() ? &checkpoint.config : nullptr;
-  SAMEBITS_TRY(const model::LoadTarget target, model::make_target(name, config, weights.shapes));
+  if (name.library == model::Library::transformers5 && is_trainer_checkpoint(checkpoint))
+    find_renamed_on_disk(report, checkpoint);
+  Result<model::LoadTarget> made = model::make_target(name, config, weights.shapes);
+  if (!made) return keep_findings(report, std::move(made).error());
+  const model::LoadTarget target = *std::move(made);
   for (const std::string& text : target.assumed) report.assumed.push_back(text);
   const Way first = directory && transformers ? Way::from_pretrained : Way::state_dict;
   const auto add = [&](Way way) {
@@ -176,6 +189,7 @@ Result<Report> check_now(const SubjectOptions& options, const std::string& targe
     if (!report.loads.empty()) find_load_risks(report, report.loads[0]);
     find_calls(report, subject);
     find_label_conflict(report, subject);
+    note_load_refused(report, subject);
     find_file_risks(report, subject);
     find_absent_parts(report, *subject.checkpoint);
   }

@@ -9,9 +9,11 @@
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
+#include "samebits/explain/loading_findings.h"
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/quantized_findings.h"
 #include "samebits/explain/reported.h"
+#include "samebits/explain/script_findings.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/trace_diff.h"
 #include "samebits/explain/tree_findings.h"
@@ -58,6 +60,7 @@ void compare_pair(Report& report, std::size_t first, std::size_t second,
   find_config_changes(report, a, b);
   find_module_changes(report, a, b);
   find_tree_changes(report, a, b);
+  find_script_changes(report, a, b);
   find_unlike_config(report, a, b);
   find_preprocessing_changes(report, a, b, options.preprocessing_role);
   find_mode_changes(report, a, b);
@@ -88,6 +91,7 @@ Report diff_now(const SubjectOptions& a, const SubjectOptions& b, int threads) {
     find_calls(report, subject);
     find_unusual_imports(report, subject);
     find_invalid(report, subject);
+    note_load_refused(report, subject);
     find_file_risks(report, subject);
     find_training_mode(report, subject);
   }

@@ -10,6 +10,7 @@
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
 #include "samebits/explain/forward_runs.h"
+#include "samebits/explain/loading_findings.h"
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/rounding_floor.h"
@@ -92,6 +93,7 @@ Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOpt
     find_training_mode(report, subject);
     find_invalid(report, subject);
     find_label_conflict(report, subject);
+    note_load_refused(report, subject);
     find_file_risks(report, subject);
     find_resume_leftovers(report, subject);
     find_implied_eps(report, subject);

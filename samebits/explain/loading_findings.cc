@@ -112,6 +112,24 @@ void find_load_refused(Report& report, const Subject& subject) {
   report.findings.push_back(std::move(finding));
 }
 
+void note_load_refused(Report& report, const Subject& subject) {
+  const CheckpointKind kind = subject.checkpoint->kind;
+  if (kind == CheckpointKind::whole_module || kind == CheckpointKind::torchscript) return;
+  Report own;
+  find_load_refused(own, subject);
+  for (Finding& finding : own.findings) {
+    finding.role = Role::note;
+    const auto said = std::ranges::find_if(report.findings, [&](const Finding& known) {
+      return known.cause == finding.cause && known.summary == finding.summary;
+    });
+    if (said == report.findings.end()) {
+      report.findings.push_back(std::move(finding));
+    } else {
+      said->subjects.push_back(subject.label);
+    }
+  }
+}
+
 void find_foreign_devices(Report& report, const Subject& subject) {
   const Checkpoint& checkpoint = *subject.checkpoint;
   std::vector<std::string> foreign = devices(checkpoint);

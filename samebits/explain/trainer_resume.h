@@ -20,4 +20,8 @@ bool is_trainer_checkpoint(const Checkpoint& checkpoint);
 void find_trainer_resume(Report& report, const model::LoadTarget& target,
                          const std::vector<model::StoredShape>& shapes);
 
+/// The same for classes whose tables are not here, by the names alone: those that save_pretrained()
+/// of transformers 5.24.0 writes and the modules of that version do not have.
+void find_renamed_on_disk(Report& report, const Checkpoint& checkpoint);
+
 }  // namespace samebits

@@ -10,6 +10,7 @@
 #include "samebits/base/limits.h"
 #include "samebits/checkpoint/described_bytes.h"
 #include "samebits/checkpoint/plain_value.h"
+#include "samebits/checkpoint/torch_script.h"
 #include "samebits/checkpoint/torch_tensor.h"
 
 namespace samebits {
@@ -28,8 +29,9 @@ constexpr auto kLeftOut = std::to_array<std::string_view>(
 constexpr auto kForwardHooks =
     std::to_array<std::string_view>({"_forward_hooks", "_forward_pre_hooks"});
 
-/// One spelling of what Python 2, and numpy before 2.0, spell otherwise.
+/// One spelling of what Python 2, numpy before 2.0, and TorchScript spell otherwise.
 std::string canonical_name(std::string name) {
+  if (name.starts_with("__torch__.")) return python_class(name);
   constexpr std::pair<std::string_view, std::string_view> kSpellings[] = {
       {"__builtin__.", "builtins."}, {"copy_reg.", "copyreg."}, {"numpy.core.", "numpy._core."}};
   for (const auto& [old, now] : kSpellings) {
@@ -63,7 +65,8 @@ class AttributeReader {
     for (const KeyValue& item : attributes(tree_, node)) {
       if (std::ranges::find(kLeftOut, item.key) != kLeftOut.end()) continue;
       if (configs_.contains(item.value)) continue;
-      if (std::ranges::find(kForwardHooks, item.key) == kForwardHooks.end()) {
+      const bool hooks_dict = is_mapping(tree_, item.value);
+      if (std::ranges::find(kForwardHooks, item.key) == kForwardHooks.end() || !hooks_dict) {
         result.emplace_back(item.key, value(item.value));
       } else if (const auto hooks = mapping_items(tree_, item.value); !hooks.empty()) {
         Json functions = Json::array();  // their keys are a mere count
@@ -71,6 +74,7 @@ class AttributeReader {
         result.emplace_back(item.key, std::move(functions));
       }
     }
+    add_unregistered(node, &result);
     on_path_.clear();
     return result;
   }
@@ -80,6 +84,18 @@ class AttributeReader {
   static constexpr std::size_t kDepth = 60;
   static constexpr std::size_t kShortText = 400;
   static constexpr const char* kTooMany = "one of too many values";
+
+  /// What stands among parameters, buffers and modules and is neither, such as a numpy array.
+  void add_unregistered(NodeId module, Json::object_t* result) {
+    for (const char* kind : {"_parameters", "_buffers", "_modules"}) {
+      for (const KeyValue& item : mapping_items(tree_, attribute(tree_, module, kind))) {
+        const bool known = tree_.kind(item.value) == Kind::none ||
+                           registered_.contains(item.value) || modules_.contains(item.value);
+        if (!known && take(item.key.size()))
+          result->emplace_back(std::string(kind) + "." + item.key, value(item.value));
+      }
+    }
+  }
 
   void add_config(NodeId config, int depth) {
     if (config == kNone || depth > 3 || !configs_.insert(config).second) return;
@@ -210,6 +226,9 @@ class AttributeReader {
     const std::string type = canonical_name(class_of(tree_, node));
     if (type.starts_with("transformers.") && is_config_object(tree_, node))
       return other_config(node);
+    const auto tagged = elements(tree_, tree_.args(node));
+    // TorchScript's lists and dicts, with their types.
+    if (type.starts_with("torch.jit._pickle.") && !tagged.empty()) return value(tagged[0]);
     Json result = {{"$class", type}};
     if (type.empty()) result["$call"] = value(tree_.callable(node));
     const auto args = elements(tree_, tree_.args(node));
@@ -220,15 +239,26 @@ class AttributeReader {
     const bool is_map = is_mapping(tree_, node);
     if (is_map) result["$items"] = mapping(node);
     if (!is_map && args.size() > skipped) result["$args"] = list(args.subspan(skipped));
+    if (is_map && args.size() > skipped && tree_.kind(args[skipped]) == Kind::global)
+      result["$factory"] = value(args[skipped]);  // of a defaultdict
     if (tree_.kwargs(node) != kNone) result["$kwargs"] = value(tree_.kwargs(node));
-    if (!is_map && !tree_.items(node).empty()) result["$items"] = list(tree_.items(node));
+    if (!tree_.items(node).empty()) result[is_map ? "$list" : "$items"] = list(tree_.items(node));
     add(attributes(tree_, node), &result);
     for (const NodeId state : tree_.states(node)) {
-      if (tree_.kind(state) == Kind::dict || tree_.kind(state) == Kind::none) continue;
-      if (!attributes(tree_, node).empty()) continue;
+      if (is_of_attributes(state)) continue;
       result["$state"].push_back(value(state));
     }
     return result;
+  }
+
+  /// A dict, or (dict, slots' dict): attributes() holds all of it.
+  bool is_of_attributes(NodeId state) const {
+    const auto is_part = [&](NodeId part) {
+      return tree_.kind(part) == Kind::dict || tree_.kind(part) == Kind::none;
+    };
+    const auto parts = elements(tree_, state);
+    return is_part(state) || (parts.size() == 2 && tree_.kind(state) == Kind::tuple &&
+                              is_part(parts[0]) && is_part(parts[1]));
   }
 
   Json bytes(const char* what, std::string_view held) {

@@ -94,7 +94,16 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
   }
   const StoredWeights weights = stored_weights(checkpoint);
   const Json* config = checkpoint.config.is_object() ? &checkpoint.config : nullptr;
-  SAMEBITS_TRY(const model::LoadTarget target, model::make_target(name, config, weights.shapes));
+  if (name.library == model::Library::transformers5 && is_trainer_checkpoint(checkpoint))
+    report.lost_on_resume = renamed_on_disk(checkpoint);
+  Result<model::LoadTarget> made = model::make_target(name, config, weights.shapes);
+  if (!made) {
+    // Where the names alone tell something, a class without a table is no fault of the command.
+    if (report.lost_on_resume.empty()) return fail(std::move(made).error());
+    add_gap(report, to_string(made.error()), Gap::blocking);
+    return {};
+  }
+  const model::LoadTarget target = *std::move(made);
   for (const std::string& text : target.assumed) report.assumed.push_back(text);
   const Way first = directory && transformers ? Way::from_pretrained : Way::state_dict;
   const auto add = [&](Way way) {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/explain/script_findings.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/run/module_config.h"
 
@@ -199,6 +200,7 @@ void find_preprocessing_changes(Report& report, const Subject& a, const Subject&
 
 void find_mode_changes(Report& report, const Subject& a, const Subject& b) {
   if (a.checkpoint->modules.empty() || b.checkpoint->modules.empty()) return;
+  if (has_mode_in_code(*a.checkpoint) || has_mode_in_code(*b.checkpoint)) return;
   FieldNames active;
   FieldNames unknown;
   FieldNames all;
@@ -281,7 +283,8 @@ void find_version_changes(Report& report, const Subject& a, const Subject& b) {
   FieldNames other;
   std::set_symmetric_difference(left.begin(), left.end(), right.begin(), right.end(),
                                 std::back_inserter(other));
-  if (!left.empty() && !right.empty() && !other.empty()) {
+  const bool script = a.checkpoint->program || b.checkpoint->program;  // whose code is compared
+  if (!left.empty() && !right.empty() && !other.empty() && !script) {
     evidence["classes"] = name_list(other);
     details.push_back(other.size() == 1
                           ? "a class of the modules stands on one side only: " + other[0]

@@ -5,6 +5,7 @@
 #include "samebits/base/error.h"
 #include "samebits/explain/beside_findings.h"
 #include "samebits/explain/forward_runs.h"
+#include "samebits/explain/loading_findings.h"
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/rounding_floor.h"

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/name_pieces.h"
+#include "samebits/explain/script_findings.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/family/draws.h"
 
@@ -202,6 +203,7 @@ void find_unusual_imports(Report& report, const Subject& subject) {
 }
 
 void find_training_mode(Report& report, const Subject& subject) {
+  if (has_mode_in_code(*subject.checkpoint)) return find_mode_in_code(report, subject);
   // What differs between two subjects is said of the pair.
   const bool said =
       std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {

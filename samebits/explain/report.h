@@ -99,7 +99,9 @@ struct Report {
   bool traces = false;            // outputs are all points of two traces, in execution order
   bool in_file_order = false;     // or, where that is not known, in A's file's
   std::vector<LoadReport> loads;  // check: first the way that fits the file, then the other
-  std::optional<RunFacts> ran;    // explain: what runs showed
+  /// check, of a Trainer's checkpoint: tensors that a resumed training would not find by name.
+  std::vector<std::string> lost_on_resume;
+  std::optional<RunFacts> ran;  // explain: what runs showed
   Findings findings;
   std::vector<std::string> assumed;
   std::vector<std::string> not_checked;  // with the error's whole text

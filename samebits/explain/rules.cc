@@ -20,6 +20,7 @@
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/quantized_findings.h"
 #include "samebits/explain/running_statistics.h"
+#include "samebits/explain/script_findings.h"
 #include "samebits/explain/trainer_resume.h"
 #include "samebits/explain/training_findings.h"
 #include "samebits/explain/tree_findings.h"
@@ -83,6 +84,7 @@ constexpr auto kPairRules = std::to_array<PairRule>({
     {kCompared, of_subjects<find_config_changes>},
     {kCompared, of_subjects<find_module_changes>},
     {kCompared, of_subjects<find_tree_changes>},
+    {kCompared, of_subjects<find_script_changes>},
     {kCompared, of_subjects<find_unlike_config>},
     {kCompared,
      [](Report& report, const PairFacts& pair) {
@@ -127,10 +129,12 @@ struct ReportRule {
 constexpr auto kLoadRules = std::to_array<ReportRule>({
     {kCheck, find_packed},
     {kCheck, find_trainer_resume},
+    {kCheck, find_renamed_on_disk},
     {kCheck, find_load_risks},
 });
 
 constexpr auto kReportRules = std::to_array<ReportRule>({
+    {kCompared | kCheck, note_load_refused},
     {kExplain, find_shared_noise},
     {kExplain, find_by_runs},
 });

@@ -23,4 +23,10 @@ LoadReport resumed_load(const model::LoadTarget& target,
 /// does, which is the first.
 void find_trainer_resume(Report& report);
 
+/// The same for classes whose tables are not here, by the names alone: those that save_pretrained()
+/// of transformers 5.24.0 writes and the modules of that version do not have.
+std::vector<std::string> renamed_on_disk(const Checkpoint& checkpoint);
+/// weights.reinitialized for these, where the report has some.
+void find_renamed_on_disk(Report& report);
+
 }  // namespace samebits

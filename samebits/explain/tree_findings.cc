@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/modules.h"
+#include "samebits/explain/script_findings.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/run/module_config.h"
 
@@ -177,9 +178,10 @@ void leave_open(Report& report, const Subject& a, const Subject& b, const Differ
 
 void find_tree_changes(Report& report, const Subject& a, const Subject& b) {
   if (a.checkpoint->modules.empty() || b.checkpoint->modules.empty()) return;
-  const std::vector<ModuleDifference> all =
+  std::vector<ModuleDifference> all =
       compare_modules(*a.checkpoint, *b.checkpoint, tensor_names(report, a, b),
                       traits_of_library(a) == traits_of_library(b));
+  settle_script_attributes(a, b, &all);
   Differences numbers, code, harmless, open;
   for (const ModuleDifference& each : all) {
     if (is_said(report, a, b, each)) continue;

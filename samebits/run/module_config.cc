@@ -67,6 +67,7 @@ Json canonical(const Json& value) {
 class Modules {
  public:
   Modules(const Checkpoint& checkpoint, const Json& config) : result_{config, {}, {}, {}} {
+    is_script_ = checkpoint.kind == CheckpointKind::torchscript;
     for (const ModuleRecord& module : checkpoint.modules) {
       if (!is_of_family(module)) continue;
       if (!root_ || module.path.size() < root_->size()) root_ = module.path;
@@ -75,8 +76,8 @@ class Modules {
     foreign_ = !root_ && !checkpoint.config.is_object();
     if (foreign_) root_ = "";
     if (!root_) return;
-    if (!foreign_) check_owner(checkpoint);
-    note_wrapper(checkpoint);
+    if (!foreign_ && !is_script_) check_owner(checkpoint);
+    if (!is_script_) note_wrapper(checkpoint);
     for (const ModuleRecord& module : checkpoint.modules) {
       if (is_below(module.path)) inside_.push_back(&module);
     }
@@ -84,6 +85,7 @@ class Modules {
 
   ModuleConfig read() {
     if (!root_) return std::move(result_);
+    if (is_script_) return read_script();
     if (foreign_) return read_foreign();
     for (const ModuleRecord* module : inside_) check_class(*module);
     check_field("layer_norm_eps", Json(), [](const ModuleRecord& module) {
@@ -105,6 +107,14 @@ class Modules {
   }
 
  private:
+  /// Of a TorchScript archive only what its classes state: traces hold all else in their code.
+  ModuleConfig read_script() {
+    check_field("layer_norm_eps", Json(), [](const ModuleRecord& module) {
+      return module.class_path.ends_with("LayerNorm") ? attribute(module, "eps") : Json();
+    });
+    return std::move(result_);
+  }
+
   /// Modules of timm, torchvision, facebookresearch/mae and their like.
   ModuleConfig read_foreign() {
     check_field("layer_norm_eps", Json(), [](const ModuleRecord& module) {
@@ -307,6 +317,7 @@ class Modules {
 
   ModuleConfig result_;
   std::optional<std::string> root_;
+  bool is_script_ = false;
   bool foreign_ = false;  // of no class that is known, and without a config of its own
   std::vector<const ModuleRecord*> inside_;
 };

@@ -210,6 +210,7 @@ struct Checkpoint {
   Json hyper_parameters;    // Lightning's, or null
   std::vector<ModuleRecord> modules;
   std::vector<TensorView> attribute_data;  // what their attributes name by "$data"
+  std::vector<Json> attribute_shared;      // and by "$shared"
   Json producer;  // {"torch": "2.13.0", "transformers": "5.24.0", "lightning": ...}, or null
   std::vector<CallSummary> calls;  // sorted by global, then how
   std::vector<std::string>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 
 namespace samebits {
 namespace {
@@ -237,6 +238,18 @@ bool begins_with_any(std::string_view text, const std::array<std::string_view, N
                              [&](std::string_view part) { return text.starts_with(part); });
 }
 
+/// transformers 4 names its attention classes after their kernels, too: BertSdpaSelfAttention.
+std::string without_kernel(std::string_view name) {
+  std::string rest(name);
+  for (const std::string_view kernel : {"Sdpa", "FlashAttention2", "Flash"}) {
+    const std::size_t at = rest.find(kernel);
+    if (at == 0 || at == std::string::npos) continue;
+    rest.replace(at, kernel.size(), kernel == "FlashAttention2" ? "Attention" : "");
+    break;
+  }
+  return rest;
+}
+
 std::string_view last_part(std::string_view path) { return path.substr(path.rfind('.') + 1); }
 
 const AttributeRow* longest_row(std::string_view class_path, std::string_view attribute) {
@@ -279,6 +292,9 @@ bool is_same_function(std::string_view class_a, std::string_view class_b) {
   const std::string_view a = last_part(class_a);
   const std::string_view b = last_part(class_b);
   if (a == b) return is_library_class(class_a) == is_library_class(class_b);
+  if (class_a.starts_with("transformers.") && class_b.starts_with("transformers.") &&
+      without_kernel(a) == without_kernel(b))
+    return true;
   return std::ranges::any_of(kOneFunction, [&](const auto& names) {
     return (names.first == a && names.second == b) || (names.first == b && names.second == a);
   });

@@ -176,6 +176,16 @@ TEST(Modules, ABufferThatOneSideHasAloneIsOpen) {
   EXPECT_THAT(differences({a}, {b}), IsEmpty());
 }
 
+TEST(Modules, AttentionByAnotherKernelIsOneFunction) {
+  const auto attention = [](const char* name) {
+    return std::vector{part("", std::string("transformers.models.bert.modeling_bert.") + name)};
+  };
+  EXPECT_THAT(differences(attention("BertSelfAttention"), attention("BertSdpaSelfAttention")),
+              IsEmpty());
+  EXPECT_THAT(differences(attention("MAttention"), attention("MFlashAttention2")), IsEmpty());
+  EXPECT_THAT(differences(attention("BertSelfAttention"), attention("BertSelfOutput")), SizeIs(1));
+}
+
 TEST(Modules, AttributesThatCameWithAVersionMeanWhatWasSoBefore) {
   const char* layer = "torch.nn.modules.transformer.TransformerEncoderLayer";
   EXPECT_THAT(differences({part("", layer)}, {part("", layer, {{"norm_first", false}})}),

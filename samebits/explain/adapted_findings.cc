@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/low_rank.h"
+#include "samebits/explain/adapter_beside.h"
 #include "samebits/explain/adapter_names.h"
 #include "samebits/explain/subjects.h"
 
@@ -223,6 +224,32 @@ AdapterNames find_computed(Report& report, const WeightPair& pair, const Subject
   return {};
 }
 
+/// One side's directory holds an adapter that belongs on top of its weights.
+AdapterNames find_beside(Report& report, const WeightPair& pair, const Subject& a, const Subject& b,
+                         const Subject& adapter) {
+  const AdapterParts parts = adapter_parts(adapter);
+  AdapterNames layers;
+  for (const auto& [layer, factors] : parts.layers) layers.insert(layer);
+  Finding finding = make_adapted(pair, layers);
+  finding.summary = fmt::format(
+      "{} holds an adapter beside its weights, which from_pretrained puts on top of them where "
+      "peft is installed",
+      adapter.label);
+  finding.details.push_back(adapter.checkpoint->weights().key + " holds " + factors_text(parts) +
+                            " for " + counted(layers.size(), "layer"));
+  finding.evidence["kind"] = parts.family();
+  if (!parts.ranks.empty()) finding.evidence["rank"] = rank_evidence(parts.ranks);
+  finding.evidence["factors"] = parts.names.size();
+  finding.remedy = "Merge the adapter, or move it away, before the two are compared";
+  AdapterNames explained;
+  if (const auto updates = computed_updates(pair, a, b, parts, adapter.checkpoint->adapter)) {
+    add_computed(finding, pair, adapter, parts, *updates);
+    explained = updates->names;
+  }
+  report.findings.push_back(std::move(finding));
+  return explained;
+}
+
 bool could_be_merged(const TensorMatch& match) {
   if (match.kind != MatchKind::changed || match.a.size() != 1 || match.b.size() != 1 ||
       !match.stats)
@@ -272,6 +299,11 @@ AdapterNames find_merged(Report& report, const WeightPair& pair, const Subject& 
 std::set<std::string> find_adapted(Report& report, const WeightPair& pair) {
   const Subject& a = subject_of(report, pair.a);
   const Subject& b = subject_of(report, pair.b);
+  const std::optional<Subject> beside_a = adapter_beside(report, a);
+  const std::optional<Subject> beside_b = adapter_beside(report, b);
+  if (beside_a && beside_b) compare_adapters_beside(report, pair, *beside_a, *beside_b);
+  if (beside_a.has_value() != beside_b.has_value())
+    return find_beside(report, pair, a, b, beside_a ? *beside_a : *beside_b);
   const AdapterParts in_a = adapter_parts(a);
   const AdapterParts in_b = adapter_parts(b);
   if (in_a.names.empty() != in_b.names.empty())

@@ -133,6 +133,33 @@ def test_factors_of_another_adapter_explain_nothing(run, tmp_path):
     assert report.findings("weights.changed")
 
 
+def directory(folder, state):
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({"model_type": "vit"}))
+    safetensors.torch.save_file(state, folder / "model.safetensors")
+
+
+def test_an_adapter_beside_its_base_is_no_equal_model(merged, run):
+    kind, folder = merged
+    for name in ("base", "merged"):
+        directory(folder / f"{name}_dir", safetensors.torch.load_file(folder / name))
+        directory(folder / "adapter", safetensors.torch.load_file(folder / "base"))
+    report = run("diff", folder / "adapter", folder / "base_dir")
+    assert report["verdict"] == "different" and report["weights"][0]["verdict"] == "identical"
+    assert report.finding("weights.adapted")["evidence"]["kind"] == kind
+    evidence = run("diff", folder / "merged_dir", folder / "adapter").finding("weights.adapted")["evidence"]
+    assert evidence["computed"] == 2 and evidence["residual"] < 1e-4
+
+
+def test_adapters_beside_equal_bases_are_compared(run, tmp_path):
+    for name, make in (("a", lora), ("b", lora), ("c", lambda seed: lora(seed + 1))):
+        save_adapter(tmp_path / name, make, r=4, lora_alpha=8)
+        directory(tmp_path / name, base())
+    assert run("diff", tmp_path / "a", tmp_path / "b")["verdict"] == "same"
+    report = run("diff", tmp_path / "a", tmp_path / "c")
+    assert report["verdict"] == "different" and report.finding("weights.adapted")["evidence"]["count"] == 4
+
+
 @pytest.mark.parametrize("kind", NAMED)
 def test_every_kind_of_adapter_is_named(kind, run, tmp_path):
     safetensors.torch.save_file(base(), tmp_path / "base")

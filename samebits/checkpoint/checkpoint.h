@@ -236,6 +236,7 @@ struct Checkpoint {
   std::vector<ModuleRecord> modules;
   std::vector<TensorView> attribute_data;  // what their attributes name by "$data"
   std::optional<ScriptProgram> program;    // of TorchScript archives
+  std::vector<Json> attribute_shared;      // and by "$shared"
   Json producer;  // {"torch": "2.13.0", "transformers": "5.24.0", "lightning": ...}, or null
   std::vector<CallSummary> calls;  // sorted by global, then how
   std::vector<std::string>

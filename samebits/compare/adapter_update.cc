@@ -11,7 +11,8 @@
 namespace samebits {
 namespace {
 
-constexpr std::uint64_t kFittedRows = 256;
+constexpr std::uint64_t kGlance = 4;  // rows
+constexpr std::uint64_t kEveryRow = ~std::uint64_t{0};
 constexpr std::uint64_t kMostFactorElements = std::uint64_t{1} << 26;
 
 /// A small dense matrix; tensors of more dimensions count as matrices of their first one.
@@ -88,6 +89,7 @@ class Update {
 
   void row(std::uint64_t i, bool transposed, std::span<const double> base,
            std::vector<double>* result) const {
+    if (down_ && up_ && !transposed) return product_row(i, result);
     for (std::uint64_t j = 0; j < result->size(); ++j)
       (*result)[j] = ia3_ ? base[j] * (ia3_->values[by_row_ ? i : j] - 1)
                           : (transposed ? element(j, i) : element(i, j));
@@ -99,6 +101,15 @@ class Update {
     known_ = known_ && by && down_ && by->values.size() == down_->rows;
     for (std::uint64_t i = 0; known_ && i < down_->values.size(); ++i)
       down_->values[i] *= by->values[i / down_->columns];
+  }
+
+  void product_row(std::uint64_t i, std::vector<double>* result) const {
+    std::fill(result->begin(), result->end(), 0);
+    for (std::uint64_t k = 0; k < down_->rows; ++k) {
+      const double factor = up_->at(i, k);
+      const double* row = down_->values.data() + k * down_->columns;
+      for (std::uint64_t j = 0; j < result->size(); ++j) (*result)[j] += factor * row[j];
+    }
   }
 
   double element(std::uint64_t i, std::uint64_t j) const {
@@ -126,39 +137,67 @@ double half_spacing(DType type) {
   }
 }
 
+/// Rows of merged - base, each beside the update's.
+class FittedRows {
+ public:
+  FittedRows(const TensorView& base, const TensorView& merged, const Update& update,
+             bool transposed)
+      : base_(base),
+        merged_(merged),
+        update_(update),
+        transposed_(transposed),
+        rows_(static_cast<std::uint64_t>(base.shape()[0])),
+        columns_(base.numel() / rows_),
+        row_(columns_) {}
+
+  bool fits() const { return update_.fits(rows_, columns_, transposed_); }
+
+  /// Calls visit(difference, update, larger of the two weights' magnitudes) for each element of so
+  /// many evenly spaced rows.
+  template <class Visit>
+  void visit(std::uint64_t most_rows, const Visit& visit) {
+    const std::uint64_t count = std::min(rows_, most_rows);
+    for (std::uint64_t k = 0; k < count; ++k) {
+      const std::uint64_t i = k * rows_ / count;
+      left_.load(base_, i * columns_, columns_);
+      right_.load(merged_, i * columns_, columns_);
+      update_.row(i, transposed_, left_.numbers(), &row_);
+      for (std::uint64_t j = 0; j < columns_; ++j) {
+        const double from = left_.numbers()[j];
+        const double to = right_.numbers()[j];
+        visit(to - from, row_[j], std::max(std::abs(from), std::abs(to)));
+      }
+    }
+  }
+
+ private:
+  const TensorView& base_;
+  const TensorView& merged_;
+  const Update& update_;
+  bool transposed_;
+  std::uint64_t rows_, columns_;
+  std::vector<double> row_;
+  NumberBlock left_, right_;
+};
+
 std::optional<UpdateFit> fit(const TensorView& base, const TensorView& merged, const Update& update,
                              bool transposed, std::uint64_t most_rows) {
-  const auto rows = static_cast<std::uint64_t>(base.shape()[0]);
-  const std::uint64_t columns = base.numel() / rows;
-  if (!update.fits(rows, columns, transposed)) return std::nullopt;
-  const std::uint64_t count = std::min(rows, most_rows);
-  std::vector<std::vector<double>> differences(count), updates(count);
-  NumberBlock left, right;
-  double both = 0, own = 0, size = 0;
-  for (std::uint64_t k = 0; k < count; ++k) {
-    const std::uint64_t i = k * rows / count;
-    left.load(base, i * columns, columns);
-    right.load(merged, i * columns, columns);
-    updates[k].resize(columns);
-    update.row(i, transposed, left.numbers(), &updates[k]);
-    differences[k].resize(columns);
-    for (std::uint64_t j = 0; j < columns; ++j) {
-      differences[k][j] = right.numbers()[j] - left.numbers()[j];
-      both += differences[k][j] * updates[k][j];
-      own += updates[k][j] * updates[k][j];
-      size = std::max({size, std::abs(left.numbers()[j]), std::abs(right.numbers()[j])});
-    }
-  }
+  FittedRows rows(base, merged, update, transposed);
+  if (!rows.fits()) return std::nullopt;
+  double both = 0;
+  double own = 0;
+  double size = 0;
+  rows.visit(most_rows, [&](double difference, double product, double magnitude) {
+    both += difference * product;
+    own += product * product;
+    size = std::max(size, magnitude);
+  });
   if (!std::isfinite(both) || !std::isfinite(own) || own == 0) return std::nullopt;
   UpdateFit result{.scale = both / own};
-  for (std::uint64_t k = 0; k < count; ++k) {
-    for (std::uint64_t j = 0; j < columns; ++j) {
-      const double difference = differences[k][j];
-      result.largest = std::max(result.largest, std::abs(difference));
-      result.residual =
-          std::max(result.residual, std::abs(difference - result.scale * updates[k][j]));
-    }
-  }
+  rows.visit(most_rows, [&](double difference, double product, double) {
+    result.largest = std::max(result.largest, std::abs(difference));
+    result.residual = std::max(result.residual, std::abs(difference - result.scale * product));
+  });
   const double noise = std::max(half_spacing(base.dtype()), half_spacing(merged.dtype())) * size;
   result.rounding = result.residual <= 16 * noise && result.largest > 128 * noise;
   return result;
@@ -175,12 +214,12 @@ std::optional<UpdateFit> fit_update(const TensorView& base, const TensorView& me
   std::optional<UpdateFit> best;
   for (const bool transposed : {false, true}) {
     // A few rows show most of what does not fit.
-    const auto glance = fit(base, merged, update, transposed, 4);
+    const auto glance = fit(base, merged, update, transposed, kGlance);
     if (!glance || !glance->rounding) {
       if (glance && !best) best = glance;
       continue;
     }
-    const auto found = fit(base, merged, update, transposed, kFittedRows);
+    const auto found = fit(base, merged, update, transposed, kEveryRow);
     if (found && (!best || found->residual < best->residual || !best->rounding)) best = found;
   }
   return best;

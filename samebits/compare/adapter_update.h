@@ -24,11 +24,11 @@ struct UpdateFit {
   bool rounding = false;  // the residual is what rounding of the merged weights leaves
 };
 
-/// The scale that explains most of merged - base, by least squares on at most 256 evenly spaced
-/// rows. LoRA: B A, also transposed, AdaLoRA: B E A; LoHa: the product, element by element, of two
-/// such products; LoKr: the Kronecker product of two matrices; IA3: the weight itself times (l -
-/// 1). Nothing for other factors, shapes that do not fit, factors or weights that are not finite
-/// real numbers, or an update of nothing but zeros.
+/// The scale that explains most of merged - base, by least squares; where four rows do not fit, of
+/// these alone. LoRA: B A, also transposed; AdaLoRA: B E A; LoHa: the product, element by element,
+/// of two such products; LoKr: the Kronecker product of two matrices; IA3: the weight itself times
+/// (l - 1). Nothing for other factors, shapes that do not fit, factors or weights that are not
+/// finite real numbers, or an update of nothing but zeros.
 std::optional<UpdateFit> fit_update(const TensorView& base, const TensorView& merged,
                                     const AdapterFactors& factors);
 

@@ -79,6 +79,18 @@ TEST_F(AdapterUpdate, OtherFactorsExplainNothing) {
   EXPECT_FALSE(fit_update(base, merged, {{"hra_u", down}}));
 }
 
+TEST_F(AdapterUpdate, EveryRowIsComputed) {
+  const TensorView base = random({500, 10}), down = random({2, 10}), up = random({500, 2});
+  const AdapterFactors factors{{"lora_A", down}, {"lora_B", up}};
+  const auto merged = [&](std::size_t broken) {
+    return view({500, 10}, [&, broken](std::size_t i, std::size_t j) {
+      return at(base, i, j) + product(up, down, i, j) + (i == broken ? 0.25F : 0.0F);
+    });
+  };
+  EXPECT_TRUE(fit_update(base, merged(1000), factors)->rounding);
+  EXPECT_FALSE(fit_update(base, merged(317), factors)->rounding);
+}
+
 TEST_F(AdapterUpdate, LohaAndLokrAreFound) {
   const TensorView base = random({6, 4});
   const TensorView a1 = random({6, 2}), b1 = random({2, 4}), a2 = random({6, 2}),

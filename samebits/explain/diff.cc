@@ -7,6 +7,7 @@
 #include "samebits/explain/adapted_findings.h"
 #include "samebits/explain/beside_findings.h"
 #include "samebits/explain/context_findings.h"
+#include "samebits/explain/damaged_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
 #include "samebits/explain/module_findings.h"
@@ -35,6 +36,7 @@ void compare_pair(Report& report, std::size_t first, std::size_t second,
   const Subject& a = report.subjects[first];
   const Subject& b = report.subjects[second];
   if (!a.checkpoint || !b.checkpoint) return;
+  bool is_damaged = false;
   if (a.checkpoint->has_weights() && b.checkpoint->has_weights()) {
     report.weights.push_back(
         {a.label, b.label, compare_weights(weights[first], weights[second], {options.threads})});
@@ -48,7 +50,9 @@ void compare_pair(Report& report, std::size_t first, std::size_t second,
     report.incomplete |= found.verdict == WeightsVerdict::unknown;
     find_averaged(report, report.weights.back(), options.threads);
     require_tensors(report, report.weights.back());
-    std::set<std::string> explained = find_quantized(report, report.weights.back());
+    std::set<std::string> explained = find_damaged(report, report.weights.back(), options.threads);
+    is_damaged = !explained.empty();
+    explained.merge(find_quantized(report, report.weights.back()));
     explained.merge(find_adapted(report, report.weights.back()));
     find_weight_causes(report, report.weights.back(), explained);
     find_companion_changes(report, a, b, options.threads);
@@ -63,7 +67,7 @@ void compare_pair(Report& report, std::size_t first, std::size_t second,
   find_mode_changes(report, a, b);
   find_buffer_changes(report, a, b, options.threads);
   find_version_changes(report, a, b);
-  find_mixup(report, a, b);
+  if (!is_damaged) find_mixup(report, a, b);  // what a file should hold is not known
 }
 
 namespace {

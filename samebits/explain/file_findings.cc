@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/name_pieces.h"
+#include "samebits/explain/damaged_findings.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
@@ -233,8 +234,10 @@ void find_invalid(Report& report, const Subject& subject) {
   std::vector<std::string> names;
   std::vector<std::string> details;
   for (const Oddity& oddity : checkpoint.oddities) {
-    if (oddity.kind != Oddity::Kind::bad_checksum && oddity.kind != Oddity::Kind::not_finite)
+    if (oddity.kind != Oddity::Kind::bad_checksum && oddity.kind != Oddity::Kind::not_finite &&
+        oddity.kind != Oddity::Kind::unwritten)
       continue;
+    if (is_said_of_pair(report, subject, oddity)) continue;
     details.push_back(oddity.summary);
     names.insert(names.end(), oddity.tensors.begin(), oddity.tensors.end());
   }
@@ -251,10 +254,11 @@ void find_invalid(Report& report, const Subject& subject) {
                   .proof = Proof::observed,
                   .subjects = {subject.label}};
   finding.summary =
-      count == 1
-          ? details[0]
-          : fmt::format("{} records or tensors are damaged or hold values that are not finite",
-                        count);
+      count == 1 ? details[0]
+                 : fmt::format(
+                       "{} records or tensors are damaged, or hold no values or such that are not "
+                       "finite",
+                       count);
   if (count > 1)
     finding.details.assign(
         details.begin(),

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "samebits/base/parallel.h"
+#include "samebits/checkpoint/record_checksums.h"
 #include "samebits/explain/config_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
@@ -54,6 +55,10 @@ Report inspect_now(const std::string& path, const InspectOptions& options) {
     note_valueless(report, *subject.checkpoint);
     if (!deep)
       report.not_checked.emplace_back("values and checksums were not read (--deep reads them)");
+    if (deep && lacks_checksums(*subject.checkpoint))
+      report.not_checked.emplace_back(
+          "checksums: the archive was written without them "
+          "(torch.serialization.set_crc32_options), so damage would not show");
   }
   sort_findings(&report.findings);
   const bool risk = std::any_of(report.findings.begin(), report.findings.end(),

@@ -14,6 +14,7 @@
 #include "samebits/explain/quantized_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/tied_findings.h"
 #include "samebits/explain/trace_diff.h"
 #include "samebits/explain/tree_findings.h"
 #include "samebits/explain/weight_findings.h"
@@ -40,6 +41,7 @@ void compare_pair(Report& report, std::size_t first, std::size_t second,
   if (a.checkpoint->has_weights() && b.checkpoint->has_weights()) {
     report.weights.push_back(
         {a.label, b.label, compare_weights(weights[first], weights[second], {options.threads})});
+    settle_ties(report, &report.weights.back());
     for (const std::string& name : report.weights.back().comparison.unreadable) {
       report.not_checked.push_back("the values of " + name + " could not be read");
       report.incomplete = true;

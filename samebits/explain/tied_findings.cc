@@ -18,14 +18,14 @@ using TiedNames = std::vector<std::string>;
 /// What says that names are one tensor, in words; "" where nothing does.
 class TieReasons {
  public:
-  TieReasons(const Subject& a, const Subject& b) : subjects_{&a, &b} {
-    for (const Subject* subject : subjects_)
-      if (config_.empty() && model::ties_word_embeddings(subject->checkpoint->config))
-        config_ = "the config of " + subject->label + " ties them (tie_word_embeddings)";
-  }
+  TieReasons(const Subject& a, const Subject& b) : subjects_{&a, &b} {}
 
   std::string reason(const TiedNames& names) const {
-    if (!config_.empty() && model::are_tied_names(names)) return config_;
+    for (const Subject* subject : subjects_) {
+      if (model::config_ties(subject->checkpoint->config, names))
+        return fmt::format("a model built from the config of {} has one tensor under these names",
+                           subject->label);
+    }
     for (const Subject* subject : subjects_)
       if (are_aliases(*subject, names))
         return "the metadata of " + subject->label + " says that they are one tensor";
@@ -48,7 +48,6 @@ class TieReasons {
   }
 
   const Subject* subjects_[2];
-  std::string config_;
 };
 
 std::optional<std::uint32_t> weight_index(const Subject& subject, const std::string& name) {
@@ -94,6 +93,36 @@ std::optional<TieDifference> tie_of(const Report& report, const WeightPair& pair
     return tie;
   }
   return std::nullopt;
+}
+
+/// A directory that holds the tied tensor only under the name of the output layer.
+void note_under_output_name(Report& report, const WeightPair& pair, const TieReasons& reasons) {
+  const Subject& a = subject_of(report, pair.a);
+  const Subject& b = subject_of(report, pair.b);
+  for (const TensorMatch& match : pair.comparison.matches) {
+    if (match.a.size() != 1 || match.b.size() != 1) continue;
+    const std::string& left = weight_name(a, match.a[0]);
+    const std::string& right = weight_name(b, match.b[0]);
+    const bool in_b = model::is_tied_to(right, left);
+    if (left == right || (!in_b && !model::is_tied_to(left, right))) continue;
+    const Subject& holder = in_b ? b : a;
+    const std::string& name = in_b ? right : left;
+    const std::string& source = in_b ? left : right;
+    if (holder.checkpoint->kind != CheckpointKind::hf_directory || name.ends_with("bias") ||
+        name.ends_with("embed_tokens.weight") || reasons.reason({source, name}).empty())
+      continue;
+    Finding finding{.cause = "weights.tied",
+                    .role = Role::note,
+                    .proof = Proof::observed,
+                    .subjects = {holder.label}};
+    finding.summary = fmt::format(
+        "{} has the tied tensor only as {}: from_pretrained of transformers 5.24.0 fills {} from "
+        "it, that of 4.57.6 leaves both without values (on the meta device)",
+        holder.label, name, source);
+    finding.evidence = {{"count", 1}, {"tensors", Json::array({name})}, {"source", source}};
+    report.findings.push_back(std::move(finding));
+    return;
+  }
 }
 
 bool is_in_a_tie(const WeightComparison& comparison, const std::string& name) {
@@ -142,6 +171,7 @@ void find_ties(Report& report, const WeightPair& pair) {
           "Tie the weights after loading (tie_weights() in transformers), or save with every name";
     report.findings.push_back(std::move(finding));
   }
+  note_under_output_name(report, pair, reasons);
 }
 
 }  // namespace samebits

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace samebits::model {
 namespace {
@@ -31,6 +32,7 @@ constexpr std::array kTiedPairs = std::to_array<TiedPair>({
     {"generator_lm_head.weight", "word_embeddings.weight"},
     {"vocab_projector.weight", "word_embeddings.weight"},
     {"mlm_score.decoder.weight", "word_embeddings.weight"},
+    {"mlm_score.decoder.bias", "mlm_score.bias"},
     {"proj_out.weight", "decoder.embed_tokens.weight"},
     {"output_projection.weight", "embed_tokens.weight"},
     {"embed_out.weight", "embed_in.weight"},
@@ -57,11 +59,14 @@ constexpr std::array kTiedByDefault = std::to_array<std::string_view>({
     "biogpt",
     "blenderbot",
     "blenderbot-small",
+    "blip",
     "bloom",
     "camembert",
     "cohere",
     "cohere2",
+    "cohere2_vision",
     "convbert",
+    "cpmant",
     "ctrl",
     "data2vec-text",
     "deberta",
@@ -75,6 +80,7 @@ constexpr std::array kTiedByDefault = std::to_array<std::string_view>({
     "falcon",
     "falcon_mamba",
     "flaubert",
+    "florence2",
     "fnet",
     "funnel",
     "gemma",
@@ -83,15 +89,20 @@ constexpr std::array kTiedByDefault = std::to_array<std::string_view>({
     "gemma3_text",
     "gemma3n",
     "gemma3n_text",
+    "got_ocr2",
     "gpt-sw3",
     "gpt2",
     "gpt_bigcode",
     "gpt_neo",
+    "gpt_neox_japanese",
     "ibert",
     "jetmoe",
+    "kosmos-2",
+    "kosmos-2.5",
     "layoutlm",
     "led",
     "lfm2",
+    "lfm2_vl",
     "longformer",
     "longt5",
     "luke",
@@ -126,6 +137,7 @@ constexpr std::array kTiedByDefault = std::to_array<std::string_view>({
     "roformer",
     "seamless_m4t",
     "seamless_m4t_v2",
+    "shieldgemma2",
     "smollm3",
     "speech_to_text",
     "speecht5",
@@ -159,7 +171,25 @@ bool ends_as_path(std::string_view name, std::string_view end, std::string_view*
   return front->empty() || front->back() == '.';
 }
 
-bool is_tied(std::string_view target, std::string_view source) {
+/// Model types whose encoder, decoder and `shared` are one table in any case, in both versions.
+constexpr std::array<std::string_view, 3> kOneTable = {"t5", "mt5", "umt5"};
+
+bool has_type(const Json& config, std::span<const std::string_view> types) {
+  const auto type = config.find("model_type");
+  return type != config.end() && type->is_string() &&
+         std::ranges::find(types, type->get<std::string>()) != types.end();
+}
+
+bool is_embedding_table(std::string_view name) {
+  std::string_view front;
+  return ends_as_path(name, "shared.weight", &front) ||
+         ends_as_path(name, "encoder.embed_tokens.weight", &front) ||
+         ends_as_path(name, "decoder.embed_tokens.weight", &front);
+}
+
+}  // namespace
+
+bool is_tied_to(std::string_view target, std::string_view source) {
   return std::any_of(kTiedPairs.begin(), kTiedPairs.end(), [&](const TiedPair& pair) {
     std::string_view front;
     std::string_view rest;
@@ -168,7 +198,11 @@ bool is_tied(std::string_view target, std::string_view source) {
   });
 }
 
-}  // namespace
+bool config_ties(const Json& config, const std::vector<std::string>& names) {
+  if (!config.is_object() || !are_tied_names(names)) return false;
+  return ties_word_embeddings(config) ||
+         (has_type(config, kOneTable) && std::ranges::all_of(names, is_embedding_table));
+}
 
 bool ties_word_embeddings(const Json& config) {
   if (!config.is_object()) return false;
@@ -180,13 +214,11 @@ bool ties_word_embeddings(const Json& config) {
     if (config.contains(part) && config[part].is_object() && says(config[part], false))
       return false;
   if (config.contains("tie_word_embeddings")) return says(config, true);
-  const auto type = config.find("model_type");
-  return type != config.end() && type->is_string() &&
-         std::ranges::find(kTiedByDefault, type->get<std::string>()) != kTiedByDefault.end();
+  return has_type(config, kTiedByDefault);
 }
 
 bool are_tied_names(std::string_view one, std::string_view other) {
-  return one != other && (is_tied(one, other) || is_tied(other, one));
+  return one != other && (is_tied_to(one, other) || is_tied_to(other, one));
 }
 
 bool are_tied_names(const std::vector<std::string>& names) {

@@ -20,6 +20,13 @@ namespace samebits::model {
 /// class where 4.57.6 and 5.24.0 have the same.
 bool ties_word_embeddings(const Json& config);
 
+/// Whether a model built from this config.json has one tensor under these names: its class ties
+/// them, or shares its one table of embeddings whatever the config says (T5).
+bool config_ties(const Json& config, const std::vector<std::string>& names);
+
+/// Whether classes that tie fill `target`, an output layer or a second table, from `source`.
+bool is_tied_to(std::string_view target, std::string_view source);
+
 /// Whether classes that tie have one tensor under these two names, whatever stands in front of
 /// both: "cls.predictions.decoder.weight" and "bert.embeddings.word_embeddings.weight".
 bool are_tied_names(std::string_view one, std::string_view other);

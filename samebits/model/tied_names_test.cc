@@ -48,5 +48,18 @@ TEST(TiedNames, ATextConfigThatDoesNotTieCounts) {
       {{"model_type", "gemma3"}, {"text_config", {{"tie_word_embeddings", false}}}}));
 }
 
+TEST(TiedNames, T5HasOneTableOfEmbeddingsWhateverItsConfigSays) {
+  const Json untied = {{"model_type", "mt5"}, {"tie_word_embeddings", false}};
+  EXPECT_TRUE(config_ties(untied, {"shared.weight", "encoder.embed_tokens.weight"}));
+  EXPECT_FALSE(config_ties(untied, {"shared.weight", "lm_head.weight"}));
+  const Json bart = {{"model_type", "bart"}, {"tie_word_embeddings", false}};
+  EXPECT_FALSE(config_ties(bart, {"model.shared.weight", "model.encoder.embed_tokens.weight"}));
+}
+
+TEST(TiedNames, TheOutputLayerIsFilledFromTheEmbeddings) {
+  EXPECT_TRUE(is_tied_to("lm_head.weight", "transformer.wte.weight"));
+  EXPECT_FALSE(is_tied_to("transformer.wte.weight", "lm_head.weight"));
+}
+
 }  // namespace
 }  // namespace samebits::model

@@ -55,7 +55,7 @@ void compare_pair(Report& report, std::size_t first, std::size_t second,
     std::set<std::string> explained = find_damaged(report, report.weights.back(), options.threads);
     is_damaged = !explained.empty();
     explained.merge(find_quantized(report, report.weights.back()));
-    explained.merge(find_adapted(report, report.weights.back()));
+    if (!is_damaged) explained.merge(find_adapted(report, report.weights.back()));
     find_weight_causes(report, report.weights.back(), explained);
     find_companion_changes(report, a, b, options.threads);
   }

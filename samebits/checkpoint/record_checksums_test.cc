@@ -98,17 +98,5 @@ TEST_F(RecordChecksums, DeepReadingNamesWhatWasNeverWritten) {
   EXPECT_THAT(oddities(checkpoint), Not(Contains(HasSubstr("does not hold"))));
 }
 
-TEST_F(RecordChecksums, NumpyRefusesAChecksumOfZero) {
-  const std::string array =
-      "\x93NUMPY\1\0" + le16(54) + "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}" + "\n";
-  std::string padded = array;
-  padded.insert(padded.size() - 1, 128 - padded.size(), ' ');
-  padded.replace(8, 2, le16(118));
-  const std::string bytes = zip_of({{"w.npy", padded + values_, false}});
-  const auto checkpoint = open_checkpoint(folder_.write("w.npz", bytes), {});
-  ASSERT_TRUE(checkpoint && !checkpoint->entries.empty());
-  EXPECT_EQ(faults_of_records(*checkpoint, {0}, RecordCheck::checksums, 1).size(), 1U);
-}
-
 }  // namespace
 }  // namespace samebits

@@ -65,6 +65,18 @@ def test_damage_in_an_npz_and_in_a_shared_storage(run, tmp_path):
     assert run("diff", tmp_path / "a.pt", tmp_path / "b.pt").finding("weights.invalid")["evidence"]["tensors"] == ["y"]
 
 
+def test_a_checksum_of_zero_in_an_npz_is_refused_by_numpy(run, tmp_path):
+    for name in ("a.npz", "b.npz"):
+        numpy.savez(tmp_path / name, w=numpy.arange(4.0) + (name == "b.npz"))
+    with zipfile.ZipFile(tmp_path / "b.npz") as archive:
+        crc = archive.getinfo("w.npy").CRC
+    data = (tmp_path / "b.npz").read_bytes()
+    (tmp_path / "b.npz").write_bytes(data.replace(crc.to_bytes(4, "little"), bytes(4)))
+    with pytest.raises(zipfile.BadZipFile):
+        numpy.load(tmp_path / "b.npz")["w"]
+    assert run("diff", tmp_path / "a.npz", tmp_path / "b.npz").finding("weights.invalid")["role"] == "cause"
+
+
 def test_damage_is_told_from_what_is_changed_beside_it(run, tmp_path):
     state = model().state_dict()
     torch.save(state, tmp_path / "a.pt")

@@ -179,6 +179,7 @@ struct Oddity {
     partial_storage,
     container,
     bad_checksum,
+    unwritten,  // room in a zip record without a checksum, which holds zeros
     not_finite,
     trailing,
     hooks,

@@ -9,6 +9,7 @@
 #include "samebits/checkpoint/foreign_files.h"
 #include "samebits/checkpoint/numpy_files.h"
 #include "samebits/checkpoint/object_reader.h"
+#include "samebits/checkpoint/record_checksums.h"
 #include "samebits/checkpoint/script_program.h"
 #include "samebits/checkpoint/torch_files.h"
 #include "samebits/checkpoint/torch_refusals.h"
@@ -59,6 +60,7 @@ class ZipReader {
     storages_.big_endian = big_endian;
     collect_storages();
     find_doubled_records(out_, zip_, part_.file);
+    note_absent_checksums(out_, zip_, part_.file);
     Result<void> read = read_pickles();
     find_zip_refusals(out_, zip_, prefix_, part_.file);
     return read;
@@ -202,6 +204,8 @@ class ZipReader {
 
   /// A damaged pickle can hold other names, or other numbers, and be read without complaint.
   void check_sum(const ZipEntry& entry) {
+    if (out_.files[part_.file].container == "torch-zip" && ArchiveChecksums::has_none(entry))
+      return;
     const Result<std::uint32_t> actual = zip_.actual_crc32(entry);
     if (!actual || *actual == entry.crc32) return;
     out_.oddities.push_back({.kind = Oddity::Kind::bad_checksum,

@@ -7,6 +7,7 @@
 #include "samebits/base/float_mode.h"
 #include "samebits/compare/alignment_state.h"
 #include "samebits/compare/name_pieces.h"
+#include "samebits/compare/settled_verdict.h"
 
 namespace samebits {
 namespace {
@@ -136,6 +137,10 @@ const char* weights_verdict_name(WeightsVerdict verdict) {
     case WeightsVerdict::unknown: return "unknown";
   }
   return "";
+}
+
+void settle_verdict(WeightComparison* comparison) {
+  comparison->verdict = verdict_of(*comparison, !comparison->unsearched.empty());
 }
 
 WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOptions& options) {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/name_pieces.h"
+#include "samebits/explain/damaged_findings.h"
 #include "samebits/explain/script_findings.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/family/draws.h"
@@ -251,16 +252,21 @@ void find_invalid(Report& report, const Subject& subject) {
   const Checkpoint& checkpoint = *subject.checkpoint;
   std::vector<std::string> names;
   std::vector<std::string> details;
+  bool all_unwritten = true;
   for (const Oddity& oddity : checkpoint.oddities) {
-    if (oddity.kind != Oddity::Kind::bad_checksum && oddity.kind != Oddity::Kind::not_finite)
+    if (oddity.kind != Oddity::Kind::bad_checksum && oddity.kind != Oddity::Kind::not_finite &&
+        oddity.kind != Oddity::Kind::unwritten)
       continue;
+    if (is_said_of_pair(report, subject, oddity)) continue;
     details.push_back(oddity.summary);
+    all_unwritten = all_unwritten && oddity.kind == Oddity::Kind::unwritten;
     names.insert(names.end(), oddity.tensors.begin(), oddity.tensors.end());
   }
   for (const StoredTensor& tensor : checkpoint.entries) {
     if (tensor.readable || tensor.absent || tensor.device == "meta") continue;
     names.push_back(tensor.path);
     details.push_back(tensor.note);
+    all_unwritten = false;
   }
   if (details.empty()) return;
   const std::size_t count = details.size();
@@ -269,11 +275,13 @@ void find_invalid(Report& report, const Subject& subject) {
                   .role = Role::risk,
                   .proof = Proof::observed,
                   .subjects = {subject.label}};
-  finding.summary =
-      count == 1
-          ? details[0]
-          : fmt::format("{} records or tensors are damaged or hold values that are not finite",
-                        count);
+  finding.summary = count == 1 ? details[0]
+                    : all_unwritten
+                        ? fmt::format("the values of {} records were never written", count)
+                        : fmt::format(
+                              "{} records or tensors are damaged or hold values that are "
+                              "not finite",
+                              count);
   if (count > 1)
     finding.details.assign(
         details.begin(),
@@ -281,7 +289,9 @@ void find_invalid(Report& report, const Subject& subject) {
   std::sort(names.begin(), names.end(), natural_less);
   names.erase(std::unique(names.begin(), names.end()), names.end());
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
-  finding.remedy = "Get the file again from its source, or from an earlier save";
+  finding.remedy = all_unwritten
+                       ? "Write the values into these records, or save again without skip_data"
+                       : "Get the file again from its source, or from an earlier save";
   add_finding(report, std::move(finding));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "samebits/base/parallel.h"
+#include "samebits/checkpoint/record_checksums.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/rules.h"
 #include "samebits/explain/subjects.h"
@@ -39,6 +40,10 @@ Report inspect_now(const std::string& path, const InspectOptions& options) {
     note_valueless(report, *subject.checkpoint);
     if (!deep)
       report.not_checked.emplace_back("values and checksums were not read (--deep reads them)");
+    if (deep && lacks_checksums(*subject.checkpoint))
+      report.not_checked.emplace_back(
+          "checksums: the archive was written without them "
+          "(torch.serialization.set_crc32_options), so damage would not show");
   }
   apply_rules(report, {.threads = options.threads});
   report.verdict = verdict_of_checkpoint(report);

@@ -11,6 +11,7 @@
 #include "samebits/explain/beside_findings.h"
 #include "samebits/explain/config_findings.h"
 #include "samebits/explain/context_findings.h"
+#include "samebits/explain/damaged_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
 #include "samebits/explain/judged.h"
@@ -57,13 +58,17 @@ struct PairFacts {
 /// What differs between weights is said once: by what they are, then tensor by tensor.
 void find_in_weights(Report& report, const PairFacts& pair) {
   if (pair.weights == nullptr) return;
-  std::set<std::string> explained = find_averaged(report, *pair.weights, pair.options.threads);
+  // What a damaged file should hold is not known: nothing is said of its history.
+  std::set<std::string> explained = find_damaged(report, *pair.weights, pair.options.threads);
+  const bool is_damaged = !explained.empty();
+  if (!is_damaged) explained = find_averaged(report, *pair.weights, pair.options.threads);
   if (explained.empty()) explained = find_reinitialized(report, *pair.weights);
   explained.merge(find_quantized(report, *pair.weights));
   explained.merge(find_adapted(report, *pair.weights));
   explained.merge(find_running_statistics(report, *pair.weights, explained));
   find_weight_causes(report, *pair.weights, explained);
   find_companion_changes(report, pair.a, pair.b, pair.options.threads);
+  if (!is_damaged) find_mixup(report, pair.a, pair.b);
 }
 
 struct PairRule {
@@ -96,7 +101,6 @@ constexpr auto kPairRules = std::to_array<PairRule>({
        find_buffer_changes(report, pair.a, pair.b, pair.options.threads);
      }},
     {kCompared, of_subjects<find_version_changes>},
-    {kCompared, of_subjects<find_mixup>},
 });
 
 struct SubjectRule {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "samebits/base/parallel.h"
-#include "samebits/model/recognize.h"
+#include "samebits/explain/tensor_roles.h"
 
 namespace samebits {
 namespace {
@@ -31,41 +31,6 @@ std::vector<NamedTensor> tensors_of(const Checkpoint& checkpoint,
                        .identity = tensor.identity});
   }
   return tensors;
-}
-
-/// The roles of what is stacked in a tensor of this one: "3:qkv.weight" has three.
-std::vector<std::string> unfused(const std::string& role) {
-  const std::size_t colon = role.rfind(':');
-  const std::size_t begin = colon == std::string::npos ? 0 : colon + 1;
-  const std::size_t end = std::min(role.find('.', begin), role.size());
-  const std::span<const model::Fusion> fusions = model::fusions();
-  const auto fusion = std::find_if(fusions.begin(), fusions.end(), [&](const model::Fusion& each) {
-    return each.whole == std::string_view(role).substr(begin, end - begin);
-  });
-  if (fusion == fusions.end()) return {role};
-  std::vector<std::string> roles;
-  for (const std::string_view part : fusion->parts)
-    roles.push_back(role.substr(0, begin).append(part).append(role, end));
-  return roles;
-}
-
-/// What each tensor is, where a table of names accounts for nearly all of them without
-/// contradiction: a table that fits by half would tell half a truth.
-void add_roles(std::vector<NamedTensor>* tensors) {
-  std::vector<model::StoredShape> shapes;
-  shapes.reserve(tensors->size());
-  for (const NamedTensor& tensor : *tensors) shapes.push_back({tensor.name, tensor.view.shape()});
-  const std::optional<model::Recognition> found = model::recognize(shapes);
-  if (!found || found->inconsistent > 0 || found->tensors * 10 < shapes.size() * 9) return;
-  std::vector<const model::Piece*> pieces;
-  for (const model::Piece& piece : found->pieces) pieces.push_back(&piece);
-  std::sort(pieces.begin(), pieces.end(), [](const model::Piece* x, const model::Piece* y) {
-    return std::pair(x->tensor, x->part) < std::pair(y->tensor, y->part);
-  });
-  for (const model::Piece* piece : pieces) {
-    for (std::string& role : unfused(piece->role))
-      (*tensors)[piece->tensor].roles.push_back(std::move(role));
-  }
 }
 
 bool have_same_names(const std::vector<NamedTensor>& x, const std::vector<NamedTensor>& y) {
@@ -120,6 +85,7 @@ void compare_with_first(Report& report, std::size_t other, std::vector<WeightSet
   };
   if (!has_weights(a) || !has_weights(b)) return;
   report.weights.push_back({a.label, b.label, compare_weights(sets[0], sets[other], {threads})});
+  settle_ties(report, &report.weights.back());
   const WeightComparison& found = report.weights.back().comparison;
   for (const std::string& name : found.unreadable)
     add_gap(report, "the values of " + name + " could not be read", Gap::blocking);

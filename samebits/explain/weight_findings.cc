@@ -9,6 +9,7 @@
 #include "samebits/compare/constant_tensor.h"
 #include "samebits/explain/kinship_findings.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/tied_findings.h"
 
 namespace samebits {
 namespace {
@@ -194,18 +195,6 @@ class Finder {
     add(std::move(finding));
   }
 
-  void tied() {
-    for (const TieDifference& tie : comparison_.ties) {
-      Names names = tie.names_a.empty() ? tie.names_b : tie.names_a;
-      Finding finding = make("weights.tied", Role::risk, names);
-      finding.summary = tie.summary;
-      finding.evidence["names_b"] = name_list(tie.names_b);
-      finding.remedy =
-          "Tie the weights after loading (tie_weights() in transformers), or save with every name";
-      add(std::move(finding));
-    }
-  }
-
   void dtype() {
     Names names;
     std::string types;
@@ -317,7 +306,7 @@ void find_weight_causes(Report& report, const WeightPair& pair,
   finder.rounded();
   finder.rearranged();
   finder.renamed();
-  finder.tied();
+  find_ties(report, pair);
   finder.dtype();
 }
 

@@ -334,7 +334,10 @@ std::string family_class(const Checkpoint& checkpoint) {
 }
 
 ModuleConfig module_config(const Checkpoint& checkpoint, const Json& config) {
-  if (!config.is_object() || checkpoint.modules.empty()) return {config, {}, {}, {}};
+  // The attributes of TorchScript's modules are no numbers of a config: those are in its code.
+  if (!config.is_object() || checkpoint.modules.empty() ||
+      checkpoint.kind == CheckpointKind::torchscript)
+    return {config, {}, {}, {}};
   return Modules(checkpoint, config).read();
 }
 

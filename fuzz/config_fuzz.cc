@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "samebits/base/field_ranges.h"
 #include "samebits/base/limits.h"
 #include "samebits/compare/config.h"
-#include "samebits/model/config_fields.h"
+#include "samebits/family/field_ranges.h"
+#include "samebits/model/fields_from_config.h"
 #include "samebits/model/recognize.h"
 #include "samebits/run/module_config.h"
 #include "samebits/run/vit_config.h"

@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "samebits/base/field_ranges.h"
 #include "samebits/base/limits.h"
 #include "samebits/compare/config.h"
+#include "samebits/family/field_ranges.h"
 #include "samebits/image/processor.h"
 
 namespace {

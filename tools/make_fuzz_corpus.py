@@ -144,7 +144,62 @@ def processor_seeds():
         yield f"{name}.json", json.dumps(config).encode()
 
 
+class Tiny(torch.nn.Module):
+    """A parameter, a buffer, an attribute and a constant: what a TorchScript archive can hold."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.ones(1))
+        self.register_buffer("b", torch.ones(1))
+        self.scale = scale
+
+    def forward(self, x):
+        return x * self.w * self.scale + self.b + torch.full((1,), self.scale)
+
+
+def without_sources(archive):
+    """The archive without the places in the source, which nothing reads and which fill it."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as whole, zipfile.ZipFile(out, "w") as small:
+        for name in whole.namelist():
+            if not name.endswith(".debug_pkl"):
+                small.writestr(zipfile.ZipInfo(name), whole.read(name))
+    return out.getvalue()
+
+
+def script_archives(scale=2.0):
+    module = Tiny(scale).eval()
+    scripted = torch.jit.script(module)
+    ways = {"scripted": scripted, "traced": torch.jit.trace(module, torch.ones(1)), "frozen": torch.jit.freeze(scripted)}
+    for name, archive in ways.items():
+        out = io.BytesIO()
+        torch.jit.save(archive, out)
+        yield f"{name}.pt", without_sources(out.getvalue())
+
+
+def numpy_pickles():
+    arrays = {"a": numpy.arange(2, dtype=">f4"), "b": numpy.ones((2, 1), order="F"), "c": numpy.float64(1)}
+    for protocol in (0, 2, 5):
+        yield f"arrays{protocol}.pkl", pickle.dumps({"model": arrays, "by": "x"}, protocol)
+
+
+def foreign_seeds():
+    yield "login.html", b"<!DOCTYPE html><html><title>Sign in</title></html>"
+    yield "error.xml", b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"
+    yield "pointer.lfs", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+    yield "state.msgpack", b"\x82\xa4step\x03\xa6params\x81\xa1w\xc7\x01\x01\x00"
+    yield "model.onnx", b"\x08\x0a\x3a\x04\x0a\x02\x0a\x00\x42\x02\x08\x0e"
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("a/model.pth"), saved_by_torch(torch.ones(1)))
+    yield "inside.zip", out.getvalue()
+    yield "stack.distcp", saved_by_torch(torch.ones(1)) + saved_by_torch(torch.ones(1))
+
+
 def checkpoint_seeds():
+    yield from script_archives()
+    yield from numpy_pickles()
+    yield from foreign_seeds()
     for name, thing in torch_objects().items():
         yield f"{name}.pth", saved_by_torch(thing)
         if name != "module":  # the legacy format adds the source of the class, which is too long
@@ -196,6 +251,8 @@ def diff_seeds():
     module = torch_objects()["module"]
     yield "module", two_files(saved_by_torch(module.state_dict()), saved_by_torch(module))
     yield "legacy", two_files(saved_by_torch(weights, legacy=True), one)
+    for (name, a), (_, b) in zip(script_archives(), script_archives(3.0), strict=True):
+        yield name.replace(".pt", ""), two_files(a, b)
     stacked = {"x": base.view(2, 2), "y": base.view(2, 2) + 4, "z": base.view(2, 2) + 8}
     yield "stacked", two_files(safetensors.torch.save(stacked), safetensors.torch.save({"all": torch.cat(list(stacked.values()))}))
 

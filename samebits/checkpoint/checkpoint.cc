@@ -64,6 +64,7 @@ const char* oddity_name(Oddity::Kind kind) {
     case Oddity::Kind::partial_storage: return "partial-storage";
     case Oddity::Kind::container: return "container";
     case Oddity::Kind::bad_checksum: return "bad-checksum";
+    case Oddity::Kind::unwritten: return "unwritten";
     case Oddity::Kind::not_finite: return "not-finite";
     case Oddity::Kind::trailing: return "trailing-bytes";
     case Oddity::Kind::hooks: return "hooks";

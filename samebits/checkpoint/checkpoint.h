@@ -97,6 +97,25 @@ struct ModuleRecord {
   Json attributes;          // all others, as module_attributes.h writes values
 };
 
+/// One class or function of a TorchScript archive's code.
+struct ScriptUnit {
+  std::string name;  // "my.Block#0": Python's name, and which one of that name
+  std::string text;  // in the archive's language, with such names in the place of its own, and
+                     // constants numbered as they are met
+};
+
+inline constexpr std::uint32_t kNoConstant = 0xffffffff;
+
+/// The code of a TorchScript archive, from the root's class on, in the order in which classes and
+/// functions are named. Equal for archives of one program, however often it was saved.
+struct ScriptProgram {
+  std::string way;      // "scripted", "traced", "frozen"
+  std::string version;  // of the operators: what the names of operators mean
+  std::vector<ScriptUnit> units;
+  std::vector<std::uint32_t> constants;  // entries, as units number them; kNoConstant for none
+  std::vector<std::string> training;     // names of units that hold the training mode for good
+};
+
 /// Something that the pickles would call, or change, when loaded, summed over files.
 struct CallSummary {
   std::string global;  // "torch._utils._rebuild_tensor_v2"; of a change what it goes through:
@@ -160,6 +179,7 @@ struct Oddity {
     partial_storage,
     container,
     bad_checksum,
+    unwritten,  // room in a zip record without a checksum, which holds zeros
     not_finite,
     trailing,
     hooks,
@@ -200,6 +220,12 @@ struct Checkpoint {
   std::vector<std::shared_ptr<std::vector<std::uint8_t>>> owned;  // inflated records
 
   std::vector<StoredTensor> entries;
+  /// Entries whose storages were counted, and the number after the highest: see next_storage_id().
+  struct StorageCount {
+    std::size_t entries = 0;
+    std::uint32_t next = 0;
+  };
+  mutable StorageCount storage_count;
   std::vector<Candidate> candidates;  // in the order of preference
   std::size_t chosen = 0;             // index into candidates, where there is one
   std::string choice_reason;          // "" where there was no choice
@@ -210,6 +236,8 @@ struct Checkpoint {
   Json hyper_parameters;    // Lightning's, or null
   std::vector<ModuleRecord> modules;
   std::vector<TensorView> attribute_data;  // what their attributes name by "$data"
+  std::optional<ScriptProgram> program;    // of TorchScript archives
+  std::vector<Json> attribute_shared;      // and by "$shared"
   Json producer;  // {"torch": "2.13.0", "transformers": "5.24.0", "lightning": ...}, or null
   std::vector<CallSummary> calls;  // sorted by global, then how
   std::vector<std::string>
@@ -226,7 +254,7 @@ struct Checkpoint {
   std::vector<ByteRange> bytes;          // every byte of every file, sorted, without overlap
   std::vector<Error> unread;             // parts that could not be read; the rest stands
   /// Fields of config, preprocessing and modules that hold what no model has, and relations between
-  /// them (base/field_ranges.h); files of fields that are no JSON object. Only what needs them
+  /// them (family/field_ranges.h); files of fields that are no JSON object. Only what needs them
   /// fails.
   std::vector<Error> config_faults, preprocessing_faults, module_faults;
 

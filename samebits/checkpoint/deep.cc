@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "samebits/base/parallel.h"
+#include "samebits/checkpoint/record_checksums.h"
 #include "samebits/container/zip.h"
 
 namespace samebits {
@@ -50,13 +51,26 @@ void count_block(DType dtype, Bytes bytes, NotFinite& count) {
   }
 }
 
+std::string unwritten_text(const std::string& record) {
+  return fmt::format(
+      "the values of record {} were never written: zeros without a checksum, as "
+      "torch.serialization.skip_data leaves them",
+      record);
+}
+
 void check_zip(Checkpoint& checkpoint, std::uint32_t file, int threads) {
   const SourceFile& source = checkpoint.files[file];
   const Result<ZipArchive> zip = ZipArchive::open(source.map->bytes(), source.path);
   if (!zip) return;
   const auto& entries = zip->entries();
+  const bool of_torch = source.container == "torch-zip";
+  const ArchiveChecksums checksums(*zip);
   std::vector<std::string> faults(entries.size());
   parallel_for(entries.size(), threads, [&](std::size_t i) {
+    if (of_torch && ArchiveChecksums::has_none(entries[i])) {
+      if (checksums.is_unwritten(entries[i])) faults[i] = unwritten_text(entries[i].name);
+      return;
+    }
     const Result<std::uint32_t> actual = zip->actual_crc32(entries[i]);
     if (!actual) {
       faults[i] = actual.error().what;
@@ -71,7 +85,8 @@ void check_zip(Checkpoint& checkpoint, std::uint32_t file, int threads) {
              oddity.offset == entries[i].data_offset;
     });
     if (faults[i].empty() || said) continue;
-    Oddity oddity{.kind = Oddity::Kind::bad_checksum,
+    const bool unwritten = of_torch && ArchiveChecksums::has_none(entries[i]);
+    Oddity oddity{.kind = unwritten ? Oddity::Kind::unwritten : Oddity::Kind::bad_checksum,
                   .summary = faults[i],
                   .file = file,
                   .offset = entries[i].data_offset};

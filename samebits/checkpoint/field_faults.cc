@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "samebits/base/field_ranges.h"
+#include "samebits/family/field_ranges.h"
 
 namespace samebits {
 namespace {

@@ -1,8 +1,10 @@
 #include "samebits/checkpoint/file_reader.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "samebits/checkpoint/choice.h"
+#include "samebits/checkpoint/directory_kinds.h"
 #include "samebits/checkpoint/foreign_files.h"
 #include "samebits/checkpoint/numpy_files.h"
 #include "samebits/checkpoint/safetensors_files.h"
@@ -31,6 +33,7 @@ Error unknown_content(const SourceFile& source) {
   if (const auto foreign = find_foreign(source.map->bytes()))
     return foreign_error(*foreign, source.path);
   error.found = "unknown bytes";
+  error.hint = hint_beside(source.path);
   return error;
 }
 
@@ -67,11 +70,28 @@ Result<void> dispatch(Checkpoint& checkpoint, const FilePart& part) {
   if (SafetensorsFile::looks_like(bytes)) return read_safetensors(checkpoint, part.file, part.key);
   if (TarArchive::looks_like(bytes)) return read_torch_tar(checkpoint, part);
   if (ZipArchive::looks_like(bytes)) return read_torch_zip(checkpoint, part);
+  if (auto msgpack = find_msgpack(bytes)) return fail(foreign_error(*msgpack, source.path));
   if (pickle::looks_like(bytes)) {
     if (auto damage = damaged_legacy(bytes, source.path)) checkpoint.unread.push_back(*damage);
     return read_possible_pickle(checkpoint, part);
   }
   return fail(unknown_content(source));
+}
+
+bool says_joblib(const std::vector<std::string>& imports) {
+  return std::ranges::any_of(
+      imports, [](const std::string& name) { return name.starts_with("joblib.numpy_pickle."); });
+}
+
+/// joblib writes the numbers of each array into the pickle, behind the object that describes it.
+Error joblib_error(Error error) {
+  error.code = ErrorCode::unsupported;
+  error.what =
+      "this is a joblib file, whose arrays stand between the opcodes of its pickle: what "
+      "follows the first of them was not read (" +
+      error.what + ")";
+  error.hint = "Load it with joblib if you trust it, and save the arrays with numpy.savez";
+  return error;
 }
 
 }  // namespace
@@ -81,7 +101,8 @@ Result<void> read_file(Checkpoint& checkpoint, const FilePart& part) {
   const bool names_something =
       !checkpoint.imports.empty() && !read && read.error().code != ErrorCode::usage;
   if (!names_something) return read;
-  checkpoint.unread.push_back(std::move(read).error());
+  checkpoint.unread.push_back(says_joblib(checkpoint.imports) ? joblib_error(read.error())
+                                                              : std::move(read).error());
   return {};
 }
 

@@ -125,6 +125,17 @@ bool is_msgpack(Bytes bytes) {
                              [](std::uint8_t c) { return c >= ' ' && c < 0x7f; });
 }
 
+ForeignFile msgpack_file() {
+  return {"a msgpack file (Flax)",
+          "Load it with flax.serialization.msgpack_restore, and save the arrays with "
+          "numpy.savez or safetensors.flax"};
+}
+
+/// RFC 1950: deflate with a window of 32 KiB, and two bytes that are a multiple of 31.
+bool is_zlib(Bytes bytes) {
+  return bytes.size() > 8 && bytes[0] == 0x78 && (bytes[0] * 256 + bytes[1]) % 31 == 0;
+}
+
 std::optional<std::uint64_t> take_varint(Bytes bytes, std::size_t* at) {
   std::uint64_t value = 0;
   for (int shift = 0; shift < 63 && *at < bytes.size(); shift += 7) {
@@ -165,6 +176,10 @@ std::optional<ForeignFile> find_protobuf(Bytes bytes) {
     return ForeignFile{"an ONNX model",
                        "Name the model that it was exported from, or read its initializers with "
                        "the onnx package"};
+  const bool coreml = std::ranges::any_of(
+      fields, [](const auto& field) { return field.first >= 200 && field.second == 2; });
+  if (has(1, 0) && has(2, 2) && coreml)
+    return ForeignFile{"a Core ML model", "Name the model that it was converted from"};
   if (has(1, 0) && has(2, 2) && fields.size() == 2)
     return ForeignFile{"a TensorFlow SavedModel",
                        "Load it with TensorFlow, and save its variables with numpy.savez"};
@@ -227,17 +242,22 @@ std::optional<ForeignFile> find_foreign(Bytes bytes) {
   }
   if (auto markup = find_markup(head)) return markup;
   if (auto text = find_text(head)) return text;
-  if (is_msgpack(bytes)) {
-    return ForeignFile{"a msgpack file (Flax)",
-                       "Load it with flax.serialization.msgpack_restore, and save the arrays with "
-                       "numpy.savez or safetensors.flax"};
-  }
+  if (is_msgpack(bytes)) return msgpack_file();
+  if (is_zlib(bytes))
+    return ForeignFile{"a zlib stream (a compressed joblib file is one)",
+                       "Load it with joblib, and save the arrays with numpy.savez"};
   if (is_tensorflow_index(bytes)) {
     return ForeignFile{"the index of a TensorFlow checkpoint",
                        "Load it with tf.train.load_checkpoint, and save its variables with "
                        "numpy.savez"};
   }
   return find_protobuf(bytes);
+}
+
+std::optional<ForeignFile> find_msgpack(Bytes bytes) {
+  // NEWOBJ and EXT1 to EXT4 need something before them.
+  const bool no_pickle = !bytes.empty() && bytes[0] >= 0x81 && bytes[0] <= 0x84;
+  return no_pickle && is_msgpack(bytes) ? std::optional(msgpack_file()) : std::nullopt;
 }
 
 bool is_stack_of_archives(const ZipArchive& zip) { return count_stacked(zip) > 0; }

@@ -24,6 +24,9 @@ struct ForeignFile {
 /// of a file that begins with zeros.
 std::optional<ForeignFile> find_foreign(Bytes bytes);
 
+/// msgpack that begins as no pickle does: a small map whose first key is a name.
+std::optional<ForeignFile> find_msgpack(Bytes bytes);
+
 /// Of a zip archive, by the names of its entries: torch.export's .pt2, a Keras file, a wheel,
 /// several torch archives one behind the other. An archive of other files is foreign, too: it names
 /// some.

@@ -47,6 +47,14 @@ inline constexpr auto kForeignSignatures = std::to_array<ForeignSignature>({
     {0, "/annex/objects/"sv, "a git-annex pointer, not the file itself",
      "Run git annex get in its repository"},
     {0, "outs:\n- md5:"sv, "a DVC pointer, not the file itself", "Run dvc pull in its repository"},
+    {0, "model_checkpoint_path: "sv, "TensorFlow's list of checkpoints",
+     "Load the checkpoint that it names with tf.train.load_checkpoint, and save its variables with "
+     "numpy.savez"},
+    // Logs.
+    {21,
+     "\x1a\x0d"
+     "brain.Event:"sv,
+     "TensorFlow's event log (TensorBoard)", kNameCheckpoint},
     // Packed files.
     {0, "\x1f\x8b"sv, "a gzip file", kUnpackFirst},
     {0, "BZh"sv, "a bzip2 file", kUnpackFirst},
@@ -58,8 +66,7 @@ inline constexpr auto kForeignSignatures = std::to_array<ForeignSignature>({
     {0, "\x04\x22\x4d\x18"sv, "an lz4 file", kUnpackFirst},
     {0, "7z\xbc\xaf\x27\x1c"sv, "a 7z archive", kUnpackFirst},
     {0, "Rar!\x1a\x07"sv, "a RAR archive", kUnpackFirst},
-    {0, "\x78\x9c"sv, "a zlib stream (a compressed joblib file is one)",
-     "Load it with joblib, and save the arrays with numpy.savez"},
+    {0, "\x5d\0\0"sv, "an LZMA file", kUnpackFirst},
     // Tables, documents, media, programs.
     {0, "PAR1"sv, "a Parquet file", kNameCheckpoint},
     {0, "ARROW1"sv, "an Arrow file", kNameCheckpoint},

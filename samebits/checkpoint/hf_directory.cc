@@ -11,6 +11,7 @@
 #include "samebits/checkpoint/byte_account.h"
 #include "samebits/checkpoint/choice.h"
 #include "samebits/checkpoint/companions.h"
+#include "samebits/checkpoint/directory_kinds.h"
 #include "samebits/checkpoint/file_reader.h"
 #include "samebits/checkpoint/safetensors_files.h"
 #include "samebits/checkpoint/shards.h"
@@ -157,7 +158,10 @@ class DirectoryReader {
     for (const std::string_view name : kWeightFiles) {
       if (exists(in_directory(name))) present_.emplace_back(name);
     }
-    if (present_.empty()) SAMEBITS_TRY_VOID(add_single_checkpoint());
+    if (present_.empty()) {
+      if (auto distributed = find_distributed(directory_)) return fail(*std::move(distributed));
+      SAMEBITS_TRY_VOID(add_single_checkpoint());
+    }
     if (present_.empty()) return fail(no_weights());
     if (options_.key.empty()) return present_[0];
     if (std::find(present_.begin(), present_.end(), options_.key) != present_.end())
@@ -202,16 +206,6 @@ class DirectoryReader {
     Error error{
         .code = ErrorCode::io, .what = "the directory holds no weights", .file = directory_};
     error.expected = "model.safetensors or pytorch_model.bin, one file or sharded by an index";
-    if (exists(in_directory(".metadata"))) {
-      error.code = ErrorCode::unsupported;
-      error.what = "the directory is a distributed checkpoint (DCP), which is not read";
-      error.hint =
-          "Put its weights together with python -m torch.distributed.checkpoint.format_utils "
-          "dcp_to_torch. That writes the optimizer's state under text keys (\"0\"), which "
-          "load_state_dict takes without a word and does not use: make them integers before "
-          "resuming";
-      return error;
-    }
     error.hint = hint_below(directory_);
     if (error.hint.empty())
       error.hint = "Name the directory that save_pretrained() wrote, or the file itself";

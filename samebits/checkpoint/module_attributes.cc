@@ -4,12 +4,14 @@
 #include <array>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "samebits/base/limits.h"
 #include "samebits/checkpoint/described_bytes.h"
 #include "samebits/checkpoint/plain_value.h"
+#include "samebits/checkpoint/torch_script.h"
 #include "samebits/checkpoint/torch_tensor.h"
 
 namespace samebits {
@@ -25,11 +27,13 @@ constexpr auto kLeftOut = std::to_array<std::string_view>(
      "_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs",
      "_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks",
      "_load_state_dict_post_hooks"});
-constexpr auto kForwardHooks =
-    std::to_array<std::string_view>({"_forward_hooks", "_forward_pre_hooks"});
+constexpr std::pair<std::string_view, std::string_view> kForwardHooks[] = {
+    {"_forward_hooks", "_forward_hooks_with_kwargs"},
+    {"_forward_pre_hooks", "_forward_pre_hooks_with_kwargs"}};
 
-/// One spelling of what Python 2, and numpy before 2.0, spell otherwise.
+/// One spelling of what Python 2, numpy before 2.0, and TorchScript spell otherwise.
 std::string canonical_name(std::string name) {
+  if (name.starts_with("__torch__.")) return python_class(name);
   constexpr std::pair<std::string_view, std::string_view> kSpellings[] = {
       {"__builtin__.", "builtins."}, {"copy_reg.", "copyreg."}, {"numpy.core.", "numpy._core."}};
   for (const auto& [old, now] : kSpellings) {
@@ -61,14 +65,16 @@ class AttributeReader {
     on_path_.emplace(node, 0);
     depth_ = 1;
     for (const KeyValue& item : attributes(tree_, node)) {
-      if (std::ranges::find(kLeftOut, item.key) != kLeftOut.end()) continue;
-      if (configs_.contains(item.value)) continue;
-      if (std::ranges::find(kForwardHooks, item.key) == kForwardHooks.end()) {
+      const auto kind = std::ranges::find(kForwardHooks, item.key,
+                                          &std::pair<std::string_view, std::string_view>::first);
+      if (kind != std::end(kForwardHooks) && is_mapping(tree_, item.value)) {
+        Json functions = hooks(item.value, attribute(tree_, node, kind->second));
+        if (!functions.empty()) result.emplace_back(item.key, std::move(functions));
+      } else if (item.key == "_parameters" || item.key == "_buffers" || item.key == "_modules") {
+        add_unregistered(item, &result);
+      } else if (std::ranges::find(kLeftOut, item.key) == kLeftOut.end() &&
+                 !configs_.contains(item.value)) {
         result.emplace_back(item.key, value(item.value));
-      } else if (const auto hooks = mapping_items(tree_, item.value); !hooks.empty()) {
-        Json functions = Json::array();  // their keys are a mere count
-        for (const KeyValue& hook : hooks) functions.push_back(value(hook.value));
-        result.emplace_back(item.key, std::move(functions));
       }
     }
     on_path_.clear();
@@ -79,7 +85,30 @@ class AttributeReader {
   // Nested deeper than this is nothing that a person wrote.
   static constexpr std::size_t kDepth = 60;
   static constexpr std::size_t kShortText = 400;
+  static constexpr std::size_t kWorthSharing = 24;  // values
   static constexpr const char* kTooMany = "one of too many values";
+
+  /// The functions in the order of their calls: their keys are a mere count.
+  Json hooks(NodeId functions, NodeId with_kwargs) {
+    std::unordered_set<std::string> named;
+    for (const KeyValue& item : mapping_items(tree_, with_kwargs)) named.insert(item.key);
+    Json result = Json::array();
+    for (const KeyValue& hook : mapping_items(tree_, functions)) {
+      result.push_back(value(hook.value));
+      if (named.contains(hook.key)) result.push_back("with_kwargs");
+    }
+    return result;
+  }
+
+  /// What is registered as a tensor or module and is none that the tree of modules can list.
+  void add_unregistered(const KeyValue& registry, Json::object_t* result) {
+    const bool of_modules = registry.key == "_modules";
+    for (const KeyValue& item : mapping_items(tree_, registry.value)) {
+      const bool listed = of_modules ? is_module(tree_, item.value) : is_tensor(tree_, item.value);
+      if (!listed && tree_.kind(item.value) != Kind::none)
+        result->emplace_back(item.key, value(item.value));
+    }
+  }
 
   void add_config(NodeId config, int depth) {
     if (config == kNone || depth > 3 || !configs_.insert(config).second) return;
@@ -132,9 +161,15 @@ class AttributeReader {
       return {{"$module", module->second}};
     if (const auto known = registered_.find(node); known != registered_.end())
       return {{"$registered", known->second}};
-    if (const auto above = on_path_.find(node); above != on_path_.end())
+    if (const auto above = on_path_.find(node); above != on_path_.end()) {
+      outermost_ = std::min(outermost_, above->second);
       return {{"$cycle", depth_ - above->second}};
+    }
     if (is_tensor(tree_, node)) return tensor(node);
+    if (const auto known = shared_.find(node); known != shared_.end())
+      return {{"$shared", known->second}};
+    const std::size_t left_before = left_;
+    const std::size_t outermost_before = std::exchange(outermost_, depth_);
     on_path_.emplace(node, depth_++);
     Json result = tree_.kind(node) == Kind::object ? object(node)
                   : tree_.kind(node) == Kind::dict ? mapping(node)
@@ -142,7 +177,17 @@ class AttributeReader {
     const bool unordered = tree_.kind(node) == Kind::set || tree_.kind(node) == Kind::frozenset;
     --depth_;
     on_path_.erase(node);
-    return unordered ? in_order(std::move(result)) : result;
+    if (unordered) result = in_order(std::move(result));
+    const bool whole = outermost_ >= depth_ && left_ > 0;  // it names nothing above itself
+    outermost_ = std::min(outermost_, outermost_before);
+    return whole && left_before - left_ >= kWorthSharing ? share(node, std::move(result)) : result;
+  }
+
+  /// Read once, wherever else it stands: every block of a model may hold one large config.
+  Json share(NodeId node, Json read) {
+    shared_.emplace(node, out_.attribute_shared.size());
+    out_.attribute_shared.push_back(std::move(read));
+    return {{"$shared", out_.attribute_shared.size() - 1}};
   }
 
   static Json in_order(Json items) {
@@ -166,14 +211,17 @@ class AttributeReader {
     return result;
   }
 
+  /// Texts that cannot be taken for a tag. 1 and "1" are two keys.
+  bool has_plain_keys(const std::vector<KeyValue>& items) const {
+    return std::ranges::all_of(items, [&](const KeyValue& item) {
+      return tree_.kind(item.key_node) == Kind::text && !item.key.starts_with('$');
+    });
+  }
+
   Json mapping(NodeId node) {
     const std::vector<KeyValue> items = mapping_items(tree_, node);
-    const bool plain = std::ranges::all_of(items, [&](const KeyValue& item) {
-      const Kind kind = tree_.kind(item.key_node);
-      return (kind == Kind::text && !item.key.starts_with('$')) || kind == Kind::integer;
-    });
     Json result = Json::object();
-    if (plain) {
+    if (has_plain_keys(items)) {
       add(items, &result);
       return result;
     }
@@ -210,25 +258,53 @@ class AttributeReader {
     const std::string type = canonical_name(class_of(tree_, node));
     if (type.starts_with("transformers.") && is_config_object(tree_, node))
       return other_config(node);
+    const auto tagged = elements(tree_, tree_.args(node));
+    // TorchScript's lists and dicts, with their types.
+    if (type.starts_with("torch.jit._pickle.") && !tagged.empty()) return value(tagged[0]);
     Json result = {{"$class", type}};
     if (type.empty()) result["$call"] = value(tree_.callable(node));
-    const auto args = elements(tree_, tree_.args(node));
-    const bool names_class = constructed_class(tree_, node).has_value();
-    const bool by_call = tree_.call_kind(node) == pickle::CallKind::reduce;
-    const std::size_t skipped = names_class && by_call && !args.empty() ? 1 : 0;
-    // A mapping's items may stand in the constructor's arguments.
-    const bool is_map = is_mapping(tree_, node);
-    if (is_map) result["$items"] = mapping(node);
-    if (!is_map && args.size() > skipped) result["$args"] = list(args.subspan(skipped));
+    add_arguments(node, type, &result);
     if (tree_.kwargs(node) != kNone) result["$kwargs"] = value(tree_.kwargs(node));
-    if (!is_map && !tree_.items(node).empty()) result["$items"] = list(tree_.items(node));
-    add(attributes(tree_, node), &result);
-    for (const NodeId state : tree_.states(node)) {
-      if (tree_.kind(state) == Kind::dict || tree_.kind(state) == Kind::none) continue;
-      if (!attributes(tree_, node).empty()) continue;
-      result["$state"].push_back(value(state));
-    }
+    if (!is_mapping(tree_, node) && !tree_.items(node).empty())
+      result["$items"] = list(tree_.items(node));
+    for (const NodeId state : tree_.states(node)) add_state(node, state, &result);
     return result;
+  }
+
+  /// What the class was called with, and the items of a mapping, which may stand there.
+  void add_arguments(NodeId node, const std::string& type, Json* result) {
+    auto args = elements(tree_, tree_.args(node));
+    const bool by_call = tree_.call_kind(node) == pickle::CallKind::reduce;
+    const bool is_map = is_mapping(tree_, node);
+    if (is_map) (*result)["$items"] = mapping(node);
+    if (is_map && type == "collections.OrderedDict") return;
+    if (by_call && constructed_class(tree_, node) && !args.empty()) {
+      args = args.subspan(1);
+      // copyreg._reconstructor(class, object, None) is a mere class.__new__(class).
+      const NodeId by = tree_.callable(node);
+      const bool makes = tree_.is_global(by, "copyreg", "_reconstructor") ||
+                         tree_.is_global(by, "copy_reg", "_reconstructor");
+      if (makes && args.size() == 2 && (is_map || tree_.kind(args[1]) == Kind::none)) return;
+    }
+    if (!args.empty()) (*result)["$args"] = list(args);
+  }
+
+  /// A dict, or a pair of dicts, is what the object holds under names; all else is told whole.
+  void add_state(NodeId node, NodeId state, Json* result) {
+    if (tree_.kind(state) == Kind::none) return;
+    const auto parts = elements(tree_, state);
+    const auto is_names = [&](NodeId part) {
+      return tree_.kind(part) == Kind::none ||
+             (tree_.kind(part) == Kind::dict && has_plain_keys(mapping_items(tree_, part)));
+    };
+    const bool by_name = tree_.kind(state) == Kind::tuple
+                             ? parts.size() == 2 && std::ranges::all_of(parts, is_names)
+                             : is_names(state);
+    if (!by_name || tree_.states(node).size() > 1) {
+      (*result)["$state"].push_back(value(state));
+    } else {
+      add(attributes(tree_, node), result);
+    }
   }
 
   Json bytes(const char* what, std::string_view held) {
@@ -276,6 +352,8 @@ class AttributeReader {
   std::unordered_set<NodeId> configs_;
   std::unordered_map<NodeId, std::size_t> on_path_;
   std::size_t depth_ = 0;
+  std::size_t outermost_ = 0;  // the highest level that a value of the one being read names
+  std::unordered_map<NodeId, std::size_t> shared_;
   std::size_t left_;  // values that may still be read
   std::uint64_t characters_left_;
   DescribedBytes described_;

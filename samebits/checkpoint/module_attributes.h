@@ -5,7 +5,7 @@
 // that act in training, loading or saving only.
 //
 // None, booleans, numbers and short texts are JSON's own; lists and tuples are arrays; dicts are
-// objects, or {"$pairs": [[key, value]]} where a key is no text or number. All else is an object
+// objects, or {"$pairs": [[key, value]]} where a key is no text. All else is an object
 // whose first key begins with '$':
 //   {"$name": "torch.nn.functional.relu"}         a class or function
 //   {"$class": "my.Class", "$args": [], ...}      an object, with its attributes under their names
@@ -14,6 +14,8 @@
 //                                                 no values
 //   {"$registered": "net.weight"}, {"$module": "net"}   what the tree itself holds, by its path
 //   {"$config": {...}}                            a config of transformers other than the model's
+//   {"$shared": 3}                                a large value that stands in many places, by its
+//                                                 number in Checkpoint::attribute_shared
 //   {"$cycle": 2}                                 the object so many levels above
 //   {"$opaque": "why"}                            what cannot be compared
 #pragma once

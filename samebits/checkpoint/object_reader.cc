@@ -207,9 +207,18 @@ class Walk {
     for (TensorPart& part : tensor->parts) add_part(std::move(part), *tensor, path, role);
   }
 
+  /// One that was met before is the same tensor under another name.
   void add_array(NodeId node, const std::string& path, TensorRole role) {
+    if (const auto known = arrays_.find(node); known != arrays_.end()) {
+      StoredTensor again = out_.entries[known->second];
+      again.path = object_.prefix + path;
+      again.role = role;
+      return push(std::move(again));
+    }
     const Bytes file = out_.files[object_.file].map->bytes();
-    Result<NumpyArray> array = read_numpy_array(tree_, node, file, file_name_);
+    Result<NumpyArray> array = copied_ > 2 * file.size()
+                                   ? fail(too_many_copies(node))
+                                   : read_numpy_array(tree_, node, file, file_name_);
     if (!array) {
       Error error = std::move(array).error();
       error.what = "array " + path + ": " + error.what;
@@ -223,8 +232,20 @@ class Walk {
     entry.storage = next_storage_id(out_);
     entry.storage_bytes = array->view.nbytes();
     entry.view = std::move(array->view);
-    if (array->owned) out_.owned.push_back(std::move(array->owned));
+    if (array->owned) {
+      copied_ += array->owned->size();
+      out_.owned.push_back(std::move(array->owned));
+    }
+    arrays_.emplace(node, out_.entries.size());
     push(std::move(entry));
+  }
+
+  /// Arrays of old protocols are copied out of their text, which many may share.
+  Error too_many_copies(NodeId node) const {
+    return {.code = ErrorCode::limit,
+            .what = "the arrays of the file hold more than the file does",
+            .file = file_name_,
+            .offset = tree_.offset(node)};
   }
 
   void add_part(TensorPart part, const TorchTensor& tensor, const std::string& path,
@@ -294,6 +315,8 @@ class Walk {
   std::uint32_t depth_ = 0;
   bool stopped_ = false;
   bool reads_arrays_ = false;
+  std::unordered_map<NodeId, std::size_t> arrays_;  // their entries
+  std::uint64_t copied_ = 0;                        // bytes of arrays that stand in no file
 };
 
 /// The module whose config object is the model's: the outermost one of transformers, else the

@@ -339,6 +339,8 @@ bool PlainCalls::is_member(NodeId object) {
       tree_.kind(given[1]) != Kind::text)
     return false;
   const std::string_view name = tree_.text(given[1]);
+  if (tree_.is_global(given[0], "torch.distributed.checkpoint.metadata", "_MEM_FORMAT_ENCODING"))
+    return name.starts_with("TORCH_");
   return callee(given[0]).is_foreign_class && is_class_name(tree_.name(given[0])) &&
          !name.empty() && name[0] != '_';
 }

@@ -33,16 +33,28 @@ std::string short_text(const Tree& tree, NodeId node) {
   return text.size() <= kLongest ? text : std::string();
 }
 
-void add_value(Checkpoint& checkpoint, const Tree& tree, NodeId node, const std::string& path,
-               bool loaded) {
-  if (tree.kind(node) == Kind::none && !loaded) return;
-  if (checkpoint.values.size() >= kMostValues || is_tensor(tree, node)) return;
-  const TreeDigest digest = digest_of_tree(tree, node);
-  checkpoint.values.push_back({.path = path,
-                               .loaded = loaded,
-                               .text = short_text(tree, node),
-                               .digest = digest.digest,
-                               .complete = digest.complete});
+struct ValueList {
+  Checkpoint& checkpoint;
+  const Tree& tree;
+  std::map<NodeId, TreeDigest> digests = {};  // what a pickle names again is read once
+};
+
+void add_value(ValueList& values, NodeId node, const std::string& path, bool loaded) {
+  const Tree& tree = values.tree;
+  std::vector<StoredValue>& list = values.checkpoint.values;
+  if ((tree.kind(node) == Kind::none && !loaded) || is_tensor(tree, node)) return;
+  if (list.size() > kMostValues) return;
+  if (list.size() == kMostValues)
+    return list.push_back(
+        {.path = "further values", .loaded = {}, .text = {}, .digest = {}, .complete = false});
+  auto known = values.digests.find(node);
+  if (known == values.digests.end())
+    known = values.digests.emplace(node, digest_of_tree(tree, node)).first;
+  list.push_back({.path = path,
+                  .loaded = loaded,
+                  .text = short_text(tree, node),
+                  .digest = known->second.digest,
+                  .complete = known->second.complete});
 }
 
 /// The node under a dotted key, or nothing.
@@ -74,15 +86,59 @@ bool holds_candidate(const Checkpoint& checkpoint, const std::string& path) {
                      [&](const Candidate& each) { return each.key.starts_with(path + "."); });
 }
 
-void add_beside(Checkpoint& checkpoint, const Tree& tree, NodeId node, const std::string& path) {
-  if (is_candidate(checkpoint, path) || is_module(tree, node) || is_optimizer_state(tree, node))
+/// An object that keeps all it is in one dict: argparse.Namespace and its like.
+bool has_attributes_only(const Tree& tree, NodeId node) {
+  return tree.kind(node) == Kind::object && !is_mapping(tree, node) && tree.items(node).empty() &&
+         tree.kwargs(node) == kNone && tree.states(node).size() == 1 &&
+         is_mapping(tree, tree.states(node)[0]);
+}
+
+/// The parts of a value, by name: items of a dict, attributes, elements that are no plain numbers
+/// or text.
+std::vector<KeyValue> parts_of(const Tree& tree, NodeId node) {
+  if (is_mapping(tree, node)) return mapping_items(tree, node);
+  if (has_attributes_only(tree, node)) {
+    std::vector<KeyValue> parts = attributes(tree, node);
+    parts.push_back({.key = "class", .value = tree.callable(node)});
+    if (!elements(tree, tree.args(node)).empty())
+      parts.push_back({.key = "arguments", .value = tree.args(node)});
+    return parts;
+  }
+  if (tree.kind(node) != Kind::list && tree.kind(node) != Kind::tuple) return {};
+  std::vector<KeyValue> parts;
+  bool composite = false;
+  for (const NodeId item : elements(tree, node)) {
+    parts.push_back({.key = std::to_string(parts.size()), .value = item});
+    composite = composite || tree.kind(item) == Kind::object || is_mapping(tree, item) ||
+                !elements(tree, item).empty();
+  }
+  return composite ? parts : std::vector<KeyValue>();
+}
+
+/// Each value of dicts in dicts by itself, so that what differs can be named.
+void add_parts(ValueList& values, NodeId node, const std::string& path, int depth) {
+  constexpr int kDeepest = 8;
+  constexpr std::size_t kMostParts = 256;
+  if (values.checkpoint.values.size() > kMostValues) return;
+  const std::vector<KeyValue> parts = parts_of(values.tree, node);
+  if (depth >= kDeepest || parts.empty() || parts.size() > kMostParts ||
+      is_tensor(values.tree, node) || is_optimizer_state(values.tree, node))
+    return add_value(values, node, path, false);
+  for (const KeyValue& part : parts)
+    add_parts(values, part.value, join_path(path, part.key), depth + 1);
+}
+
+void add_beside(ValueList& values, NodeId node, const std::string& path) {
+  const Tree& tree = values.tree;
+  if (is_candidate(values.checkpoint, path) || is_module(tree, node) ||
+      is_optimizer_state(tree, node))
     return;
-  if (holds_candidate(checkpoint, path) && is_mapping(tree, node)) {
+  if (holds_candidate(values.checkpoint, path) && is_mapping(tree, node)) {
     for (const KeyValue& item : mapping_items(tree, node))
-      add_beside(checkpoint, tree, item.value, join_path(path, item.key));
+      add_beside(values, item.value, join_path(path, item.key));
     return;
   }
-  add_value(checkpoint, tree, node, path, false);
+  add_parts(values, node, path, 0);
 }
 
 /// {"module": ..., "param_shapes": [{name: shape}], ...}
@@ -113,26 +169,25 @@ std::map<std::string, Shape> placeholder_shapes(const Tree& tree, NodeId root) {
 }  // namespace
 
 void collect_values(Checkpoint& checkpoint, const Tree& tree, NodeId root) {
+  ValueList values{checkpoint, tree};
   const std::string key = checkpoint.has_weights() ? checkpoint.weights().key : "";
   const auto weights = node_at(tree, root, key);
   if (checkpoint.has_weights() && weights && is_mapping(tree, *weights) &&
       !is_module(tree, *weights)) {
     for (const KeyValue& item : mapping_items(tree, *weights)) {
-      const bool loaded = is_module_state(item.key);
-      if (loaded || key.empty())
-        add_value(checkpoint, tree, item.value, item.key, loaded);
+      if (is_module_state(item.key))
+        add_value(values, item.value, item.key, true);
       else
-        add_value(checkpoint, tree, item.value, join_path(key, item.key), false);
+        add_parts(values, item.value, join_path(key, item.key), 0);
     }
   }
   if (checkpoint.has_weights() && key.empty()) return;
   if (is_mapping(tree, root) && !is_module(tree, root)) {
-    for (const KeyValue& item : mapping_items(tree, root))
-      add_beside(checkpoint, tree, item.value, item.key);
+    for (const KeyValue& item : mapping_items(tree, root)) add_beside(values, item.value, item.key);
   }
   std::size_t i = 0;
   for (const NodeId item : sequence_items(tree, root))
-    add_beside(checkpoint, tree, item, std::to_string(i++));
+    add_beside(values, item, std::to_string(i++));
 }
 
 void mark_placeholders(Checkpoint& checkpoint, const Tree& tree, NodeId root) {

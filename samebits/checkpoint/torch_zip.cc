@@ -9,11 +9,14 @@
 #include "samebits/checkpoint/foreign_files.h"
 #include "samebits/checkpoint/numpy_files.h"
 #include "samebits/checkpoint/object_reader.h"
+#include "samebits/checkpoint/record_checksums.h"
+#include "samebits/checkpoint/script_program.h"
 #include "samebits/checkpoint/torch_files.h"
 #include "samebits/checkpoint/torch_refusals.h"
 #include "samebits/checkpoint/torch_script.h"
 #include "samebits/checkpoint/zip_records.h"
 #include "samebits/container/npy.h"
+#include "samebits/container/safetensors.h"
 #include "samebits/container/zip.h"
 #include "samebits/container/zip_loaders.h"
 #include "samebits/container/zip_order.h"
@@ -57,6 +60,7 @@ class ZipReader {
     storages_.big_endian = big_endian;
     collect_storages();
     find_doubled_records(out_, zip_, part_.file);
+    note_absent_checksums(out_, zip_, part_.file);
     Result<void> read = read_pickles();
     find_zip_refusals(out_, zip_, prefix_, part_.file);
     return read;
@@ -200,6 +204,8 @@ class ZipReader {
 
   /// A damaged pickle can hold other names, or other numbers, and be read without complaint.
   void check_sum(const ZipEntry& entry) {
+    if (out_.files[part_.file].container == "torch-zip" && ArchiveChecksums::has_none(entry))
+      return;
     const Result<std::uint32_t> actual = zip_.actual_crc32(entry);
     if (!actual || *actual == entry.crc32) return;
     out_.oddities.push_back({.kind = Oddity::Kind::bad_checksum,
@@ -232,12 +238,24 @@ class ZipReader {
       if (entry == nullptr) return std::nullopt;
       std::vector<std::uint8_t> buffer;
       const Result<Bytes> bytes = inflate(*entry, buffer);
-      return bytes ? std::optional<std::string>(as_text(*bytes)) : std::nullopt;
+      if (bytes) return std::string(as_text(*bytes));
+      out_.unread.push_back(bytes.error());
+      return std::nullopt;
     });
     read_script_module(out_, object, code);
     if (const ZipEntry* constants = zip_.find(prefix_ + "constants.pkl"))
       read_constants(*constants);
+    read_program(object, code);
     return choose_weights(out_, part_.key);
+  }
+
+  void read_program(const TorchObject& object, ScriptCode& code) {
+    const bool frozen = std::ranges::any_of(
+        out_.candidates, [](const Candidate& c) { return c.key == "constants"; });
+    const bool traced = zip_.find(prefix_ + "traced_inputs.pkl") != nullptr;
+    out_.program = read_script_program(code, class_of(object.tree, object.root), out_.entries);
+    out_.program->way = frozen ? "frozen" : traced ? "traced" : "scripted";
+    out_.program->version = small_text("version").value_or("");
   }
 
   /// Pickles that torch.load() would not touch, and whoever unpacks the archive might. Another
@@ -339,10 +357,17 @@ class ZipReader {
                             .name = name});
     }
     const bool is_archive = as_text(bytes).starts_with("PK\3\4");
-    holds_archives_ = holds_archives_ || is_archive || entry.name.ends_with("/data.pkl");
-    if (is_archive || !pickle::looks_like(bytes)) return {};
+    const bool is_weights = SafetensorsFile::looks_like(bytes);
+    holds_archives_ =
+        holds_archives_ || is_archive || is_weights || entry.name.ends_with("/data.pkl");
+    if (is_archive || is_weights || !pickle::looks_like(bytes)) return {};
+    // A picture may look like a pickle; what breaks and names nothing is one only by its name.
+    const std::size_t named = out_.imports.size();
+    const Result<pickle::Pickle> read = read_pickle_of(bytes, entry);
+    const Bytes head = bytes.first(std::min<std::size_t>(bytes.size(), 4096));
+    if (!read && out_.imports.size() == named && bytes[0] != 0x80 && find_foreign(head)) return {};
     ++pickles;
-    SAMEBITS_TRY_VOID(read_pickle_of(bytes, entry));
+    if (!read) return fail(read.error());
     return {};
   }
 
@@ -365,9 +390,11 @@ Result<void> read_torch_zip(Checkpoint& checkpoint, const FilePart& part) {
 }
 
 std::uint32_t next_storage_id(const Checkpoint& checkpoint) {
-  std::uint32_t next = 0;
-  for (const StoredTensor& tensor : checkpoint.entries) next = std::max(next, tensor.storage + 1);
-  return next;
+  Checkpoint::StorageCount& count = checkpoint.storage_count;
+  if (count.entries > checkpoint.entries.size()) count = {};
+  for (; count.entries < checkpoint.entries.size(); ++count.entries)
+    count.next = std::max(count.next, checkpoint.entries[count.entries].storage + 1);
+  return count.next;
 }
 
 }  // namespace samebits

@@ -31,7 +31,6 @@ std::string bus_error_report(int argc, const char* const* argv) {
   Report report;
   report.command = words[1];
   report.verdict = Verdict::unknown;
-  report.incomplete = true;
   for (std::size_t i = 2; i < words.size(); ++i) {
     const std::string_view before = words[i - 1];
     const bool is_value = before.starts_with("--") && !is_in(kFlags, before);

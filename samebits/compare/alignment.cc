@@ -7,6 +7,7 @@
 #include "samebits/base/float_mode.h"
 #include "samebits/compare/alignment_state.h"
 #include "samebits/compare/name_pieces.h"
+#include "samebits/compare/settled_verdict.h"
 
 namespace samebits {
 namespace {
@@ -50,11 +51,15 @@ void count_matches(const AlignmentState& state, const WeightSet& a, const Weight
     for (const std::uint32_t i : match.a) comparison->bytes_compared += a[i].view.nbytes();
     for (const std::uint32_t i : match.b) comparison->bytes_compared += b[i].view.nbytes();
   }
-  for (const std::uint32_t i : order_of_names(a)) {
-    if (state.free_a(i)) comparison->only_a.push_back(a[i].name);
+  if (!state.all_free_a().empty()) {
+    for (const std::uint32_t i : order_of_names(a)) {
+      if (state.free_a(i)) comparison->only_a.push_back(a[i].name);
+    }
   }
-  for (const std::uint32_t i : order_of_names(b)) {
-    if (state.free_b(i)) comparison->only_b.push_back(b[i].name);
+  if (!state.all_free_b().empty()) {
+    for (const std::uint32_t i : order_of_names(b)) {
+      if (state.free_b(i)) comparison->only_b.push_back(b[i].name);
+    }
   }
 }
 
@@ -63,7 +68,7 @@ std::vector<RenameRule> rules_of(AlignmentState& state) {
   std::vector<std::string> names;
   names.reserve(pairs.size());
   for (const NamePair& pair : pairs) names.push_back(pair.a);
-  return RenameRules::learn(pairs).used_by(names);
+  return state.rules_of_matches().used_by(names);
 }
 
 // Names on one side whose elements the other side has under a name that is tied to them.
@@ -134,6 +139,10 @@ const char* weights_verdict_name(WeightsVerdict verdict) {
   return "";
 }
 
+void settle_verdict(WeightComparison* comparison) {
+  comparison->verdict = verdict_of(*comparison, !comparison->unsearched.empty());
+}
+
 WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOptions& options) {
   const FloatMode contract;
   AlignmentState state(a, b, options.threads);
@@ -143,6 +152,7 @@ WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOption
   match_interchangeable(state);
   match_transposes(state);
   match_rest(state);
+  match_constant_modules(state);
   WeightComparison comparison;
   comparison.rules = rules_of(state);
   comparison.exchanges = describe_misplaced(a, b, state.misplaced());

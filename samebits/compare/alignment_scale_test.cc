@@ -60,8 +60,8 @@ TEST(AlignmentScale, AllTensorsWithTheSameBytesArePaired) {
   TestWeights a;
   TestWeights b;
   for (int i = 0; i < 4000; ++i) {
-    a.constant(left(std::to_string(i)), {2}, 0);
-    b.constant(right(std::to_string(i)), {2}, 0);
+    a.add(left(std::to_string(i)), {2}, {1, 2});
+    b.add(right(std::to_string(i)), {2}, {1, 2});
   }
   const WeightComparison found = compare(a, b);
   EXPECT_EQ(found.verdict, WeightsVerdict::identical);

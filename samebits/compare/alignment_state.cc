@@ -105,13 +105,29 @@ std::optional<std::uint32_t> AlignmentState::expected(std::uint32_t index_a) con
   return found;
 }
 
-void AlignmentState::learn_rules(const std::vector<NamePair>& examples) {
+bool AlignmentState::learn_rules(const std::vector<NamePair>& examples) {
   const bool explained =
       learnt_from_ > 0 && learnt_from_ <= examples.size() &&
       std::all_of(examples.begin(), examples.end(),
                   [&](const NamePair& example) { return rules_.apply(example.a) == example.b; });
-  if (!explained) rules_ = RenameRules::learn(examples);
   learnt_from_ = examples.size();
+  if (explained) return false;
+  rules_ = RenameRules::learn(examples);
+  rules_of_matches_.reset();
+  return true;
+}
+
+void AlignmentState::learn_rules() {
+  if (rules_of_matches_ == matches_.size()) return;
+  if (learn_rules(renamed_pairs())) rules_of_matches_ = matches_.size();
+}
+
+const RenameRules& AlignmentState::rules_of_matches() {
+  if (rules_of_matches_ != matches_.size()) {
+    rules_ = RenameRules::learn(renamed_pairs());
+    rules_of_matches_ = matches_.size();
+  }
+  return rules_;
 }
 
 std::vector<NamePair> AlignmentState::renamed_pairs() const {

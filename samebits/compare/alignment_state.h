@@ -54,8 +54,11 @@ class AlignmentState {
   /// By name, by role, or else by the rules that the matches under other names teach.
   std::optional<std::uint32_t> expected(std::uint32_t index_a) const;
   /// Learns those rules anew, or from these examples; keeps those that explain all of them.
-  void learn_rules() { learn_rules(renamed_pairs()); }
-  void learn_rules(const std::vector<NamePair>& examples);
+  void learn_rules();
+  /// True where they are new.
+  bool learn_rules(const std::vector<NamePair>& examples);
+  /// Those that the matches teach, and no other examples.
+  const RenameRules& rules_of_matches();
   const RenameRules& rules() const { return rules_; }
   /// The matches under other names, one to one and not exchanged.
   std::vector<NamePair> renamed_pairs() const;
@@ -81,6 +84,7 @@ class AlignmentState {
   std::vector<TensorMatch> matches_;
   std::map<std::string, std::uint32_t> role_a_, role_b_;  // tensors that are one thing, and alone
   std::size_t learnt_from_ = 0;
+  std::optional<std::size_t> rules_of_matches_;  // that the rules were learnt from, and no others
   std::vector<Misplaced> misplaced_;
   std::map<std::uint32_t, std::uint32_t> home_in_b_, home_in_a_;  // of misplaced tensors
   RenameRules rules_;
@@ -91,6 +95,7 @@ void match_same_names(AlignmentState& state);
 /// Matches the same bytes under other names, and notes what is misplaced.
 void match_same_bytes(AlignmentState& state);
 /// Of tensors with the same bytes that nothing tells apart, pairs those whose names are most alike.
+/// Not constants: their bytes say nothing.
 void match_interchangeable(AlignmentState& state);
 /// Matches tensors that others, stacked along dimension 0, make up.
 void match_compositions(AlignmentState& state);
@@ -101,6 +106,9 @@ void mark_in_place(const WeightSet& a, const WeightSet& b, std::vector<TensorMat
 /// Pairs what is left, by name, role, rule, rounded values, or alike names, and says how the values
 /// of each pair are related.
 void match_rest(AlignmentState& state);
+/// Where all else has a partner, pairs the modules of constants that are left on both sides in
+/// equal numbers: whichever belongs to which, their values are the same.
+void match_constant_modules(AlignmentState& state);
 
 /// Of links between names that only one side has, those that contradict the others: a block under
 /// another block's number, a query under the name of the key. Removes them from `links`.

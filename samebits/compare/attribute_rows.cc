@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 
 namespace samebits {
 namespace {
@@ -19,6 +20,7 @@ constexpr std::string_view kLightning = "bookkeeping of Lightning";
 constexpr std::string_view kTransformers = "bookkeeping of transformers";
 constexpr std::string_view kRunName = "it names a run or a place";
 constexpr std::string_view kCounter = "it counts or records a training";
+constexpr std::string_view kPrivate = "what a library's class keeps for itself";
 constexpr std::string_view kHowTrained = "it says how to train";
 
 constexpr auto kAttributeRows = std::to_array<AttributeRow>({
@@ -236,6 +238,18 @@ bool begins_with_any(std::string_view text, const std::array<std::string_view, N
                              [&](std::string_view part) { return text.starts_with(part); });
 }
 
+/// transformers 4 names its attention classes after their kernels, too: BertSdpaSelfAttention.
+std::string without_kernel(std::string_view name) {
+  std::string rest(name);
+  for (const std::string_view kernel : {"Sdpa", "FlashAttention2", "Flash"}) {
+    const std::size_t at = rest.find(kernel);
+    if (at == 0 || at == std::string::npos) continue;
+    rest.replace(at, kernel.size(), kernel == "FlashAttention2" ? "Attention" : "");
+    break;
+  }
+  return rest;
+}
+
 std::string_view last_part(std::string_view path) { return path.substr(path.rfind('.') + 1); }
 
 const AttributeRow* longest_row(std::string_view class_path, std::string_view attribute) {
@@ -253,13 +267,18 @@ const AttributeRow* longest_row(std::string_view class_path, std::string_view at
 AttributeRow attribute_row(std::string_view class_path, std::string_view attribute) {
   if (const AttributeRow* row = longest_row(class_path, attribute)) return *row;
   const bool library = is_library_class(class_path);
-  if (library && attribute.starts_with('_'))
-    return {"", attribute, kStill, "what a library's class keeps for itself"};
+  if (library && attribute.starts_with('_')) return {"", attribute, kStill, kPrivate};
   if (const AttributeRow* row = longest_row(class_path, "*")) return *row;
   if (library && std::ranges::find(kMovers, attribute) != kMovers.end())
     return {"", attribute, kMoves, "the layer computes otherwise"};
   return {"", attribute, kUnsure, ""};
 }
+
+bool is_unlisted_private(const AttributeRow& row, std::string_view attribute) {
+  return row.why == kPrivate && attribute.starts_with('_');
+}
+
+bool names_a_run(const AttributeRow& row) { return row.why == kRunName; }
 
 bool is_library_class(std::string_view class_path) {
   return begins_with_any(class_path, kLibraries);
@@ -272,7 +291,10 @@ bool changes_nothing_in_evaluation(std::string_view class_path) {
 bool is_same_function(std::string_view class_a, std::string_view class_b) {
   const std::string_view a = last_part(class_a);
   const std::string_view b = last_part(class_b);
-  if (a == b) return true;
+  if (a == b) return is_library_class(class_a) == is_library_class(class_b);
+  if (class_a.starts_with("transformers.") && class_b.starts_with("transformers.") &&
+      without_kernel(a) == without_kernel(b))
+    return true;
   return std::ranges::any_of(kOneFunction, [&](const auto& names) {
     return (names.first == a && names.second == b) || (names.first == b && names.second == a);
   });

@@ -25,6 +25,12 @@ struct AttributeRow {
 /// none. Private attributes of libraries are bookkeeping.
 AttributeRow attribute_row(std::string_view class_path, std::string_view attribute);
 
+/// Whether the row is the rule for private attributes of libraries, and none of that name.
+bool is_unlisted_private(const AttributeRow& row, std::string_view attribute);
+
+/// Whether the row says that the attribute names a run or a place.
+bool names_a_run(const AttributeRow& row);
+
 /// True for classes of libraries, whose code can be looked up; false for a user's own.
 bool is_library_class(std::string_view class_path);
 
@@ -32,7 +38,7 @@ bool is_library_class(std::string_view class_path);
 /// of parallel training, losses, metrics, dropout.
 bool changes_nothing_in_evaluation(std::string_view class_path);
 
-/// Classes of one function under two names.
+/// Classes of one function under two names. A user's class by the name of a library's is another.
 bool is_same_function(std::string_view class_a, std::string_view class_b);
 
 }  // namespace samebits

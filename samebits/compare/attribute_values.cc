@@ -1,5 +1,6 @@
 #include "samebits/compare/attribute_values.h"
 
+#include <cmath>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -9,7 +10,7 @@
 namespace samebits {
 namespace {
 
-constexpr std::size_t kMostLeaves = 16;
+constexpr std::size_t kMostLeaves = 256;
 constexpr std::size_t kReadable = 80;
 constexpr std::uint32_t kMostLevels = 100;
 
@@ -22,6 +23,11 @@ const Json* tag(const Json& value, const char* name) {
 std::string text(const Json& value) {
   return value.is_string() ? value.get<std::string>()
                            : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+bool is_long(const Json& value) {
+  const std::string written = text(value);
+  return written.size() > kReadable || written.find("{\"$") != std::string::npos;
 }
 
 bool is_tagged(const Json& value) {
@@ -41,7 +47,9 @@ class Values {
   explicit Values(const ValueSides& sides) : sides_(sides) {}
 
   void compare(const Json* a, const Json* b, const std::string& path, std::uint32_t level) {
-    if (found_.size() >= kMostLeaves) return;
+    if (found_.size() > kMostLeaves) return;
+    if (a != nullptr) a = &whole(*a, sides_.a);
+    if (b != nullptr) b = &whole(*b, sides_.b);
     if (a != nullptr && b != nullptr) {
       const Outcome outcome = equal(*a, *b, level);
       if (outcome == Outcome::same) return;
@@ -54,8 +62,14 @@ class Values {
   std::vector<ValueDifference> take() { return std::move(found_); }
 
  private:
-  enum class Outcome { same, different, unknown };
+  using Outcome = ValueOutcome;
   using Members = std::unordered_map<std::string_view, const Json*>;
+
+  /// A value that stands in many places, in the place of its number.
+  static const Json& whole(const Json& value, const Checkpoint& side) {
+    const Json* number = tag(value, "$shared");
+    return number == nullptr ? value : side.attribute_shared.at(number->get<std::size_t>());
+  }
 
   static Members members(const Json& object) {
     Members result;
@@ -65,6 +79,10 @@ class Values {
   }
 
   void add(const Json* a, const Json* b, const std::string& path, bool comparable) {
+    if (found_.size() == kMostLeaves) {
+      found_.push_back({"", "more values that differ", "more values that differ", false});
+      return;
+    }
     Json left = a == nullptr ? Json() : shown(*a, sides_.a);
     Json right = b == nullptr ? Json() : shown(*b, sides_.b);
     if (a != nullptr && b != nullptr && comparable && left == right && left.is_string())
@@ -82,10 +100,26 @@ class Values {
       descend_members(a, b, path, level);
       return true;
     }
+    if (descend_pairs(a, b, path, level)) return true;
     const bool lists = a.is_array() && b.is_array() && a.size() == b.size();
     if (!lists || (text(a).size() <= kReadable && !a.empty() && a[0].is_primitive())) return false;
     for (std::size_t i = 0; i < a.size(); ++i)
       compare(&a[i], &b[i], fmt::format("{}[{}]", path, i), level + 1);
+    return true;
+  }
+
+  /// Dicts whose keys are not all texts: where the keys are the same numbers and texts.
+  bool descend_pairs(const Json& a, const Json& b, const std::string& path, std::uint32_t level) {
+    const Json* left = tag(a, "$pairs");
+    const Json* right = tag(b, "$pairs");
+    if (left == nullptr || right == nullptr || left->size() != right->size()) return false;
+    for (std::size_t i = 0; i < left->size(); ++i) {
+      const Json& key = (*left)[i][0];
+      if (!key.is_primitive() || key != (*right)[i][0]) return false;
+    }
+    for (std::size_t i = 0; i < left->size(); ++i)
+      compare(&(*left)[i][1], &(*right)[i][1], fmt::format("{}[{}]", path, text((*left)[i][0])),
+              level + 1);
     return true;
   }
 
@@ -103,10 +137,40 @@ class Values {
     for (const auto& [name, value] : b.get_ref<const Json::object_t&>()) {
       if (!left.contains(name)) compare(nullptr, &value, below(name), level + 1);
     }
+    if (!is_tagged(a) && !has_one_order(a, b)) add_order(a, b, path);
+  }
+
+  /// Of the names that both have.
+  static bool has_one_order(const Json& a, const Json& b) {
+    const Members left = members(a);
+    const Members right = members(b);
+    const auto& others = b.get_ref<const Json::object_t&>();
+    auto next = others.begin();
+    for (const auto& [name, value] : a.get_ref<const Json::object_t&>()) {
+      if (!right.contains(name)) continue;
+      while (next != others.end() && !left.contains(next->first)) ++next;
+      if (next == others.end() || next->first != name) return false;
+      ++next;
+    }
+    return true;
+  }
+
+  void add_order(const Json& a, const Json& b, const std::string& path) {
+    const auto names = [](const Json& object) {
+      Json list = Json::array();
+      for (const auto& [name, value] : object.get_ref<const Json::object_t&>())
+        list.push_back(name);
+      return list;
+    };
+    const Json left = names(a);
+    const Json right = names(b);
+    add(&left, &right, path + ".order", true);
   }
 
   Outcome equal(const Json& a, const Json& b, std::uint32_t level) {
     if (level >= kMostLevels) return Outcome::unknown;
+    if (tag(a, "$shared") != nullptr || tag(b, "$shared") != nullptr)
+      return equal_shared(a, b, level);
     if (tag(a, "$opaque") != nullptr || tag(b, "$opaque") != nullptr) return Outcome::unknown;
     if (tag(a, "$data") != nullptr && tag(b, "$data") != nullptr) return equal_data(a, b);
     for (const char* place : {"$module", "$registered"}) {
@@ -123,7 +187,22 @@ class Values {
       return all;
     }
     if (a.is_object() && b.is_object()) return equal_objects(a, b, level);
-    return a == b ? Outcome::same : Outcome::different;
+    const bool one_sign = !a.is_number_float() || !b.is_number_float() ||
+                          std::signbit(a.get<double>()) == std::signbit(b.get<double>());
+    return a == b && one_sign ? Outcome::same : Outcome::different;
+  }
+
+  Outcome equal_shared(const Json& a, const Json& b, std::uint32_t level) {
+    const Json* left = tag(a, "$shared");
+    const Json* right = tag(b, "$shared");
+    if (left == nullptr || right == nullptr)
+      return equal(whole(a, sides_.a), whole(b, sides_.b), level);
+    const std::pair numbers(left->get<std::size_t>(), right->get<std::size_t>());
+    if (const auto known = sides_.shared.find(numbers); known != sides_.shared.end())
+      return known->second;
+    const Outcome outcome = equal(whole(a, sides_.a), whole(b, sides_.b), level);
+    sides_.shared.emplace(numbers, outcome);
+    return outcome;
   }
 
   Outcome equal_objects(const Json& a, const Json& b, std::uint32_t level) {
@@ -136,6 +215,7 @@ class Values {
       all = worse(all, equal(value, *other->second, level + 1));
       if (all == Outcome::different) break;
     }
+    if (!is_tagged(a) && !has_one_order(a, b)) return Outcome::different;
     return all;
   }
 
@@ -154,7 +234,9 @@ class Values {
     return same ? Outcome::same : Outcome::different;
   }
 
-  Json shown(const Json& value, const Checkpoint& side) const {
+  Json shown(const Json& stored, const Checkpoint& side) const {
+    const Json& value = whole(stored, side);
+    if (value.is_null()) return "None";  // null is for what is not there
     if (const Json* name = tag(value, "$name")) return *name;
     if (const Json* is = tag(value, "$is")) {
       if (tag(value, "$data") == nullptr) return *is;
@@ -165,6 +247,8 @@ class Values {
     if (const Json* module = tag(value, "$module")) return "the module " + text(*module);
     if (const Json* tensor = tag(value, "$registered")) return "the tensor " + text(*tensor);
     if (const Json* type = tag(value, "$class")) {
+      if (const Json* call = tag(value, "$call"))
+        return "what a call gives of " + text(shown(*call, side));
       const std::string name = text(*type);
       const bool array = name.starts_with("numpy.") && name.ends_with("_reconstruct");
       if (array) return "numpy array";
@@ -174,13 +258,25 @@ class Values {
                  ? name + "(" + given.substr(1, given.size() - 2) + ")"
                  : name;
     }
-    if (value.is_structured() && text(value).size() > kReadable)
-      return fmt::format("{} entries", value.size());
+    if (const Json* pairs = tag(value, "$pairs")) return shown_pairs(*pairs, side);
+    if (value.is_structured() && is_long(value)) return fmt::format("{} entries", value.size());
     return value.is_string() && text(value).size() > kReadable
                ? Json(fmt::format("{} characters", text(value).size()))
                : value;
   }
 
+  Json shown_pairs(const Json& pairs, const Checkpoint& side) const {
+    std::string written;
+    for (const Json& pair : pairs) {
+      if (written.size() > kReadable) return fmt::format("{} entries", pairs.size());
+      written += fmt::format("{}{}: {}", written.empty() ? "" : ", ",
+                             shown(pair[0], side).dump(-1, ' ', false, kReplace),
+                             shown(pair[1], side).dump(-1, ' ', false, kReplace));
+    }
+    return "{" + written + "}";
+  }
+
+  static constexpr auto kReplace = Json::error_handler_t::replace;
   const ValueSides& sides_;
   std::vector<ValueDifference> found_;
 };

@@ -1,8 +1,11 @@
 // Values of module attributes (module_attributes.h) held against each other.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "samebits/checkpoint/checkpoint.h"
@@ -15,16 +18,21 @@ struct ValueDifference {
   bool comparable = true;
 };
 
+enum class ValueOutcome : std::uint8_t { same, different, unknown };
+
 /// What the two sides need beside the values.
 struct ValueSides {
   const Checkpoint& a;
   const Checkpoint& b;
   /// Whether a path of A's tree is that path of B's: of a module, or of a registered tensor.
   std::function<bool(const std::string&, const std::string&)> same_place;
+  /// What was found about values that stand in many places, by their numbers.
+  mutable std::map<std::pair<std::size_t, std::size_t>, ValueOutcome> shared = {};
 };
 
-/// The leaves that differ, at most 16 of them. Numbers compare as numbers, tensors, arrays and long
-/// texts by their bytes. Each side may be nullptr: absent.
+/// The leaves that differ; of more than 256 the last says only that there are more. Numbers compare
+/// as numbers, tensors, arrays and long texts by their bytes. Of a dict the order counts, too: code
+/// may go through it. Each side may be nullptr: absent.
 std::vector<ValueDifference> compare_values(const Json* a, const Json* b, const ValueSides& sides);
 
 }  // namespace samebits

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/alignment_state.h"
+#include "samebits/compare/constant_tensor.h"
 #include "samebits/compare/name_affinity.h"
 #include "samebits/compare/name_pieces.h"
 
@@ -80,6 +81,7 @@ class Composer {
     for (const bool only_certain : {true, false}) {
       for (const std::uint32_t whole : free_wholes()) try_whole(whole, only_certain);
     }
+    for (const std::uint32_t whole : free_wholes()) stack_constants(whole);
     if (untried_ > 0)
       state_.values_unsearched.push_back(
           fmt::format("whether {} of the {} side {} stacked from others was not tried to the end: "
@@ -178,6 +180,7 @@ class Composer {
   void try_whole(std::uint32_t whole, bool only_certain) {
     if (whole_[whole].view.numel() < 2 || whole_[whole].view.shape().empty() || has_partner(whole))
       return;
+    if (whole_.is_constant(whole)) return;
     cut_short_ = false;
     const std::vector<Slice> slices = slices_of(whole_[whole].view);
     if (cut_short_ && !only_certain) ++untried_;
@@ -196,7 +199,37 @@ class Composer {
       parts.push_back(*part);
       used.insert(*part);
     }
+    const auto constant = [&](std::uint32_t part) { return parts_.is_constant(part); };
+    if (std::ranges::all_of(parts, constant) && parts != named_parts(whole)) return;
     accept(whole, parts);
+  }
+
+  /// Constants are stacked from any others of their value, which shows nothing: only from those
+  /// that names say.
+  void stack_constants(std::uint32_t whole) {
+    const TensorView& view = whole_[whole].view;
+    if (view.numel() < 2 || has_partner(whole) || !whole_.is_constant(whole)) return;
+    const std::vector<std::uint32_t> parts = named_parts(whole);
+    std::uint64_t sum = 0;
+    for (const std::uint32_t part : parts) {
+      const Shape& shape = parts_[part].view.shape();
+      const bool fits = shape == behind(view.shape()) || behind(shape) == behind(view.shape());
+      if (!fits || !parts_.is_constant(part) || !same_first(parts_[part].view, view)) return;
+      sum += parts_[part].view.numel();
+    }
+    if (parts.size() < 2 || sum != view.numel()) return;
+    parts_.compute_digests(parts, state_.threads());
+    accept(whole, parts);
+  }
+
+  std::vector<std::uint32_t> named_parts(std::uint32_t whole) const {
+    std::vector<std::uint32_t> parts;
+    for (const std::string& name : taught_parts(whole)) {
+      const auto found = parts_.find(name);
+      if (!found || !(whole_is_b_ ? state_.free_a(*found) : state_.free_b(*found))) return {};
+      parts.push_back(*found);
+    }
+    return parts.empty() ? state_.of_roles(whole_is_b_, whole_[whole].roles) : parts;
   }
 
   // The names of the parts, by role or by what the weight of the same module is made of.

@@ -4,8 +4,9 @@
 #include <optional>
 
 #include "samebits/base/float_mode.h"
-#include "samebits/compare/config_fields.h"
 #include "samebits/compare/field_map.h"
+#include "samebits/family/activations.h"
+#include "samebits/family/classes.h"
 
 namespace samebits {
 namespace {
@@ -111,9 +112,9 @@ void features_from_indices(FieldMap& fields, std::int64_t blocks) {
 /// Defaults that follow from other fields.
 void assume_derived(FieldMap& fields, const std::string& model_type) {
   const Json* width = find_value(fields, "hidden_size");
-  if ((model_type == "vit" || model_type == "deit") && width != nullptr)
+  if (has_default(model_type, "pooler_act") && width != nullptr)
     assume(fields, "pooler_output_size", Json(*width));
-  if (model_type != "dinov2" && model_type != "dinov2_with_registers") return;
+  if (!has_default(model_type, "apply_layernorm")) return;  // it has no backbone
   fields.erase("stage_names");
   const auto blocks = block_count(fields);
   if (!blocks) return;
@@ -167,7 +168,9 @@ std::string class_names(const FieldMap& fields) {
 const char* unread_by_classes(std::string_view field, const std::string& classes) {
   if (classes.find('?') != std::string::npos) return nullptr;
   const auto any = [&](std::string_view part) { return classes.find(part) != std::string::npos; };
-  const bool heads_only = !any("ViTModel") && !any("DeiTModel");
+  const bool heads_only = std::ranges::none_of(model::classes(), [&](const auto& each) {
+    return (each.optional & model::kPooler) != 0 && any(each.name);
+  });
   if ((field == "pooler_act" || field == "pooler_output_size") && heads_only)
     return "neither class has a pooler";
   if (field == "encoder_stride" && !any("MaskedImageModeling"))
@@ -175,21 +178,6 @@ const char* unread_by_classes(std::string_view field, const std::string& classes
   if ((field == "apply_layernorm" || field == "reshape_hidden_states") && !any("Backbone"))
     return "neither class is a backbone";
   return nullptr;
-}
-
-/// Of transformers' activations that compute the same, one; "" for all others.
-std::string one_function(const std::string& activation) {
-  constexpr std::pair<std::string_view, const char*> kSame[] = {{"silu", "silu"},
-                                                                {"swish", "silu"},
-                                                                {"gelu", "gelu"},
-                                                                {"gelu_python", "gelu"},
-                                                                {"gelu_new", "gelu_tanh"},
-                                                                {"gelu_pytorch_tanh", "gelu_tanh"},
-                                                                {"gelu_python_tanh", "gelu_tanh"}};
-  for (const auto& [name, function] : kSame) {
-    if (activation == name) return function;
-  }
-  return "";
 }
 
 FieldJudgement judge_field(const ConfigTable& table, const std::string& name) {
@@ -205,21 +193,6 @@ std::string type_of(const Json& config, const std::string& otherwise) {
   const std::string own = text_of(fields_of(config), "model_type");
   return own.empty() ? otherwise : own;
 }
-
-}  // namespace
-
-const char* field_effect_name(FieldEffect effect) {
-  switch (effect) {
-    case FieldEffect::outputs: return "outputs";
-    case FieldEffect::training: return "training";
-    case FieldEffect::numerics: return "numerics";
-    case FieldEffect::nothing: return "nothing";
-    case FieldEffect::unknown: return "unknown";
-  }
-  return "unknown";
-}
-
-namespace {
 
 std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std::string& model_type,
                                         int depth);
@@ -264,13 +237,14 @@ std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std:
   drop_one_sided(left, right, table);
   std::vector<FieldDifference> parts = compare_parts(left, right, depth);
   const std::string classes = class_names(left) + class_names(right);
-  const std::string activation = one_function(text_of(left, "hidden_act"));
+  const ActivationName* activation = find_activation(text_of(left, "hidden_act"));
+  const ActivationName* other = find_activation(text_of(right, "hidden_act"));
   const bool same_function =
-      !activation.empty() && activation == one_function(text_of(right, "hidden_act"));
+      activation != nullptr && other != nullptr && activation->function == other->function;
   std::vector<FieldDifference> found = compare_fields(left, right, [&](const std::string& name) {
     if (const char* why = unread_by_classes(name, classes))
       return FieldJudgement{FieldEffect::nothing, why};
-    if (name == "hidden_act" && same_function && activation == "silu")
+    if (name == "hidden_act" && same_function && activation->function == Activation::silu)
       return FieldJudgement{FieldEffect::nothing, "two names of one function"};
     if (name == "hidden_act" && same_function)
       return FieldJudgement{FieldEffect::numerics, "the same function, rounded otherwise"};

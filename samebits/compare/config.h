@@ -8,19 +8,9 @@
 
 #include "samebits/base/json.h"
 #include "samebits/checkpoint/checkpoint.h"
+#include "samebits/family/config_fields.h"
 
 namespace samebits {
-
-/// What a field can do.
-enum class FieldEffect : std::uint8_t {
-  outputs,   // eval outputs change (mask_ratio, layer_norm_eps, hidden_act, image_mean, ...)
-  training,  // only training or initialization (initializer_range, hidden_dropout_prob in eval
-             // mode)
-  numerics,  // equal up to rounding (attention implementation, dtype of the computation)
-  nothing,   // bookkeeping (transformers_version, _name_or_path, architectures, id2label, ...)
-  unknown,   // a field that the table does not know: reported as one that may matter
-};
-const char* field_effect_name(FieldEffect effect);
 
 struct FieldDifference {
   std::string field;  // dotted: "mask_ratio", "size.height"

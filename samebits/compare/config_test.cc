@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "samebits/compare/config.h"
-#include "samebits/compare/config_fields.h"
+#include "samebits/family/config_fields.h"
 
 namespace samebits {
 namespace {

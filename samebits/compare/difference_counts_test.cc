@@ -40,5 +40,19 @@ TEST(DifferenceCounts, SeeEveryElementOfALargeTensor) {
   EXPECT_THAT(counts(a, std::vector<float>(size, 1)).counts, ElementsAre(size));
 }
 
+TEST(DifferenceCounts, KnowTheSmallestAndTheLargestDistances) {
+  const std::vector<double> a = {0, 0, 0, -0x1.8p1023};
+  const std::vector<double> b = {0x1p-1074, 0x1.8p-1030, 0x1p-1022, 0};
+  const auto view = [](const std::vector<double>& values) {
+    const Bytes bytes(reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * 8);
+    return *TensorView::make(DType::float64, {4}, {1}, 0, bytes);
+  };
+  const DifferenceCounts found = count_differences({view(a), view(b)});
+  EXPECT_EQ(found.lowest, -1074);
+  ASSERT_EQ(found.counts.size(), 1023U + 1074 + 1);
+  for (const std::size_t exponent : {0U, 1074U - 1030, 1074U - 1022, 1074U + 1023})
+    EXPECT_EQ(found.counts[exponent], 1U) << exponent;
+}
+
 }  // namespace
 }  // namespace samebits

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/alignment_state.h"
+#include "samebits/compare/constant_tensor.h"
 #include "samebits/compare/name_affinity.h"
 #include "samebits/compare/name_pieces.h"
 #include "samebits/compare/rounded_digest.h"
@@ -31,7 +32,10 @@ class Rest {
     pair_expected();
     pair_rounded();
     pair_expected();
+    const std::size_t before = pairs_.size();
     pair_alike();
+    if (has_few_left()) learn_from(before);
+    pair_expected();
     compare_composed(true);
     compare_composed(false);
     classify();
@@ -57,12 +61,29 @@ class Rest {
   /// Names that say nothing, and a type that changed: the same values after rounding both to the
   /// narrower of the two types; then, of one type, to those that people round to.
   void pair_rounded() {
-    std::vector<NamePair> learnt = state_.renamed_pairs();
     const std::size_t before = pairs_.size();
     for (const DType type : {DType::float32, DType::bfloat16, DType::float16}) pair_rounded(type);
-    for (std::size_t i = before; i < pairs_.size(); ++i)
+    learn_from(before);
+  }
+
+  /// Names that pair most of what is no constant, and not some of it by chance, pair constants too.
+  bool has_few_left() const {
+    for (const bool in_a : {true, false}) {
+      const WeightSet& set = in_a ? state_.a() : state_.b();
+      std::size_t left = 0;
+      for (std::uint32_t i = 0; i < set.tensors().size(); ++i)
+        left += (in_a ? open_a(i) : open_b(i)) && !set.is_constant(i) ? 1 : 0;
+      if (left * 10 > set.tensors().size()) return false;
+    }
+    return true;
+  }
+
+  /// The rules that the pairs from here on teach as well.
+  void learn_from(std::size_t first) {
+    std::vector<NamePair> learnt = state_.renamed_pairs();
+    for (std::size_t i = first; i < pairs_.size(); ++i)
       learnt.push_back({state_.a()[pairs_[i].a].name, state_.b()[pairs_[i].b].name});
-    if (pairs_.size() > before) state_.learn_rules(learnt);
+    if (pairs_.size() > first) state_.learn_rules(learnt);
   }
 
   using Digests = std::map<std::pair<Shape, Digest128>, OpenTensors>;
@@ -103,13 +124,14 @@ class Rest {
     for (std::uint32_t i = 0; i < set.tensors().size(); ++i) {
       const DType own = set[i].view.dtype();
       if ((is_a ? open_a(i) : open_b(i)) && can_round_to(own) && set[i].view.numel() > 1 &&
-          itemsize(own) >= itemsize(type) && shapes.contains(set[i].view.shape()))
+          itemsize(own) >= itemsize(type) && shapes.contains(set[i].view.shape()) &&
+          !set.is_constant(i))
         found.push_back(i);
     }
     return found;
   }
 
-  /// Same shape, alike names, the same numbers: the most alike first.
+  /// Same shape, alike names, the same numbers: the most alike first. Two constants need a rule.
   void pair_alike() {
     constexpr double kAlike = 0.6;
     std::map<std::pair<Shape, std::vector<std::string>>, OpenTensors> groups;
@@ -129,7 +151,11 @@ class Rest {
       const AlikePairs found =
           alike_pairs(names_of(state_.a(), members.a), names_of(state_.b(), members.b), kAlike,
                       &state_.names_left);
-      for (const AlikePair& each : found.pairs) pair(members.a[each.a], members.b[each.b]);
+      for (const AlikePair& each : found.pairs) {
+        const std::uint32_t a = members.a[each.a];
+        const std::uint32_t b = members.b[each.b];
+        if (!state_.a().is_constant(a) || !state_.b().is_constant(b)) pair(a, b);
+      }
       if (!found.complete)
         untried += static_cast<std::size_t>(
             std::ranges::count_if(members.a, [&](std::uint32_t i) { return open_a(i); }));
@@ -231,7 +257,7 @@ class Rest {
       if (a.dtype() != b.dtype())
         found[i].how += fmt::format("{}{} became {}", found[i].how.empty() ? "" : ", ",
                                     info(a.dtype()).torch, info(b.dtype()).torch);
-      if (!have_numbers({a, b})) continue;
+      if (!have_numbers({a, b}) || is_unshown_reshape(pairs_[i])) continue;
       values.push_back({a, b});
       which.push_back(i);
     }
@@ -248,6 +274,12 @@ class Rest {
 
   const TensorView& view_a(const Link& link) const { return state_.a()[link.a].view; }
   const TensorView& view_b(const Link& link) const { return state_.b()[link.b].view; }
+
+  // Two constants are equal in any shape, which shows no rearrangement.
+  bool is_unshown_reshape(const Link& link) const {
+    return !same_but_for_ones(view_a(link).shape(), view_b(link).shape()) &&
+           state_.a().is_constant(link.a) && state_.b().is_constant(link.b);
+  }
 
   /// The types to which tensors of many values were rounded. A tensor of few values (a norm's
   /// ones) is equal to the rounding of almost anything, and says so only in such company.
@@ -270,9 +302,12 @@ class Rest {
                          (relation.rounded_a && types.contains(*relation.rounded_a)) ||
                          itemsize(a) != itemsize(b);
     if (relation.equal_numbers) {
-      match->kind =
-          pair.a.shape() == pair.b.shape() ? MatchKind::same_values : MatchKind::rearranged;
-      if (a == b && pair.a.shape() == pair.b.shape())
+      const bool one_shape = pair.a.shape() == pair.b.shape();
+      match->kind = one_shape ? MatchKind::same_values : MatchKind::rearranged;
+      // Constants, whose names alone make them a pair.
+      const bool same_bytes = a == b && one_shape && relation.stats.differing == 0;
+      if (same_bytes) match->kind = MatchKind::renamed;
+      if (a == b && one_shape && !same_bytes)
         match->how = relation.minus_zeros > 0
                          ? relation.minus_zeros == 1
                                ? "-0 for 0 in 1 element"

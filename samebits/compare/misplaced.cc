@@ -12,16 +12,21 @@
 namespace samebits {
 namespace {
 
+/// Two tensors, and the templates of their names.
+struct TemplateLink {
+  Link link;
+  std::string from, to;
+};
+
 /// What the links say of each template of A: the template in B that most of them lead to.
 class TemplateVotes {
  public:
-  TemplateVotes(const WeightSet& a, const WeightSet& b, const std::vector<Link>& links,
+  TemplateVotes(const WeightSet& a, const std::vector<TemplateLink>& links,
                 std::vector<std::string>* unsearched) {
     std::map<std::string, std::map<std::string, std::size_t>> votes;
-    for (const Link& link : links) {
-      const std::string from = template_of(a[link.a].name);
-      ++votes[from][template_of(b[link.b].name)];
-      shapes_.try_emplace(from, a[link.a].view.shape());
+    for (const TemplateLink& each : links) {
+      ++votes[each.from][each.to];
+      shapes_.try_emplace(each.from, a[each.link.a].view.shape());
     }
     for (const auto& [from, tos] : votes) winner_[from] = most_voted(from, tos);
     swap_misnamed(unsearched);
@@ -196,20 +201,25 @@ std::string where(const MoveNames& names) {
 std::vector<Misplaced> take_misplaced(const WeightSet& a, const WeightSet& b,
                                       std::vector<Link>* links,
                                       std::vector<std::string>* unsearched) {
-  const TemplateVotes votes(a, b, *links, unsearched);
-  std::map<std::string, std::vector<Link>> by_template;
-  for (const Link& link : *links) by_template[template_of(a[link.a].name)].push_back(link);
+  std::vector<TemplateLink> all;
+  all.reserve(links->size());
+  for (const Link& link : *links)
+    all.push_back({link, template_of(a[link.a].name), template_of(b[link.b].name)});
+  const TemplateVotes votes(a, all, unsearched);
+  std::map<std::string_view, std::vector<const TemplateLink*>> by_template;
+  for (const TemplateLink& each : all) by_template[each.from].push_back(&each);
   std::vector<Misplaced> misplaced;
   links->clear();
   for (const auto& [from, group] : by_template) {
-    const std::string& to = votes.winner(from);
+    const std::string& to = votes.winner(group[0]->from);
     std::vector<Link> regular;
-    for (const Link& link : group) {
-      if (template_of(b[link.b].name) == to) regular.push_back(link);
+    for (const TemplateLink* each : group) {
+      if (each->to == to) regular.push_back(each->link);
     }
     const bool renumbered = is_renumbering(a, b, regular);
-    for (const Link& link : group) {
-      const bool trusted = renumbered && template_of(b[link.b].name) == to;
+    for (const TemplateLink* each : group) {
+      const Link& link = each->link;
+      const bool trusted = renumbered && each->to == to;
       const auto home = b.find(fill_template(to, name_numbers(a[link.a].name)));
       const bool moved =
           !trusted && home && *home != link.b && b[*home].view.shape() == b[link.b].view.shape();

@@ -1,89 +1,13 @@
-// Source: torch.nn of torch 2.13, and every use of `training` in the ViT family of transformers
-// 4.57.6 and 5.24.0, in timm 1.0's vision_transformer, in torchvision's and in
-// facebookresearch/mae.
 #include <algorithm>
-#include <array>
 #include <map>
 #include <optional>
 #include <string_view>
 
 #include "samebits/compare/config.h"
+#include "samebits/family/draws.h"
 
 namespace samebits {
 namespace {
-
-/// How a class uses its training flag.
-enum class FlagUse : std::uint8_t {
-  never,
-  dropout,     // random where one of kProbabilities is above 0
-  slope,       // RReLU: random unless the two slopes are equal
-  recurrent,   // random with dropout between layers, of which there must be two
-  statistics,  // unless the class tracks none
-  fast_path,   // evaluation may take a fused kernel that rounds otherwise
-};
-
-struct ClassRule {
-  std::string_view prefix;  // of the class path; the longest that fits decides
-  FlagUse use;
-};
-
-// Attributes that hold a probability. Where a class keeps dropout in a child module, the attribute
-// is no number and the child is judged.
-constexpr auto kProbabilities = std::to_array<std::string_view>(
-    {"p", "drop_prob", "dropout_prob", "attention_dropout", "attn_pdrop", "dropout", "dropout_p",
-     "attn_dropout", "attn_drop_p", "prob", "drop_path_prob", "layerdrop"});
-
-constexpr auto kRules = std::to_array<ClassRule>({
-    {"torch.nn.modules.", FlagUse::never},
-    {"torch.nn.modules.dropout.", FlagUse::dropout},
-    {"torch.nn.modules.batchnorm.", FlagUse::statistics},
-    {"torch.nn.modules.instancenorm.", FlagUse::statistics},
-    {"torch.nn.modules.activation.RReLU", FlagUse::slope},
-    {"torch.nn.modules.activation.MultiheadAttention", FlagUse::fast_path},
-    {"torch.nn.modules.transformer.TransformerEncoder", FlagUse::fast_path},
-    {"torch.nn.modules.rnn.", FlagUse::recurrent},
-    {"torch.nn.parallel.", FlagUse::never},
-    {"torch.nn.utils.parametrize.", FlagUse::never},
-    {"torch.nn.utils.parametrizations._SpectralNorm", FlagUse::statistics},
-    {"torch._dynamo.eval_frame.OptimizedModule", FlagUse::never},
-    {"transformers.activations.", FlagUse::never},
-    {"transformers.models.vit.", FlagUse::dropout},
-    {"transformers.models.vit_mae.", FlagUse::dropout},
-    {"transformers.models.deit.", FlagUse::dropout},
-    {"transformers.models.dinov2.", FlagUse::dropout},
-    {"transformers.models.dinov2_with_registers.", FlagUse::dropout},
-    {"timm.models.vision_transformer.", FlagUse::dropout},
-    {"timm.layers.activations", FlagUse::never},
-    {"timm.layers.attention.", FlagUse::never},
-    {"timm.layers.attention_pool.", FlagUse::never},
-    {"timm.layers.layer_scale.", FlagUse::never},
-    {"timm.layers.mlp.", FlagUse::never},
-    {"timm.layers.norm.", FlagUse::never},
-    {"timm.layers.patch_embed.", FlagUse::never},
-    {"timm.layers.drop.", FlagUse::dropout},
-    {"timm.layers.patch_dropout.", FlagUse::dropout},
-    {"timm.layers.norm_act.BatchNormAct", FlagUse::statistics},
-    {"timm.layers.norm_act.SyncBatchNormAct", FlagUse::statistics},
-    {"timm.models.layers.drop.", FlagUse::dropout},
-    {"timm.models.layers.mlp.", FlagUse::never},
-    {"timm.models.layers.patch_embed.", FlagUse::never},
-    {"torchvision.models.vision_transformer.", FlagUse::never},
-    {"torchvision.ops.misc.", FlagUse::never},
-    {"torchvision.ops.stochastic_depth.", FlagUse::dropout},
-    {"torchvision.ops.drop_block.", FlagUse::dropout},
-    {"models_mae.MaskedAutoencoderViT", FlagUse::never},
-    {"models_vit.VisionTransformer", FlagUse::never},
-});
-
-const ClassRule* rule_of(const std::string& class_path) {
-  const ClassRule* best = nullptr;
-  for (const ClassRule& rule : kRules) {
-    if (class_path.starts_with(rule.prefix) &&
-        (best == nullptr || rule.prefix.size() > best->prefix.size()))
-      best = &rule;
-  }
-  return best;
-}
 
 const Json* attribute(const ModuleRecord& module, std::string_view name) {
   if (!module.hyper.is_object()) return nullptr;
@@ -97,8 +21,8 @@ double number(const ModuleRecord& module, std::string_view name, double otherwis
 }
 
 bool drops(const ModuleRecord& module) {
-  return std::any_of(kProbabilities.begin(), kProbabilities.end(),
-                     [&](std::string_view name) { return number(module, name, 0) > 0; });
+  return std::ranges::any_of(probability_attributes(),
+                             [&](std::string_view name) { return number(module, name, 0) > 0; });
 }
 
 /// The constructors' defaults stand where a class from before an attribute was pickled.
@@ -224,9 +148,9 @@ class Alignment {
 }  // namespace
 
 ModeEffect mode_effect(const ModuleRecord& module) {
-  const ClassRule* rule = rule_of(module.class_path);
-  if (rule == nullptr) return ModeEffect::unknown;
-  switch (rule->use) {
+  const std::optional<FlagUse> use = flag_use(module.class_path);
+  if (!use) return ModeEffect::unknown;
+  switch (*use) {
     case FlagUse::never: return ModeEffect::none;
     case FlagUse::dropout: return random_if(drops(module));
     case FlagUse::slope: return random_if(number(module, "lower", 0) != number(module, "upper", 1));

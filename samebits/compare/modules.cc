@@ -1,6 +1,7 @@
 #include "samebits/compare/modules.h"
 
 #include <algorithm>
+#include <array>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -88,6 +89,23 @@ class TreeComparison {
     for (const auto& [name, value] : b.attributes.items()) {
       if (right.contains(name)) compare_attribute(a, b, name, nullptr, &value);
     }
+    compare_transient(a, b, true);
+    compare_transient(b, a, false);
+  }
+
+  /// Buffers that state_dict() leaves out, and that one of two modules has alone. Those of both are
+  /// compared by their values, and persistent ones with the weights.
+  void compare_transient(const ModuleRecord& owner, const ModuleRecord& other, bool in_a) {
+    if (is_model_library(owner.class_path) && !one_library_) return;
+    for (const std::string& name : owner.transient_buffers) {
+      const auto has = [&](const std::vector<std::string>& names) {
+        return std::ranges::find(names, name) != names.end();
+      };
+      if (has(other.transient_buffers) || has(other.buffers) || has(other.parameters)) continue;
+      const Json buffer = "a buffer that is not saved with the weights";
+      add(in_a ? owner : other, name, in_a ? buffer : Json(), in_a ? Json() : buffer,
+          AttributeEffect::unknown, false, "");
+    }
   }
 
   void compare_classes(const ModuleRecord& a, const ModuleRecord& b) {
@@ -103,11 +121,14 @@ class TreeComparison {
 
   void compare_attribute(const ModuleRecord& a, const ModuleRecord& b, const std::string& name,
                          const Json* left, const Json* right) {
-    const AttributeRow row = attribute_row(a.class_path, name);
+    AttributeRow row = attribute_row(a.class_path, name);
+    if (is_library_class(a.class_path) && stands_for_a_method(row, name, left, right))
+      row = {"", name, AttributeEffect::outputs, "a function stands in place of the class's own"};
     if (row.effect == AttributeEffect::nothing && is_library_class(a.class_path)) return;
     const bool once = left == nullptr || right == nullptr;
     if (once && left_out(a, name, left == nullptr ? *right : *left, row)) return;
     if (left != nullptr && right != nullptr && compare_as_configs(a, name, *left, *right)) return;
+    if (name == "padding" && is_one_padding(a, b)) return;
     for (ValueDifference& each : compare_values(left, right, sides_)) {
       ModuleDifference difference{a.path,
                                   a.class_path,
@@ -123,11 +144,39 @@ class TreeComparison {
     }
   }
 
+  static bool is_function(const Json* value) {
+    return value != nullptr && value->is_object() && !value->empty() &&
+           (value->begin().key() == "$name" || value->begin().key() == "$class");
+  }
+
+  /// A function under a private name that the table does not know, on one side or two of them:
+  /// torch.nn.Conv2d calls its own _conv_forward.
+  static bool stands_for_a_method(const AttributeRow& row, std::string_view name, const Json* left,
+                                  const Json* right) {
+    if (row.effect != AttributeEffect::nothing || !is_unlisted_private(row, name)) return false;
+    return (left == nullptr || is_function(left)) && (right == nullptr || is_function(right));
+  }
+
+  /// 'same', and the numbers that it stands for: torch keeps what both mean under one name.
+  static bool is_one_padding(const ModuleRecord& a, const ModuleRecord& b) {
+    constexpr const char* kMeaning = "_reversed_padding_repeated_twice";
+    if (!a.attributes.contains(kMeaning) || !b.attributes.contains(kMeaning)) return false;
+    const Json& meaning = a.attributes[kMeaning];
+    if (meaning != b.attributes[kMeaning]) return false;
+    return std::ranges::all_of(std::array{&a, &b}, [&](const ModuleRecord* module) {
+      const Json& padding = module->attributes["padding"];
+      if (padding.is_string()) return true;
+      Json repeated = Json::array();
+      for (std::size_t i = padding.is_array() ? padding.size() : 0; i-- > 0;) {
+        repeated.push_back(padding[i]);
+        repeated.push_back(padding[i]);
+      }
+      return repeated == meaning;
+    });
+  }
+
   static bool is_code(const AttributeRow& row, const Json* left, const Json* right) {
-    const auto function = [](const Json* value) {
-      return value != nullptr && value->is_object() && !value->empty() &&
-             (value->begin().key() == "$name" || value->begin().key() == "$class");
-    };
+    const auto function = is_function;
     return row.attribute == "forward" || row.attribute.starts_with("_forward") ||
            (row.effect == AttributeEffect::outputs && (function(left) || function(right)));
   }
@@ -140,10 +189,21 @@ class TreeComparison {
       difference->why = "it acts, since the module is in training mode";
     }
     const std::size_t dot = difference->attribute.rfind('.');
-    if (difference->effect != AttributeEffect::unknown || dot == std::string::npos) return;
+    const bool open = difference->effect == AttributeEffect::unknown ||
+                      (difference->effect == AttributeEffect::nothing &&
+                       !is_library_class(a.class_path) && holds_more_than_text(*difference));
+    if (!open || dot == std::string::npos) return;
     const AttributeRow row = attribute_row("", difference->attribute.substr(dot + 1));
     difference->effect = row.effect;
     difference->why = std::string(row.why);
+  }
+
+  /// Below an attribute that is harmless where it is one text, as a run's name is.
+  static bool holds_more_than_text(const ModuleDifference& difference) {
+    const std::string& path = difference.attribute;
+    const std::size_t end = path.find_first_of(".[");
+    if (end == std::string::npos || path.substr(end).starts_with(".args")) return false;  // a Path
+    return names_a_run(attribute_row("", path.substr(0, end)));
   }
 
   /// Of a library's class: an attribute that came with a version, and means what was so before.
@@ -233,15 +293,22 @@ class TreeComparison {
       if (j == kAlone || path.empty()) continue;
       const std::string_view parent = parent_path(path);
       const ModuleRecord* owner = module_at(parent);
-      if (owner == nullptr || !runs_in_order(*owner)) continue;
+      if (owner == nullptr || !may_follow_order(*owner)) continue;
       const auto [before, is_first] = last.emplace(parent, j);
       if (is_first) continue;
       if (j < before->second && out_of_order_.insert(parent).second)
-        add(*owner, "order", a_.modules[i].path, b_.modules[j].path, AttributeEffect::outputs, true,
+        add(*owner, "order", a_.modules[i].path, b_.modules[j].path,
+            runs_in_order(*owner) ? AttributeEffect::outputs : AttributeEffect::unknown, true,
             fmt::format("its parts stand in another order: {} of A is {} of B", path,
                         b_.modules[j].path));
       before->second = std::max(before->second, j);
     }
+  }
+
+  /// A ModuleDict, or a user's class, may be gone through in its order.
+  static bool may_follow_order(const ModuleRecord& module) {
+    return runs_in_order(module) || module.class_path.ends_with("container.ModuleDict") ||
+           !is_library_class(module.class_path);
   }
 
   static bool runs_in_order(const ModuleRecord& module) {

@@ -103,6 +103,7 @@ std::string_view without_dot(std::string_view piece) {
 
 Pieces split_name(std::string_view name) {
   Pieces pieces;
+  pieces.reserve(4);
   while (!name.empty()) {
     const std::size_t dot = name.find('.');
     const std::size_t size = dot == std::string_view::npos ? name.size() : dot + 1;
@@ -124,7 +125,13 @@ std::string templated(std::string_view piece) {
 
 std::string template_of(std::string_view name) {
   std::string text;
-  for (const std::string_view piece : split_name(name)) text += templated(piece);
+  for (const std::string_view piece : split_name(name)) {
+    if (is_number(piece)) {
+      text += piece.back() == '.' ? "{n}." : "{n}";
+    } else {
+      text += piece;
+    }
+  }
   return text;
 }
 

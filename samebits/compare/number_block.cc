@@ -1,23 +1,23 @@
 #include "samebits/compare/number_block.h"
 
-#include <array>
+#include <bit>
 
 namespace samebits {
 namespace {
 
-using CodeTable = std::array<double, 256>;
-
 template <DType type>
-const double* table_of() {
+const CodeTable* table_of() {
   static const CodeTable table = [] {
     CodeTable made{};
-    for (std::size_t code = 0; code < made.size(); ++code) {
+    for (std::size_t code = 0; code < 256; ++code) {
       const auto byte = static_cast<std::uint8_t>(code);
-      made[code] = element_as_double(type, &byte);
+      made.numbers[code] = element_as_double(type, &byte);
+      const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(made.numbers[code]));
+      made.bfloat16[code] = static_cast<std::uint16_t>(bits >> 16);
     }
     return made;
   }();
-  return table.data();
+  return &table;
 }
 
 }  // namespace
@@ -41,6 +41,10 @@ Stored stored_as(DType type) {
     case DType::float32: return Stored::f32;
     case DType::float16: return Stored::f16;
     case DType::bfloat16: return Stored::bf16;
+    case DType::float8_e4m3fn: return Stored::e4m3fn;
+    case DType::float8_e4m3fnuz: return Stored::e4m3fnuz;
+    case DType::float8_e5m2: return Stored::e5m2;
+    case DType::float8_e5m2fnuz: return Stored::e5m2fnuz;
     case DType::int64: return Stored::i64;
     case DType::uint64: return Stored::u64;
     case DType::int32: return Stored::i32;
@@ -51,7 +55,7 @@ Stored stored_as(DType type) {
   }
 }
 
-const double* code_table(DType type) {
+const CodeTable* code_table(DType type) {
   switch (type) {
     case DType::float8_e4m3fn: return table_of<DType::float8_e4m3fn>();
     case DType::float8_e4m3fnuz: return table_of<DType::float8_e4m3fnuz>();

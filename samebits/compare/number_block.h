@@ -18,7 +18,7 @@ std::uint64_t component_count(const TensorView& view);
 /// How the loops know a component_type() that has_element_values(), and what its codes mean where
 /// it has one byte (null for others).
 Stored stored_as(DType type);
-const double* code_table(DType type);
+const CodeTable* code_table(DType type);
 
 /// Loads runs of one tensor, reusing its memory.
 class NumberBlock {

@@ -13,8 +13,6 @@ namespace samebits {
 namespace {
 
 constexpr std::uint64_t kStatsBlock = 1 << 16;  // components that one thread handles at a time
-constexpr std::uint64_t kCodesBlock = 1 << 22;  // more than a table of pairs of codes has places
-constexpr std::size_t kPairsOfCodes = 256ull * 256;
 
 bool is_wide_integer(DType type) { return type == DType::int64 || type == DType::uint64; }
 
@@ -24,8 +22,10 @@ bool is_byte_integer(DType type) {
 
 // Distance in steps of the type, through zero.
 std::uint64_t ulp_distance(const std::uint8_t* a, const std::uint8_t* b, std::uint64_t item) {
-  return stats_loops().largest_ulp(a, b, 1, item);
+  return stats_loops().steps(a, b, 1, item).largest;
 }
+
+bool has_few_bits(DType type) { return is_floating(type) && itemsize(type) <= 2; }
 
 double sum_of(const double* lanes) {
   double sum = 0;
@@ -83,6 +83,11 @@ struct PairMeasurement::Run {
   std::size_t padded() const { return (count + kLanes - 1) / kLanes * kLanes; }
 };
 
+/// The bytes of a run without what is not finite.
+struct PairMeasurement::FiniteRun {
+  std::array<std::uint8_t, kLoopRun * sizeof(double)> a, b;
+};
+
 struct PairMeasurement::BlockSums {
   PairSums pairs;
   std::array<double, kLanes> equal{};  // squares of elements that are equal
@@ -102,10 +107,9 @@ PairMeasurement::PairMeasurement(const ValuePair& pair)
   row_size_ = rows_ == 0 ? 0 : count_ / rows_;
   same_type_ = type_a_ == type_b_;
   as_bytes_ = same_type_ && is_byte_integer(type_a_);
-  as_codes_ = !as_bytes_ && item_a_ == 1 && item_b_ == 1 && count_ >= kCodesBlock / 4;
-  block_ = as_codes_ ? kCodesBlock : kStatsBlock;
-  partials_.resize((count_ + block_ - 1) / block_);
-  if (as_codes_) code_counts_.resize(kPairsOfCodes);
+  all_squares_finite_ = type_a_ != DType::float64 && type_b_ != DType::float64;
+  few_bits_ = has_few_bits(type_a_) && has_few_bits(type_b_);
+  partials_.resize((count_ + kStatsBlock - 1) / kStatsBlock);
 }
 
 void PairMeasurement::load_block(std::uint64_t begin, std::uint64_t count, Run* run) const {
@@ -119,11 +123,10 @@ void PairMeasurement::load_block(std::uint64_t begin, std::uint64_t count, Run* 
 }
 
 void PairMeasurement::measure(std::size_t block) {
-  const std::uint64_t begin = block * block_;
-  const std::uint64_t count = std::min(block_, count_ - begin);
+  const std::uint64_t begin = block * kStatsBlock;
+  const std::uint64_t count = std::min(kStatsBlock, count_ - begin);
   PartialStats& partial = partials_[block];
   partial.first_row = partial.last_row = begin / row_size_;
-  if (as_codes_) return measure_codes(begin, count, &partial);
   Run run;
   load_block(begin, count, &run);
   const std::uint8_t* a = run.a;
@@ -215,40 +218,81 @@ bool PairMeasurement::numbers_suffice(const Run& run) const {
          !(is_wide_integer(type_b_) && stats_loops().any_huge(run.y.data(), run.count));
 }
 
+// What |x - y| must exceed, in units of the larger of |x| and |y|, to be a relative distance above
+// `largest`; misses none. Products with powers of two are exact. Below 1 - 2^-20 the exponents of
+// x and y are 21 apart at most: with 11 bits in each of them, |x - y| has 32, and two quotients
+// that are not the same differ by 2^-43.
+double PairMeasurement::relative_bound(double largest) const {
+  if (largest == 1 || largest == 2) return largest;
+  const bool apart = few_bits_ && largest < 1 - 0x1p-20;
+  return largest * (apart ? 1 + 0x1p-46 : 1 - 0x1p-50);
+}
+
 bool PairMeasurement::measure_numbers(Run* run, BlockSums* sums, PartialStats* partial) const {
   const StatsLoops& loops = stats_loops();
   loops.widen(stored_as(type_a_), run->a, run->count, code_table(type_a_), run->x.data());
   loops.widen(stored_as(type_b_), run->b, run->count, code_table(type_b_), run->y.data());
   for (std::size_t i = run->count; i < run->padded(); ++i) run->x[i] = run->y[i] = 0;
   if (!numbers_suffice(*run)) return false;
+  if (add_finite(*run, run->a, run->b, sums, partial)) return true;
+  if (!all_squares_finite_) return false;
+  FiniteRun finite;
+  set_aside(run, &finite, partial);
+  const bool done = add_finite(*run, finite.a.data(), finite.b.data(), sums, partial);
+  SAMEBITS_CHECK(done);
+  return true;
+}
+
+// The pairs of a run, whose bytes are `a` and `b`. False, and nothing added, where some are not
+// finite.
+bool PairMeasurement::add_finite(const Run& run, const std::uint8_t* a, const std::uint8_t* b,
+                                 BlockSums* sums, PartialStats* partial) const {
+  const StatsLoops& loops = stats_loops();
   PairSums pairs = sums->pairs;
-  // A little less, since a product is rounded.
-  const double bound = partial->max_relative * (1 - 0x1p-50);
-  const PairCounts counts = loops.pairs(run->x.data(), run->y.data(), run->padded(), bound, &pairs);
+  const double bound = relative_bound(partial->max_relative);
+  const bool above = loops.pairs(run.x.data(), run.y.data(), run.padded(), bound, &pairs);
   if (!std::isfinite(sum_of(pairs.square_a) + sum_of(pairs.square_b))) return false;
   sums->pairs = pairs;
+  if (above)
+    partial->max_relative = std::max(
+        partial->max_relative, loops.largest_relative(run.x.data(), run.y.data(), run.padded()));
+  PairCounts counts;
+  if (has_ulp()) {
+    const StepCounts steps = loops.steps(a, b, run.count, item_a_);
+    counts = {steps.differing, steps.unequal};
+    partial->max_ulp = std::max(partial->max_ulp, steps.largest);
+  } else {
+    counts = loops.counts(run.x.data(), run.y.data(), run.padded());
+  }
   partial->differing += counts.differing;
   partial->unequal += counts.unequal;
   partial->minus_zeros += counts.differing - counts.unequal;
-  if (counts.above)
-    partial->max_relative = std::max(
-        partial->max_relative, loops.largest_relative(run->x.data(), run->y.data(), run->padded()));
-  if (counts.unequal > 0 && has_ulp())
-    partial->max_ulp =
-        std::max(partial->max_ulp, loops.largest_ulp(run->a, run->b, run->count, item_a_));
   return true;
+}
+
+// Adds the pairs that are not finite, and leaves pairs of zeros in their places.
+void PairMeasurement::set_aside(Run* run, FiniteRun* finite, PartialStats* partial) const {
+  std::memcpy(finite->a.data(), run->a, run->count * item_a_);
+  std::memcpy(finite->b.data(), run->b, run->count * item_b_);
+  for (std::size_t i = 0; i < run->count; ++i) {
+    if (std::isfinite(run->x[i]) && std::isfinite(run->y[i])) continue;
+    add_pair(run->a + i * item_a_, run->b + i * item_b_, partial);
+    run->x[i] = run->y[i] = 0;
+    std::memset(&finite->a[i * item_a_], 0, item_a_);
+    std::memset(&finite->b[i * item_b_], 0, item_b_);
+  }
 }
 
 void PairMeasurement::measure_exactly(const Run& run, PartialStats* partial) const {
   for (std::size_t i = 0; i < run.count; ++i)
-    add_pair(run.a + i * item_a_, run.b + i * item_b_, 1, partial);
+    add_pair(run.a + i * item_a_, run.b + i * item_b_, partial);
 }
 
 bool PairMeasurement::differs(const std::uint8_t* a, const std::uint8_t* b) const {
   if (same_type_) return std::memcmp(a, b, item_a_) != 0;
   if (item_a_ == 1 && item_b_ == 1) {
-    const double x = code_table(type_a_)[*a];
-    const double y = code_table(type_b_)[*b];
+    const double x = code_table(type_a_)->numbers[*a];
+    const double y = code_table(type_b_)->numbers[*b];
     return std::bit_cast<std::uint64_t>(x) != std::bit_cast<std::uint64_t>(y) &&
            !(std::isnan(x) && std::isnan(y));
   }
@@ -259,69 +303,38 @@ bool PairMeasurement::differs(const std::uint8_t* a, const std::uint8_t* b) cons
          std::bit_cast<std::uint64_t>(x.value) != std::bit_cast<std::uint64_t>(y.value);
 }
 
-void PairMeasurement::add_pair(const std::uint8_t* a, const std::uint8_t* b, std::uint64_t times,
+void PairMeasurement::add_pair(const std::uint8_t* a, const std::uint8_t* b,
                                PartialStats* partial) const {
   const ExactNumber left = exact_number(type_a_, a);
   const ExactNumber right = exact_number(type_b_, b);
   const double x = left.value;
   const double y = right.value;
-  const auto weight = static_cast<double>(times);
   const bool finite = std::isfinite(x) && std::isfinite(y);
   if (finite) {
-    partial->dot += weight * (x * y);
-    partial->square_a += weight * (x * x);
-    partial->square_b += weight * (y * y);
+    partial->dot += x * y;
+    partial->square_a += x * x;
+    partial->square_b += y * y;
   }
-  if (!std::isfinite(x)) (std::isnan(x) ? partial->nan_a : partial->inf_a) += times;
-  if (!std::isfinite(y)) (std::isnan(y) ? partial->nan_b : partial->inf_b) += times;
+  if (!std::isfinite(x)) ++(std::isnan(x) ? partial->nan_a : partial->inf_a);
+  if (!std::isfinite(y)) ++(std::isnan(y) ? partial->nan_b : partial->inf_b);
   if (!differs(a, b)) return;
-  partial->differing += times;
+  ++partial->differing;
   // Bytes of a bool that are neither 0 nor 1 are told apart.
   const bool both_bool = type_a_ == DType::boolean && same_type_;
   if (!both_bool && equal_numbers(left, right)) {
-    if (x == 0) partial->minus_zeros += times;
+    if (x == 0) ++partial->minus_zeros;
     return;
   }
-  partial->unequal += times;
+  ++partial->unequal;
   if (!finite) return;
   const double gap = distance(left, right);
-  partial->sum_abs += weight * gap;
-  partial->square_difference += weight * (gap * gap);
+  partial->sum_abs += gap;
+  partial->square_difference += gap * gap;
   partial->max_abs = std::max(partial->max_abs, gap);
   if (gap > 0)
     partial->max_relative =
         std::max(partial->max_relative, gap / std::max(std::fabs(x), std::fabs(y)));
   if (has_ulp()) partial->max_ulp = std::max(partial->max_ulp, ulp_distance(a, b, item_a_));
-}
-
-// Counts pairs of codes; what they add to the sums is computed once for each of them.
-void PairMeasurement::measure_codes(std::uint64_t begin, std::uint64_t count,
-                                    PartialStats* partial) {
-  constexpr std::uint64_t kStep = 1 << 12;
-  Run run;
-  std::vector<std::uint32_t> counts(kPairsOfCodes);
-  for (std::uint64_t at = 0; at < count; at += kStep) {
-    const std::uint64_t size = std::min(kStep, count - at);
-    load_block(begin + at, size, &run);
-    const bool equal = same_type_ && std::memcmp(run.a, run.b, size) == 0;
-    std::uint64_t differing = 0;
-    if (equal) {
-      std::array<std::array<std::uint32_t, 256>, 4> own{};  // so that no count waits for the last
-      for (std::uint64_t i = 0; i < size; ++i) ++own[i % own.size()][run.a[i]];
-      for (std::size_t code = 0; code < 256; ++code)
-        counts[code * 257] += own[0][code] + own[1][code] + own[2][code] + own[3][code];
-    } else {
-      for (std::uint64_t i = 0; i < size; ++i) ++counts[run.a[i] * 256U + run.b[i]];
-      for (std::uint64_t i = 0; i < size; ++i) {
-        const bool other = same_type_ ? run.a[i] != run.b[i] : differs(run.a + i, run.b + i);
-        if (other && partial->first > begin + at + i) partial->first = begin + at + i;
-        differing += other ? 1 : 0;
-      }
-    }
-    note_rows(run.a, run.b, begin + at, size, differing, partial);
-  }
-  const std::lock_guard lock(*codes_mutex_);
-  for (std::size_t i = 0; i < kPairsOfCodes; ++i) code_counts_[i] += counts[i];
 }
 
 bool PairMeasurement::any_differs(const std::uint8_t* a, const std::uint8_t* b,
@@ -362,11 +375,6 @@ void PairMeasurement::note_rows(const std::uint8_t* a, const std::uint8_t* b, st
 PartialStats PairMeasurement::total() const {
   PartialStats all;
   for (std::size_t i = 0; i < partials_.size(); ++i) merge(partials_[i], &all, i == 0);
-  for (std::size_t i = 0; i < code_counts_.size(); ++i) {
-    const std::array<std::uint8_t, 2> codes = {static_cast<std::uint8_t>(i / 256),
-                                               static_cast<std::uint8_t>(i % 256)};
-    if (code_counts_[i] > 0) add_pair(&codes[0], &codes[1], code_counts_[i], &all);
-  }
   if (row_size_ == 1) all.rows_differing = all.differing;
   return all;
 }

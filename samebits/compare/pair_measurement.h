@@ -2,8 +2,6 @@
 #pragma once
 
 #include <limits>
-#include <memory>
-#include <mutex>
 #include <vector>
 
 #include "samebits/compare/exact_number.h"
@@ -41,11 +39,15 @@ class PairMeasurement {
 
   std::uint64_t count() const { return count_; }
   std::uint64_t rows() const { return rows_; }
-  bool has_ulp() const { return same_type_ && is_floating(type_a_); }
+  /// Numbers with a sign in front of a size, which count the steps of their type.
+  bool has_ulp() const {
+    return same_type_ && is_floating(type_a_) && type_a_ != DType::float8_e8m0fnu;
+  }
   std::uint64_t item() const { return item_a_; }
 
  private:
   struct Run;  // a short run of both tensors
+  struct FiniteRun;
   struct BlockSums;
 
   void load_block(std::uint64_t begin, std::uint64_t count, Run* run) const;
@@ -53,26 +55,26 @@ class PairMeasurement {
   bool measure_bytes(const Run& run, BlockSums* sums, PartialStats* partial) const;
   bool measure_equal(Run* run, BlockSums* sums) const;
   bool measure_numbers(Run* run, BlockSums* sums, PartialStats* partial) const;
+  bool add_finite(const Run& run, const std::uint8_t* a, const std::uint8_t* b, BlockSums* sums,
+                  PartialStats* partial) const;
+  void set_aside(Run* run, FiniteRun* finite, PartialStats* partial) const;
   void measure_exactly(const Run& run, PartialStats* partial) const;
-  void measure_codes(std::uint64_t begin, std::uint64_t count, PartialStats* partial);
-  void add_pair(const std::uint8_t* a, const std::uint8_t* b, std::uint64_t times,
-                PartialStats* partial) const;
+  void add_pair(const std::uint8_t* a, const std::uint8_t* b, PartialStats* partial) const;
   bool differs(const std::uint8_t* a, const std::uint8_t* b) const;
   void note_rows(const std::uint8_t* a, const std::uint8_t* b, std::uint64_t begin,
                  std::uint64_t count, std::uint64_t differing, PartialStats* partial) const;
   bool any_differs(const std::uint8_t* a, const std::uint8_t* b, std::uint64_t count) const;
+  double relative_bound(double largest) const;
   bool numbers_suffice(const Run& run) const;
 
   const ValuePair& pair_;
   DType type_a_, type_b_;
-  std::uint64_t item_a_, item_b_, count_, rows_ = 1, row_size_ = 0, block_ = 0;
+  std::uint64_t item_a_, item_b_, count_, rows_ = 1, row_size_ = 0;
   bool same_type_ = false;
-  bool as_bytes_ = false;  // integers of one byte, whose sums are integers
-  bool as_codes_ = false;  // other types of one byte: how often each pair of codes occurs says all
+  bool all_squares_finite_ = true;  // of finite numbers, as doubles
+  bool few_bits_ = false;           // floats of 11 significant bits at most
+  bool as_bytes_ = false;           // integers of one byte, whose sums are integers
   std::vector<PartialStats> partials_;
-  // By the code of A times 256 and the code of B; under the mutex.
-  std::vector<std::uint64_t> code_counts_;
-  std::unique_ptr<std::mutex> codes_mutex_ = std::make_unique<std::mutex>();
 };
 
 }  // namespace samebits

@@ -30,7 +30,7 @@ TestWeights apart() {
       weights.add(at + name + ".weight", {4, 4}, sixteen_numbers(++seed));
       weights.constant(at + name + ".bias", {4}, 0);
     }
-    weights.constant(at + "dense.bias", {4}, 0);
+    weights.random(at + "dense.weight", {4, 4}, 10 * n + 1000).constant(at + "dense.bias", {4}, 0);
   }
   return weights;
 }
@@ -42,7 +42,7 @@ TestWeights fused(const std::vector<std::uint32_t>& order) {
     std::vector<float> rows;
     for (const std::uint32_t part : order) rows = rows + sixteen_numbers(10 * n + part);
     weights.add(at + "qkv.weight", {12, 4}, rows).constant(at + "qkv.bias", {12}, 0);
-    weights.constant(at + "proj.bias", {4}, 0);
+    weights.random(at + "proj.weight", {4, 4}, 10 * n + 1000).constant(at + "proj.bias", {4}, 0);
   }
   return weights;
 }
@@ -50,7 +50,7 @@ TestWeights fused(const std::vector<std::uint32_t>& order) {
 TEST(Rearranged, QueryKeyAndValueStackedIntoOne) {
   const WeightComparison found = compare(apart(), fused({1, 2, 3}));
   EXPECT_EQ(found.verdict, WeightsVerdict::same_values);
-  EXPECT_EQ(found.matched, 14U);
+  EXPECT_EQ(found.matched, 16U);
   EXPECT_EQ(found.changed, 0U);
   EXPECT_THAT(found.only_a, IsEmpty());
   EXPECT_THAT(found.only_b, IsEmpty());
@@ -73,7 +73,7 @@ TEST(Rearranged, OneCutIntoThree) {
   const WeightComparison found = compare(fused({1, 2, 3}), apart());
   EXPECT_EQ(found.verdict, WeightsVerdict::same_values);
   EXPECT_EQ(found.matches[0].how, "cut along dimension 0");
-  EXPECT_EQ(found.matched, 6U);
+  EXPECT_EQ(found.matched, 8U);
 }
 
 TEST(Rearranged, FusedInAnotherOrderIsADifference) {

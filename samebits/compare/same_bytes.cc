@@ -5,6 +5,7 @@
 
 #include "samebits/base/parallel.h"
 #include "samebits/compare/alignment_state.h"
+#include "samebits/compare/constant_tensor.h"
 #include "samebits/compare/equal_bytes.h"
 #include "samebits/compare/name_affinity.h"
 #include "samebits/compare/name_pieces.h"
@@ -111,7 +112,8 @@ std::vector<Class> byte_classes(AlignmentState& state) {
   return both;
 }
 
-// A digest finds the pair; memory comparison settles it.
+// A digest finds the pair; memory comparison settles it. Of a constant any reshape is equal, which
+// shows nothing.
 void accept(AlignmentState& state, const std::vector<Link>& links) {
   std::vector<BytePair> pairs;
   for (const Link& link : links)
@@ -124,7 +126,7 @@ void accept(AlignmentState& state, const std::vector<Link>& links) {
     const Shape& b = state.b()[link.b].view.shape();
     if (a == b) {
       state.match(link, MatchKind::renamed);
-    } else {
+    } else if (!state.a().is_constant(link.a) || same_but_for_ones(a, b)) {
       state.match(link, MatchKind::rearranged,
                   "reshaped " + shape_text(a) + " to " + shape_text(b));
     }
@@ -152,7 +154,7 @@ void match_single(AlignmentState& state, const std::vector<Class>& classes) {
   for (const Class& members : classes) {
     if (members.a.size() != 1 || members.b.size() != 1) continue;
     const Link link{members.a[0], members.b[0]};
-    if (!state.free_a(link.a) || !state.free_b(link.b)) continue;
+    if (!state.free_a(link.a) || !state.free_b(link.b) || state.a().is_constant(link.a)) continue;
     const auto forward = state.by_name_or_role(link.a);
     const auto back = state.back_by_name_or_role(link.b);
     if (!forward && !back) {
@@ -277,6 +279,7 @@ void match_same_bytes(AlignmentState& state) {
 
 void match_interchangeable(AlignmentState& state) {
   for (Class& members : byte_classes(state)) {
+    if (state.a().is_constant(members.a[0])) continue;
     // A name that both sides have, or a role, speaks for another partner.
     std::erase_if(members.a, [&](std::uint32_t a) { return state.expected(a).has_value(); });
     std::erase_if(members.b,

@@ -11,7 +11,29 @@
 namespace samebits {
 
 /// How one component is stored, little-endian. `coded`: one byte, which a table explains.
-enum class Stored : std::uint8_t { f64, f32, f16, bf16, i64, u64, i32, u32, i16, u16, coded };
+enum class Stored : std::uint8_t {
+  f64,
+  f32,
+  f16,
+  bf16,
+  e4m3fn,
+  e4m3fnuz,
+  e5m2,
+  e5m2fnuz,
+  i64,
+  u64,
+  i32,
+  u32,
+  i16,
+  u16,
+  coded
+};
+
+/// What the codes of a type of one byte mean. Each fits a bfloat16.
+struct CodeTable {
+  double numbers[256];
+  std::uint16_t bfloat16[256];
+};
 
 inline constexpr std::size_t kLanes = 8;
 
@@ -24,7 +46,12 @@ struct PairSums {
 struct PairCounts {
   std::uint64_t differing = 0;  // as bits
   std::uint64_t unequal = 0;    // as numbers
-  bool above = false;           // some |x - y| is more than `bound` times the larger of |x|, |y|
+};
+
+/// Of pairs of numbers as they are stored, a sign in front of a size.
+struct StepCounts {
+  std::uint64_t largest = 0;  // distance, in steps of the type, through zero
+  std::uint64_t differing = 0, unequal = 0;
 };
 
 /// Of pairs of bytes that are integers.
@@ -45,19 +72,21 @@ struct RoundingForm {
 
 /// `n` is at most kLoopRun. Arrays of doubles have room for `n` rounded up to kLanes, and zeros
 /// behind `n`.
-inline constexpr std::size_t kLoopRun = 512;
+inline constexpr std::size_t kLoopRun = 1024;
 struct StatsLoops {
-  void (*widen)(Stored stored, const unsigned char* raw, std::size_t n, const double* table,
+  /// `table`: of types of one byte.
+  void (*widen)(Stored stored, const unsigned char* raw, std::size_t n, const CodeTable* table,
                 double* numbers);
-  PairCounts (*pairs)(const double* x, const double* y, std::size_t n, double bound,
-                      PairSums* sums);
+  /// True where some |x - y| is more than `bound` times the larger of |x| and |y|.
+  bool (*pairs)(const double* x, const double* y, std::size_t n, double bound, PairSums* sums);
+  PairCounts (*counts)(const double* x, const double* y, std::size_t n);
   /// The largest |x - y| / max(|x|, |y|); 0 where all are equal.
   double (*largest_relative)(const double* x, const double* y, std::size_t n);
   /// Adds the squares to `lanes`.
   void (*squares)(const double* x, std::size_t n, double* lanes);
-  /// Items of 1, 2, 4 or 8 bytes, in steps through zero.
-  std::uint64_t (*largest_ulp)(const unsigned char* a, const unsigned char* b, std::size_t n,
-                               std::size_t item);
+  /// Items of 1, 2, 4 or 8 bytes.
+  StepCounts (*steps)(const unsigned char* a, const unsigned char* b, std::size_t n,
+                      std::size_t item);
   /// Bytes are signed or not; `over` / `under` is the largest relative distance so far.
   ByteSums (*bytes)(const unsigned char* a, bool a_signed, const unsigned char* b, bool b_signed,
                     std::size_t n, std::uint32_t over, std::uint32_t under);
@@ -77,6 +106,9 @@ const StatsLoops& stats_loops();
 extern const StatsLoops kPlainStatsLoops;
 #if defined(__x86_64__)
 extern const StatsLoops kAvx2StatsLoops;
+extern const StatsLoops kAvx512StatsLoops;
+/// Whether this machine can run those of AVX-512.
+bool have_avx512();
 #endif
 
 }  // namespace samebits

@@ -2,13 +2,16 @@
 // a vector register. Nothing of the standard library is called here, see there.
 #include "samebits/compare/stats_loops.h"
 
+#if SAMEBITS_STATS_WIDTH == 64
+#include <immintrin.h>
+#endif
+
 namespace samebits {
 namespace {
 
 using Vector [[gnu::vector_size(SAMEBITS_STATS_WIDTH)]] = double;
 using Mask [[gnu::vector_size(SAMEBITS_STATS_WIDTH)]] = long long;
 constexpr std::size_t kOf = SAMEBITS_STATS_WIDTH / sizeof(double);  // numbers in a vector
-constexpr std::size_t kVectors = kLanes / kOf;
 
 template <class T>
 inline T stored_at(const unsigned char* raw, std::size_t i) {
@@ -45,8 +48,73 @@ inline void widen_float16(const unsigned char* raw, std::size_t n, double* numbe
   }
 }
 
-void widen_loop(Stored stored, const unsigned char* raw, std::size_t n, const double* table,
+/// A format of one byte with a sign.
+struct Float8 {
+  int mantissa, bias;  // bits after the leading one; what exponents are moved by
+  bool has_infinity;   // the largest exponent means infinity and NaN
+  bool has_minus_zero;
+};
+
+// As above; where there is no infinity, NaN is the largest code, or the one of minus zero.
+template <Float8 format>
+inline void widen_float8(const unsigned char* raw, std::size_t n, double* numbers) {
+  constexpr std::uint32_t kRebias = static_cast<std::uint32_t>(127 - format.bias) << 23;
+  constexpr std::uint32_t kInfinity = format.has_infinity ? 31u << 23 : 0xFFFFFFFFu;
+  constexpr std::uint32_t kNan = format.has_minus_zero ? 0x7F : 0x80;
+  constexpr std::uint32_t kNanMask = format.has_minus_zero ? 0x7F : 0xFF;
+  const float smallest = __builtin_bit_cast(float, kRebias + (1u << 23));
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint32_t code = raw[i];
+    const std::uint32_t size = (code & 0x7F) << (23 - format.mantissa);
+    const std::uint32_t normal = size + kRebias + (size >= kInfinity ? kRebias : 0);
+    const float subnormal = __builtin_bit_cast(float, size + kRebias + (1u << 23)) - smallest;
+    std::uint32_t bits = size < (1u << 23) ? __builtin_bit_cast(std::uint32_t, subnormal) : normal;
+    if constexpr (!format.has_infinity) bits = (code & kNanMask) == kNan ? 0x7FC00000u : bits;
+    bits |= (code & 0x80) << 24;
+    numbers[i] = static_cast<double>(__builtin_bit_cast(float, bits));
+  }
+}
+
+#if SAMEBITS_STATS_WIDTH == 64
+// 32 codes at a time: each of four pieces of the table is looked up, and two bits choose.
+inline __m512i bfloat16_of(__m512i codes, const __m512i* table) {
+  __m512i found[4];
+  for (std::size_t i = 0; i < 4; ++i)
+    found[i] = _mm512_permutex2var_epi16(table[2 * i], codes, table[2 * i + 1]);
+  const __mmask32 second = _mm512_test_epi16_mask(codes, _mm512_set1_epi16(64));
+  const __mmask32 upper = _mm512_test_epi16_mask(codes, _mm512_set1_epi16(128));
+  return _mm512_mask_blend_epi16(upper, _mm512_mask_blend_epi16(second, found[0], found[1]),
+                                 _mm512_mask_blend_epi16(second, found[2], found[3]));
+}
+
+inline void widen_codes(const unsigned char* raw, std::size_t n, const CodeTable& table,
+                        double* numbers) {
+  constexpr std::size_t kPart = 256;
+  alignas(64) unsigned char bfloat16[2 * kPart];
+  __m512i pieces[8];
+  __builtin_memcpy(pieces, table.bfloat16, sizeof(pieces));
+  std::size_t done = 0;
+  for (; done + kPart <= n; done += kPart) {
+    for (std::size_t i = 0; i < kPart; i += 32) {
+      __m256i codes;
+      __builtin_memcpy(&codes, raw + done + i, sizeof(codes));
+      const __m512i found = bfloat16_of(_mm512_cvtepu8_epi16(codes), pieces);
+      __builtin_memcpy(bfloat16 + 2 * i, &found, sizeof(found));
+    }
+    widen_bfloat16(bfloat16, kPart, numbers + done);
+  }
+  for (; done < n; ++done) numbers[done] = table.numbers[raw[done]];
+}
+#else
+inline void widen_codes(const unsigned char* raw, std::size_t n, const CodeTable& table,
+                        double* numbers) {
+  for (std::size_t i = 0; i < n; ++i) numbers[i] = table.numbers[raw[i]];
+}
+#endif
+
+void widen_loop(Stored stored, const unsigned char* raw, std::size_t n, const CodeTable* table,
                 double* numbers) {
+  if (kOf == kLanes && table != nullptr) return widen_codes(raw, n, *table, numbers);
   switch (stored) {
     case Stored::f64: widen_as<double>(raw, n, numbers); break;
     case Stored::f32: widen_as<float>(raw, n, numbers); break;
@@ -58,9 +126,11 @@ void widen_loop(Stored stored, const unsigned char* raw, std::size_t n, const do
     case Stored::u32: widen_as<std::uint32_t>(raw, n, numbers); break;
     case Stored::i16: widen_as<std::int16_t>(raw, n, numbers); break;
     case Stored::u16: widen_as<std::uint16_t>(raw, n, numbers); break;
-    case Stored::coded:
-      for (std::size_t i = 0; i < n; ++i) numbers[i] = table[raw[i]];
-      break;
+    case Stored::e4m3fn: widen_float8<Float8{3, 7, false, true}>(raw, n, numbers); break;
+    case Stored::e4m3fnuz: widen_float8<Float8{3, 8, false, false}>(raw, n, numbers); break;
+    case Stored::e5m2: widen_float8<Float8{2, 15, true, true}>(raw, n, numbers); break;
+    case Stored::e5m2fnuz: widen_float8<Float8{2, 16, false, false}>(raw, n, numbers); break;
+    case Stored::coded: widen_codes(raw, n, *table, numbers); break;
   }
 }
 
@@ -70,73 +140,71 @@ inline Vector load(const double* numbers) {
   return vector;
 }
 
+inline void store(Vector vector, double* numbers) {
+  __builtin_memcpy(numbers, &vector, sizeof(vector));
+}
+
+// Of numbers that are not negative, whose bits have the order of the numbers.
+inline Vector larger_of(Vector x, Vector y) {
+  if constexpr (kOf < kLanes) return x > y ? x : y;
+  const auto p = reinterpret_cast<Mask>(x);  // one instruction of AVX-512
+  const auto q = reinterpret_cast<Mask>(y);
+  return reinterpret_cast<Vector>(p > q ? p : q);
+}
+
 inline Vector magnitude_of(Vector x) {
   const Mask magnitude = Mask{} + 0x7FFFFFFFFFFFFFFFLL;
   return reinterpret_cast<Vector>(reinterpret_cast<Mask>(x) & magnitude);
 }
 
-// One vector of lanes is summed after the other, so that its sums stay in registers.
-inline void products(const double* x, const double* y, std::size_t n, PairSums* sums) {
+// One vector of lanes after the other in one pass, so that all sums stay in registers.
+bool pairs_loop(const double* x, const double* y, std::size_t n, double bound, PairSums* sums) {
+  Mask above = {};
+  const Vector bounds = Vector{} + bound;
   for (std::size_t v = 0; v < kLanes; v += kOf) {
     Vector dot = load(sums->dot + v);
     Vector a = load(sums->square_a + v);
     Vector b = load(sums->square_b + v);
-    for (std::size_t i = v; i < n; i += kLanes) {
-      const Vector p = load(x + i);
-      const Vector q = load(y + i);
-      dot += p * q;
-      a += p * p;
-      b += q * q;
-    }
-    __builtin_memcpy(sums->dot + v, &dot, sizeof(dot));
-    __builtin_memcpy(sums->square_a + v, &a, sizeof(a));
-    __builtin_memcpy(sums->square_b + v, &b, sizeof(b));
-  }
-}
-
-inline void distances(const double* x, const double* y, std::size_t n, PairSums* sums) {
-  for (std::size_t v = 0; v < kLanes; v += kOf) {
     Vector distance = load(sums->distance + v);
     Vector square = load(sums->square_distance + v);
     Vector largest = load(sums->largest + v);
     for (std::size_t i = v; i < n; i += kLanes) {
-      const Vector d = magnitude_of(load(x + i) - load(y + i));
+      const Vector p = load(x + i);
+      const Vector q = load(y + i);
+      const Vector d = magnitude_of(p - q);
+      dot += p * q;
+      a += p * p;
+      b += q * q;
       distance += d;
       square += d * d;
-      largest = d > largest ? d : largest;
+      largest = larger_of(d, largest);
+      above |= d > bounds * larger_of(magnitude_of(p), magnitude_of(q));
     }
-    __builtin_memcpy(sums->distance + v, &distance, sizeof(distance));
-    __builtin_memcpy(sums->square_distance + v, &square, sizeof(square));
-    __builtin_memcpy(sums->largest + v, &largest, sizeof(largest));
+    store(dot, sums->dot + v);
+    store(a, sums->square_a + v);
+    store(b, sums->square_b + v);
+    store(distance, sums->distance + v);
+    store(square, sums->square_distance + v);
+    store(largest, sums->largest + v);
   }
+  bool any = false;
+  for (std::size_t k = 0; k < kOf; ++k) any = any || above[k] != 0;
+  return any;
 }
 
-inline void count_pairs(const double* x, const double* y, std::size_t n, double bound,
-                        PairCounts* counts) {
-  Mask differing = {}, unequal = {}, above = {};
-  const Vector bounds = Vector{} + bound;
+PairCounts counts_loop(const double* x, const double* y, std::size_t n) {
+  Mask differing = {}, unequal = {};
   for (std::size_t i = 0; i < n; i += kOf) {
     const Vector p = load(x + i);
     const Vector q = load(y + i);
-    const Vector s = magnitude_of(p);
-    const Vector t = magnitude_of(q);
     differing -= reinterpret_cast<Mask>(p) != reinterpret_cast<Mask>(q);
     unequal -= p != q;
-    above |= magnitude_of(p - q) > bounds * (s > t ? s : t);
   }
-  for (std::size_t k = 0; k < kOf; ++k) {
-    counts->differing += static_cast<std::uint64_t>(differing[k]);
-    counts->unequal += static_cast<std::uint64_t>(unequal[k]);
-    counts->above = counts->above || above[k] != 0;
-  }
-}
-
-PairCounts pairs_loop(const double* x, const double* y, std::size_t n, double bound,
-                      PairSums* sums) {
   PairCounts counts;
-  products(x, y, n, sums);
-  distances(x, y, n, sums);
-  count_pairs(x, y, n, bound, &counts);
+  for (std::size_t k = 0; k < kOf; ++k) {
+    counts.differing += static_cast<std::uint64_t>(differing[k]);
+    counts.unequal += static_cast<std::uint64_t>(unequal[k]);
+  }
   return counts;
 }
 
@@ -159,16 +227,20 @@ void squares_loop(const double* x, std::size_t n, double* lanes) {
   for (std::size_t v = 0; v < kLanes; v += kOf) {
     Vector sum = load(lanes + v);
     for (std::size_t i = v; i < n; i += kLanes) sum += load(x + i) * load(x + i);
-    __builtin_memcpy(lanes + v, &sum, sizeof(sum));
+    store(sum, lanes + v);
   }
 }
 
-// Unsigned: the distance of two ends may have one bit more than the type.
+// Unsigned: the distance of two ends may have one bit more than the type. At most kMostSteps at a
+// time, whose counts have room in the type.
 template <class Signed, class Unsigned>
-inline std::uint64_t largest_step(const unsigned char* a, const unsigned char* b, std::size_t n) {
+inline void add_steps(const unsigned char* a, const unsigned char* b, std::size_t n,
+                      StepCounts* counts) {
   constexpr int kSign = sizeof(Signed) * 8 - 1;
   constexpr auto kMagnitude = static_cast<Signed>(static_cast<Unsigned>(~Unsigned{0}) >> 1);
   Unsigned largest = 0;
+  Unsigned differing = 0;
+  Unsigned unequal = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const auto x = stored_at<Signed>(a, i);
     const auto y = stored_at<Signed>(b, i);
@@ -180,17 +252,32 @@ inline std::uint64_t largest_step(const unsigned char* a, const unsigned char* b
     const auto down = static_cast<Unsigned>(static_cast<Unsigned>(t) - static_cast<Unsigned>(s));
     const Unsigned step = s > t ? up : down;
     largest = step > largest ? step : largest;
+    differing = static_cast<Unsigned>(differing + static_cast<Unsigned>(x != y));
+    unequal = static_cast<Unsigned>(unequal + static_cast<Unsigned>(s != t));
   }
-  return largest;
+  counts->largest = largest > counts->largest ? largest : counts->largest;
+  counts->differing += differing;
+  counts->unequal += unequal;
 }
 
-std::uint64_t largest_ulp_loop(const unsigned char* a, const unsigned char* b, std::size_t n,
-                               std::size_t item) {
+template <class Signed, class Unsigned>
+inline StepCounts steps_of(const unsigned char* a, const unsigned char* b, std::size_t n) {
+  constexpr std::size_t kMostSteps = sizeof(Signed) == 1 ? 192 : kLoopRun;
+  StepCounts counts;
+  for (std::size_t i = 0; i < n; i += kMostSteps) {
+    const std::size_t count = n - i < kMostSteps ? n - i : kMostSteps;
+    add_steps<Signed, Unsigned>(a + i * sizeof(Signed), b + i * sizeof(Signed), count, &counts);
+  }
+  return counts;
+}
+
+StepCounts steps_loop(const unsigned char* a, const unsigned char* b, std::size_t n,
+                      std::size_t item) {
   switch (item) {
-    case 1: return largest_step<std::int8_t, std::uint8_t>(a, b, n);
-    case 2: return largest_step<std::int16_t, std::uint16_t>(a, b, n);
-    case 4: return largest_step<std::int32_t, std::uint32_t>(a, b, n);
-    default: return largest_step<std::int64_t, std::uint64_t>(a, b, n);
+    case 1: return steps_of<std::int8_t, std::uint8_t>(a, b, n);
+    case 2: return steps_of<std::int16_t, std::uint16_t>(a, b, n);
+    case 4: return steps_of<std::int32_t, std::uint32_t>(a, b, n);
+    default: return steps_of<std::int64_t, std::uint64_t>(a, b, n);
   }
 }
 
@@ -204,7 +291,7 @@ inline void as_shorts(const unsigned char* raw, bool is_signed, std::size_t n, s
 
 inline std::uint64_t sum_of_products(const std::int16_t* x, const std::int16_t* y, std::size_t n,
                                      std::int64_t* sum) {
-  std::int32_t total = 0;  // 512 * 255 * 255 fits
+  std::int32_t total = 0;  // 1024 * 255 * 255 fits
   for (std::size_t i = 0; i < n; ++i) total += x[i] * y[i];
   if (sum != nullptr) *sum = total;
   return static_cast<std::uint64_t>(total);
@@ -311,9 +398,10 @@ void code_sums_loop(const unsigned char* raw, std::size_t n, std::size_t item, s
 
 constexpr StatsLoops kLoops = {.widen = widen_loop,
                                .pairs = pairs_loop,
+                               .counts = counts_loop,
                                .largest_relative = largest_relative_loop,
                                .squares = squares_loop,
-                               .largest_ulp = largest_ulp_loop,
+                               .steps = steps_loop,
                                .bytes = bytes_loop,
                                .any_huge = any_huge_loop,
                                .round = round_loop,

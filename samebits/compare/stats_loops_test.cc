@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 
 #include "samebits/compare/exact_number.h"
+#include "samebits/compare/number_block.h"
 #include "samebits/compare/rounding.h"
 #include "samebits/compare/test_weights.h"
 
@@ -99,6 +100,16 @@ void expect_meaning(DType type_a, DType type_b, std::int64_t rows, std::int64_t 
               1e-9);
 }
 
+void expect_same_relative(DType type, const std::vector<std::uint8_t>& a,
+                          const std::vector<std::uint8_t>& b) {
+  const auto count = static_cast<std::int64_t>(a.size() / itemsize(type));
+  const auto view = [&](const std::vector<std::uint8_t>& bytes) {
+    return *TensorView::make(type, {count}, {1}, 0, bytes);
+  };
+  const TensorStats stats = relate_values({{view(a), view(b)}}, 1)[0].stats;
+  EXPECT_EQ(stats.max_relative, meaning_of(a, type, b, type, 1).max_relative) << info(type).torch;
+}
+
 constexpr DType kNumeric[] = {DType::float64,     DType::float32,         DType::float16,
                               DType::bfloat16,    DType::float8_e4m3fn,   DType::float8_e4m3fnuz,
                               DType::float8_e5m2, DType::float8_e5m2fnuz, DType::int64,
@@ -114,7 +125,61 @@ TEST(StatsLoops, MeanWhatTheyMeanForEveryPairOfTypes) {
   }
 }
 
-// Beyond a million elements, pairs of codes are counted.
+// Steps of the type from zero, with the sign.
+std::int64_t steps_of(const std::uint8_t* raw, std::size_t item) {
+  std::uint64_t code = 0;
+  std::memcpy(&code, raw, item);
+  const std::uint64_t sign = 1ull << (8 * item - 1);
+  const auto size = static_cast<std::int64_t>(code & ~sign);
+  return (code & sign) != 0 ? -size : size;
+}
+
+TEST(StatsLoops, FindTheLargestStepAmongWhatIsNotFinite) {
+  for (const DType type : {DType::float32, DType::float16, DType::bfloat16, DType::float8_e4m3fn,
+                           DType::float8_e5m2, DType::float8_e5m2fnuz}) {
+    const std::size_t item = itemsize(type);
+    const std::vector<std::uint8_t> a = random_bytes(type, 3000, 4);
+    std::vector<std::uint8_t> b = a;
+    std::uint64_t wanted = 0;
+    for (std::size_t i = 0; i < 3000; ++i) {
+      b[i * item] = static_cast<std::uint8_t>(b[i * item] ^ (i % 40 == 0 ? 6 : 1));
+      if (!std::isfinite(element_as_double(type, &a[i * item])) ||
+          !std::isfinite(element_as_double(type, &b[i * item])))
+        continue;
+      const std::int64_t step = steps_of(&a[i * item], item) - steps_of(&b[i * item], item);
+      wanted = std::max(wanted, static_cast<std::uint64_t>(std::abs(step)));
+    }
+    const auto view = [&](const std::vector<std::uint8_t>& bytes) {
+      return *TensorView::make(type, {30, 100}, {100, 1}, 0, bytes);
+    };
+    const TensorStats stats = relate_values({{view(a), view(b)}}, 1)[0].stats;
+    EXPECT_EQ(stats.max_ulp, wanted) << info(type).torch;
+  }
+}
+
+// Small changes, whose quotients are near one another or the same; then zeros, and other signs.
+TEST(StatsLoops, FindTheLargestRelativeDistanceAmongNearOnes) {
+  for (const DType type : {DType::float16, DType::bfloat16, DType::float8_e4m3fn,
+                           DType::float8_e4m3fnuz, DType::float8_e5m2, DType::float8_e5m2fnuz}) {
+    const std::size_t item = itemsize(type);
+    const std::size_t count = 8 * kLoopRun;
+    for (const std::uint8_t change : std::initializer_list<std::uint8_t>{1, 3, 7}) {
+      std::vector<std::uint8_t> a = random_bytes(type, count, change);
+      for (std::size_t i = item - 1; i < a.size(); i += item)
+        a[i] = static_cast<std::uint8_t>(item == 1 ? 0x20 | (a[i] & 0x1F) : 0x3C | (a[i] & 3));
+      std::vector<std::uint8_t> b = a;
+      for (std::size_t i = 0; i < b.size(); i += item)
+        b[i] = static_cast<std::uint8_t>(b[i] ^ (i / item % 5 == 0 ? change : 1));
+      expect_same_relative(type, a, b);
+      b[(count / 2) * item] = b[(count / 2) * item + item - 1] = 0;
+      expect_same_relative(type, a, b);
+      a.back() = type == DType::bfloat16 ? 0x3C : 0x3B;  // then a little more than 1
+      b.back() = type == DType::bfloat16 ? 0xBA : 0x98;
+      expect_same_relative(type, a, b);
+    }
+  }
+}
+
 TEST(StatsLoops, MeanTheSameForManyElementsOfOneByte) {
   expect_meaning(DType::float8_e4m3fn, DType::float8_e4m3fn, 1031, 1021, false);
   expect_meaning(DType::float8_e5m2, DType::float8_e5m2, 1031, 1021, true);
@@ -122,31 +187,109 @@ TEST(StatsLoops, MeanTheSameForManyElementsOfOneByte) {
   expect_meaning(DType::uint8, DType::uint8, 1031, 1021, false);
 }
 
-TEST(StatsLoops, HaveTheSameBitsForEveryInstructionSet) {
-  const StatsLoops& best = stats_loops();
-  const StatsLoops& plain = kPlainStatsLoops;
-  alignas(64) double x[2][kLoopRun];
-  alignas(64) double y[2][kLoopRun];
-  const std::vector<float> numbers_a = TestWeights::numbers(kLoopRun, 1);
-  const std::vector<float> numbers_b = TestWeights::numbers(kLoopRun, 2);
-  const auto bytes = [](const std::vector<float>& values) {
-    return reinterpret_cast<const unsigned char*>(values.data());
-  };
-  PairSums sums[2];
-  const StatsLoops* loops[2] = {&plain, &best};
-  PairCounts counts[2];
-  for (int k = 0; k < 2; ++k) {
-    loops[k]->widen(Stored::f32, bytes(numbers_a), kLoopRun, nullptr, x[k]);
-    loops[k]->widen(Stored::f32, bytes(numbers_b), kLoopRun, nullptr, y[k]);
-    counts[k] = loops[k]->pairs(x[k], y[k], kLoopRun, 1.5, &sums[k]);
-    loops[k]->squares(x[k], kLoopRun, sums[k].dot);
+// Those that this machine can run, but for the plain ones.
+std::vector<const StatsLoops*> vector_loops() {
+  std::vector<const StatsLoops*> found;
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) found.push_back(&kAvx2StatsLoops);
+  if (have_avx512()) found.push_back(&kAvx512StatsLoops);
+#endif
+  return found;
+}
+
+struct PairResult {
+  PairSums sums;
+  PairCounts counts;
+  bool above = false;
+  double largest_relative = 0;
+};
+
+PairResult result_of(const StatsLoops& loops, DType type, const std::vector<std::uint8_t>& a,
+                     const std::vector<std::uint8_t>& b) {
+  alignas(64) double x[kLoopRun];
+  alignas(64) double y[kLoopRun];
+  loops.widen(stored_as(type), a.data(), kLoopRun, code_table(type), x);
+  loops.widen(stored_as(type), b.data(), kLoopRun, code_table(type), y);
+  for (std::size_t i = 0; i < kLoopRun; ++i) {
+    if (!std::isfinite(x[i]) || !std::isfinite(y[i])) x[i] = y[i] = 0;
   }
-  EXPECT_EQ(std::memcmp(&sums[0], &sums[1], sizeof(PairSums)), 0);
-  EXPECT_EQ(counts[0].unequal, counts[1].unequal);
-  EXPECT_EQ(counts[0].above, counts[1].above);
-  for (const std::size_t item : {1U, 2U, 4U, 8U}) {
-    EXPECT_EQ(best.largest_ulp(bytes(numbers_a), bytes(numbers_b), 100, item),
-              plain.largest_ulp(bytes(numbers_a), bytes(numbers_b), 100, item));
+  PairResult result;
+  result.above = loops.pairs(x, y, kLoopRun, 1.5, &result.sums);
+  result.counts = loops.counts(x, y, kLoopRun);
+  loops.squares(x, kLoopRun, result.sums.dot);
+  result.largest_relative = loops.largest_relative(x, y, kLoopRun);
+  return result;
+}
+
+TEST(StatsLoops, HaveTheSameBitsForEveryInstructionSet) {
+  for (const DType type : kNumeric) {
+    const std::vector<std::uint8_t> a = random_bytes(type, kLoopRun, 1);
+    std::vector<std::uint8_t> b = random_bytes(type, kLoopRun, 2);
+    std::copy_n(a.begin(), a.size() / 3, b.begin());
+    const PairResult plain = result_of(kPlainStatsLoops, type, a, b);
+    for (const StatsLoops* loops : vector_loops()) {
+      SCOPED_TRACE(info(type).torch);
+      const PairResult found = result_of(*loops, type, a, b);
+      EXPECT_EQ(std::memcmp(&found.sums, &plain.sums, sizeof(PairSums)), 0);
+      EXPECT_EQ(found.counts.differing, plain.counts.differing);
+      EXPECT_EQ(found.counts.unequal, plain.counts.unequal);
+      EXPECT_EQ(found.above, plain.above);
+      EXPECT_EQ(found.largest_relative, plain.largest_relative);
+      const std::size_t item = itemsize(type);
+      const StepCounts steps = loops->steps(a.data(), b.data(), kLoopRun, item);
+      const StepCounts wanted = kPlainStatsLoops.steps(a.data(), b.data(), kLoopRun, item);
+      EXPECT_EQ(steps.largest, wanted.largest);
+      EXPECT_EQ(steps.differing, wanted.differing);
+      EXPECT_EQ(steps.unequal, wanted.unequal);
+    }
+  }
+}
+
+TEST(StatsLoops, CountTheSameInBytesForEveryInstructionSet) {
+  const std::vector<std::uint8_t> a = random_bytes(DType::uint8, kLoopRun, 1);
+  const std::vector<std::uint8_t> b = random_bytes(DType::uint8, kLoopRun, 2);
+  for (const StatsLoops* loops : vector_loops()) {
+    for (const bool is_signed : {false, true}) {
+      const auto sums = [&](const StatsLoops& by) {
+        return by.bytes(a.data(), is_signed, b.data(), is_signed, kLoopRun, 1, 2);
+      };
+      const ByteSums plain = sums(kPlainStatsLoops);
+      const ByteSums found = sums(*loops);
+      EXPECT_EQ(found.square_a, plain.square_a);
+      EXPECT_EQ(found.square_b, plain.square_b);
+      EXPECT_EQ(found.dot, plain.dot);
+      EXPECT_EQ(found.distance, plain.distance);
+      EXPECT_EQ(found.square_distance, plain.square_distance);
+      EXPECT_EQ(found.unequal, plain.unequal);
+      EXPECT_EQ(found.largest, plain.largest);
+      EXPECT_EQ(found.above, plain.above);
+    }
+  }
+}
+
+// Any length, not only that of a run, and every code.
+TEST(StatsLoops, WidenAsOneElementIsReadForEveryInstructionSet) {
+  std::vector<const StatsLoops*> all = vector_loops();
+  all.push_back(&kPlainStatsLoops);
+  std::vector<DType> types(std::begin(kNumeric), std::end(kNumeric));
+  types.push_back(DType::float8_e8m0fnu);
+  for (const DType type : types) {
+    const std::size_t item = itemsize(type);
+    const std::size_t count = 3 * kLoopRun + 7;
+    std::vector<std::uint8_t> raw = random_bytes(type, count, 3);
+    for (std::size_t code = 0; item <= 2 && type != DType::boolean && code < 256; ++code)
+      raw[(code + 1) * item - 1] = static_cast<std::uint8_t>(code);
+    for (const StatsLoops* loops : all) {
+      std::vector<double> numbers(count);
+      loops->widen(stored_as(type), raw.data(), count, code_table(type), numbers.data());
+      std::size_t wrong = 0;
+      for (std::size_t i = 0; i < count; ++i) {
+        const double wanted = element_as_double(type, &raw[i * item]);
+        const bool same = wanted == numbers[i] && std::signbit(wanted) == std::signbit(numbers[i]);
+        wrong += same || (std::isnan(wanted) && std::isnan(numbers[i])) ? 0 : 1;
+      }
+      EXPECT_EQ(wrong, 0U) << info(type).torch;
+    }
   }
 }
 

@@ -1,133 +1,13 @@
 #include "samebits/compare/trace.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <limits>
 #include <map>
 #include <numeric>
-#include <string_view>
-#include <tuple>
+
+#include "samebits/family/points.h"
 
 namespace samebits {
 namespace {
-
-constexpr std::string_view kPrefixes[] = {
-    "module.", "model.", "vit.", "deit.", "dinov2_with_registers.", "dinov2."};
-
-std::string canonical(std::string name) {
-  for (const std::string_view prefix : kPrefixes) {
-    if (name.starts_with(prefix)) name.erase(0, prefix.size());
-  }
-  constexpr std::string_view kBlocks = "encoder.layer.";
-  if (name.starts_with(kBlocks)) name.replace(0, kBlocks.size(), "layers.");
-  return name;
-}
-
-constexpr int kUnknownStage = 10;
-constexpr long kAll = std::numeric_limits<long>::max();  // behind every block
-
-/// Where a module of the ViT family stands in the pass: its stage, its block, its part of the
-/// block.
-struct Place {
-  int stage = kUnknownStage;
-  long block = 0;
-  int part = 0;
-  std::string name;  // children before their parent
-
-  auto operator<=>(const Place&) const = default;
-};
-
-// In the order of the pass, by the beginnings of canonical names.
-constexpr std::pair<std::string_view, int> kStages[] = {{"pixel_values", 0},
-                                                        {"noise", 0},
-                                                        {"embeddings", 1},
-                                                        {"layers.", 2},
-                                                        {"layernorm", 3},
-                                                        {"pooler", 4},
-                                                        {"classifier", 5},
-                                                        {"cls_classifier", 5},
-                                                        {"distillation_classifier", 5},
-                                                        {"decoder.decoder_embed", 6},
-                                                        {"decoder.decoder_layers.", 7},
-                                                        {"decoder.decoder_norm", 8},
-                                                        {"decoder.decoder_pred", 9}};
-constexpr std::pair<std::string_view, int> kParts[] = {
-    {"layernorm_before", 0}, {"norm1", 0},        {"attention", 1}, {"layer_scale1", 2},
-    {"layernorm_after", 3},  {"norm2", 3},        {"mlp", 4},       {"intermediate", 4},
-    {"output", 5},           {"layer_scale2", 6}, {"dropout", 7},   {"drop_path", 7}};
-
-// Of the modules inside a part, which run first.
-constexpr std::pair<std::string_view, char> kSteps[] = {{"patch_embeddings", '0'},
-                                                        {"projection", '0'},
-                                                        {"query", '0'},
-                                                        {"q_proj", '0'},
-                                                        {"dense", '0'},
-                                                        {"fc1", '0'},
-                                                        {"weights_in", '0'},
-                                                        {"gate_proj", '0'},
-                                                        {"key", '1'},
-                                                        {"k_proj", '1'},
-                                                        {"up_proj", '1'},
-                                                        {"activation", '1'},
-                                                        {"activation_fn", '1'},
-                                                        {"intermediate_act_fn", '1'},
-                                                        {"value", '2'},
-                                                        {"v_proj", '2'},
-                                                        {"fc2", '2'},
-                                                        {"weights_out", '2'},
-                                                        {"down_proj", '2'},
-                                                        {"attention", '3'},
-                                                        {"output", '4'},
-                                                        {"o_proj", '4'},
-                                                        {"dropout", '8'}};
-
-/// A name whose alphabetical order is that of the modules' ends: children before their parent.
-std::string in_order(std::string_view name) {
-  std::string text;
-  while (!name.empty()) {
-    const std::string_view step = name.substr(0, name.find('.'));
-    const auto known = std::ranges::find(kSteps, step, &std::pair<std::string_view, char>::first);
-    text += known == std::end(kSteps) ? '5' : known->second;
-    text += step;
-    if (step.size() == name.size()) break;
-    text += '.';
-    name.remove_prefix(step.size() + 1);
-  }
-  return text + "~";
-}
-
-Place place_of(const std::string& point) {
-  const std::string name = canonical(point);
-  Place place{.name = in_order(name)};
-  // Modules that hold a whole stage, by what they end behind.
-  constexpr std::tuple<std::string_view, int, long> kWholes[] = {{"encoder", 2, kAll},
-                                                                 {"vit", 4, 1},
-                                                                 {"deit", 4, 1},
-                                                                 {"dinov2", 4, 1},
-                                                                 {"dinov2_with_registers", 4, 1},
-                                                                 {"decoder", 9, 1}};
-  for (const auto& [whole, stage, block] : kWholes) {
-    if (name != whole) continue;
-    place.stage = stage;
-    place.block = block;
-    return place;
-  }
-  for (const auto& [beginning, stage] : kStages) {
-    if (!name.starts_with(beginning)) continue;
-    place.stage = stage;
-    if (!beginning.ends_with('.')) return place;
-    const std::string rest = name.substr(beginning.size());
-    place.block = std::strtol(rest.c_str(), nullptr, 10);
-    const std::size_t dot = rest.find('.');
-    place.part = 8;  // the block itself
-    for (const auto& [part, number] : kParts) {
-      if (dot != std::string::npos && rest.compare(dot + 1, part.size(), part) == 0)
-        place.part = number;
-    }
-    return place;
-  }
-  return place;
-}
 
 using Names = std::map<std::string, std::vector<std::uint32_t>>;
 
@@ -135,7 +15,7 @@ Names canonical_names(const Checkpoint& trace, const std::vector<std::uint32_t>&
                       const std::vector<bool>& used) {
   Names names;
   for (const std::uint32_t point : points) {
-    if (!used[point]) names[canonical(trace.entries[point].path)].push_back(point);
+    if (!used[point]) names[canonical_point(trace.entries[point].path)].push_back(point);
   }
   return names;
 }
@@ -153,9 +33,9 @@ std::vector<std::uint32_t> trace_points(const Checkpoint& trace) {
       return at == place.end() ? place.size() : at->second;
     };
     if (rank(x) != rank(y)) return rank(x) < rank(y);
-    const Place one = place_of(trace.entries[x].path);
-    const Place other = place_of(trace.entries[y].path);
-    const bool known = one.stage < kUnknownStage && other.stage < kUnknownStage;
+    const PointPlace one = place_of_point(trace.entries[x].path);
+    const PointPlace other = place_of_point(trace.entries[y].path);
+    const bool known = one.is_known() && other.is_known();
     if (known || one.stage != other.stage) return one < other;
     return trace.entries[x].offset < trace.entries[y].offset;
   });
@@ -165,7 +45,7 @@ std::vector<std::uint32_t> trace_points(const Checkpoint& trace) {
 bool has_known_order(const Checkpoint& trace) {
   return !trace.trace_order.empty() ||
          std::ranges::all_of(trace.entries, [](const StoredTensor& entry) {
-           return place_of(entry.path).stage < kUnknownStage;
+           return place_of_point(entry.path).is_known();
          });
 }
 

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -134,13 +135,15 @@ class Transposes {
     }
     for (const std::uint32_t i : state_.all_free_a()) {
       const auto key = key_of(state_.a()[i].view);
-      if (!key) continue;
+      if (!key || state_.a().is_constant(i)) continue;
       if (const auto partner = state_.expected(i)) {
         (void)try_pair(state_, {i, *partner});
       } else if (const auto at = of_b_.find(*key); at != of_b_.end()) {
         find_partner(i, &at->second);
       }
     }
+    state_.learn_rules();
+    transpose_constants();
     if (untried_ > 0)
       state_.values_unsearched.push_back(fmt::format(
           "{} of the left side {} not tried as transposes of every tensor on the right: too many "
@@ -150,6 +153,24 @@ class Transposes {
   }
 
  private:
+  /// A constant is equal to its transpose, which shows nothing: one that belongs to another by its
+  /// name is turned as the others were.
+  void transpose_constants() {
+    std::set<std::string> shown;
+    for (const TensorMatch& match : state_.matches()) {
+      if (match.kind == MatchKind::rearranged) shown.insert(match.how);
+    }
+    for (const std::uint32_t i : state_.all_free_a()) {
+      if (shown.empty() || !state_.a().is_constant(i)) continue;
+      const auto partner = state_.expected(i);
+      if (!partner) continue;
+      const auto order =
+          order_between(state_.a()[i].view, state_.b()[*partner].view, state_.threads());
+      if (order && shown.contains(order_text(*order)))
+        state_.match(Link{i, *partner}, MatchKind::rearranged, order_text(*order));
+    }
+  }
+
   void find_partner(std::uint32_t i, std::vector<std::uint32_t>* candidates) {
     for (auto j = candidates->begin(); j != candidates->end(); ++j) {
       if (!left_.take(1)) {

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "samebits/base/parallel.h"
+#include "samebits/compare/constant_tensor.h"
 #include "samebits/tensor/distinct_views.h"
 
 namespace samebits {
@@ -19,7 +20,8 @@ constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 WeightSet::WeightSet(std::vector<NamedTensor> tensors)
     : tensors_(std::move(tensors)),
       by_name_(std::bit_ceil(2 * tensors_.size() + 1), kNone),
-      digests_(tensors_.size()) {
+      digests_(tensors_.size()),
+      constant_(tensors_.size()) {
   for (std::uint32_t i = 0; i < tensors_.size(); ++i) {
     std::uint32_t& place = by_name_[place_of(tensors_[i].name)];
     if (place == kNone) place = i;  // of equal names the first
@@ -44,6 +46,14 @@ std::optional<std::uint32_t> WeightSet::find(std::string_view name) const {
   if (by_name_.empty()) return std::nullopt;
   const std::uint32_t found = by_name_[place_of(name)];
   return found == kNone ? std::nullopt : std::optional(found);
+}
+
+bool WeightSet::is_constant(std::uint32_t index) const {
+  const NamedTensor& tensor = tensors_[index];
+  if (!tensor.readable) return false;
+  std::optional<bool>& known = constant_[same_as_[index]];
+  if (!known) known = samebits::is_constant(tensor.view);
+  return *known;
 }
 
 void WeightSet::compute_digests(const std::vector<std::uint32_t>& which, int threads) {

@@ -41,6 +41,9 @@ class WeightSet {
   const std::optional<Digest128>& digest(std::uint32_t index) const {
     return digests_[same_as_[index]];
   }
+  /// Whether all its elements are equal; then they say nothing of where it belongs. Asked once of
+  /// each tensor. For one thread.
+  bool is_constant(std::uint32_t index) const;
   /// The first tensor that shows the same elements of the same storage: itself where none does.
   std::uint32_t same_as(std::uint32_t index) const { return same_as_[index]; }
 
@@ -50,7 +53,8 @@ class WeightSet {
   std::vector<NamedTensor> tensors_;
   std::vector<std::uint32_t> by_name_;  // a hash table of indexes; kNone where it is empty
   std::vector<std::uint32_t> same_as_;
-  std::vector<std::optional<Digest128>> digests_;  // of the first of each
+  std::vector<std::optional<Digest128>> digests_;      // of the first of each
+  mutable std::vector<std::optional<bool>> constant_;  // of the first of each
 };
 
 }  // namespace samebits

@@ -23,7 +23,9 @@ Result<Bytes> header_json(Bytes file, const std::string& path) {
                  .file = path,
                  .offset = 0,
                  .expected = "at most " + std::to_string(kLimits.safetensors_header) + " bytes",
-                 .found = std::to_string(length)});
+                 .found = std::to_string(length),
+                 .hint = "The safetensors library refuses it, too (HeaderTooLarge): write the "
+                         "tensors again, into several files or with less metadata"});
   }
   return reader.take(length, "the safetensors header");
 }

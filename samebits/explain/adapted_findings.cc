@@ -8,55 +8,14 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/low_rank.h"
+#include "samebits/explain/adapter_beside.h"
+#include "samebits/explain/adapter_names.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
 namespace {
 
 using AdapterNames = std::set<std::string>;
-
-constexpr std::string_view kFactors[] = {
-    ".lora_A",     ".lora_B",   ".lora_embedding_A", ".lora_embedding_B", ".lora_magnitude_vector",
-    ".lora_down.", ".lora_up.", ".lora.down.",       ".lora.up."};
-
-/// The layer whose factor this is: "vit.layers.0.attention.q_proj"; nothing for other tensors.
-std::optional<std::string> adapted_layer(const std::string& name) {
-  for (const std::string_view factor : kFactors) {
-    const std::size_t at = name.find(factor);
-    if (at == std::string::npos) continue;
-    std::string layer = name.substr(0, at);
-    for (const std::string_view prefix : {"base_model.model.", "base_model."})
-      if (layer.starts_with(prefix)) return layer.substr(prefix.size());
-    return layer;
-  }
-  return std::nullopt;
-}
-
-/// The factors of a subject's weights: what they are called, for which layers, of what rank.
-struct Factors {
-  AdapterNames names, layers;
-  std::set<std::int64_t> ranks;
-  std::size_t others = 0;  // tensors that are no factors
-};
-
-Factors factors_of(const Subject& subject) {
-  Factors found;
-  for (const std::uint32_t index : subject.checkpoint->weights().weights) {
-    const StoredTensor& tensor = subject.checkpoint->entries[index];
-    const auto layer = adapted_layer(tensor.name);
-    if (!layer) {
-      ++found.others;
-      continue;
-    }
-    found.names.insert(tensor.name);
-    found.layers.insert(*layer);
-    const bool down = tensor.name.find(".lora_A") != std::string::npos ||
-                      tensor.name.find("lora_down") != std::string::npos ||
-                      tensor.name.find("lora.down") != std::string::npos;
-    if (down && !tensor.view.shape().empty()) found.ranks.insert(tensor.view.shape()[0]);
-  }
-  return found;
-}
 
 Json rank_evidence(const std::set<std::int64_t>& ranks) {
   if (ranks.size() == 1) return *ranks.begin();
@@ -65,26 +24,10 @@ Json rank_evidence(const std::set<std::int64_t>& ranks) {
   return list;
 }
 
+/// Requires a rank.
 std::string rank_text(const std::set<std::int64_t>& ranks) {
-  if (ranks.empty()) return "unknown rank";
   if (ranks.size() == 1) return fmt::format("rank {}", *ranks.begin());
   return fmt::format("ranks {} to {}", *ranks.begin(), *ranks.rbegin());
-}
-
-/// "lora_alpha 8, so the update is scaled by 2"; "" where no config says so.
-std::string scale_text(const Json& adapter) {
-  const auto number = [&](const char* field) -> std::optional<double> {
-    if (!adapter.is_object() || !adapter.contains(field) || !adapter[field].is_number())
-      return std::nullopt;
-    return adapter[field].get<double>();
-  };
-  const auto alpha = number("lora_alpha");
-  const auto rank = number("r");
-  if (!alpha || !rank || *rank <= 0) return "";
-  const bool root = adapter.contains("use_rslora") && adapter["use_rslora"] == true;
-  const double scale = *alpha / (root ? std::sqrt(*rank) : *rank);
-  return fmt::format("lora_alpha is {}, r is {}: the update is scaled by {:.6g}", *alpha, *rank,
-                     scale);
 }
 
 Finding make_adapted(const WeightPair& pair, const AdapterNames& names) {
@@ -97,34 +40,112 @@ Finding make_adapted(const WeightPair& pair, const AdapterNames& names) {
   return finding;
 }
 
-/// One side holds factors: an adapter alone, or factors beside the layers that they adapt.
-AdapterNames find_factors(Report& report, const WeightPair& pair, const Subject& plain,
-                          const Subject& adapted, const Factors& factors) {
-  const bool alone = factors.others < factors.layers.size();
+/// Weights of two subjects that differ by an adapter's update, as its factors give it.
+struct ComputedUpdates {
+  AdapterNames names;            // A's
+  std::set<std::string> scales;  // "2", as found
+  double residual = 0;
+  bool reversed = false;  // B is the base
+  bool as_config = true;  // the scale is the config's, where that gives one
+};
+
+const TensorView& view_of(const Subject& subject, std::uint32_t index) {
+  return subject.checkpoint->entries[subject.checkpoint->weights().weights[index]].view;
+}
+
+/// The layer whose factors explain the change, the one of that name first.
+const std::pair<const std::string, AdapterFactors>* layer_for(const AdapterParts& parts,
+                                                              const std::string& name,
+                                                              const TensorView& a,
+                                                              const TensorView& b,
+                                                              std::optional<UpdateFit>* fit) {
+  constexpr std::size_t kMostLayers = 256;  // of another name
+  std::vector<const std::pair<const std::string, AdapterFactors>*> order;
+  for (const auto& each : parts.layers) {
+    const bool named = name.find(each.first + ".") != std::string::npos;
+    order.insert(named ? order.begin() : order.end(), &each);
+  }
+  if (order.size() > kMostLayers) order.resize(kMostLayers);
+  for (const auto* each : order) {
+    *fit = fit_update(a, b, each->second);
+    if (*fit && (*fit)->rounding) return each;
+    // l - 1 times the base is not what is to be taken from a merged weight.
+    *fit = each->second.contains("ia3_l") ? fit_update(b, a, each->second) : std::nullopt;
+    if (*fit && (*fit)->rounding) {
+      (*fit)->scale = -(*fit)->scale;
+      return each;
+    }
+  }
+  return nullptr;
+}
+
+std::optional<ComputedUpdates> computed_updates(const WeightPair& pair, const Subject& a,
+                                                const Subject& b, const AdapterParts& parts,
+                                                const Json& config) {
+  ComputedUpdates found;
+  for (const TensorMatch& match : pair.comparison.matches) {
+    if (match.kind != MatchKind::changed || match.a.size() != 1 || match.b.size() != 1) continue;
+    const std::string& name = weight_name(a, match.a[0]);
+    std::optional<UpdateFit> fit;
+    const auto* layer =
+        layer_for(parts, name, view_of(a, match.a[0]), view_of(b, match.b[0]), &fit);
+    if (layer == nullptr) continue;
+    const double scale = std::abs(fit->scale);
+    const auto expected = adapter_scale(config, layer->first, layer->second);
+    found.reversed = fit->scale < 0;
+    found.as_config &= !expected || std::abs(scale - *expected) <= 1e-3 * std::abs(*expected);
+    found.names.insert(name);
+    found.scales.insert(fmt::format("{:.4g}", scale));
+    found.residual = std::max(found.residual, fit->residual);
+  }
+  if (found.names.empty()) return std::nullopt;
+  return found;
+}
+
+void add_computed(Finding& finding, const WeightPair& pair, const Subject& adapter,
+                  const AdapterParts& parts, const ComputedUpdates& updates) {
+  const std::string& base = updates.reversed ? pair.b : pair.a;
+  const std::string& merged = updates.reversed ? pair.a : pair.b;
+  std::string scales;
+  for (const std::string& scale : updates.scales) scales += (scales.empty() ? "" : ", ") + scale;
+  finding.details.push_back(fmt::format(
+      "computed: {} of {} {} {}'s plus the {} update of {}, scaled by {}, up to {:.3g}",
+      counted(updates.names.size(), "weight"), merged, updates.names.size() == 1 ? "is" : "are",
+      base, parts.family(), adapter.label, scales, updates.residual));
+  if (adapter.checkpoint->adapter.is_object() && !updates.as_config)
+    finding.details.emplace_back("adapter_config.json gives another scale");
+  finding.evidence["computed"] = updates.names.size();
+  finding.evidence["residual"] = json_number(updates.residual);
+  Json list = Json::array();
+  for (const std::string& scale : updates.scales) list.push_back(Json::parse(scale));
+  finding.evidence["scales"] = std::move(list);
+}
+
+/// "the update is scaled by 2, as adapter_config.json says"; "" where it does not.
+std::string scale_text(const Json& config, const AdapterParts& parts) {
+  std::set<double> scales;
+  for (const auto& [layer, factors] : parts.layers) {
+    const auto scale = adapter_scale(config, layer, factors);
+    if (!scale || factors.contains("ia3_l")) return "";
+    scales.insert(*scale);
+  }
+  if (scales.empty()) return "";
+  const std::string text = scales.size() == 1
+                               ? fmt::format("{:.6g}", *scales.begin())
+                               : fmt::format("{:.6g} to {:.6g}", *scales.begin(), *scales.rbegin());
+  return "by adapter_config.json the update is scaled by " + text;
+}
+
+std::string factors_text(const AdapterParts& parts) {
+  return parts.family() + " factors" + (parts.ranks.empty() ? "" : " of " + rank_text(parts.ranks));
+}
+
+/// Names that the factors account for: their own, those that an adapter alone has not, and changed
+/// tensors that are factors.
+AdapterNames accounted_for(const WeightPair& pair, const Subject& plain, const Subject& adapted,
+                           const AdapterParts& parts, bool alone) {
   const bool is_b = adapted.label == pair.b;
-  Finding finding = make_adapted(pair, factors.layers);
-  const std::string layers = counted(factors.layers.size(), "layer");
-  finding.summary =
-      alone ? fmt::format("{} is an adapter and no whole model: LoRA factors of {} for {}",
-                          adapted.label, rank_text(factors.ranks), layers)
-            : fmt::format("{} holds LoRA factors of {} beside the layers that they adapt: {}",
-                          adapted.label, rank_text(factors.ranks), layers);
-  finding.evidence["rank"] = rank_evidence(factors.ranks);
-  finding.evidence["factors"] = factors.names.size();
-  const Json& adapter = adapted.checkpoint->adapter;
-  if (const std::string scale = scale_text(adapter); !scale.empty())
-    finding.details.push_back(scale);
-  if (adapter.is_object() && adapter.contains("base_model_name_or_path") &&
-      adapter["base_model_name_or_path"].is_string())
-    finding.details.push_back("it is made for " +
-                              adapter["base_model_name_or_path"].get<std::string>());
-  finding.remedy = alone ? fmt::format(
-                               "Load {} on top of its base model, or merge it, before the "
-                               "two are compared",
-                               adapted.label)
-                         : "Merge the adapter before the two are compared";
-  report.findings.push_back(std::move(finding));
-  AdapterNames explained = factors.names;
+  AdapterNames explained = parts.names;
   if (alone) {
     const auto& missing = is_b ? pair.comparison.only_a : pair.comparison.only_b;
     explained.insert(missing.begin(), missing.end());
@@ -132,9 +153,100 @@ AdapterNames find_factors(Report& report, const WeightPair& pair, const Subject&
   for (const TensorMatch& match : pair.comparison.matches) {
     if (match.kind != MatchKind::changed || match.a.empty() || match.b.empty()) continue;
     const std::uint32_t index = is_b ? match.b[0] : match.a[0];
-    if (!factors.names.contains(weight_name(adapted, index))) continue;
+    if (!parts.names.contains(weight_name(adapted, index))) continue;
     explained.insert(weight_name(is_b ? plain : adapted, match.a[0]));
   }
+  return explained;
+}
+
+/// One side holds factors: an adapter alone, or factors beside the layers that they adapt.
+AdapterNames find_factors(Report& report, const WeightPair& pair, const Subject& plain,
+                          const Subject& adapted, const AdapterParts& parts) {
+  const bool alone = parts.others < std::max<std::size_t>(parts.layers.size(), 1);
+  AdapterNames layers;
+  for (const auto& [layer, factors] : parts.layers) layers.insert(layer);
+  Finding finding = make_adapted(pair, layers);
+  const std::string of =
+      layers.empty() ? "" : (alone ? " for " : ": ") + counted(layers.size(), "layer");
+  finding.summary = alone ? fmt::format("{} is an adapter and no whole model: {}{}", adapted.label,
+                                        factors_text(parts), of)
+                          : fmt::format("{} holds {} beside the layers that they adapt{}",
+                                        adapted.label, factors_text(parts), of);
+  finding.evidence["kind"] = parts.family();
+  if (!parts.ranks.empty()) finding.evidence["rank"] = rank_evidence(parts.ranks);
+  finding.evidence["factors"] = parts.names.size();
+  const Json& config = adapted.checkpoint->adapter;
+  if (const std::string scale = scale_text(config, parts); !scale.empty())
+    finding.details.push_back(scale);
+  if (config.is_object() && config.contains("base_model_name_or_path") &&
+      config["base_model_name_or_path"].is_string())
+    finding.details.push_back("it is made for " +
+                              config["base_model_name_or_path"].get<std::string>());
+  finding.remedy =
+      alone ? fmt::format(
+                  "Load {} on top of its base model, or merge it, before the two are compared",
+                  adapted.label)
+            : "Merge the adapter before the two are compared";
+  AdapterNames explained = accounted_for(pair, plain, adapted, parts, alone);
+  const Subject& a = adapted.label == pair.b ? plain : adapted;
+  const Subject& b = adapted.label == pair.b ? adapted : plain;
+  if (const auto updates = computed_updates(pair, a, b, parts, config)) {
+    add_computed(finding, pair, adapted, parts, *updates);
+    explained.insert(updates->names.begin(), updates->names.end());
+  }
+  add_finding(report, std::move(finding));
+  return explained;
+}
+
+/// Neither side holds factors, and a third subject does: whether its update is the difference.
+AdapterNames find_computed(Report& report, const WeightPair& pair, const Subject& a,
+                           const Subject& b) {
+  for (const Subject& adapter : report.subjects) {
+    if (!adapter.checkpoint || !adapter.checkpoint->has_weights() || adapter.label == pair.a ||
+        adapter.label == pair.b)
+      continue;
+    const AdapterParts parts = adapter_parts(adapter);
+    if (parts.layers.empty()) continue;
+    const auto updates = computed_updates(pair, a, b, parts, adapter.checkpoint->adapter);
+    if (!updates) continue;
+    Finding finding = make_adapted(pair, updates->names);
+    finding.summary =
+        fmt::format("{} is {} with {} merged into {}", updates->reversed ? pair.a : pair.b,
+                    updates->reversed ? pair.b : pair.a, adapter.label,
+                    counted(updates->names.size(), "weight"));
+    finding.evidence["kind"] = parts.family();
+    if (!parts.ranks.empty()) finding.evidence["rank"] = rank_evidence(parts.ranks);
+    add_computed(finding, pair, adapter, parts, *updates);
+    finding.remedy = "Compare base with base, or merge the same adapter on both sides";
+    add_finding(report, std::move(finding));
+    return updates->names;
+  }
+  return {};
+}
+
+/// One side's directory holds an adapter that belongs on top of its weights.
+AdapterNames find_beside(Report& report, const WeightPair& pair, const Subject& a, const Subject& b,
+                         const Subject& adapter) {
+  const AdapterParts parts = adapter_parts(adapter);
+  AdapterNames layers;
+  for (const auto& [layer, factors] : parts.layers) layers.insert(layer);
+  Finding finding = make_adapted(pair, layers);
+  finding.summary = fmt::format(
+      "{} holds an adapter beside its weights, which from_pretrained puts on top of them where "
+      "peft is installed",
+      adapter.label);
+  finding.details.push_back(adapter.checkpoint->weights().key + " holds " + factors_text(parts) +
+                            " for " + counted(layers.size(), "layer"));
+  finding.evidence["kind"] = parts.family();
+  if (!parts.ranks.empty()) finding.evidence["rank"] = rank_evidence(parts.ranks);
+  finding.evidence["factors"] = parts.names.size();
+  finding.remedy = "Merge the adapter, or move it away, before the two are compared";
+  AdapterNames explained;
+  if (const auto updates = computed_updates(pair, a, b, parts, adapter.checkpoint->adapter)) {
+    add_computed(finding, pair, adapter, parts, *updates);
+    explained = updates->names;
+  }
+  add_finding(report, std::move(finding));
   return explained;
 }
 
@@ -150,18 +262,15 @@ bool could_be_merged(const TensorMatch& match) {
 /// Matrices whose change has a low rank, where most changed matrices are so.
 AdapterNames find_merged(Report& report, const WeightPair& pair, const Subject& a,
                          const Subject& b) {
-  const auto view = [](const Subject& subject, std::uint32_t index) -> const TensorView& {
-    return subject.checkpoint->entries[subject.checkpoint->weights().weights[index]].view;
-  };
   AdapterNames names;
   std::set<std::int64_t> ranks;
   double residual = 0;
   std::size_t full = 0;
   for (const TensorMatch& match : pair.comparison.matches) {
     if (!could_be_merged(match)) continue;
-    const TensorView& left = view(a, match.a[0]);
+    const TensorView& left = view_of(a, match.a[0]);
     if (left.shape().size() < 2) continue;
-    const auto low = low_rank_difference(left, view(b, match.b[0]));
+    const auto low = low_rank_difference(left, view_of(b, match.b[0]));
     if (!low) {
       if (++full > names.size() + 8) return {};  // an ordinary training
       continue;
@@ -181,7 +290,7 @@ AdapterNames find_merged(Report& report, const WeightPair& pair, const Subject& 
   finding.evidence["rank"] = rank_evidence(ranks);
   finding.evidence["residual"] = json_number(residual);
   finding.remedy = "Compare base with base, or merge the same adapter on both sides";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
   return names;
 }
 
@@ -190,11 +299,20 @@ AdapterNames find_merged(Report& report, const WeightPair& pair, const Subject& 
 std::set<std::string> find_adapted(Report& report, const WeightPair& pair) {
   const Subject& a = subject_of(report, pair.a);
   const Subject& b = subject_of(report, pair.b);
-  const Factors in_a = factors_of(a);
-  const Factors in_b = factors_of(b);
+  const std::optional<Subject> beside_a = adapter_beside(report, a);
+  const std::optional<Subject> beside_b = adapter_beside(report, b);
+  if (beside_a && beside_b) compare_adapters_beside(report, pair, *beside_a, *beside_b);
+  if (beside_a.has_value() != beside_b.has_value())
+    return find_beside(report, pair, a, b, beside_a ? *beside_a : *beside_b);
+  const AdapterParts in_a = adapter_parts(a);
+  const AdapterParts in_b = adapter_parts(b);
   if (in_a.names.empty() != in_b.names.empty())
     return in_a.names.empty() ? find_factors(report, pair, a, b, in_b)
                               : find_factors(report, pair, b, a, in_a);
+  if (in_a.names.empty()) {
+    AdapterNames computed = find_computed(report, pair, a, b);
+    if (!computed.empty()) return computed;
+  }
   return find_merged(report, pair, a, b);
 }
 

@@ -162,8 +162,7 @@ ValueNames left_aside(const Checkpoint& checkpoint) {
 void find_state_values(Report& report, const Subject& a, const Subject& b) {
   ValueDifferences found = compare_values(a, b, true);
   for (const std::string& path : found.uncertain) {
-    report.not_checked.push_back(path + " is too large to be compared in full");
-    report.incomplete = true;
+    add_gap(report, path + " is too large to be compared in full", Gap::blocking);
   }
   if (found.names.empty()) return;
   Finding finding{.cause = "state.buffers",
@@ -182,7 +181,7 @@ void find_state_values(Report& report, const Subject& a, const Subject& b) {
   }
   finding.evidence = {{"count", found.names.size()}, {"tensors", name_list(found.names)}};
   finding.remedy = "Take this state from the side that is meant";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_companion_changes(Report& report, const Subject& a, const Subject& b, int threads) {
@@ -191,8 +190,7 @@ void find_companion_changes(Report& report, const Subject& a, const Subject& b, 
   if (left.tensors().empty() && right.tensors().empty()) return;
   const WeightComparison comparison = compare_weights(left, right, {threads});
   for (const std::string& name : comparison.unreadable) {
-    report.not_checked.push_back("the values of " + name + " could not be read");
-    report.incomplete = true;
+    add_gap(report, "the values of " + name + " could not be read", Gap::blocking);
   }
   ValueNames names = comparison.only_a;
   names.insert(names.end(), comparison.only_b.begin(), comparison.only_b.end());
@@ -213,7 +211,7 @@ void find_companion_changes(Report& report, const Subject& a, const Subject& b, 
                   counted(std::max(left.tensors().size(), right.tensors().size()), "tensor"));
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
   finding.remedy = "Compare these files by themselves: samebits diff takes each of them";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_adapter_config_changes(Report& report, const Subject& a, const Subject& b) {
@@ -244,20 +242,8 @@ void find_adapter_config_changes(Report& report, const Subject& a, const Subject
                                   evidence.size() == 1 ? "differs" : "differ");
     finding.evidence = {{"fields", std::move(evidence)}};
     if (matters) finding.remedy = "Give both adapters the config that was trained with";
-    report.findings.push_back(std::move(finding));
+    add_finding(report, std::move(finding));
   }
-}
-
-void require_tensors(Report& report, const WeightPair& pair) {
-  const Subject& a = subject_of(report, pair.a);
-  const Subject& b = subject_of(report, pair.b);
-  const auto count = [](const Subject& subject) {
-    return subject.checkpoint->weights().weights.size();
-  };
-  if (count(a) + count(b) > 0) return;
-  report.not_checked.push_back(
-      fmt::format("{} and {} hold no tensor: there was nothing to compare", a.label, b.label));
-  report.incomplete = true;
 }
 
 void list_uncompared(Report& report) {

@@ -16,9 +16,6 @@ void find_companion_changes(Report& report, const Subject& a, const Subject& b, 
 /// config.changed: what adapter_config.json says on both sides.
 void find_adapter_config_changes(Report& report, const Subject& a, const Subject& b);
 
-/// Neither side has a tensor: nothing was compared, and that makes the report incomplete.
-void require_tensors(Report& report, const WeightPair& pair);
-
 /// For a report that says `same`: names in `not_checked` what stands beside the weights and was not
 /// compared, or differs and is read by no loader of weights.
 void list_uncompared(Report& report);

@@ -6,13 +6,10 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/name_pieces.h"
-#include "samebits/explain/config_findings.h"
 #include "samebits/explain/directory_load.h"
-#include "samebits/explain/file_findings.h"
-#include "samebits/explain/file_risks.h"
 #include "samebits/explain/load_list.h"
-#include "samebits/explain/load_risks.h"
 #include "samebits/explain/reported.h"
+#include "samebits/explain/rules.h"
 #include "samebits/explain/trainer_resume.h"
 #include "samebits/model/predict_load.h"
 
@@ -58,20 +55,6 @@ LoadReport load_report(const model::LoadTarget& target, const LoadOutcome& outco
   return load;
 }
 
-/// What another library packs, and what is known of it.
-void note_quantized(Report& report, const StoredWeights& weights, const std::string& method) {
-  Finding finding{.cause = "weights.quantized",
-                  .role = Role::note,
-                  .proof = Proof::observed,
-                  .subjects = {"A"}};
-  finding.summary = fmt::format("{} stored as {} packs them, and from_pretrained builds its layers",
-                                counted(weights.quantized.size(), "tensor", "is", "are"), method);
-  finding.details.push_back("without " + method + " it ends with an ImportError");
-  finding.evidence = {{"count", weights.quantized.size()},
-                      {"tensors", name_list(weights.quantized)}};
-  report.findings.push_back(std::move(finding));
-}
-
 /// Factors of low-rank updates, as peft writes them, and nothing else.
 bool is_adapter(const Checkpoint& checkpoint) {
   const auto& weights = checkpoint.weights().weights;
@@ -106,13 +89,21 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
   const bool directory = checkpoint.kind == CheckpointKind::hf_directory;
   const std::string method = transformers ? quantization_method(checkpoint) : "";
   if (std::string text = transformers ? beyond_prediction(checkpoint, method) : ""; !text.empty()) {
-    report.not_checked.push_back(std::move(text));
-    report.incomplete = true;
+    add_gap(report, std::move(text), Gap::blocking);
     return {};
   }
   const StoredWeights weights = stored_weights(checkpoint);
   const Json* config = checkpoint.config.is_object() ? &checkpoint.config : nullptr;
-  SAMEBITS_TRY(const model::LoadTarget target, model::make_target(name, config, weights.shapes));
+  if (name.library == model::Library::transformers5 && is_trainer_checkpoint(checkpoint))
+    report.lost_on_resume = renamed_on_disk(checkpoint);
+  Result<model::LoadTarget> made = model::make_target(name, config, weights.shapes);
+  if (!made) {
+    // Where the names alone tell something, a class without a table is no fault of the command.
+    if (report.lost_on_resume.empty()) return fail(std::move(made).error());
+    add_gap(report, to_string(made.error()), Gap::blocking);
+    return {};
+  }
+  const model::LoadTarget target = *std::move(made);
   for (const std::string& text : target.assumed) report.assumed.push_back(text);
   const Way first = directory && transformers ? Way::from_pretrained : Way::state_dict;
   const auto add = [&](Way way) {
@@ -121,10 +112,11 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
       refuse_missing_files(checkpoint, report.loads.back());
   };
   add(first);
-  if (!weights.quantized.empty()) note_quantized(report, weights, method);
+  report.loads[0].packed = weights.quantized;
+  report.loads[0].packed_by = method;
   if (!transformers || !weights.quantized.empty()) return {};
   if (is_trainer_checkpoint(checkpoint)) {
-    find_trainer_resume(report, target, weights.shapes);
+    report.loads.push_back(resumed_load(target, weights.shapes));
     return {};
   }
   add(first == Way::from_pretrained ? Way::state_dict : Way::from_pretrained);
@@ -133,10 +125,11 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
 
 /// Nothing of the base stays random: it comes from elsewhere.
 Result<void> leave_adapter(Report& report) {
-  report.not_checked.push_back(report.subjects[0].path +
-                               ": an adapter, which peft adds to its base model: how the base is "
-                               "loaded was not checked");
-  report.incomplete = true;
+  add_gap(report,
+          report.subjects[0].path +
+              ": an adapter, which peft adds to its base model: how the base is "
+              "loaded was not checked",
+          Gap::blocking);
   return {};
 }
 
@@ -148,11 +141,6 @@ Result<void> check_list(Report& report, const std::string& target, int threads) 
   return {};
 }
 
-bool only_notes(const Report& report) {
-  return std::ranges::all_of(report.findings,
-                             [](const Finding& finding) { return finding.role == Role::note; });
-}
-
 Result<Report> check_now(const SubjectOptions& options, const std::string& target, int threads) {
   Report report;
   report.command = "check";
@@ -161,8 +149,7 @@ Result<Report> check_now(const SubjectOptions& options, const std::string& targe
   open_subjects(report, {options}, {.cross_check = true, .threads = threads});
   const Subject& subject = report.subjects[0];
   if (subject.checkpoint && !subject.checkpoint->has_weights()) {
-    report.not_checked.push_back(subject.path + ": holds no weights to load");
-    report.incomplete = true;
+    add_gap(report, subject.path + ": holds no weights to load", Gap::blocking);
   }
   if (subject.checkpoint && subject.checkpoint->has_weights()) {
     Result<void> checked = is_adapter(*subject.checkpoint) ? leave_adapter(report)
@@ -170,19 +157,11 @@ Result<Report> check_now(const SubjectOptions& options, const std::string& targe
                                                            : check_list(report, target, threads);
     if (!checked && checked.error().code == ErrorCode::usage) return fail(checked.error());
     if (!checked) {
-      report.not_checked.push_back(to_string(checked.error()));
-      report.incomplete = true;
+      add_gap(report, to_string(checked.error()), Gap::blocking);
     }
-    if (!report.loads.empty()) find_load_risks(report, report.loads[0]);
-    find_calls(report, subject);
-    find_label_conflict(report, subject);
-    find_file_risks(report, subject);
-    find_absent_parts(report, *subject.checkpoint);
   }
-  sort_findings(&report.findings);
-  report.verdict = report.incomplete    ? Verdict::unknown
-                   : only_notes(report) ? Verdict::clean
-                                        : Verdict::risk;
+  apply_rules(report, {.threads = threads});
+  report.verdict = verdict_of_checkpoint(report);
   return report;
 }
 

@@ -253,6 +253,41 @@ TEST_F(Commands, AnAverageIsNamedBeforeTheChange) {
   EXPECT_EQ(report.findings[0].cause, "weights.averaged");
   EXPECT_EQ(report.findings[0].evidence["key"], "ema");
   EXPECT_EQ(find(report, "file.mixup"), nullptr);
+  EXPECT_EQ(find(report, "weights.changed"), nullptr);
+  EXPECT_EQ(report.verdict, Verdict::different);
+}
+
+TEST_F(Commands, AnAverageMayKeepACounterAndLeaveStatisticsOut) {
+  const std::vector<std::pair<std::string, std::string>> storages = {
+      {"0", floats({1, 2})}, {"1", floats({3, 4})}, {"2", floats({5, 6})}, {"3", floats({7})}};
+  folder_.write(
+      "both.pth",
+      torch_zip(
+          dict({{"model", dict({{"w", tensor("0", 2)}, {"bn.running_mean", tensor("2", 2)}})},
+                {"ema", dict({{"module.w", tensor("1", 2)}, {"n_averaged", tensor("3", 1)}})}}),
+          storages));
+  const auto averaged_against = [&](const std::string& beside) {
+    folder_.write("one.pth",
+                  torch_zip(dict({{"w", tensor("1", 2)}, {beside, tensor("2", 2)}}), storages));
+    const Report report = diff_of("one.pth", "both.pth");
+    return find(report, "weights.averaged") != nullptr;
+  };
+  EXPECT_TRUE(averaged_against("bn.running_mean"));
+  EXPECT_FALSE(averaged_against("bn.weight"));
+}
+
+TEST_F(Commands, APartOfACandidateMayBeTheAverage) {
+  folder_.write("both.pth", torch_zip(dict({{"model", dict({{"w", tensor("0", 2)}})},
+                                            {"ema", dict({{"online_model.w", tensor("0", 2)},
+                                                          {"ema_model.w", tensor("1", 2)}})}}),
+                                      {{"0", floats({1, 2})}, {"1", floats({3, 4})}}));
+  folder_.write("ema.pth", torch_zip(dict({{"w", tensor("0", 2)}}), {{"0", floats({3, 4})}}));
+  const Report report = diff_of("ema.pth", "both.pth");
+  const Finding* finding = find(report, "weights.averaged");
+  ASSERT_NE(finding, nullptr);
+  EXPECT_EQ(finding->subjects, (std::vector<std::string>{"A", "B"}));
+  EXPECT_EQ(finding->evidence["key"], "ema.ema_model");
+  EXPECT_THAT(finding->remedy, Not(HasSubstr("--key")));
 }
 
 TEST_F(Commands, CheckAgainstAListSaysWhatStaysRandom) {

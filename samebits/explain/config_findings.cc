@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "samebits/base/field_ranges.h"
+#include "samebits/family/field_ranges.h"
 
 namespace samebits {
 namespace {
@@ -50,7 +50,7 @@ void find_label_conflict(Report& report, const Subject& subject) {
   finding.evidence = {{"num_labels", count}, {"id2label", named}, {"rows", *rows}};
   finding.remedy =
       fmt::format("Remove num_labels from the config, or make it {} like the rows", *rows);
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace samebits

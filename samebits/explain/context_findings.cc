@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "samebits/explain/script_findings.h"
 #include "samebits/explain/subjects.h"
-#include "samebits/explain/weight_findings.h"
 #include "samebits/run/module_config.h"
 
 namespace samebits {
@@ -50,7 +50,7 @@ void add_fields(Report& report, const char* cause, Role role, const Subject& a, 
     finding.details.push_back(shown(fields[i]));
   finding.evidence = {{"fields", field_evidence(fields)}};
   finding.remedy = remedy;
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 /// `of_modules`: fields in which the modules of a side are not what its config says.
@@ -64,45 +64,6 @@ std::string config_summary(const std::vector<FieldDifference>& fields,
         fields[0].field, one);
   return fmt::format("{} {}fields differ, {}", fields.size(), of_modules.empty() ? "config " : "",
                      several);
-}
-
-/// "2026-11-25 05:27 UTC" of the newest file of a subject, by the civil-from-days algorithm; no
-/// clock or locale is read.
-std::string date_of(std::int64_t seconds) {
-  const std::int64_t days = (seconds >= 0 ? seconds : seconds - 86399) / 86400;
-  const std::int64_t rest = seconds - days * 86400;
-  const std::int64_t z = days + 719468;
-  const std::int64_t era = (z >= 0 ? z : z - 146096) / 146097;
-  const std::int64_t day_of_era = z - era * 146097;
-  const std::int64_t year_of_era =
-      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-  const std::int64_t day_of_year =
-      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  const std::int64_t month_index = (5 * day_of_year + 2) / 153;
-  const std::int64_t day = day_of_year - (153 * month_index + 2) / 5 + 1;
-  const std::int64_t month = month_index < 10 ? month_index + 3 : month_index - 9;
-  const std::int64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", year, month, day, rest / 3600,
-                     rest % 3600 / 60);
-}
-
-std::int64_t newest(const Checkpoint& checkpoint) {
-  std::int64_t latest = 0;
-  for (const SourceFile& file : checkpoint.files) latest = std::max(latest, file.map->modified());
-  return latest;
-}
-
-const WeightPair* pair_of(const Report& report, const Subject& a, const Subject& b) {
-  for (const WeightPair& pair : report.weights) {
-    if (pair.a == a.label && pair.b == b.label) return &pair;
-  }
-  return nullptr;
-}
-
-bool is_average(const Report& report, const Subject& a, const Subject& b) {
-  return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
-    return finding.cause == "weights.averaged" && finding.subjects == FieldNames{a.label, b.label};
-  });
 }
 
 std::string text_field(const Json& json, const char* field) {
@@ -176,7 +137,7 @@ void find_buffers_of_one(Report& report, const Subject& owner, const Subject& a,
     finding.remedy =
         "Build the model anew and load the state_dict into it: its buffers are then right";
   }
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace
@@ -239,6 +200,7 @@ void find_preprocessing_changes(Report& report, const Subject& a, const Subject&
 
 void find_mode_changes(Report& report, const Subject& a, const Subject& b) {
   if (a.checkpoint->modules.empty() || b.checkpoint->modules.empty()) return;
+  if (has_mode_in_code(*a.checkpoint) || has_mode_in_code(*b.checkpoint)) return;
   FieldNames active;
   FieldNames unknown;
   FieldNames all;
@@ -271,7 +233,7 @@ void find_mode_changes(Report& report, const Subject& a, const Subject& b) {
   }
   finding.evidence = {{"modules", name_list(named)}};
   finding.remedy = "Call eval() on both after loading";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int threads) {
@@ -302,7 +264,7 @@ void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
   finding.remedy =
       "Build both models by the same code and version, or copy these buffers from one to the other";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_version_changes(Report& report, const Subject& a, const Subject& b) {
@@ -321,7 +283,8 @@ void find_version_changes(Report& report, const Subject& a, const Subject& b) {
   FieldNames other;
   std::set_symmetric_difference(left.begin(), left.end(), right.begin(), right.end(),
                                 std::back_inserter(other));
-  if (!left.empty() && !right.empty() && !other.empty()) {
+  const bool script = a.checkpoint->program || b.checkpoint->program;  // whose code is compared
+  if (!left.empty() && !right.empty() && !other.empty() && !script) {
     evidence["classes"] = name_list(other);
     details.push_back(other.size() == 1
                           ? "a class of the modules stands on one side only: " + other[0]
@@ -337,44 +300,7 @@ void find_version_changes(Report& report, const Subject& a, const Subject& b) {
   finding.summary = "other versions or classes wrote the two files";
   finding.details = std::move(details);
   finding.evidence = std::move(evidence);
-  report.findings.push_back(std::move(finding));
-}
-
-void find_mixup(Report& report, const Subject& a, const Subject& b) {
-  const WeightPair* pair = pair_of(report, a, b);
-  if (pair == nullptr || is_average(report, a, b)) return;
-  const ChangeExtent extent = change_extent(pair->comparison);
-  const bool all_changed = extent.total >= 4 && extent.changed * 10 >= extent.total * 6;
-  // Weights of the other sign are no other training's.
-  if (!all_changed || extent.median_cosine < -0.9) return;
-  const std::int64_t dates[2] = {newest(*a.checkpoint), newest(*b.checkpoint)};
-  Finding finding{.cause = "file.mixup",
-                  .role = Role::contributes,
-                  .proof = Proof::suspected,
-                  .subjects = {a.label, b.label}};
-  if (extent.median_cosine < 0.5) {
-    finding.summary =
-        "the weights are unrelated: one of the files comes from another run, or holds freshly "
-        "initialized weights";
-  } else {
-    finding.summary = "most weights differ a little: the files come from two steps of one training";
-  }
-  finding.details.push_back(fmt::format("{} was written {}, {} {}", a.label, date_of(dates[0]),
-                                        b.label, date_of(dates[1])));
-  finding.evidence = {{"modified", Json::array({date_of(dates[0]), date_of(dates[1])})},
-                      {"median_cosine", json_number(extent.median_cosine)}};
-  const Json& left = a.checkpoint->training.values;
-  const Json& right = b.checkpoint->training.values;
-  for (const char* field : {"epoch", "global_step", "step"}) {
-    if (!left.contains(field) || !right.contains(field) || left[field] == right[field]) continue;
-    finding.details.push_back(fmt::format("{} {} in {}, {} in {}", field, json_text(left[field]),
-                                          a.label, json_text(right[field]), b.label));
-    finding.evidence[field] = Json::array({left[field], right[field]});
-  }
-  finding.remedy =
-      "Check that the path that is loaded is the path that was saved, extension included";
-  finding.settle = "Compare with a file saved now from the model in memory";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace samebits

@@ -1,5 +1,5 @@
 // What two checkpoints say besides their weights, as findings: config, preprocessing, mode,
-// buffers, versions, and whether one of them is the file that was meant.
+// buffers, versions.
 #pragma once
 
 #include "samebits/explain/report.h"
@@ -21,10 +21,5 @@ void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int
 
 /// code.version: another version of a library, or another class, wrote the other file. A note.
 void find_version_changes(Report& report, const Subject& a, const Subject& b);
-
-/// file.mixup, suspected: the weights are unrelated or of another step, or the config differs
-/// between equal weights, and the files' dates, steps or a sibling of nearly the same name speak
-/// for another file. Requires the pair's weights and config in the report.
-void find_mixup(Report& report, const Subject& a, const Subject& b);
 
 }  // namespace samebits

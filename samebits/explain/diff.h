@@ -12,13 +12,4 @@ namespace samebits {
 /// see trace_diff.h.
 Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads);
 
-/// What diff and explain share: the pair's comparison and its findings are added to the report. The
-/// weight sets keep their digests, so that a subject that is compared several times is read once.
-struct PairOptions {
-  int threads = 1;
-  Role preprocessing_role = Role::contributes;
-};
-void compare_pair(Report& report, std::size_t a, std::size_t b, std::vector<WeightSet>& weights,
-                  const PairOptions& options);
-
 }  // namespace samebits

@@ -2,18 +2,14 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
+#include "samebits/base/error.h"
 #include "samebits/explain/beside_findings.h"
-#include "samebits/explain/config_findings.h"
-#include "samebits/explain/diff.h"
-#include "samebits/explain/file_findings.h"
-#include "samebits/explain/file_risks.h"
 #include "samebits/explain/forward_runs.h"
+#include "samebits/explain/loading_findings.h"
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/rounding_floor.h"
-#include "samebits/explain/subjects.h"
+#include "samebits/explain/rules.h"
 #include "samebits/explain/trace_diff.h"
 
 namespace samebits {
@@ -37,31 +33,6 @@ void borrow_configs(Report& report, const ExplainOptions& options) {
   }
 }
 
-std::string model_type_of(const Report& report, const Subject& subject) {
-  const Json& config = config_used(report, subject);
-  if (config.is_object() && config.contains("model_type") && config["model_type"].is_string())
-    return config["model_type"].get<std::string>();
-  return subject.checkpoint->model_type;
-}
-
-/// All subjects whose definition draws, in one finding.
-void find_shared_noise(Report& report) {
-  std::vector<std::string> labels;
-  const Subject* first = nullptr;
-  for (const Subject& subject : report.subjects) {
-    if (!subject.checkpoint || !draws_noise(model_type_of(report, subject))) continue;
-    if (first == nullptr) first = &subject;
-    labels.push_back(subject.label);
-  }
-  if (first == nullptr) return;
-  find_noise(report, labels, model_type_of(report, *first), config_used(report, *first));
-}
-
-bool has_role(const Report& report, Role role) {
-  return std::any_of(report.findings.begin(), report.findings.end(),
-                     [&](const Finding& finding) { return finding.role == role; });
-}
-
 Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOptions& options) {
   Report report;
   report.command = "explain";
@@ -78,41 +49,20 @@ Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOpt
                       "a recorded run is held against one model or one other recorded run: "
                       "name two subjects"))
     return report;
-  std::vector<WeightSet> weights = weight_sets(report, options.threads);
-  for (std::size_t i = 1; i < subjects.size(); ++i) {
-    compare_pair(report, 0, i, weights,
-                 {.threads = options.threads, .preprocessing_role = Role::risk});
-  }
+  compare_subjects(report, options.threads);
   borrow_configs(report, options);
-  for (const Subject& subject : report.subjects) {
-    if (!subject.checkpoint) continue;
-    note_wrapper(report, subject);
-    find_calls(report, subject);
-    find_unusual_imports(report, subject);
-    find_training_mode(report, subject);
-    find_invalid(report, subject);
-    find_label_conflict(report, subject);
-    find_file_risks(report, subject);
-    find_resume_leftovers(report, subject);
-    find_implied_eps(report, subject);
-  }
-  find_shared_noise(report);
-  bool ran = false;
+  for (const Subject& subject : report.subjects) note_wrapper(report, subject);
   if (options.files_only) {
-    report.not_checked.emplace_back(
-        "outputs: no forward pass was run; what is said rests on the files and on the model's "
-        "definition");
+    add_gap(report,
+            "outputs: no forward pass was run; what is said rests on the files and on the model's "
+            "definition",
+            Gap::open);
   } else {
-    ran = prove_by_running(
-        report, {.threads = options.threads, .input = options.input, .more = options.more});
+    run_subjects(report,
+                 {.threads = options.threads, .input = options.input, .more = options.more});
   }
-  sort_findings(&report.findings);
-  const bool different = has_role(report, Role::cause) || has_role(report, Role::contributes);
-  report.incomplete = report.incomplete || (report.undecided && !different);
-  report.verdict = report.incomplete ? Verdict::unknown
-                   : different       ? Verdict::different
-                   : ran             ? Verdict::same
-                                     : Verdict::unknown;
+  apply_rules(report, {.threads = options.threads, .preprocessing_role = Role::risk});
+  report.verdict = verdict_of_comparison(report);
   if (report.verdict == Verdict::same) list_uncompared(report);
   return report;
 }

@@ -6,7 +6,10 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/name_pieces.h"
+#include "samebits/explain/damaged_findings.h"
+#include "samebits/explain/script_findings.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/family/draws.h"
 
 namespace samebits {
 namespace {
@@ -17,24 +20,6 @@ std::string joined(const std::vector<std::string>& names, std::size_t limit) {
     text += (i == 0 ? "" : ", ") + names[i];
   if (names.size() > limit) text += fmt::format(" and {} more", names.size() - limit);
   return text;
-}
-
-/// A definition that draws in forward(), by model_type.
-struct Drawing {
-  std::string_view model_type;
-  std::string_view where;     // module that draws
-  std::string_view draws;     // what it calls
-  std::string_view argument;  // how a caller shares the randomness
-};
-constexpr std::array kDrawing = std::to_array<Drawing>({
-    {"vit_mae", "vit.embeddings", "torch.rand(batch, patches)", "noise"},
-});
-
-const Drawing* find_drawing(const std::string& model_type) {
-  for (const Drawing& drawing : kDrawing) {
-    if (drawing.model_type == model_type) return &drawing;
-  }
-  return nullptr;
 }
 
 struct Requirement {
@@ -129,6 +114,40 @@ std::string module_label(const ModuleRecord& module) {
   return module.path.empty() ? "the root, " + module.class_path.substr(dot + 1) : module.path;
 }
 
+std::string model_type_of(const Report& report, const Subject& subject) {
+  const Json& config = config_used(report, subject);
+  if (config.is_object() && config.contains("model_type") && config["model_type"].is_string())
+    return config["model_type"].get<std::string>();
+  return subject.checkpoint->model_type;
+}
+
+void find_noise(Report& report, const std::vector<std::string>& labels,
+                const std::string& model_type, const Json& config) {
+  const Drawing* drawing = find_drawing(model_type);
+  if (drawing == nullptr) return;
+  Finding finding{
+      .cause = "rng.noise", .role = Role::cause, .proof = Proof::suspected, .subjects = labels};
+  finding.summary = "every forward pass draws a new random mask";
+  finding.details.push_back(
+      fmt::format("{} calls {} in every forward pass, in eval mode too: so {} is defined",
+                  drawing->module, drawing->draws, model_type));
+  if (config.is_object() && config.contains("mask_ratio") && config["mask_ratio"].is_number()) {
+    finding.details.push_back(
+        config["mask_ratio"] == 0
+            ? "mask_ratio = 0 is not enough: the tokens are still shuffled by that noise"
+            : fmt::format("mask_ratio {}: other patches are kept in every call; 0 would still "
+                          "shuffle the tokens",
+                          json_text(config["mask_ratio"])));
+  }
+  finding.evidence = {{"module", drawing->module}, {"draws", drawing->draws}};
+  finding.remedy = fmt::format(
+      "Pass one noise to all of them: model(pixel_values, {0}={0}) with {0} = {1} drawn once",
+      drawing->argument, drawing->draws);
+  finding.settle =
+      "Run each of them twice on one input, then all with one noise; equal bits prove it";
+  add_finding(report, std::move(finding));
+}
+
 }  // namespace
 
 void find_calls(Report& report, const Subject& subject) {
@@ -161,7 +180,7 @@ void find_calls(Report& report, const Subject& subject) {
                                 "get the weights from a source that you trust"
                               : "Load it only if you know that class or function; "
                                 "torch.load(weights_only=True) refuses it";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_unusual_imports(Report& report, const Subject& subject) {
@@ -181,10 +200,11 @@ void find_unusual_imports(Report& report, const Subject& subject) {
       joined(names, 3), names.size() == 1 ? "it" : "them");
   if (names.size() > kMostCalls) names.resize(kMostCalls);
   finding.evidence = {{"calls", Json::array()}, {"imports", names}};
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_training_mode(Report& report, const Subject& subject) {
+  if (has_mode_in_code(*subject.checkpoint)) return find_mode_in_code(report, subject);
   // What differs between two subjects is said of the pair.
   const bool said =
       std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
@@ -225,23 +245,28 @@ void find_training_mode(Report& report, const Subject& subject) {
   if (matters) named.insert(named.end(), statistics.begin(), statistics.end());
   finding.evidence = {{"modules", name_list(named)}, {"in_training_mode", all.size()}};
   finding.remedy = "Call model.eval() after loading, before any output is compared";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_invalid(Report& report, const Subject& subject) {
   const Checkpoint& checkpoint = *subject.checkpoint;
   std::vector<std::string> names;
   std::vector<std::string> details;
+  bool all_unwritten = true;
   for (const Oddity& oddity : checkpoint.oddities) {
-    if (oddity.kind != Oddity::Kind::bad_checksum && oddity.kind != Oddity::Kind::not_finite)
+    if (oddity.kind != Oddity::Kind::bad_checksum && oddity.kind != Oddity::Kind::not_finite &&
+        oddity.kind != Oddity::Kind::unwritten)
       continue;
+    if (is_said_of_pair(report, subject, oddity)) continue;
     details.push_back(oddity.summary);
+    all_unwritten = all_unwritten && oddity.kind == Oddity::Kind::unwritten;
     names.insert(names.end(), oddity.tensors.begin(), oddity.tensors.end());
   }
   for (const StoredTensor& tensor : checkpoint.entries) {
     if (tensor.readable || tensor.absent || tensor.device == "meta") continue;
     names.push_back(tensor.path);
     details.push_back(tensor.note);
+    all_unwritten = false;
   }
   if (details.empty()) return;
   const std::size_t count = details.size();
@@ -250,11 +275,13 @@ void find_invalid(Report& report, const Subject& subject) {
                   .role = Role::risk,
                   .proof = Proof::observed,
                   .subjects = {subject.label}};
-  finding.summary =
-      count == 1
-          ? details[0]
-          : fmt::format("{} records or tensors are damaged or hold values that are not finite",
-                        count);
+  finding.summary = count == 1 ? details[0]
+                    : all_unwritten
+                        ? fmt::format("the values of {} records were never written", count)
+                        : fmt::format(
+                              "{} records or tensors are damaged or hold values that are "
+                              "not finite",
+                              count);
   if (count > 1)
     finding.details.assign(
         details.begin(),
@@ -262,8 +289,10 @@ void find_invalid(Report& report, const Subject& subject) {
   std::sort(names.begin(), names.end(), natural_less);
   names.erase(std::unique(names.begin(), names.end()), names.end());
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
-  finding.remedy = "Get the file again from its source, or from an earlier save";
-  report.findings.push_back(std::move(finding));
+  finding.remedy = all_unwritten
+                       ? "Write the values into these records, or save again without skip_data"
+                       : "Get the file again from its source, or from an earlier save";
+  add_finding(report, std::move(finding));
 }
 
 void find_resume_leftovers(Report& report, const Subject& subject) {
@@ -288,36 +317,21 @@ void find_resume_leftovers(Report& report, const Subject& subject) {
   finding.evidence = {{"missing", missing}, {"present", std::move(present)}};
   finding.remedy =
       "It does not change what the model computes; it matters when the training goes on";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 bool draws_noise(const std::string& model_type) { return find_drawing(model_type) != nullptr; }
 
-void find_noise(Report& report, const std::vector<std::string>& labels,
-                const std::string& model_type, const Json& config) {
-  const Drawing* drawing = find_drawing(model_type);
-  if (drawing == nullptr) return;
-  Finding finding{
-      .cause = "rng.noise", .role = Role::cause, .proof = Proof::suspected, .subjects = labels};
-  finding.summary = "every forward pass draws a new random mask";
-  finding.details.push_back(
-      fmt::format("{} calls {} in every forward pass, in eval mode too: so {} is defined",
-                  drawing->where, drawing->draws, model_type));
-  if (config.is_object() && config.contains("mask_ratio") && config["mask_ratio"].is_number()) {
-    finding.details.push_back(
-        config["mask_ratio"] == 0
-            ? "mask_ratio = 0 is not enough: the tokens are still shuffled by that noise"
-            : fmt::format("mask_ratio {}: other patches are kept in every call; 0 would still "
-                          "shuffle the tokens",
-                          json_text(config["mask_ratio"])));
+void find_shared_noise(Report& report) {
+  std::vector<std::string> labels;
+  const Subject* first = nullptr;
+  for (const Subject& subject : report.subjects) {
+    if (!subject.checkpoint || !draws_noise(model_type_of(report, subject))) continue;
+    if (first == nullptr) first = &subject;
+    labels.push_back(subject.label);
   }
-  finding.evidence = {{"module", drawing->where}, {"draws", drawing->draws}};
-  finding.remedy = fmt::format(
-      "Pass one noise to all of them: model(pixel_values, {0}={0}) with {0} = {1} drawn once",
-      drawing->argument, drawing->draws);
-  finding.settle =
-      "Run each of them twice on one input, then all with one noise; equal bits prove it";
-  report.findings.push_back(std::move(finding));
+  if (first == nullptr) return;
+  find_noise(report, labels, model_type_of(report, *first), config_used(report, *first));
 }
 
 }  // namespace samebits

@@ -25,10 +25,9 @@ void find_invalid(Report& report, const Subject& subject);
 /// needs.
 void find_resume_leftovers(Report& report, const Subject& subject);
 
-/// rng.noise, suspected: the model's own definition draws random numbers in every forward pass, in
-/// eval mode too.
-void find_noise(Report& report, const std::vector<std::string>& labels,
-                const std::string& model_type, const Json& config);
+/// rng.noise, suspected: the definition of these models draws random numbers in every forward pass,
+/// in eval mode too. One finding for all subjects.
+void find_shared_noise(Report& report);
 bool draws_noise(const std::string& model_type);
 
 }  // namespace samebits

@@ -44,7 +44,7 @@ void find_group(Report& report, const Subject& subject, const Group& group) {
       finding.details.push_back(parts[i]);
   finding.evidence = {{group.evidence, name_list(parts)}};
   finding.remedy = group.remedy;
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What the outputs say: every subject run natively on one input, and what makes them differ proved
-// by exchange (search.h).
+// Every subject run natively on one input, and what makes outputs differ sought by exchange
+// (search.h). What that means for the findings: judged.h.
 #pragma once
 
 #include <functional>
@@ -15,11 +15,10 @@ struct ForwardOptions {
   std::function<bool()> more = [] { return true; };  // false: search no further
 };
 
-/// Adds the outputs to the report, and turns findings into proved ones: rng.noise and mode.training
-/// where a subject differs from itself, config.changed, mode.training and weights.* where the other
-/// side with A's config, mode or weights gives A's bits; of several the smallest set that does.
-/// Says in not_checked why, where a subject cannot be run or a difference stays unexplained. True
-/// where all were run.
-bool prove_by_running(Report& report, const ForwardOptions& options);
+/// Runs every subject, repeats, shares the randomness and exchanges what differs. Leaves in the
+/// report what the runs showed (`ran`), the outputs, and the list of runs. Where a subject cannot
+/// be run or a difference stays unexplained, not_checked says why, and a verdict of "same" is not
+/// possible.
+void run_subjects(Report& report, const ForwardOptions& options);
 
 }  // namespace samebits

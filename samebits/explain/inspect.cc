@@ -3,13 +3,10 @@
 #include <algorithm>
 
 #include "samebits/base/parallel.h"
-#include "samebits/explain/config_findings.h"
-#include "samebits/explain/file_findings.h"
-#include "samebits/explain/file_risks.h"
-#include "samebits/explain/loading_findings.h"
+#include "samebits/checkpoint/record_checksums.h"
 #include "samebits/explain/reported.h"
+#include "samebits/explain/rules.h"
 #include "samebits/explain/subjects.h"
-#include "samebits/explain/training_findings.h"
 
 namespace samebits {
 namespace {
@@ -40,25 +37,16 @@ Report inspect_now(const std::string& path, const InspectOptions& options) {
   Subject& subject = report.subjects[0];
   if (subject.checkpoint) {
     if (options.sha256) compute_digests(subject, options.threads);
-    find_calls(report, subject);
-    find_unusual_imports(report, subject);
-    find_load_refused(report, subject);
-    find_foreign_devices(report, subject);
-    find_unaligned(report, subject);
-    find_invalid(report, subject);
-    find_file_risks(report, subject);
-    find_training_mode(report, subject);
-    find_label_conflict(report, subject);
-    find_fresh_optimizer(report, subject);
-    find_unused_state(report, subject);
     note_valueless(report, *subject.checkpoint);
     if (!deep)
       report.not_checked.emplace_back("values and checksums were not read (--deep reads them)");
+    if (deep && lacks_checksums(*subject.checkpoint))
+      report.not_checked.emplace_back(
+          "checksums: the archive was written without them "
+          "(torch.serialization.set_crc32_options), so damage would not show");
   }
-  sort_findings(&report.findings);
-  const bool risk = std::any_of(report.findings.begin(), report.findings.end(),
-                                [](const Finding& finding) { return finding.role != Role::note; });
-  report.verdict = report.incomplete ? Verdict::unknown : risk ? Verdict::risk : Verdict::clean;
+  apply_rules(report, {.threads = options.threads});
+  report.verdict = verdict_of_checkpoint(report);
   return report;
 }
 

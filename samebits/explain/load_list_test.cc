@@ -73,7 +73,7 @@ TEST_F(CheckFiles, NoRenamingIsSaidToBeNone) {
   folder_.write("a.safetensors", safetensors({{"alpha", {1, 2, 3}}}));
   folder_.write("b.safetensors", safetensors({{"x", {9, 2}}}));
   const Report report = check_of("a.safetensors", "b.safetensors");
-  EXPECT_THAT(report.findings.at(0).remedy, HasSubstr("No renaming found"));
+  EXPECT_THAT(report.findings[0].remedy, HasSubstr("No renaming found"));
 }
 
 TEST_F(CheckFiles, AnAdapterIsNoModelThatLacksItsWeights) {

@@ -64,7 +64,7 @@ void find_random(Report& report, const LoadReport& load) {
     finding.details.push_back("other tensors of the checkpoint would do as well, under " +
                               fmt::format("{}", fmt::join(load.ambiguous, ", ")));
   finding.remedy = repair_text(load);
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_dropped(Report& report, const LoadReport& load) {
@@ -78,7 +78,7 @@ void find_dropped(Report& report, const LoadReport& load) {
     finding.remedy =
         "Nothing to do where the target is meant to lack them (a head, a decoder); else take "
         "another class";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 std::string shape_text(const Shape& shape) { return fmt::format("{}", fmt::join(shape, " x ")); }
@@ -143,7 +143,7 @@ void find_mismatched(Report& report, const LoadReport& load) {
     finding.remedy +=
         std::string(finding.remedy.empty() ? "Use" : "; use") + " a config of the same sizes";
   finding.remedy[0] = finding.remedy[0] == 'l' ? 'L' : finding.remedy[0];
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 /// Files that the loader does not find.
@@ -154,23 +154,39 @@ void find_refusal(Report& report, const LoadReport& load) {
   finding.summary = load.way + " ends with an error: " + load.raises;
   finding.evidence = {{"reasons", Json::array({load.raises})}};
   finding.remedy = load.remedy;
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace
 
-void find_load_risks(Report& report, const LoadReport& load) {
+void find_packed(Report& report) {
+  if (report.loads.empty() || report.loads[0].packed.empty()) return;
+  const LoadReport& load = report.loads[0];
+  Finding finding{.cause = "weights.quantized",
+                  .role = Role::note,
+                  .proof = Proof::observed,
+                  .subjects = {"A"}};
+  finding.summary = fmt::format("{} stored as {} packs them, and from_pretrained builds its layers",
+                                counted(load.packed.size(), "tensor", "is", "are"), load.packed_by);
+  finding.details.push_back("without " + load.packed_by + " it ends with an ImportError");
+  finding.evidence = {{"count", load.packed.size()}, {"tensors", name_list(load.packed)}};
+  add_finding(report, std::move(finding));
+}
+
+void find_load_risks(Report& report) {
+  if (report.loads.empty()) return;
+  const LoadReport& load = report.loads[0];
   find_refusal(report, load);
   find_random(report, load);
   find_dropped(report, load);
   find_mismatched(report, load);
 }
 
-void find_absent_parts(Report& report, const Checkpoint& checkpoint) {
+void find_absent_parts(Report& report, const Subject& subject) {
   for (const Finding& finding : report.findings)
     if (finding.cause == "file.incomplete") return;
   std::vector<std::string> parts;
-  for (const Error& error : checkpoint.unread)
+  for (const Error& error : subject.checkpoint->unread)
     if (error.what == "a shard of the model is missing" || error.what.starts_with("the index says"))
       parts.push_back(error.what + ": " + error.file);
   if (parts.empty()) return;
@@ -183,7 +199,7 @@ void find_absent_parts(Report& report, const Checkpoint& checkpoint) {
                                             parts.size(), parts[0]);
   finding.evidence = {{"parts", name_list(parts)}};
   finding.remedy = "Download or copy the whole directory";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace samebits

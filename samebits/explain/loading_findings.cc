@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -92,16 +93,16 @@ void add_refused_details(const LoadRefusal& refusal, Finding* finding) {
     finding->details.push_back("whatever is allowed, it refuses " + refusal.obstacles[i]);
 }
 
-}  // namespace
+bool is_code(CheckpointKind kind) {
+  return kind == CheckpointKind::whole_module || kind == CheckpointKind::torchscript;
+}
 
-void find_load_refused(Report& report, const Subject& subject) {
+std::optional<Finding> refused_finding(const Subject& subject) {
   const Checkpoint& checkpoint = *subject.checkpoint;
   const LoadRefusal refusal = joined_refusals(checkpoint);
-  if (refusal.globals.empty() && refusal.obstacles.empty()) return;
-  const bool whole = checkpoint.kind == CheckpointKind::whole_module ||
-                     checkpoint.kind == CheckpointKind::torchscript;
+  if (refusal.globals.empty() && refusal.obstacles.empty()) return std::nullopt;
   Finding finding{.cause = "load.refused",
-                  .role = whole ? Role::note : Role::risk,
+                  .role = is_code(checkpoint.kind) ? Role::note : Role::risk,
                   .proof = Proof::observed,
                   .subjects = {subject.label}};
   finding.summary = refused_summary(refusal);
@@ -109,7 +110,30 @@ void find_load_refused(Report& report, const Subject& subject) {
   finding.evidence = {{"globals", name_list(refusal.globals)},
                       {"obstacles", name_list(refusal.obstacles)}};
   finding.remedy = refused_remedy(refusal, checkpoint.kind);
-  report.findings.push_back(std::move(finding));
+  return finding;
+}
+
+}  // namespace
+
+void find_load_refused(Report& report, const Subject& subject) {
+  if (auto finding = refused_finding(subject)) add_finding(report, *std::move(finding));
+}
+
+void note_load_refused(Report& report) {
+  std::vector<Finding> notes;  // one for all subjects of which it says the same
+  for (const Subject& subject : report.subjects) {
+    if (!subject.checkpoint || is_code(subject.checkpoint->kind)) continue;
+    std::optional<Finding> finding = refused_finding(subject);
+    if (!finding) continue;
+    finding->role = Role::note;
+    const auto said = std::ranges::find(notes, finding->summary, &Finding::summary);
+    if (said == notes.end()) {
+      notes.push_back(*std::move(finding));
+    } else {
+      said->subjects.push_back(subject.label);
+    }
+  }
+  for (Finding& finding : notes) add_finding(report, std::move(finding));
 }
 
 void find_foreign_devices(Report& report, const Subject& subject) {
@@ -129,7 +153,7 @@ void find_foreign_devices(Report& report, const Subject& subject) {
                   some_of(foreign), loader, foreign.size() == 1 ? "it" : "them");
   finding.evidence = {{"devices", name_list(foreign)}};
   finding.remedy = fmt::format("{}(path, map_location=\"cpu\")", loader);
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_unaligned(Report& report, const Subject& subject) {
@@ -159,7 +183,7 @@ void find_unaligned(Report& report, const Subject& subject) {
       "leaves the weights in the mapped file"};
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
   finding.remedy = "copy.deepcopy(model) after loading moves the weights to aligned memory";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace samebits

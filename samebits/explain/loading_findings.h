@@ -11,6 +11,10 @@ namespace samebits {
 /// file is a whole module or TorchScript, which nobody loads so; a risk where it claims to be data.
 void find_load_refused(Report& report, const Subject& subject);
 
+/// The same of every subject as a note, for commands that were asked something else; nothing of
+/// whole modules and TorchScript.
+void note_load_refused(Report& report);
+
 /// load.refused with `devices`: torch.load() needs map_location on a machine without them.
 void find_foreign_devices(Report& report, const Subject& subject);
 

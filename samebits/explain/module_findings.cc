@@ -35,7 +35,7 @@ void note_corrections(Report& report, const Subject& subject,
       "that is another model");
   finding.evidence = {{"fields", std::move(fields)}};
   finding.remedy = "Make the config say what the modules do before saving";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void add_deviations(Report& report, const Subject& a, const Subject& b, const Subject& owner,
@@ -57,12 +57,13 @@ void add_deviations(Report& report, const Subject& a, const Subject& b, const Su
   }
   finding.evidence = {{"fields", std::move(fields)}};
   finding.remedy = remedy;
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace
 
 void note_wrapper(Report& report, const Subject& subject) {
+  if (!subject.checkpoint) return;
   const std::string wrapper =
       module_config(*subject.checkpoint, subject.checkpoint->config).wrapper;
   if (!wrapper.empty())
@@ -126,23 +127,19 @@ void find_unlike_config(Report& report, const Subject& a, const Subject& b) {
       "Set in the config of {} what the modules of {} have, if the "
       "weights were trained with it",
       owner.label, other.label);
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_implied_eps(Report& report, const Subject& subject) {
-  // timm 1.0 and torchvision 0.23 (vision_transformer.py), facebookresearch/mae (models_mae.py).
-  constexpr double kTheirEps = 1e-6;
   if (subject.config_borrowed_from.empty() || !subject.checkpoint->modules.empty()) return;
   const Json& config = config_used(report, subject);
   if (!config.is_object() || !config.contains("layer_norm_eps")) return;
   const Json& eps = config["layer_norm_eps"];
-  if (!eps.is_number() || eps.get<double>() == kTheirEps) return;
+  if (!eps.is_number()) return;
   const auto found = recognize_vit(*subject.checkpoint, config);
   if (!found) return;
-  const bool theirs = found->library == model::Library::timm ||
-                      found->library == model::Library::mae ||
-                      found->library == model::Library::torchvision;
-  if (!theirs || found->by_rules) return;
+  const std::optional<double> implied = model::implied_eps(found->library);
+  if (!implied || eps.get<double>() == *implied || found->by_rules) return;
   const std::string_view library = model::library_name(found->library);
   Finding finding{.cause = "config.changed",
                   .role = Role::risk,
@@ -150,15 +147,15 @@ void find_implied_eps(Report& report, const Subject& subject) {
                   .subjects = {subject.label}};
   finding.summary = fmt::format(
       "{} has the names of {}, whose class computes with eps {}; the config from {} says {}",
-      subject.label, library, Json(kTheirEps).dump(), subject.config_borrowed_from, eps.dump());
+      subject.label, library, Json(*implied).dump(), subject.config_borrowed_from, eps.dump());
   finding.details.push_back(fmt::format("{} is run with {} here, and by {} with {}", subject.label,
-                                        eps.dump(), library, Json(kTheirEps).dump()));
-  finding.evidence = {{"fields", {{"layer_norm_eps", Json::array({eps, kTheirEps})}}}};
+                                        eps.dump(), library, Json(*implied).dump()));
+  finding.evidence = {{"fields", {{"layer_norm_eps", Json::array({eps, *implied})}}}};
   finding.remedy = fmt::format(
       "Set layer_norm_eps to {} in the config, if the weights were trained "
       "with {}",
-      Json(kTheirEps).dump(), library);
-  report.findings.push_back(std::move(finding));
+      Json(*implied).dump(), library);
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace samebits

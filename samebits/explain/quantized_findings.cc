@@ -1,12 +1,15 @@
 #include "samebits/explain/quantized_findings.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "samebits/compare/dequantized.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
@@ -86,6 +89,132 @@ std::string types_of(const Subject& subject, const QuantizedLayers& layers) {
   return types.empty() ? "a quantized form" : fmt::format("{}", fmt::join(types, ", "));
 }
 
+using TensorsByName = std::map<std::string, const StoredTensor*>;
+
+TensorsByName tensors_by_name(const Subject& subject) {
+  TensorsByName tensors;
+  for (const std::uint32_t index : subject.checkpoint->weights().weights) {
+    const StoredTensor& tensor = subject.checkpoint->entries[index];
+    if (tensor.readable) tensors.emplace(tensor.name, &tensor);
+  }
+  return tensors;
+}
+
+/// The tensor of that name, or the only one that has it behind or without a prefix.
+const StoredTensor* tensor_like(const TensorsByName& tensors, const std::string& name) {
+  if (const auto exact = tensors.find(name); exact != tensors.end()) return exact->second;
+  const StoredTensor* found = nullptr;
+  for (const auto& [other, tensor] : tensors) {
+    if (!other.ends_with("." + name) && !name.ends_with("." + other)) continue;
+    if (found != nullptr) return nullptr;
+    found = tensor;
+  }
+  return found;
+}
+
+std::vector<double> numbers_of(const TensorsByName& tensors, const std::string& name) {
+  constexpr std::uint64_t kMostScales = 1 << 22;
+  const auto found = tensors.find(name);
+  if (found == tensors.end()) return {};
+  const TensorView& view = found->second->view;
+  if (!has_element_values(view.dtype()) || view.numel() > kMostScales) return {};
+  std::vector<std::uint8_t> buffer;
+  const Bytes bytes = view.row_major_bytes(buffer);
+  std::vector<double> numbers;
+  for (std::uint64_t i = 0; i < view.numel(); ++i)
+    numbers.push_back(element_as_double(view.dtype(), bytes.data() + i * itemsize(view.dtype())));
+  return numbers;
+}
+
+/// "0.02" of "quantized per_tensor_affine, scale 0.02, zero point 3".
+std::optional<double> number_after(const std::string& note, std::string_view word) {
+  const std::size_t at = note.find(word);
+  if (at == std::string::npos) return std::nullopt;
+  double number = 0;
+  const char* begin = note.data() + at + word.size();
+  if (std::from_chars(begin, note.data() + note.size(), number).ec != std::errc())
+    return std::nullopt;
+  return number;
+}
+
+/// How a layer's integers mean numbers, where the file says it: torch's own tensors, and int8 with
+/// SCB of bitsandbytes (the largest of each row, which is 127 steps).
+struct ReadableLayer {
+  const StoredTensor* integers;
+  QuantizedScale by;
+  const char* scales;  // in words
+};
+
+std::optional<ReadableLayer> readable_layer(const TensorsByName& tensors, const std::string& layer,
+                                            const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) {
+    const auto found = tensors.find(part);
+    if (found == tensors.end() || found->second->view.shape().size() < 2) continue;
+    const StoredTensor& tensor = *found->second;
+    ReadableLayer read{&tensor, {}, "one scale"};
+    if (tensor.view.dtype() == DType::qint8 || tensor.view.dtype() == DType::quint8) {
+      if (const auto scale = number_after(tensor.identity, ", scale ")) {
+        read.by = {{*scale}, {number_after(tensor.identity, ", zero point ").value_or(0)}};
+        return read;
+      }
+      const auto axis = number_after(tensor.identity, ", axis ");
+      read.by = {numbers_of(tensors, part + ".scales"), numbers_of(tensors, part + ".zero_points"),
+                 static_cast<std::size_t>(axis.value_or(0))};
+      read.scales = "a scale for each channel";
+      const bool affine = tensor.identity.find("per_channel_affine,") != std::string::npos;
+      if (affine && axis && *axis >= 0 && !read.by.scales.empty()) return read;
+    } else if (tensor.view.dtype() == DType::int8 && part == layer + ".weight") {
+      read.by.scales = numbers_of(tensors, layer + ".SCB");
+      for (double& scale : read.by.scales) scale /= 127;
+      read.scales = "a scale for each row";
+      if (!read.by.scales.empty()) return read;
+    }
+  }
+  return std::nullopt;
+}
+
+/// What the integers say, held against the other side's numbers.
+void add_dequantized(Report& report, Finding& finding, const Subject& holder, const Subject& plain,
+                     const QuantizedLayers& layers) {
+  const TensorsByName own = tensors_by_name(holder);
+  const TensorsByName others = tensors_by_name(plain);
+  std::size_t computed = 0;
+  std::vector<std::string> beyond;
+  double largest = 0;
+  std::set<std::string> scales;
+  for (const auto& [layer, parts] : layers) {
+    const auto read = readable_layer(own, layer, parts);
+    const StoredTensor* numbers = read ? tensor_like(others, layer + ".weight") : nullptr;
+    if (numbers == nullptr) continue;
+    const auto error = dequantized_error(read->integers->view, read->by, numbers->view);
+    if (!error) continue;
+    ++computed;
+    scales.insert(read->scales);
+    largest = std::max(largest, error->steps);
+    if (error->beyond > 0) beyond.push_back(layer + ".weight");
+  }
+  if (computed > 0) {
+    const std::string all = fmt::format("{} of {}", computed, counted(layers.size(), "weight"));
+    finding.details.push_back(
+        beyond.empty()
+            ? fmt::format("computed for {}: no integer is further than {:.3g} steps of its scale "
+                          "from {}'s number, so these are {}'s weights rounded to 8 bits with {}",
+                          all, largest, plain.label, plain.label, fmt::join(scales, " or "))
+            : fmt::format(
+                  "computed for {}: {} of them stand up to {:.3g} steps of their scale from "
+                  "{}'s numbers, further than rounding goes: other weights, or values that "
+                  "were clipped ({})",
+                  all, beyond.size(), largest, plain.label, some_of(beyond)));
+    finding.evidence["computed"] = computed;
+    finding.evidence["largest_error"] = json_number(largest);
+    finding.evidence["beyond_rounding"] = beyond.size();
+  }
+  if (computed == layers.size()) return;
+  const std::string rest = counted(layers.size() - computed, "quantized weight");
+  report.not_checked.push_back(fmt::format("whether {} of {} say what {} holds was not computed",
+                                           rest, holder.label, plain.label));
+}
+
 std::set<std::string> report_quantized(Report& report, const WeightPair& pair,
                                        const Subject& holder, const QuantizedLayers& layers) {
   const bool is_b = holder.label == pair.b;
@@ -114,11 +243,10 @@ std::set<std::string> report_quantized(Report& report, const WeightPair& pair,
   finding.summary = fmt::format("{} stored quantized in {} ({}, with scales), and not in {}",
                                 counted(names.size(), "weight", "is", "are"), holder.label,
                                 types_of(holder, layers), is_b ? pair.a : pair.b);
-  finding.details.push_back(
-      "whether they are the other side's weights, quantized, was not computed");
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
+  add_dequantized(report, finding, holder, subject_of(report, is_b ? pair.a : pair.b), layers);
   finding.remedy = "Compare with the model from before it was quantized, or quantize both alike";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
   return explained;
 }
 

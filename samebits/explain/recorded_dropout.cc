@@ -11,7 +11,7 @@
 namespace samebits {
 namespace {
 
-/// A dropout module of a recording, whose output is that of another module there, some elements
+/// A dropout module of a trace, whose output is that of another module there, some elements
 /// dropped.
 struct ActiveDropout {
   std::string input;
@@ -74,7 +74,7 @@ ActiveDropouts active_dropouts(const Subject& subject) {
 /// Whether a point is the output of a dropout module, or follows from it with nothing between them
 /// that could differ: of a block's one dropout module the last call is recorded, and the norm
 /// behind the attention is behind the first. The model's names may have a part in front that the
-/// recording's have not.
+/// trace's have not.
 bool is_behind(std::string_view point, std::string_view dropout) {
   if (point == dropout) return true;
   const std::string_view block = parent(dropout);

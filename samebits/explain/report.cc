@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "samebits/base/error.h"
+#include "samebits/explain/judged.h"
 
 namespace samebits {
 
@@ -14,27 +15,6 @@ const char* verdict_name(Verdict verdict) {
     case Verdict::unknown: return "unknown";
     case Verdict::clean: return "clean";
     case Verdict::risk: return "risk";
-  }
-  SAMEBITS_CHECK(false);
-  return "";
-}
-
-const char* role_name(Role role) {
-  switch (role) {
-    case Role::cause: return "cause";
-    case Role::contributes: return "contributes";
-    case Role::risk: return "risk";
-    case Role::note: return "note";
-  }
-  SAMEBITS_CHECK(false);
-  return "";
-}
-
-const char* proof_name(Proof proof) {
-  switch (proof) {
-    case Proof::proved: return "proved";
-    case Proof::observed: return "observed";
-    case Proof::suspected: return "suspected";
   }
   SAMEBITS_CHECK(false);
   return "";
@@ -63,18 +43,37 @@ const std::string& weight_name(const Subject& subject, std::uint32_t index) {
   return subject.checkpoint->entries.at(entry).name;
 }
 
-void sort_findings(std::vector<Finding>* findings) {
-  std::stable_sort(findings->begin(), findings->end(), [](const Finding& a, const Finding& b) {
-    return std::pair(a.role, a.proof) < std::pair(b.role, b.proof);
-  });
+void add_finding(Report& report, Finding finding) {
+  report.findings.add(report.ran ? judged(std::move(finding), report) : std::move(finding));
+}
+
+void add_gap(Report& report, std::string text, Gap gap) {
+  report.not_checked.push_back(std::move(text));
+  report.gap = std::max(report.gap, gap);
+}
+
+Verdict verdict_of_comparison(const Report& report) {
+  if (report.gap == Gap::blocking) return Verdict::unknown;
+  if (report.findings.has(Role::cause) || report.findings.has(Role::contributes))
+    return Verdict::different;
+  return report.gap == Gap::open ? Verdict::unknown : Verdict::same;
+}
+
+Verdict verdict_of_traces(const Report& report, bool different) {
+  if (different) return Verdict::different;
+  return report.not_checked.empty() ? Verdict::same : Verdict::unknown;
+}
+
+Verdict verdict_of_checkpoint(const Report& report) {
+  if (report.gap != Gap::aside) return Verdict::unknown;
+  const bool only_notes = std::ranges::all_of(
+      report.findings, [](const Finding& finding) { return finding.role == Role::note; });
+  return only_notes ? Verdict::clean : Verdict::risk;
 }
 
 int exit_status(const Report& report) {
   switch (report.verdict) {
-    case Verdict::same: {
-      const auto is_risk = [](const Finding& finding) { return finding.role == Role::risk; };
-      return std::any_of(report.findings.begin(), report.findings.end(), is_risk) ? 1 : 0;
-    }
+    case Verdict::same: return report.findings.has(Role::risk) ? 1 : 0;
     case Verdict::clean: return 0;
     case Verdict::different: return 1;
     case Verdict::risk: return 1;

@@ -13,30 +13,14 @@
 #include "samebits/checkpoint/checkpoint.h"
 #include "samebits/compare/alignment.h"
 #include "samebits/compare/config.h"
-#include "samebits/compare/dropout_pattern.h"
+#include "samebits/explain/finding.h"
+#include "samebits/explain/outputs.h"
+#include "samebits/explain/run_facts.h"
 
 namespace samebits {
 
 enum class Verdict : std::uint8_t { same, different, unknown, clean, risk };
 const char* verdict_name(Verdict verdict);
-enum class Role : std::uint8_t { cause, contributes, risk, note };
-const char* role_name(Role role);
-enum class Proof : std::uint8_t { proved, observed, suspected };
-const char* proof_name(Proof proof);
-
-struct Finding {
-  std::string cause;  // an id of causes.h
-  Role role = Role::note;
-  Proof proof = Proof::observed;
-  std::vector<std::string> subjects;  // labels
-  std::string summary;  // one sentence without a full stop; that of the first finding which is not
-                        // a note stands beside the verdict
-  std::vector<std::string> details;  // further lines under it, each true on its own
-  Json evidence = Json::object();    // as product requires for the cause
-  std::string remedy;                // what to do; "" where nothing is to be done
-  std::string settle;                // suspected only: what would prove it
-};
-
 struct Subject {
   std::string label;  // "A"
   std::string path;
@@ -53,42 +37,6 @@ struct Subject {
 struct WeightPair {
   std::string a, b;  // labels
   WeightComparison comparison;
-};
-
-/// Outputs at a point of two runs.
-struct OutputPair {
-  std::string a, b, point;
-  std::string verdict;  // "identical", "permuted", "rounding", "different"
-  std::uint64_t elements = 0, differing = 0;
-  double max_abs = 0;
-  std::optional<std::uint64_t> max_ulp;  // same float type only
-  double cosine = 1;
-  /// What the differences are confined to: "token 2", "columns 16 to 31 of 48"; else "".
-  std::string where{};
-  /// Where double precision and other orders of additions were computed as well: B's error in units
-  /// of the largest of A's (root mean squares), and how far these orders are from one another.
-  std::optional<double> floor_units{}, floor_max_abs{};
-  std::string looks_like{};  // "all elements", "rows permuted", "rounded to bfloat16", ...; "" for
-                             // nothing in particular
-  std::optional<DropoutPattern> dropout{};  // where one side is the other behind dropout
-};
-
-/// A run that was made, and what it showed.
-struct RunLine {
-  std::string run;      // "B with the config (mask_ratio) of A"
-  std::string outcome;  // "A's outputs, bit for bit"
-};
-
-/// Every point of two runs with the same randomness, in execution order.
-struct Divergence {
-  std::string a, b;  // labels
-  std::vector<OutputPair> points;
-};
-
-/// Where each patch of the first image stands among the tokens of two runs.
-struct TokenMap {
-  std::string a, b;  // labels
-  std::vector<std::uint32_t> places_a, places_b;
 };
 
 struct FieldsPair {
@@ -126,6 +74,15 @@ struct LoadReport {
   std::vector<RenameRule> repair;      // what would make it load
   std::vector<LoadRefit> refits;       // the same, for tensors that must be cut or stacked
   std::uint64_t restored = 0;          // of random and mismatched, how many these would fill
+  std::vector<std::string> packed;     // stored as the library `packed_by` packs them
+  std::string packed_by;
+};
+
+/// What a gap in the comparison means for the verdict.
+enum class Gap : std::uint8_t {
+  aside,     // nothing: what is said stands without it
+  open,      // unknown, unless a difference was found
+  blocking,  // unknown
 };
 
 /// One thing that exact resumption needs, and what a file holds of it; `resume` only.
@@ -151,11 +108,13 @@ struct Report {
   bool traces = false;            // outputs are all points of two traces, in execution order
   bool in_file_order = false;     // or, where that is not known, in A's file's
   std::vector<LoadReport> loads;  // check: first the way that fits the file, then the other
-  std::vector<Finding> findings;  // causes first, then contributes, risks, notes
+  /// check, of a Trainer's checkpoint: tensors that a resumed training would not find by name.
+  std::vector<std::string> lost_on_resume;
+  std::optional<RunFacts> ran;  // explain: what runs showed
+  Findings findings;
   std::vector<std::string> assumed;
   std::vector<std::string> not_checked;  // with the error's whole text
-  bool incomplete = false;               // something in not_checked makes the verdict unknown
-  bool undecided = false;                // the same, unless a difference was found
+  Gap gap = Gap::aside;                  // the worst of them
 
   std::vector<ResumePart> resume;  // resume: what is needed to go on, in the order of the table
 };
@@ -170,9 +129,20 @@ const Json& config_used(const Report& report, const Subject& subject);
 /// The state_dict name that an index of a WeightPair stands for.
 const std::string& weight_name(const Subject& subject, std::uint32_t index);
 
-/// Causes first, then contributes, risks, notes; within a role the proved before the observed
-/// before the suspected. What is equal in both keeps its order.
-void sort_findings(std::vector<Finding>* findings);
+/// Enters a finding. Where runs were made it is first judged by them (judged.h): what they prove,
+/// or show not to be needed, is part of the finding from then on.
+void add_finding(Report& report, Finding finding);
+
+/// Says what was not compared or could not be read.
+void add_gap(Report& report, std::string text, Gap gap);
+
+/// Of a comparison: different where a finding is a cause or contributes, same where none does and
+/// no gap is left open. A blocking gap makes it unknown.
+Verdict verdict_of_comparison(const Report& report);
+/// Of recorded runs, where one point that differs is enough.
+Verdict verdict_of_traces(const Report& report, bool different);
+/// Of one checkpoint by itself: clean where it has nothing but notes.
+Verdict verdict_of_checkpoint(const Report& report);
 
 /// 0 for same and clean, 1 for different and risk and for same with a risk found, 2 for unknown.
 int exit_status(const Report& report);

@@ -37,14 +37,13 @@ TEST(ExitStatus, OfSameIsOneOnlyWithARisk) {
   EXPECT_EQ(status_of(Verdict::same, {finding(Role::risk, Proof::observed, "")}), 1);
 }
 
-TEST(SortFindings, PutsCausesFirstAndTheProvedBeforeTheSuspected) {
-  std::vector<Finding> findings = {
+TEST(Findings, StandCausesFirstAndTheProvedBeforeTheSuspected) {
+  const Findings findings = {
       finding(Role::note, Proof::proved, "n"),     finding(Role::cause, Proof::suspected, "c3"),
       finding(Role::risk, Proof::observed, "r1"),  finding(Role::risk, Proof::observed, "r2"),
       finding(Role::cause, Proof::proved, "c1"),   finding(Role::contributes, Proof::proved, "k"),
       finding(Role::cause, Proof::observed, "c2"),
   };
-  sort_findings(&findings);
   std::vector<std::string> order;
   for (const Finding& each : findings) order.push_back(each.summary);
   EXPECT_THAT(order, testing::ElementsAre("c1", "c2", "c3", "k", "r1", "r2", "n"));

@@ -1,9 +1,32 @@
 #include "samebits/explain/reported.h"
 
+#include <map>
+
+#include <fmt/format.h>
+
 #include "samebits/base/exceptions.h"
 #include "samebits/base/float_mode.h"
 
 namespace samebits {
+
+void shorten(std::vector<std::string>* lines) {
+  constexpr std::size_t kShort = 100;   // so many are kept, whatever they say
+  constexpr std::size_t kOfAKind = 20;  // of more, so many that begin alike
+  constexpr std::size_t kBegin = 12;
+  if (lines->size() <= kShort) return;
+  std::vector<std::string> kept;
+  std::map<std::string, std::size_t> counts;
+  std::size_t left_out = 0;
+  for (std::string& line : *lines) {
+    if (kept.size() < 2 * kShort && ++counts[line.substr(0, kBegin)] <= kOfAKind) {
+      kept.push_back(std::move(line));
+    } else {
+      ++left_out;
+    }
+  }
+  if (left_out > 0) kept.push_back(fmt::format("{} more lines like these", left_out));
+  *lines = std::move(kept);
+}
 
 Report report_of_error(const std::string& command, const std::vector<SubjectOptions>& subjects,
                        const Error& error) {
@@ -15,8 +38,7 @@ Report report_of_error(const std::string& command, const std::vector<SubjectOpti
     subject.path = subjects[i].path;
     report.subjects.push_back(std::move(subject));
   }
-  report.not_checked.push_back(to_string(error));
-  report.incomplete = true;
+  add_gap(report, to_string(error), Gap::blocking);
   report.verdict = Verdict::unknown;
   return report;
 }
@@ -25,7 +47,9 @@ Result<Report> reported(const std::string& command, const std::vector<SubjectOpt
                         const std::function<Result<Report>()>& make) {
   const FloatMode contract;
   try {
-    return make();
+    Result<Report> report = make();
+    if (report) shorten(&report->not_checked);
+    return report;
   } catch (const std::exception&) {
     return report_of_error(command, subjects, error_of_exception(""));
   }

@@ -5,15 +5,13 @@
 #include <fmt/format.h>
 
 #include "samebits/explain/directory_load.h"
-#include "samebits/explain/file_findings.h"
-#include "samebits/explain/file_risks.h"
-#include "samebits/explain/loading_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/resume_generators.h"
 #include "samebits/explain/resume_loop.h"
 #include "samebits/explain/resume_optimizer.h"
 #include "samebits/explain/resume_pair.h"
 #include "samebits/explain/resume_remedies.h"
+#include "samebits/explain/rules.h"
 #include "samebits/explain/trainer_resume.h"
 #include "samebits/model/predict_load.h"
 
@@ -118,58 +116,42 @@ void add_rows(Report& report, const ResumeFacts& facts, const ResumeRows& rows,
   for (const ResumeRow& row : rows) {
     report.resume.push_back(row.part);
     report.resume.back().subject = label;
-    for (const std::string& text : row.unread) report.not_checked.push_back(text);
-    report.incomplete |= !row.unread.empty();
+    for (const std::string& text : row.unread) add_gap(report, text, Gap::blocking);
     if (only_weights || !with_findings) continue;
     for (const ResumeIssue& issue : row.issues)
-      report.findings.push_back(finding_of(facts, row, issue, present, label));
+      add_finding(report, finding_of(facts, row, issue, present, label));
   }
-  if (only_weights && with_findings) report.findings.push_back(only_weights_finding(rows, label));
+  if (only_weights && with_findings) add_finding(report, only_weights_finding(rows, label));
 }
 
 void note_not_read(Report& report, const ResumeFacts& facts) {
-  for (const std::string& text : facts.state.not_read) {
-    report.not_checked.push_back(text);
-    report.incomplete = true;
-  }
+  for (const std::string& text : facts.state.not_read) add_gap(report, text, Gap::blocking);
   for (const Error& error : facts.state.source.unread) {
     const std::string text = to_string(error);
     if (std::ranges::find(report.not_checked, text) != report.not_checked.end()) continue;
-    report.not_checked.push_back(text);
-    report.incomplete = true;
+    add_gap(report, text, Gap::blocking);
   }
 }
 
-/// What the Trainer would make of the weights' names: known for the classes of the name tables.
+/// What the Trainer would make of the weights' names, as check says it with its loads.
 void find_trainer_weights(Report& report, const Subject& subject) {
   const Checkpoint& checkpoint = *subject.checkpoint;
   if (!is_trainer_checkpoint(checkpoint) || !checkpoint.has_weights()) return;
+  report.lost_on_resume = renamed_on_disk(checkpoint);
   const Result<model::TargetName> name = model::parse_target("transformers-5");
   const StoredWeights weights = stored_weights(checkpoint);
   const Json* config = checkpoint.config.is_object() ? &checkpoint.config : nullptr;
   if (!name || !weights.quantized.empty()) return;
   const Result<model::LoadTarget> target = model::make_target(*name, config, weights.shapes);
-  if (target) {
-    Report loads;  // check lists them
-    find_trainer_resume(loads, *target, weights.shapes);
-    for (Finding& finding : loads.findings) report.findings.push_back(std::move(finding));
-  } else {
-    report.not_checked.push_back(
-        checkpoint.path +
-        ": whether the Trainer's load_state_dict(strict=False) finds the weights by their names: "
-        "the class is not one that samebits knows");
-  }
-}
-
-/// Whether torch.load takes the file is no matter of resuming, but stands in its way.
-void note_load_refused(Report& report, const Subject& subject) {
+  if (!target) return find_renamed_on_disk(report);
+  const model::LoadOutcome outcome =
+      model::predict_load(*target, weights.shapes, model::Way::from_pretrained);
   Report loads;
-  find_load_refused(loads, subject);
-  for (const Finding& found : loads.findings) {
-    Finding note = found;
-    note.role = Role::note;
-    report.findings.push_back(std::move(note));
-  }
+  loads.loads.push_back(
+      {.loaded = outcome.count(model::TargetState::loaded), .raises = outcome.raises});
+  loads.loads.push_back(resumed_load(*target, weights.shapes));
+  find_trainer_resume(loads);
+  for (const Finding& finding : loads.findings) add_finding(report, finding);
 }
 
 void judge_one(Report& report, const Subject& subject) {
@@ -177,9 +159,6 @@ void judge_one(Report& report, const Subject& subject) {
   add_rows(report, facts, judge_all(facts), subject.label, true);
   note_not_read(report, facts);
   find_trainer_weights(report, subject);
-  find_calls(report, subject);
-  note_load_refused(report, subject);
-  find_file_risks(report, subject);
 }
 
 void judge_pair(Report& report) {
@@ -212,16 +191,14 @@ Report resume_now(const SubjectOptions& checkpoint, const std::optional<SubjectO
   const bool all_read = std::ranges::all_of(
       report.subjects, [](const Subject& subject) { return subject.checkpoint.has_value(); });
   if (all_read) next ? judge_pair(report) : judge_one(report, report.subjects[0]);
-  sort_findings(&report.findings);
-  const bool risk = std::ranges::any_of(
-      report.findings, [](const Finding& finding) { return finding.role != Role::note; });
+  apply_rules(report, {.threads = threads});
   if (all_read) {
     report.not_checked.emplace_back(
         "the script that goes on: whether it restores what is here, and in which order");
     report.not_checked.emplace_back(
         "checksums, and weights for NaN and the like (inspect --deep reads them)");
   }
-  report.verdict = report.incomplete ? Verdict::unknown : risk ? Verdict::risk : Verdict::clean;
+  report.verdict = verdict_of_checkpoint(report);
   return report;
 }
 

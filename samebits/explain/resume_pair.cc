@@ -79,7 +79,7 @@ void find_changed_fields(Report& report, const FieldChanges& changes, const char
   }
   finding.summary = fmt::format("A and B have other {}: {}", what, some_of(names));
   finding.evidence = {{"fields", changes.fields}};
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 std::map<std::string, const StoredTensor*> weights_by_name(const Checkpoint& checkpoint) {
@@ -139,7 +139,7 @@ void find_other_parameters(Report& report, const WeightRelation& weights) {
                   counted(weights.unlike.size(), "parameter", "is", "are")));
   finding.details.push_back(some_of(weights.unlike));
   finding.evidence = {{"parameters", name_list(weights.unlike)}};
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_count_faults(Report& report, const ResumeFacts& a, const ResumeFacts& b,
@@ -148,8 +148,9 @@ void find_count_faults(Report& report, const ResumeFacts& a, const ResumeFacts& 
   const std::optional<double> from = use_steps ? a.step : a.epoch;
   const std::optional<double> to = use_steps ? b.step : b.epoch;
   if (!from || !to) {
-    report.not_checked.emplace_back("whether B stands after A: one of them counts no steps");
-    report.incomplete |= !a.optimizer_step() || !b.optimizer_step();
+    const bool counted = a.optimizer_step() && b.optimizer_step();
+    add_gap(report, "whether B stands after A: one of them counts no steps",
+            counted ? Gap::aside : Gap::blocking);
     return;
   }
   const std::string counts = fmt::format("A says {}, B {}", use_steps ? a.step_text : a.epoch_text,
@@ -165,7 +166,7 @@ void find_count_faults(Report& report, const ResumeFacts& a, const ResumeFacts& 
   if (summary.empty()) return;
   Finding finding = mixup(std::move(summary));
   finding.evidence = {{"from", *from}, {"to", *to}};
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 /// The optimizer's own steps must go on as the loop's do.
@@ -195,7 +196,7 @@ void find_new_moments(Report& report, const ResumeFacts& a, const ResumeFacts& b
                       {"from", *from},
                       {"to", to ? Json(*to) : Json()}};
   finding.remedy = "Load A's optimizer state when B is started from it";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 void find_optimizer_changes(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
@@ -265,7 +266,7 @@ void find_other_seed(Report& report, const ResumeFacts& a, const ResumeFacts& b)
       *left, *right);
   finding.evidence = {{"seeds", {*left, *right}}};
   finding.remedy = "torch.set_rng_state() with A's state when B is started from it";
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 }  // namespace
@@ -273,8 +274,7 @@ void find_other_seed(Report& report, const ResumeFacts& a, const ResumeFacts& b)
 void find_contradictions(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
   const WeightRelation weights = relate_weights(*a.checkpoint, *b.checkpoint);
   if (!weights.comparable) {
-    report.not_checked.emplace_back("the weights of A against those of B: one of them has none");
-    report.incomplete = true;
+    add_gap(report, "the weights of A against those of B: one of them has none", Gap::blocking);
   }
   find_other_parameters(report, weights);
   find_count_faults(report, a, b, weights);

@@ -168,8 +168,7 @@ class Floor {
     for (const auto& [own, other] : pairs.matched)
       add(passes.points[own], trace_.checkpoint->entries[other], passes);
     if (report_.outputs.empty() && !other_shape_) {
-      report_.not_checked.push_back(trace_.path + ": no point of it is one of the model's");
-      report_.incomplete = true;
+      add_gap(report_, trace_.path + ": no point of it is one of the model's", Gap::blocking);
       return;
     }
     check_operations(model);
@@ -237,16 +236,13 @@ class Floor {
     const bool equal = std::all_of(report_.outputs.begin(), report_.outputs.end(),
                                    [](const OutputPair& pair) { return pair.differing == 0; });
     const bool different = !equal || other_shape_;
-    report_.incomplete = report_.incomplete || (!different && !report_.not_checked.empty());
-    report_.verdict = different            ? Verdict::different
-                      : report_.incomplete ? Verdict::unknown
-                                           : Verdict::same;
+    report_.verdict = verdict_of_traces(report_, different);
     if (!different) return;
     const auto at = static_cast<std::size_t>(beyond - report_.outputs.begin());
     if (other_shape_ && other_shape_->before <= at) {
-      report_.findings.push_back(shape_finding(sides_, *other_shape_));
+      add_finding(report_, shape_finding(sides_, *other_shape_));
     } else if (beyond == report_.outputs.end()) {
-      report_.findings.push_back(rounding_finding(sides_, report_.outputs));
+      add_finding(report_, rounding_finding(sides_, report_.outputs));
     } else {
       add_departures(*beyond);
     }
@@ -260,20 +256,20 @@ class Floor {
     const auto fault = std::ranges::find_if(
         report_.outputs, [&](const OutputPair& pair) { return is_beyond(pair, limit); });
     if (*first.floor_units > kMostRounding && *first.floor_units <= limit)
-      report_.findings.push_back(narrow_finding(sides_, first, type));
+      add_finding(report_, narrow_finding(sides_, first, type));
     if (fault != report_.outputs.end()) add_fault(*fault);
   }
 
   void add_fault(const OutputPair& first) {
     const auto dropout = dropout_finding(first, model_, trace_);
     const bool is_dropout = dropout && dropout->role == Role::cause;
-    if (!is_dropout) report_.findings.push_back(departure(first));
-    if (dropout) report_.findings.push_back(*dropout);
+    if (!is_dropout) add_finding(report_, departure(first));
+    if (dropout) add_finding(report_, *dropout);
     if (!is_dropout) return;
     const auto behind = std::ranges::find_if(report_.outputs, [&](const OutputPair& pair) {
       return broken_.contains(pair.point) && has_whole_input(pair.point);
     });
-    if (behind != report_.outputs.end()) report_.findings.push_back(departure(*behind));
+    if (behind != report_.outputs.end()) add_finding(report_, departure(*behind));
   }
 
   /// Whether the step to the point starts from recorded outputs of modules as they are, with no
@@ -322,9 +318,8 @@ void compare_with_truth(Report& report, const FloorOptions& options) {
   const Result<void> done = Floor(report, options).run();
   if (done) return;
   report.traces = false;
-  report.incomplete = true;
   report.verdict = Verdict::unknown;
-  report.not_checked.push_back("outputs: " + to_string(done.error()));
+  add_gap(report, "outputs: " + to_string(done.error()), Gap::blocking);
 }
 
 }  // namespace samebits

@@ -9,18 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "samebits/explain/factor.h"
 #include "samebits/run/vit_forward.h"
 
 namespace samebits {
-
-/// Something in which two subjects differ and that can be exchanged between them.
-struct Factor {
-  enum class Kind : std::uint8_t { config, mode, weights };
-  Kind kind = Kind::config;
-  std::string name;  // a config field, "training", a part of the weights
-
-  auto operator<=>(const Factor&) const = default;
-};
 
 /// Where the random numbers of a run come from: equal numbers, equal draws.
 struct Seeds {

@@ -7,7 +7,8 @@
 #include <utility>
 
 #include "samebits/base/parallel.h"
-#include "samebits/model/recognize.h"
+#include "samebits/explain/tensor_roles.h"
+#include "samebits/explain/tied_findings.h"
 
 namespace samebits {
 namespace {
@@ -31,41 +32,6 @@ std::vector<NamedTensor> tensors_of(const Checkpoint& checkpoint,
                        .identity = tensor.identity});
   }
   return tensors;
-}
-
-/// The roles of what is stacked in a tensor of this one: "3:qkv.weight" has three.
-std::vector<std::string> unfused(const std::string& role) {
-  const std::size_t colon = role.rfind(':');
-  const std::size_t begin = colon == std::string::npos ? 0 : colon + 1;
-  const std::size_t end = std::min(role.find('.', begin), role.size());
-  const std::span<const model::Fusion> fusions = model::fusions();
-  const auto fusion = std::find_if(fusions.begin(), fusions.end(), [&](const model::Fusion& each) {
-    return each.whole == std::string_view(role).substr(begin, end - begin);
-  });
-  if (fusion == fusions.end()) return {role};
-  std::vector<std::string> roles;
-  for (const std::string_view part : fusion->parts)
-    roles.push_back(role.substr(0, begin).append(part).append(role, end));
-  return roles;
-}
-
-/// What each tensor is, where a table of names accounts for nearly all of them without
-/// contradiction: a table that fits by half would tell half a truth.
-void add_roles(std::vector<NamedTensor>* tensors) {
-  std::vector<model::StoredShape> shapes;
-  shapes.reserve(tensors->size());
-  for (const NamedTensor& tensor : *tensors) shapes.push_back({tensor.name, tensor.view.shape()});
-  const std::optional<model::Recognition> found = model::recognize(shapes);
-  if (!found || found->inconsistent > 0 || found->tensors * 10 < shapes.size() * 9) return;
-  std::vector<const model::Piece*> pieces;
-  for (const model::Piece& piece : found->pieces) pieces.push_back(&piece);
-  std::sort(pieces.begin(), pieces.end(), [](const model::Piece* x, const model::Piece* y) {
-    return std::pair(x->tensor, x->part) < std::pair(y->tensor, y->part);
-  });
-  for (const model::Piece* piece : pieces) {
-    for (std::string& role : unfused(piece->role))
-      (*tensors)[piece->tensor].roles.push_back(std::move(role));
-  }
 }
 
 bool have_same_names(const std::vector<NamedTensor>& x, const std::vector<NamedTensor>& y) {
@@ -107,12 +73,44 @@ void note_unread(Report& report, const Checkpoint& checkpoint) {
     }
   }
   for (const auto& [text, count] : times) {
-    report.not_checked.push_back(count == 1 ? text : fmt::format("{} ({} times)", text, count));
-    report.incomplete = true;
+    add_gap(report, count == 1 ? text : fmt::format("{} ({} times)", text, count), Gap::blocking);
   }
 }
 
+void compare_with_first(Report& report, std::size_t other, std::vector<WeightSet>& sets,
+                        int threads) {
+  const Subject& a = report.subjects[0];
+  const Subject& b = report.subjects[other];
+  const auto has_weights = [](const Subject& subject) {
+    return subject.checkpoint && subject.checkpoint->has_weights();
+  };
+  if (!has_weights(a) || !has_weights(b)) return;
+  report.weights.push_back({a.label, b.label, compare_weights(sets[0], sets[other], {threads})});
+  settle_ties(report, &report.weights.back());
+  const WeightComparison& found = report.weights.back().comparison;
+  for (const std::string& name : found.unreadable)
+    add_gap(report, "the values of " + name + " could not be read", Gap::blocking);
+  for (const std::string& text : found.unsearched)
+    add_gap(report, a.label + " and " + b.label + ": " + text,
+            found.verdict == WeightsVerdict::unknown ? Gap::blocking : Gap::aside);
+  if (a.checkpoint->weights().weights.empty() && b.checkpoint->weights().weights.empty())
+    add_gap(report,
+            fmt::format("{} and {} hold no tensor: there was nothing to compare", a.label, b.label),
+            Gap::blocking);
+  if (found.verdict == WeightsVerdict::unknown) report.gap = Gap::blocking;
+}
+
 }  // namespace
+
+void compare_subjects(Report& report, int threads) {
+  for (const Subject& subject : report.subjects) {
+    if (subject.checkpoint && !subject.checkpoint->has_weights())
+      add_gap(report, subject.path + ": holds no weights to compare", Gap::blocking);
+  }
+  std::vector<WeightSet> sets = weight_sets(report, threads);
+  for (std::size_t i = 1; i < report.subjects.size(); ++i)
+    compare_with_first(report, i, sets, threads);
+}
 
 void open_subjects(Report& report, const std::vector<SubjectOptions>& subjects,
                    const OpenOptions& options) {
@@ -126,8 +124,7 @@ void open_subjects(Report& report, const std::vector<SubjectOptions>& subjects,
       note_unread(report, *result);
       subject.checkpoint = std::move(*result);
     } else {
-      report.not_checked.push_back(to_string(result.error()));
-      report.incomplete = true;
+      add_gap(report, to_string(result.error()), Gap::blocking);
     }
     report.subjects.push_back(std::move(subject));
   }

@@ -23,6 +23,10 @@ struct SubjectOptions {
 void open_subjects(Report& report, const std::vector<SubjectOptions>& subjects,
                    const OpenOptions& options);
 
+/// Compares the weights of every other subject with A's, each pair in the report. What has no
+/// weights, or could not be read, is a gap.
+void compare_subjects(Report& report, int threads);
+
 /// Labels beyond Z are AA, AB, ...
 std::string subject_label(std::size_t index);
 

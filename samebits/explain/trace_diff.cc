@@ -52,12 +52,8 @@ class TraceDiff {
     } else if (parting != report_.outputs.end()) {
       find_shape(*parting);
     }
-    sort_findings(&report_.findings);
     const bool different = parting != report_.outputs.end() || differs(kInput) || differs(kNoise);
-    report_.incomplete = report_.incomplete || (!different && !report_.not_checked.empty());
-    report_.verdict = different            ? Verdict::different
-                      : report_.incomplete ? Verdict::unknown
-                                           : Verdict::same;
+    report_.verdict = verdict_of_traces(report_, different);
   }
 
  private:
@@ -153,14 +149,14 @@ class TraceDiff {
   }
 
   void find_noise() {
-    report_.findings.push_back(
-        {.cause = "rng.seed",
-         .role = Role::cause,
-         .proof = Proof::observed,
-         .subjects = {a_.label, b_.label},
-         .summary = "the two runs were given different noise",
-         .details = {"the traces hold the noise of each run, and it is not the same"},
-         .remedy = "run both with the same --noise or --noise-seed"});
+    add_finding(report_,
+                {.cause = "rng.seed",
+                 .role = Role::cause,
+                 .proof = Proof::observed,
+                 .subjects = {a_.label, b_.label},
+                 .summary = "the two runs were given different noise",
+                 .details = {"the traces hold the noise of each run, and it is not the same"},
+                 .remedy = "run both with the same --noise or --noise-seed"});
   }
 
   void find_input() {
@@ -179,7 +175,7 @@ class TraceDiff {
           "they are the same rows in another order, as images in another "
           "order have");
     finding.evidence = {{"fields", {{kInput, nullptr}}}};
-    report_.findings.push_back(std::move(finding));
+    add_finding(report_, std::move(finding));
   }
 
   void find_shape(const OutputPair& parting) {
@@ -228,7 +224,7 @@ class TraceDiff {
       add_dropout(parting);
       return;
     }
-    report_.findings.push_back(std::move(finding));
+    add_finding(report_, std::move(finding));
   }
 
   std::optional<std::pair<DType, DType>> types_at(const std::string& point) const {
@@ -244,7 +240,7 @@ class TraceDiff {
   /// True where active dropout is what makes the two part.
   bool add_dropout(const OutputPair& parting) {
     const auto dropout = dropout_finding(parting, a_, b_);
-    if (dropout) report_.findings.push_back(*dropout);
+    if (dropout) add_finding(report_, *dropout);
     return dropout && dropout->role == Role::cause;
   }
 
@@ -266,7 +262,8 @@ class TraceDiff {
 
   void find_departure(const OutputPair& parting, const OutputPair& beyond) {
     if (add_dropout(beyond)) return;
-    report_.findings.push_back(
+    add_finding(
+        report_,
         {.cause = "code.version",
          .role = Role::cause,
          .proof = Proof::suspected,
@@ -321,7 +318,7 @@ class TraceDiff {
       finding.remedy =
           "For equal bits, run both with one batch, one number of threads, one attention kernel "
           "and on one kind of processor";
-      report_.findings.push_back(std::move(finding));
+      add_finding(report_, std::move(finding));
     }
   }
 
@@ -400,8 +397,7 @@ bool is_recorded_run(const Subject& subject) {
 bool refuse_recorded(Report& report, const std::string& why) {
   for (const Subject& subject : report.subjects) {
     if (!is_recorded_run(subject)) continue;
-    report.not_checked.push_back(subject.path + ": " + why);
-    report.incomplete = true;
+    add_gap(report, subject.path + ": " + why, Gap::blocking);
     report.verdict = Verdict::unknown;
     return true;
   }

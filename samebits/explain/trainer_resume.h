@@ -15,9 +15,18 @@ namespace samebits {
 /// True where the directory was written by a Trainer: trainer_state.json lies in it.
 bool is_trainer_checkpoint(const Checkpoint& checkpoint);
 
-/// Adds the load that a resumed training makes, and weights.reinitialized where it restores less
-/// than from_pretrained does.
-void find_trainer_resume(Report& report, const model::LoadTarget& target,
-                         const std::vector<model::StoredShape>& shapes);
+/// The load that a resumed training makes.
+LoadReport resumed_load(const model::LoadTarget& target,
+                        const std::vector<model::StoredShape>& shapes);
+
+/// weights.reinitialized where that load, one of the report's, restores less than from_pretrained
+/// does, which is the first.
+void find_trainer_resume(Report& report);
+
+/// The same for classes whose tables are not here, by the names alone: those that save_pretrained()
+/// of transformers 5.24.0 writes and the modules of that version do not have.
+std::vector<std::string> renamed_on_disk(const Checkpoint& checkpoint);
+/// weights.reinitialized for these, where the report has some.
+void find_renamed_on_disk(Report& report);
 
 }  // namespace samebits

@@ -109,7 +109,7 @@ void find_fresh_optimizer(Report& report, const Subject& subject) {
           "A training that goes on from here starts its moments anew; take the optimizer's state "
           "from another save, where there is one";
     }
-    report.findings.push_back(std::move(finding));
+    add_finding(report, std::move(finding));
   }
 }
 
@@ -132,7 +132,7 @@ void find_unused_state(Report& report, const Subject& subject) {
     finding.remedy = strings ? "Before loading: optimizer[\"state\"] = {int(k): v for k, v in "
                                "optimizer[\"state\"].items()}"
                              : "Load it with the library that wrote it, which knows its names";
-    report.findings.push_back(std::move(finding));
+    add_finding(report, std::move(finding));
   }
 }
 

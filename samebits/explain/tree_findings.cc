@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "samebits/compare/modules.h"
+#include "samebits/explain/script_findings.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/run/module_config.h"
 
@@ -27,19 +29,36 @@ NamePairs tensor_names(const Report& report, const Subject& a, const Subject& b)
   return names;
 }
 
-/// What tells versions of transformers apart: its classes, and what each of its modules keeps for
-/// itself. Pickles do not say which version wrote them.
-std::set<std::string> traits_of_library(const Subject& subject) {
-  std::set<std::string> traits;
+/// What tells versions of transformers apart: what each of its classes keeps for itself. Pickles
+/// do not say which version wrote them.
+using LibraryTraits = std::map<std::string, std::set<std::string>>;
+
+LibraryTraits traits_of_library(const Subject& subject) {
+  LibraryTraits traits;
   for (const ModuleRecord& module : subject.checkpoint->modules) {
     if (!module.class_path.starts_with("transformers.")) continue;
-    traits.insert(module.class_path);
+    std::set<std::string>& own = traits[module.class_path];
     for (const auto& [name, value] : module.attributes.items()) {
-      const bool own = name.starts_with('_') && !name.starts_with("_forward");
-      if (own || name == "kernel_config") traits.insert(name);
+      const bool kept = name.starts_with('_') && !name.starts_with("_forward") &&
+                        is_unlisted_private(attribute_row(module.class_path, name), name);
+      if (kept || name == "kernel_config") own.insert(name);
     }
   }
   return traits;
+}
+
+/// Models of one class that keep the same are of one version, whatever parts they were given.
+bool have_one_library(const Subject& a, const Subject& b) {
+  const LibraryTraits left = traits_of_library(a);
+  const LibraryTraits right = traits_of_library(b);
+  bool found = false;
+  for (const auto& [name, traits] : left) {
+    const auto other = right.find(name);
+    if (other == right.end() || (traits.empty() && other->second.empty())) continue;
+    if (traits != other->second) return false;
+    found = true;
+  }
+  return found || left == right;
 }
 
 /// What module_findings.h says of classes that the engine knows.
@@ -124,8 +143,8 @@ std::string line_of(const NamedGroup& group) {
   return first.why.empty() ? text : text + ", " + first.why;
 }
 
-void add_finding(Report& report, const Subject& a, const Subject& b, const Differences& which,
-                 const char* cause, Role role, const std::string& summary, const char* remedy) {
+void add_differences(Report& report, const Subject& a, const Subject& b, const Differences& which,
+                     const char* cause, Role role, const std::string& summary, const char* remedy) {
   if (which.empty()) return;
   Finding finding{
       .cause = cause, .role = role, .proof = Proof::observed, .subjects = {a.label, b.label}};
@@ -139,7 +158,7 @@ void add_finding(Report& report, const Subject& a, const Subject& b, const Diffe
   }
   finding.evidence = {{"fields", std::move(fields)}};
   finding.remedy = remedy;
-  report.findings.push_back(std::move(finding));
+  add_finding(report, std::move(finding));
 }
 
 /// "eps of 25 modules differs".
@@ -153,6 +172,42 @@ std::string counted_attributes(const Differences& which) {
              : fmt::format("{} of modules differ", counted(which.size(), "attribute"));
 }
 
+/// Parameters of two modules that train in one and are frozen in the other: no output follows it.
+void note_frozen(Report& report, const Subject& a, const Subject& b) {
+  const auto entry = [](const Subject& subject, std::uint32_t index) -> const StoredTensor* {
+    const Candidate& weights = subject.checkpoint->weights();
+    return index < weights.weights.size() ? &subject.checkpoint->entries[weights.weights[index]]
+                                          : nullptr;
+  };
+  Json fields = Json::object();
+  std::size_t count = 0;
+  for (const WeightPair& pair : report.weights) {
+    if (pair.a != a.label || pair.b != b.label) continue;
+    for (const TensorMatch& match : pair.comparison.matches) {
+      if (match.a.size() != 1 || match.b.size() != 1) continue;
+      const StoredTensor* left = entry(a, match.a[0]);
+      const StoredTensor* right = entry(b, match.b[0]);
+      if (left == nullptr || right == nullptr || left->role != TensorRole::parameter ||
+          right->role != TensorRole::parameter || left->requires_grad == right->requires_grad)
+        continue;
+      ++count;
+      if (fields.size() < 100)
+        fields[left->name + ".requires_grad"] =
+            Json::array({left->requires_grad, right->requires_grad});
+    }
+  }
+  if (count == 0) return;
+  Finding finding{.cause = "config.changed",
+                  .role = Role::note,
+                  .proof = Proof::observed,
+                  .subjects = {a.label, b.label}};
+  finding.summary =
+      fmt::format("{} in one of the two and {} frozen in the other",
+                  counted(count, "parameter", "trains", "train"), count == 1 ? "is" : "are");
+  finding.evidence = {{"fields", std::move(fields)}};
+  add_finding(report, std::move(finding));
+}
+
 void leave_open(Report& report, const Subject& a, const Subject& b, const Differences& which) {
   constexpr std::size_t kMostLines = 12;
   const std::vector<NamedGroup> groups = grouped(which);
@@ -162,23 +217,24 @@ void leave_open(Report& report, const Subject& a, const Subject& b, const Differ
                        : first.attribute.empty() ? "differs, and what its code does is not known"
                                                  : "differs, and what its class does with it is "
                                                    "not known";
-    report.not_checked.push_back(fmt::format(
-        "the {} {} of {} and {} {}: {}", first.attribute.empty() ? "module" : "attribute",
-        place_of(first), a.label, b.label, what, line_of(groups[i])));
+    add_gap(report,
+            fmt::format("the {} {} of {} and {} {}: {}",
+                        first.attribute.empty() ? "module" : "attribute", place_of(first), a.label,
+                        b.label, what, line_of(groups[i])),
+            Gap::open);
   }
   if (groups.size() > kMostLines)
-    report.not_checked.push_back(
-        fmt::format("{} more attributes of modules differ", groups.size() - kMostLines));
-  if (!groups.empty()) report.undecided = true;
+    add_gap(report, fmt::format("{} more attributes of modules differ", groups.size() - kMostLines),
+            Gap::open);
 }
 
 }  // namespace
 
 void find_tree_changes(Report& report, const Subject& a, const Subject& b) {
   if (a.checkpoint->modules.empty() || b.checkpoint->modules.empty()) return;
-  const std::vector<ModuleDifference> all =
-      compare_modules(*a.checkpoint, *b.checkpoint, tensor_names(report, a, b),
-                      traits_of_library(a) == traits_of_library(b));
+  std::vector<ModuleDifference> all = compare_modules(
+      *a.checkpoint, *b.checkpoint, tensor_names(report, a, b), have_one_library(a, b));
+  settle_script_attributes(a, b, &all);
   Differences numbers, code, harmless, open;
   for (const ModuleDifference& each : all) {
     if (is_said(report, a, b, each)) continue;
@@ -191,19 +247,21 @@ void find_tree_changes(Report& report, const Subject& a, const Subject& b) {
                                                                    : numbers;
     place.push_back(&each);
   }
-  add_finding(report, a, b, numbers, "config.changed", Role::cause,
-              numbers.empty() ? "" : counted_attributes(numbers) + ", and outputs depend on it",
-              "Build both models with the values that were meant, and load the weights into them");
-  add_finding(report, a, b, code, "code.version", Role::cause,
-              "the modules are not built of the same classes, functions and hooks",
-              "Build both models by the same code, and load the weights into them");
-  add_finding(report, a, b, harmless, "config.changed", Role::note,
-              harmless.empty() ? ""
-                               : counted_attributes(harmless) +
-                                     ", which no output in eval mode "
-                                     "follows",
-              "");
+  add_differences(
+      report, a, b, numbers, "config.changed", Role::cause,
+      numbers.empty() ? "" : counted_attributes(numbers) + ", and outputs depend on it",
+      "Build both models with the values that were meant, and load the weights into them");
+  add_differences(report, a, b, code, "code.version", Role::cause,
+                  "the modules are not built of the same classes, functions and hooks",
+                  "Build both models by the same code, and load the weights into them");
+  add_differences(report, a, b, harmless, "config.changed", Role::note,
+                  harmless.empty() ? ""
+                                   : counted_attributes(harmless) +
+                                         ", which no output in eval mode "
+                                         "follows",
+                  "");
   leave_open(report, a, b, open);
+  note_frozen(report, a, b);
 }
 
 }  // namespace samebits

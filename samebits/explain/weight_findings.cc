@@ -6,8 +6,10 @@
 
 #include <fmt/format.h>
 
-#include "samebits/checkpoint/candidates.h"
+#include "samebits/compare/constant_tensor.h"
+#include "samebits/explain/kinship_findings.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/tied_findings.h"
 
 namespace samebits {
 namespace {
@@ -22,7 +24,10 @@ class Finder {
         explained_(explained),
         comparison_(pair.comparison),
         a_(subject_of(report, pair.a)),
-        b_(subject_of(report, pair.b)) {}
+        b_(subject_of(report, pair.b)),
+        architectures_(unlike_architectures(report, pair)) {}
+
+  bool of_two_architectures() const { return !architectures_.empty(); }
 
   void changed() {
     Names names;
@@ -43,21 +48,41 @@ class Finder {
       finding.details.push_back(name_of(match) + ": " + match.how);
       break;
     }
+    if (const std::string text = part_text(names); !text.empty()) finding.details.push_back(text);
     if (first->stats)
       finding.details.push_back((names.size() == 1 ? "" : "most in ") + describe(*first));
     finding.evidence["largest"] = first->stats ? json_number(first->stats->max_abs) : Json(nullptr);
-    finding.remedy =
-        "Compare with the file that was meant; if both are, one of them was trained or edited "
-        "further";
+    finding.remedy = "Compare with the file that was meant";
     add(std::move(finding));
-    invalid();
   }
 
-  /// NaN and infinities on one side of a changed tensor.
+  /// Where several changed and most are equal: what they have in common.
+  std::string part_text(const Names& names) const {
+    const std::uint64_t others = comparison_.matched - comparison_.changed;
+    if (names.size() < 2 || names.size() != comparison_.changed || others < names.size()) return "";
+    if (std::ranges::any_of(comparison_.matches, [](const TensorMatch& match) {
+          return match.kind == MatchKind::rounded;
+        }))
+      return "";
+    std::string part = names[0].substr(0, names[0].rfind('.') + 1);
+    for (const std::string& name : names) {
+      while (!part.empty() && !name.starts_with(part))
+        part = part.substr(0, part.substr(0, part.size() - 1).rfind('.') + 1);
+    }
+    if (part.empty()) return "";
+    return fmt::format("all of them in {}; the other {} equal", part.substr(0, part.size() - 1),
+                       counted(others, "weight", "is", "are"));
+  }
+
+  /// NaN and infinities on one side of tensors, where any changed.
   void invalid() {
     Names names;
     std::uint64_t in_a = 0;
     std::uint64_t in_b = 0;
+    if (std::ranges::none_of(comparison_.matches, [](const TensorMatch& match) {
+          return match.kind == MatchKind::changed;
+        }))
+      return;
     for (const TensorMatch& match : comparison_.matches) {
       if (!match.stats) continue;
       const std::uint64_t a = match.stats->nan_a + match.stats->inf_a;
@@ -139,8 +164,19 @@ class Finder {
     add(std::move(finding));
   }
 
+  /// Names of tensors whose values differ show no renaming, nor do those of constants.
+  bool shows_renaming() const {
+    return std::ranges::any_of(comparison_.matches, [&](const TensorMatch& match) {
+      if (match.kind == MatchKind::changed || match.a.empty() || match.b.empty()) return false;
+      const auto& entries = a_.checkpoint->entries;
+      const bool one_name = match.a.size() == 1 && match.b.size() == 1 &&
+                            name_of(match) == weight_name(b_, match.b[0]);
+      return !one_name && !is_constant(entries[a_.checkpoint->weights().weights[match.a[0]]].view);
+    });
+  }
+
   void renamed() {
-    if (comparison_.renamed == 0) return;
+    if (comparison_.renamed == 0 || !shows_renaming()) return;
     Names names;
     for (const TensorMatch& match : comparison_.matches) {
       if (!match.a.empty() && !match.b.empty() && name_of(match) != weight_name(b_, match.b[0]))
@@ -157,18 +193,6 @@ class Finder {
                     comparison_.renamed == 1 ? "another name" : "other names", pair_.b,
                     counted(comparison_.rules.size(), "rule"));
     add(std::move(finding));
-  }
-
-  void tied() {
-    for (const TieDifference& tie : comparison_.ties) {
-      Names names = tie.names_a.empty() ? tie.names_b : tie.names_a;
-      Finding finding = make("weights.tied", Role::risk, names);
-      finding.summary = tie.summary;
-      finding.evidence["names_b"] = name_list(tie.names_b);
-      finding.remedy =
-          "Tie the weights after loading (tie_weights() in transformers), or save with every name";
-      add(std::move(finding));
-    }
   }
 
   void dtype() {
@@ -237,6 +261,14 @@ class Finder {
                           ? fmt::format("1 weight stands only in {}: {}", holder, untied[0])
                           : fmt::format("{} weights stand only in {}, {} among them", untied.size(),
                                         holder, untied[0]);
+    if (of_two_architectures() && holder == pair_.a) {
+      finding.summary = fmt::format("{} and {} are two architectures, {}: {}", holder, other,
+                                    architectures_, finding.summary);
+      finding.remedy =
+          "Compare files of one model: names, shapes and values say that these are two";
+      finding.evidence["architectures"] = architectures_;
+      return add(std::move(finding));
+    }
     finding.remedy = fmt::format(
         "Find out whether {} was saved without {} or {} added later; a loader leaves {} at random "
         "values",
@@ -245,7 +277,7 @@ class Finder {
     add(std::move(finding));
   }
 
-  void add(Finding finding) { report_.findings.push_back(std::move(finding)); }
+  void add(Finding finding) { add_finding(report_, std::move(finding)); }
 
   Report& report_;
   const WeightPair& pair_;
@@ -253,46 +285,13 @@ class Finder {
   const WeightComparison& comparison_;
   const Subject& a_;
   const Subject& b_;
+  std::string architectures_;  // of the two sides, where they are unlike; "" otherwise
 };
 
-/// Compares `other`'s chosen weights with a set beside the chosen one of `holder`. True where they
-/// are the same values.
-bool equals_alternative(const Subject& holder, const Candidate& alternative, const Subject& other,
-                        int threads) {
-  WeightSet a = weight_set(*holder.checkpoint, alternative);
-  WeightSet b = weight_set(*other.checkpoint, other.checkpoint->weights());
-  const WeightsVerdict verdict = compare_weights(a, b, {threads}).verdict;
-  return verdict == WeightsVerdict::identical || verdict == WeightsVerdict::same_values;
-}
-
-void compare_alternatives(Report& report, const Subject& holder, const Subject& other,
-                          int threads) {
-  const auto& candidates = holder.checkpoint->candidates;
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    if (i == holder.checkpoint->chosen || candidates[i].weights.empty()) continue;
-    if (!equals_alternative(holder, candidates[i], other, threads)) continue;
-    const std::string chosen = holder.checkpoint->weights().key;
-    Finding finding{.cause = "weights.averaged",
-                    .role = Role::cause,
-                    .proof = Proof::observed,
-                    .subjects = {holder.label, other.label}};
-    finding.summary =
-        fmt::format("{} holds the weights that stand in {} under {}, not those under {}",
-                    other.label, holder.label, candidates[i].key, chosen);
-    const bool average = is_average_key(candidates[i].key) || is_average_key(chosen);
-    if (average) finding.details.push_back("one of them is a running average (EMA) of the other");
-    Names names;
-    for (const std::uint32_t index : candidates[i].weights)
-      names.push_back(holder.checkpoint->entries[index].path);
-    finding.evidence = {{"count", names.size()},
-                        {"tensors", name_list(names)},
-                        {"key", candidates[i].key},
-                        {"chosen", chosen}};
-    finding.remedy = fmt::format("Take the same weights on both sides: --key {}={}", holder.label,
-                                 candidates[i].key);
-    report.findings.push_back(std::move(finding));
-    return;
-  }
+double median_of(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
 }
 
 }  // namespace
@@ -300,40 +299,33 @@ void compare_alternatives(Report& report, const Subject& holder, const Subject& 
 void find_weight_causes(Report& report, const WeightPair& pair,
                         const std::set<std::string>& explained) {
   Finder finder(report, pair, explained);
+  if (finder.of_two_architectures()) return finder.missing();
   finder.changed();
+  finder.invalid();
   finder.missing();
   finder.rounded();
   finder.rearranged();
   finder.renamed();
-  finder.tied();
+  find_ties(report, pair);
   finder.dtype();
-}
-
-void find_averaged(Report& report, const WeightPair& pair, int threads) {
-  const WeightsVerdict verdict = pair.comparison.verdict;
-  if (verdict == WeightsVerdict::identical || verdict == WeightsVerdict::same_values) return;
-  const Subject& a = subject_of(report, pair.a);
-  const Subject& b = subject_of(report, pair.b);
-  compare_alternatives(report, a, b, threads);
-  compare_alternatives(report, b, a, threads);
 }
 
 ChangeExtent change_extent(const WeightComparison& comparison) {
   ChangeExtent extent;
   std::vector<double> cosines;
+  std::vector<double> relative;
   extent.total = comparison.matched;
   for (const TensorMatch& match : comparison.matches) {
     if (match.kind != MatchKind::changed || !match.stats || match.stats->pattern == "nan") continue;
     ++extent.changed;
     cosines.push_back(match.stats->cosine);
+    relative.push_back(match.stats->relative_norm);
     if (std::isfinite(match.stats->max_abs))
       extent.largest = std::max(extent.largest, match.stats->max_abs);
   }
   if (cosines.empty()) return extent;
-  std::nth_element(cosines.begin(),
-                   cosines.begin() + static_cast<std::ptrdiff_t>(cosines.size() / 2),
-                   cosines.end());
-  extent.median_cosine = cosines[cosines.size() / 2];
+  extent.median_cosine = median_of(std::move(cosines));
+  extent.median_relative = median_of(std::move(relative));
   return extent;
 }
 

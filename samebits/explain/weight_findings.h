@@ -14,18 +14,14 @@ namespace samebits {
 void find_weight_causes(Report& report, const WeightPair& pair,
                         const std::set<std::string>& explained = {});
 
-/// weights.averaged: where the weights differ, B's (or A's) may be bit-identical to averaged or
-/// other weights that stand beside the chosen ones on the other side. Compares with those, and says
-/// so.
-void find_averaged(Report& report, const WeightPair& pair, int threads);
-
 /// Every tensor with values changed, and by how much on average: used to tell an edit from another
 /// file.
 struct ChangeExtent {
   std::uint64_t changed = 0;  // of the trainable ones: not constant in A
   std::uint64_t total = 0;
   double median_cosine = 1;
-  double largest = 0;  // largest max_abs
+  double median_relative = 0;  // |A - B| / |A|
+  double largest = 0;          // largest max_abs
 };
 ChangeExtent change_extent(const WeightComparison& comparison);
 

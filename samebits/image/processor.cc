@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "samebits/base/field_ranges.h"
 #include "samebits/base/float_mode.h"
 #include "samebits/base/limits.h"
+#include "samebits/family/field_ranges.h"
 
 namespace samebits {
 namespace {

@@ -11,6 +11,7 @@
 #include "samebits/base/float_mode.h"
 #include "samebits/base/test_float_mode.h"
 #include "samebits/kernels/attention.h"
+#include "samebits/kernels/kernel_case.h"
 #include "samebits/kernels/layer_norm.h"
 #include "samebits/kernels/linear.h"
 #include "samebits/kernels/reference.h"
@@ -18,38 +19,13 @@
 namespace samebits {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInf = std::numeric_limits<float>::infinity();
+using kernel_case::available;
+using kernel_case::expect_equal;
+using kernel_case::kInf;
+using kernel_case::kNan;
+using kernel_case::numbers;
 
-std::vector<float> numbers(std::size_t count, std::uint32_t seed, float scale = 1) {
-  std::vector<float> values(count);
-  std::uint64_t state = seed * 0x9E3779B97F4A7C15ULL + 1;
-  for (float& value : values) {
-    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-    value = (static_cast<float>(static_cast<double>(state >> 40) / (1 << 24)) - 0.5F) * scale;
-  }
-  return values;
-}
-
-// Equal bits; NaN equals NaN, whichever.
-void expect_equal(const std::vector<float>& found, const std::vector<float>& wanted,
-                  const std::string& what) {
-  ASSERT_EQ(found.size(), wanted.size());
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    if (std::isnan(found[i]) && std::isnan(wanted[i])) continue;
-    ASSERT_EQ(std::bit_cast<std::uint32_t>(found[i]), std::bit_cast<std::uint32_t>(wanted[i]))
-        << what << " at " << i << ": " << found[i] << ", not " << wanted[i];
-  }
-}
-
-class Kernels : public testing::TestWithParam<Isa> {
- protected:
-  void SetUp() override {
-    table_ = kernel_table(GetParam());
-    ASSERT_EQ(table_->isa, GetParam());  // the one that is asked for is the one that runs
-  }
-  const KernelTable* table_ = nullptr;
-};
+class Kernels : public kernel_case::KernelCase {};
 
 TEST_P(Kernels, LinearIsTheDefinition) {
   struct Case {
@@ -304,94 +280,6 @@ TEST_P(Kernels, SiluGateIsTheDefinition) {
     table_->silu_gate(x.data(), up.data(), n);
     expect_equal(x, wanted, "silu_gate");
   }
-}
-
-TEST_P(Kernels, LayerNormIsTheDefinition) {
-  for (const std::size_t width : {1U, 5U, 15U, 16U, 17U, 31U, 48U, 768U, 1001U}) {
-    const auto x = numbers(3 * width, 1, 3);
-    const auto gamma = numbers(width, 2);
-    const auto beta = numbers(width, 3);
-    std::vector<float> wanted(x.size());
-    reference::layer_norm(x.data(), gamma.data(), beta.data(), 1e-12F, 3, width, wanted.data());
-    ThreadPool pool(2);
-    std::vector<float> out(x.size());
-    layer_norm({*table_, pool}, x.data(), gamma.data(), beta.data(), 1e-12F, 3, width, out.data(),
-               width);
-    expect_equal(out, wanted, "layer_norm " + std::to_string(width));
-  }
-}
-
-TEST_P(Kernels, SoftmaxIsTheDefinition) {
-  for (const std::size_t n : {1U, 2U, 15U, 16U, 17U, 50U, 197U, 300U}) {
-    for (const float special : {0.0F, kNan, kInf, -kInf}) {
-      auto x = numbers(n, 1, 20);
-      if (special != 0) x[n / 2] = special;
-      std::vector<float> wanted = x;
-      for (float& value : wanted) value = value * 0.125F;
-      reference::softmax(wanted.data(), n);
-      table_->scale_softmax(x.data(), 0.125F, n);
-      expect_equal(x, wanted, "softmax " + std::to_string(n));
-    }
-  }
-}
-
-/// The first `count` numbers of each of `parts` equal parts.
-std::vector<float> first_rows(const std::vector<float>& x, std::size_t parts, std::size_t count) {
-  std::vector<float> first;
-  const std::size_t size = x.size() / parts;
-  for (std::size_t part = 0; part < parts; ++part)
-    first.insert(first.end(), x.data() + part * size, x.data() + part * size + count);
-  return first;
-}
-
-TEST_P(Kernels, AttentionIsTheDefinition) {
-  struct Case {
-    std::size_t images, tokens, heads, width;
-  };
-  for (const Case& c :
-       {Case{1, 1, 1, 16}, Case{2, 5, 3, 16}, Case{1, 50, 2, 64}, Case{1, 197, 1, 64},
-        Case{2, 33, 2, 80}, Case{1, 300, 1, 128}, Case{1, 17, 4, 24}}) {
-    const std::size_t stride = 3 * c.heads * c.width;  // one fused buffer
-    const std::size_t out_stride = c.heads * c.width;
-    const auto qkv = numbers(c.images * c.tokens * stride, 1, 3);
-    const float scale = 0.25F;
-    std::vector<float> wanted(c.images * c.tokens * out_stride);
-    for (std::size_t image = 0; image < c.images; ++image) {
-      for (std::size_t head = 0; head < c.heads; ++head) {
-        const float* q = qkv.data() + image * c.tokens * stride + head * c.width;
-        reference::attention(q, q + out_stride, q + 2 * out_stride, c.tokens, c.width, stride,
-                             scale, out_stride,
-                             wanted.data() + image * c.tokens * out_stride + head * c.width);
-      }
-    }
-    for (const int threads : {1, 2, 3}) {
-      ThreadPool pool(threads);
-      AttentionWorkspace workspace;
-      for (const std::size_t queries : {c.tokens, (c.tokens + 1) / 2, std::size_t{1}}) {
-        std::vector<float> out(c.images * queries * out_stride);
-        attention({*table_, pool}, qkv.data(), qkv.data() + out_stride, qkv.data() + 2 * out_stride,
-                  {.images = c.images,
-                   .tokens = c.tokens,
-                   .queries = queries,
-                   .heads = c.heads,
-                   .width = c.width,
-                   .stride = stride,
-                   .out_stride = out_stride,
-                   .scale = scale},
-                  out.data(), workspace);
-        expect_equal(out, first_rows(wanted, c.images, queries * out_stride),
-                     "attention " + std::to_string(c.tokens));
-      }
-    }
-  }
-}
-
-std::vector<Isa> available() {
-  std::vector<Isa> found;
-  for (const Isa isa : built_isas()) {
-    if (kernel_table(isa) != nullptr) found.push_back(isa);
-  }
-  return found;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Kernels, testing::ValuesIn(available()),

@@ -2,7 +2,7 @@
 #include <cstdint>
 
 #include "samebits/base/json.h"
-#include "samebits/model/config_fields.h"
+#include "samebits/model/fields_from_config.h"
 #include "samebits/model/predict_load.h"
 
 namespace samebits::model {

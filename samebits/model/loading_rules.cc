@@ -1,46 +1,9 @@
 #include "samebits/model/loading_rules.h"
 
 #include <algorithm>
-#include <array>
 
 namespace samebits::model {
 namespace {
-
-constexpr std::array kVitRules = {
-    LoadRule{R"(encoder\.layer\.)", "layers."},
-    LoadRule{"attention.query", "q_proj"},
-    LoadRule{"attention.key", "k_proj"},
-    LoadRule{"attention.value", "v_proj"},
-    LoadRule{"attention.output.dense", "attention.o_proj"},
-    LoadRule{"intermediate.dense", "mlp.fc1"},
-    LoadRule{"output.dense", "mlp.fc2"},
-};
-/// ViTMAEForPreTraining's own, before those of the ViTMAEModel inside it.
-constexpr std::array kMaeRules = {
-    LoadRule{"attention.query", "q_proj"},
-    LoadRule{"attention.key", "k_proj"},
-    LoadRule{"attention.value", "v_proj"},
-    LoadRule{"attention.output.dense", "attention.o_proj"},
-    LoadRule{"intermediate.dense", "mlp.fc1"},
-    LoadRule{"output.dense", "mlp.fc2"},
-};
-constexpr std::array kDinov2Rules = {
-    LoadRule{"attention.attention.query", "attention.q_proj"},
-    LoadRule{"attention.attention.key", "attention.k_proj"},
-    LoadRule{"attention.attention.value", "attention.v_proj"},
-    LoadRule{"attention.output.dense", "attention.o_proj"},
-    LoadRule{"mlp.weights_in.weight", "mlp.gate_proj.weight", "mlp.up_proj.weight"},
-    LoadRule{"mlp.weights_in.bias", "mlp.gate_proj.bias", "mlp.up_proj.bias"},
-    LoadRule{"mlp.weights_out", "mlp.down_proj"},
-};
-constexpr std::array kLegacyRules = {
-    LoadRule{"LayerNorm.gamma", "LayerNorm.weight"},
-    LoadRule{"LayerNorm.beta", "LayerNorm.bias"},
-    LoadRule{".weight_g", ".parametrizations.weight.original0"},
-    LoadRule{".weight_v", ".parametrizations.weight.original1"},
-    LoadRule{R"(^model\.language_model\.model)", "model.language_model"},
-    LoadRule{R"(^language_model\.model\.model)", "model.language_model"},
-};
 
 struct Element {
   char c = '\0';
@@ -101,16 +64,6 @@ std::string fit_prefix(const ModelClass& model_class, const std::string& name,
 
 }  // namespace
 
-std::vector<LoadRule> rules_of(const ModelClass& model_class, bool legacy) {
-  std::vector<LoadRule> rules;
-  const auto add = [&](const auto& more) { rules.insert(rules.end(), more.begin(), more.end()); };
-  if (model_class.always & kDecoder && model_class.family == Family::vit) add(kMaeRules);
-  if (model_class.family == Family::vit) add(kVitRules);
-  if (model_class.family == Family::dinov2) add(kDinov2Rules);
-  if (legacy) add(kLegacyRules);
-  return rules;
-}
-
 std::optional<std::string> rewrite(std::string_view pattern, std::string_view replacement,
                                    std::string_view name) {
   const bool anchored = pattern.starts_with('^');
@@ -168,20 +121,13 @@ std::string saved_name_5(const ModelClass& model_class, std::string_view name) {
 }
 
 std::string modern_name_4(std::string_view name) {
-  struct Old {
-    std::string_view end, modern;
-  };
-  constexpr std::array kOld = {Old{"LayerNorm.beta", "LayerNorm.bias"},
-                               Old{"LayerNorm.gamma", "LayerNorm.weight"},
-                               Old{"weight_g", "parametrizations.weight.original0"},
-                               Old{"weight_v", "parametrizations.weight.original1"}};
   std::string text(name);
-  for (const Old& old : kOld) {
-    if (!name.ends_with(old.end)) continue;
+  for (const OldName& old : old_endings_4()) {
+    if (!name.ends_with(old.old)) continue;
     // Python's str.replace: every occurrence.
-    for (std::size_t at = text.find(old.end); at != std::string::npos;
-         at = text.find(old.end, at + old.modern.size()))
-      text.replace(at, old.end.size(), old.modern);
+    for (std::size_t at = text.find(old.old); at != std::string::npos;
+         at = text.find(old.old, at + old.modern.size()))
+      text.replace(at, old.old.size(), old.modern);
     return text;
   }
   return text;

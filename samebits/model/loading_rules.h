@@ -1,9 +1,7 @@
-// How the loaders of transformers rename what stands in a file, as data and one small interpreter.
+// How the loaders of transformers apply their rules (family/load_rules.h) to the names in a file.
 //
-// Source: transformers 4.57.6 modeling_utils.py (_fix_state_dict_key_on_load,
-// _get_key_renaming_mapping); transformers 5.24.0 conversion_mapping.py ("ViTModel",
-// "Dinov2Model", "Dinov2WithRegistersModel", "ViTMAEForPreTraining", "legacy") and
-// core_model_loading.py (WeightTransform, rename_source_key, revert_weight_conversion).
+// Source: transformers 5.24.0 core_model_loading.py (WeightTransform, rename_source_key,
+// revert_weight_conversion).
 //
 // What 5.24.0's patterns mean: a dot is any character unless escaped; "^" anchors at the start and
 // nothing else is anchored; a pattern that ends in a letter or digit must not be followed by a word
@@ -19,20 +17,9 @@
 #include <string_view>
 #include <vector>
 
-#include "samebits/model/name_table.h"
+#include "samebits/family/load_rules.h"
 
 namespace samebits::model {
-
-/// A renaming, or, with `second`, a tensor that is cut in two halves along dimension 0.
-struct LoadRule {
-  std::string_view pattern;
-  std::string_view replacement;
-  std::string_view second = {};
-};
-
-/// The rules that 5.24.0 applies to a class's file, in order; `legacy` adds those for old layer
-/// norms and weight norms, which it applies to every model.
-std::vector<LoadRule> rules_of(const ModelClass& model_class, bool legacy);
 
 /// The renamed name, or nothing where the pattern does not match. `replacement` is plain text.
 std::optional<std::string> rewrite(std::string_view pattern, std::string_view replacement,

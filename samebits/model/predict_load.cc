@@ -59,14 +59,13 @@ struct Load {
   }
 };
 
-/// The names that torchvision's MLPBlock still accepts: linear_1 and linear_2 for 0 and 3.
+/// As torchvision's MLPBlock renames what it loads.
 std::string modern_torchvision(const Load& load, const std::string& name) {
-  for (const auto& [old, modern] :
-       {std::pair{".mlp.linear_1.", ".mlp.0."}, std::pair{".mlp.linear_2.", ".mlp.3."}}) {
+  for (const auto& [old, modern] : old_parts_torchvision()) {
     const std::size_t at = name.find(old);
     if (at == std::string::npos) continue;
     std::string renamed = name;
-    renamed.replace(at, std::string_view(old).size(), modern);
+    renamed.replace(at, old.size(), modern);
     if (load.known(renamed)) return renamed;
   }
   return name;

@@ -14,7 +14,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "samebits/model/name_table.h"
+#include "samebits/family/name_table.h"
 #include "samebits/model/recognize.h"
 #include "samebits/model/repair.h"
 

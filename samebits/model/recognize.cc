@@ -15,8 +15,6 @@ constexpr std::size_t kMostPrefixes = 6;
 constexpr std::size_t kLongestName = 1000;  // no table has a name of 200 characters
 constexpr std::array kReadingOrder = {Library::transformers4, Library::timm, Library::mae,
                                       Library::torchvision, Library::transformers5};
-constexpr std::array<std::string_view, 3> kPatchProjections = {
-    "patch_embeddings.projection.weight", "patch_embed.proj.weight", "conv_proj.weight"};
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -166,7 +164,7 @@ std::vector<std::string_view> prefixes_of(const std::vector<StoredShape>& tensor
   };
   for (const StoredShape& tensor : tensors) {
     const std::string_view name = tensor.name;
-    for (const std::string_view end : kPatchProjections) {
+    for (const std::string_view end : patch_projections()) {
       if (!name.ends_with(end)) continue;
       const std::string_view head = name.substr(0, name.size() - end.size());
       for (std::size_t dot = head.find('.'); dot != std::string_view::npos;

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "samebits/model/name_table.h"
+#include "samebits/family/name_table.h"
 
 namespace samebits::model {
 

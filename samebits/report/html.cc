@@ -56,8 +56,9 @@ std::string list(const std::vector<std::string>& lines) {
 std::string header(const Report& report) {
   const Finding* leading = leading_finding(report);
   return fmt::format(
-      "<header><p class=\"verdict {0}\">{0}</p><h1>{1}</h1>{2}</header>\n",
-      verdict_name(report.verdict), html_text(leading ? leading->summary : answer_text(report)),
+      "<header><p class=\"verdict {0}\">{1}</p><h1>{2}</h1>{3}</header>\n",
+      verdict_name(report.verdict), verdict_text(report),
+      html_text(leading ? leading->summary : answer_text(report)),
       leading ? fmt::format("<p class=\"proof\">{}</p>", proof_name(leading->proof)) : "");
 }
 

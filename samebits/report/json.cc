@@ -172,7 +172,7 @@ Json loads_json(const std::vector<LoadReport>& loads) {
   return json;
 }
 
-Json findings_json(const std::vector<Finding>& findings) {
+Json findings_json(const Findings& findings) {
   Json json = Json::array();
   for (const Finding& finding : findings) {
     const Cause& known = cause(finding.cause);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "samebits/base/limits.h"
+#include "samebits/checkpoint/script_program.h"
 #include "samebits/checkpoint/torch_load.h"
 
 namespace samebits {
@@ -100,6 +101,13 @@ Json training_json(const TrainingState& state) {
           {"values", finite_json(state.values)}};
 }
 
+Json code_json(const ScriptProgram& program) {
+  return {{"way", program.way},
+          {"version", text_or_null(program.version)},
+          {"classes", program.units.size()},
+          {"sha256", program_digest(program)}};
+}
+
 Json modules_json(const Checkpoint& checkpoint) {
   Json modules = Json::array();
   for (const ModuleRecord& module : checkpoint.modules) {
@@ -173,6 +181,7 @@ Json subject_json(const Subject& subject) {
     json["alternatives"] = Json::array();
     json["buffers"] = Json::array();
     json["devices"] = Json::array();
+    json["code"] = nullptr;
     return json;
   }
   const Checkpoint& checkpoint = *subject.checkpoint;
@@ -192,6 +201,7 @@ Json subject_json(const Subject& subject) {
   json["alternatives"] = alternatives_json(checkpoint);
   json["buffers"] = buffers_json(checkpoint);
   json["devices"] = devices(checkpoint);
+  json["code"] = checkpoint.program ? code_json(*checkpoint.program) : Json();
   return json;
 }
 

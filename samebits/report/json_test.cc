@@ -140,7 +140,7 @@ TEST(ReportJson, ReplacesBytesThatAreNoUtf8) {
 
 TEST(ReportJsonDeathTest, UnknownCauseEndsTheProgram) {
   Report report = diff_report();
-  report.findings[0].cause = "nothing";
+  change_first_finding(&report, [](Finding& finding) { finding.cause = "nothing"; });
   EXPECT_DEATH(render_json(report), "internal error");
 }
 

@@ -57,4 +57,12 @@ inline Finding sample_finding(std::string cause, Role role, Proof proof, std::st
   return made;
 }
 
+/// The report with another first finding.
+template <class Change>
+void change_first_finding(Report* report, Change change) {
+  std::vector<Finding> findings(report->findings.begin(), report->findings.end());
+  change(findings.at(0));
+  report->findings = findings;
+}
+
 }  // namespace samebits

@@ -28,6 +28,9 @@ void contents_section(const Subject& subject, bool all, Screen* screen);
 /// The finding whose summary stands beside the verdict, or nullptr.
 const Finding* leading_finding(const Report& report);
 
+/// The verdict as the headline begins: "same weights; risk" where a risk is what follows.
+std::string verdict_text(const Report& report);
+
 /// What is said beside the verdict where no finding is.
 std::string answer_text(const Report& report);
 

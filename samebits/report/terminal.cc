@@ -44,7 +44,7 @@ void headline(const Report& report, Screen* screen) {
   const Finding* leading = leading_finding(report);
   const std::string text = leading ? leading->summary : answer_text(report);
   const std::string tail = leading ? proof_name(leading->proof) : "";
-  screen->headline(verdict_tone(report.verdict), verdict_name(report.verdict), text, tail);
+  screen->headline(verdict_tone(report.verdict), verdict_text(report), text, tail);
 }
 
 void list_section(std::string_view label, const std::vector<std::string>& texts, Tone tone,
@@ -91,6 +91,14 @@ void body(const Report& report, const TerminalStyle& style, Screen* screen) {
 
 }  // namespace
 
+std::string verdict_text(const Report& report) {
+  const Finding* leading = leading_finding(report);
+  if (report.verdict != Verdict::same || !leading) return verdict_name(report.verdict);
+  // What follows is a risk, and no sign of sameness.
+  return report.outputs.empty() ? report.weights.empty() ? "same; risk" : "same weights; risk"
+                                : "same outputs; risk";
+}
+
 std::string answer_text(const Report& report) {
   switch (report.verdict) {
     case Verdict::unknown: return unread_text(report);
@@ -119,7 +127,7 @@ const Finding* leading_finding(const Report& report) {
   const auto is_read = [](const Subject& subject) { return subject.checkpoint.has_value(); };
   const bool all_read = std::all_of(report.subjects.begin(), report.subjects.end(), is_read);
   if (report.verdict == Verdict::unknown && !all_read) return nullptr;
-  // Of two recordings that part, what is found elsewhere is not the answer.
+  // Of two traces that part, what is found elsewhere is not the answer.
   if (report.traces && first.role == Role::contributes) return nullptr;
   return first.role == Role::note ? nullptr : &first;
 }
@@ -135,12 +143,12 @@ std::string render_terminal(const Report& report, const TerminalStyle& style) {
   headline(report, &screen);
   screen.blank();
   subjects_section(report, &screen);
-  if (report.incomplete && !report.not_checked.empty()) {
+  if (report.verdict == Verdict::unknown && !report.not_checked.empty()) {
     screen.blank();
     list_section("unchecked", report.not_checked, Tone::warn, &screen);
   }
   body(report, style, &screen);
-  const bool rest = !report.incomplete && !report.not_checked.empty();
+  const bool rest = report.verdict != Verdict::unknown && !report.not_checked.empty();
   if (rest || !report.assumed.empty()) screen.blank();
   list_section("assumed", report.assumed, Tone::plain, &screen);
   if (rest) list_section("unchecked", report.not_checked, Tone::plain, &screen);

@@ -55,6 +55,22 @@ Report noise_report() {
   return report;
 }
 
+TEST(Terminal, EqualModelsWithARiskAreNotSameForTheRisk) {
+  Report report;
+  report.command = "diff";
+  report.verdict = Verdict::same;
+  report.findings = {sample_finding("mode.training", Role::risk, Proof::observed,
+                                    "87 of 87 modules are in training mode")};
+  EXPECT_THAT(render_terminal(report), StartsWith("same; risk: 87 of 87 modules"));
+  report.subjects = {
+      sample_subject("A", "a", sample_checkpoint(CheckpointKind::state_dict, {"w"})),
+      sample_subject("B", "b", sample_checkpoint(CheckpointKind::state_dict, {"w"}))};
+  report.weights = {sample_pair("A", "B", WeightsVerdict::identical, 1)};
+  EXPECT_THAT(render_terminal(report), StartsWith("same weights; risk: 87 of 87 modules"));
+  report.outputs = {{"A", "B", "logits", "identical", 10, 0, 0}};
+  EXPECT_THAT(render_terminal(report), StartsWith("same outputs; risk: 87 of 87 modules"));
+}
+
 TEST(Terminal, GivesTheAnswerFirstOnOneScreen) {
   EXPECT_EQ(render_terminal(noise_report()),
             R"(different: every forward pass draws a new random mask                     proved
@@ -107,9 +123,10 @@ TEST(Terminal, EscapesWhateverComesFromAFile) {
   checkpoint.training.optimizer = evil;
   checkpoint.candidates.push_back({.key = evil});
   report.subjects = {sample_subject("A", evil, checkpoint)};
-  report.findings = {sample_finding("file.calls", Role::risk, Proof::observed, evil)};
-  report.findings[0].details = {evil};
-  report.findings[0].remedy = report.findings[0].settle = evil;
+  Finding finding = sample_finding("file.calls", Role::risk, Proof::observed, evil);
+  finding.details = {evil};
+  finding.remedy = finding.settle = evil;
+  report.findings = {finding};
   report.assumed = report.not_checked = {evil};
   for (const bool all : {false, true}) {
     const std::string text = render_terminal(report, {.all = all});
@@ -214,7 +231,6 @@ TEST(Terminal, SaysWhatCouldNotBeRead) {
   Report report;
   report.command = "diff";
   report.verdict = Verdict::unknown;
-  report.incomplete = true;
   report.subjects = {{.label = "A", .path = "a.pth"}, {.label = "B", .path = "b.pth"}};
   report.subjects[1].checkpoint = sample_checkpoint(CheckpointKind::state_dict, {"x"});
   report.not_checked = {
@@ -232,9 +248,10 @@ TEST(Terminal, SaysWhatCouldNotBeRead) {
 TEST(Terminal, AnswersWithASuspectedCauseAndSaysSo) {
   Report report = noise_report();
   report.verdict = Verdict::unknown;
-  report.incomplete = true;
-  report.findings[0].proof = Proof::suspected;
-  report.findings[0].settle = "a run with one noise for all";
+  change_first_finding(&report, [](Finding& finding) {
+    finding.proof = Proof::suspected;
+    finding.settle = "a run with one noise for all";
+  });
   report.not_checked = {"no forward pass was run"};
   const std::string text = render_terminal(report);
   EXPECT_THAT(text, StartsWith("unknown: every forward pass draws a new random mask"));
@@ -282,7 +299,7 @@ TEST(Terminal, GroupsWhatALoaderWouldLeaveRandom) {
 
 TEST(TerminalDeathTest, UnknownCauseEndsTheProgram) {
   Report report = noise_report();
-  report.findings[0].cause = "rng.noize";
+  change_first_finding(&report, [](Finding& finding) { finding.cause = "rng.noize"; });
   EXPECT_DEATH(render_terminal(report), "internal error");
 }
 

@@ -40,16 +40,17 @@ class BlockRun {
     normalize(block_.norm1, step_.config.names.norm1);
     attend();
     keep();
-    add_branch(block_.attention_output, work_.mixed.data(), stride_, block_.scale1, "attention");
+    add_branch(block_.attention_output, work_.mixed.data(), stride_, block_.scale1,
+               step_.config.names.attention);
     normalize(block_.norm2, step_.config.names.norm2);
     const std::size_t inner = row_stride(block_.mlp_in.matrix.columns());
     expand(inner);
-    add_branch(block_.mlp_out, work_.inner.data(), inner, block_.scale2, "mlp");
+    add_branch(block_.mlp_out, work_.inner.data(), inner, block_.scale2, step_.config.names.mlp);
     step_.note(name_, x_, tokens_, stack_.width, stack_.width);
   }
 
  private:
-  void normalize(const NormWeights& norm, const char* point) {
+  void normalize(const NormWeights& norm, const std::string& point) {
     work_.normal.reserve(rows_ * stride_);
     layer_norm(step_.engine, x_, norm.gamma.data(), norm.beta.data(), step_.config.eps, rows_,
                stack_.width, work_.normal.data(), stride_);
@@ -129,7 +130,7 @@ class BlockRun {
   /// x = x + layer(from), or x + layer(from) * scale: in one step, or, where the branch itself must
   /// be seen or changed, in several with the same bits.
   void add_branch(const LinearWeights& layer, const float* from, std::size_t stride,
-                  const std::vector<float>& scale, const char* point) {
+                  const std::vector<float>& scale, const std::string& point) {
     const std::size_t width = stack_.width;
     if (!step_.trace && step_.training == nullptr) {
       linear(step_.engine, from, stride, rows_, layer.matrix, layer.bias.data(),
@@ -147,7 +148,7 @@ class BlockRun {
       x_[i] = x_[i] + (scale.empty() ? branch[i] : branch[i] * scale[i % width]);
   }
 
-  void note(const char* point, const float* values, std::size_t stride) const {
+  void note(const std::string& point, const float* values, std::size_t stride) const {
     step_.note(name_ + "." + point, values, tokens_, stack_.width, stride);
   }
 

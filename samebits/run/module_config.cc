@@ -8,12 +8,12 @@
 
 #include <fmt/format.h>
 
+#include "samebits/family/activations.h"
+#include "samebits/family/classes.h"
+
 namespace samebits {
 namespace {
 
-constexpr auto kFamily = std::to_array<std::string_view>(
-    {"transformers.models.vit.", "transformers.models.vit_mae.", "transformers.models.deit.",
-     "transformers.models.dinov2.", "transformers.models.dinov2_with_registers."});
 constexpr auto kParts =
     std::to_array<std::string_view>({"torch.nn.modules.", "transformers.activations."});
 
@@ -23,47 +23,16 @@ bool starts_with_any(std::string_view text, const std::array<std::string_view, N
                              [&](std::string_view prefix) { return text.starts_with(prefix); });
 }
 
+/// Of a class that transformers defines for a type of the family.
+bool is_of_family(const ModuleRecord& module) {
+  return model::type_of_class(module.class_path) != nullptr;
+}
+
 std::string_view last_name(std::string_view path) { return path.substr(path.rfind('.') + 1); }
 
 std::string text_of(const Json& value) {
   return value.is_string() ? value.get<std::string>() : short_json(value);
 }
-
-/// Where a module of transformers or torch has these attributes, and no other function as `act`, it
-/// is what transformers builds for the name.
-struct KnownActivation {
-  std::string_view type, name;
-  std::string_view act = "";  // its own function
-  std::pair<const char*, double> number = {"", 0}, other_number = {"", 0};
-};
-
-constexpr KnownActivation kActivations[] = {
-    {"GELUActivation", "gelu", "torch._C._nn.gelu"},
-    {"GELUActivation", "gelu", "torch.nn.functional.gelu"},
-    {"GELUActivation", "gelu_python",
-     "getattr(transformers.activations.GELUActivation, \"_gelu_python\")"},
-    {"GELUTanh", "gelu_pytorch_tanh", "functools.partial(torch._C._nn.gelu, approximate=\"tanh\")"},
-    {"GELUTanh", "gelu_python_tanh",
-     "getattr(transformers.activations.GELUTanh, \"_gelu_tanh_python\")"},
-    {"PytorchGELUTanh", "gelu_pytorch_tanh"},
-    {"ClippedGELUActivation", "gelu_10", "", {"min", -10}, {"max", 10}},
-    {"FastGELUActivation", "gelu_fast"},
-    {"NewGELUActivation", "gelu_new"},
-    {"AccurateGELUActivation", "gelu_accurate", "", {"precomputed_constant", 0.7978845608028654}},
-    {"QuickGELUActivation", "quick_gelu"},
-    {"LaplaceActivation", "laplace"},
-    {"LinearActivation", "linear"},
-    {"MishActivation", "mish", "torch.nn.functional.mish"},
-    {"ReLUSquaredActivation", "relu2"},
-    {"SiLUActivation", "silu"},
-    {"SqrtSoftplusActivation", "sqrtsoftplus"},
-    {"Hardswish", "hardswish"},
-    {"LeakyReLU", "leaky_relu", "", {"negative_slope", 0.01}},
-    {"ReLU", "relu"},
-    {"ReLU6", "relu6", "", {"min_val", 0}, {"max_val", 6}},
-    {"SiLU", "silu"},
-    {"Sigmoid", "sigmoid"},
-    {"Tanh", "tanh"}};
 
 /// transformers' name of the function that a module is; "" for one that has none there.
 std::string activation_of(const ModuleRecord& module) {
@@ -79,7 +48,7 @@ std::string activation_of(const ModuleRecord& module) {
     return found == module.hyper.end() ? "" : text_of(*found);
   };
   if (type == "GELU") return text("approximate") == "tanh" ? "gelu_pytorch_tanh" : "gelu";
-  for (const KnownActivation& known : kActivations) {
+  for (const ActivationClass& known : activation_classes()) {
     if (type == known.type && text("act") == known.act && has(known.number) &&
         has(known.other_number))
       return std::string(known.name);
@@ -89,23 +58,26 @@ std::string activation_of(const ModuleRecord& module) {
 
 /// Of names of one function one.
 Json canonical(const Json& value) {
-  return value == "swish" ? Json("silu") : value == "gelu_python" ? Json("gelu") : value;
+  const auto* row =
+      value.is_string() ? find_activation(value.get_ref<const std::string&>()) : nullptr;
+  return row == nullptr || row->usual.empty() ? value : Json(std::string(row->usual));
 }
 
 /// One reading of a checkpoint's modules.
 class Modules {
  public:
   Modules(const Checkpoint& checkpoint, const Json& config) : result_{config, {}, {}, {}} {
+    is_script_ = checkpoint.kind == CheckpointKind::torchscript;
     for (const ModuleRecord& module : checkpoint.modules) {
-      if (!starts_with_any(module.class_path, kFamily)) continue;
+      if (!is_of_family(module)) continue;
       if (!root_ || module.path.size() < root_->size()) root_ = module.path;
     }
     // A config that is another file's tells of this model no more than its modules do.
     foreign_ = !root_ && !checkpoint.config.is_object();
     if (foreign_) root_ = "";
     if (!root_) return;
-    if (!foreign_) check_owner(checkpoint);
-    note_wrapper(checkpoint);
+    if (!foreign_ && !is_script_) check_owner(checkpoint);
+    if (!is_script_) note_wrapper(checkpoint);
     for (const ModuleRecord& module : checkpoint.modules) {
       if (is_below(module.path)) inside_.push_back(&module);
     }
@@ -113,6 +85,7 @@ class Modules {
 
   ModuleConfig read() {
     if (!root_) return std::move(result_);
+    if (is_script_) return read_script();
     if (foreign_) return read_foreign();
     for (const ModuleRecord* module : inside_) check_class(*module);
     check_field("layer_norm_eps", Json(), [](const ModuleRecord& module) {
@@ -134,6 +107,14 @@ class Modules {
   }
 
  private:
+  /// Of a TorchScript archive only what its classes state: traces hold all else in their code.
+  ModuleConfig read_script() {
+    check_field("layer_norm_eps", Json(), [](const ModuleRecord& module) {
+      return module.class_path.ends_with("LayerNorm") ? attribute(module, "eps") : Json();
+    });
+    return std::move(result_);
+  }
+
   /// Modules of timm, torchvision, facebookresearch/mae and their like.
   ModuleConfig read_foreign() {
     check_field("layer_norm_eps", Json(), [](const ModuleRecord& module) {
@@ -218,11 +199,10 @@ class Modules {
           module, "", Json(), own,
           fmt::format("its {} is {}, and what that computes is not known", function, text_of(own)));
     }
-    if (const char* usual = usual_class(module))
+    if (const char* usual = other_class(module))
       return deviate(module, "", usual, module.class_path,
                      fmt::format("it is a {}, not a {}", module.class_path, usual));
-    if (starts_with_any(module.class_path, kFamily) || starts_with_any(module.class_path, kParts))
-      return;
+    if (is_of_family(module) || starts_with_any(module.class_path, kParts)) return;
     // An activation is judged by what it computes.
     if (!activation_of(module).empty()) return;
     deviate(module, "", Json(), module.class_path,
@@ -310,40 +290,12 @@ class Modules {
   }
 
   /// The class that a module of this name has in the family; nullptr where it is that one.
-  static const char* usual_class(const ModuleRecord& module) {
-    constexpr std::pair<std::string_view, const char*> kClasses[] = {
-        {"classifier", "Linear"},
-        {"cls_classifier", "Linear"},
-        {"distillation_classifier", "Linear"},
-        {"q_proj", "Linear"},
-        {"k_proj", "Linear"},
-        {"v_proj", "Linear"},
-        {"o_proj", "Linear"},
-        {"query", "Linear"},
-        {"key", "Linear"},
-        {"value", "Linear"},
-        {"dense", "Linear"},
-        {"fc1", "Linear"},
-        {"fc2", "Linear"},
-        {"weights_in", "Linear"},
-        {"weights_out", "Linear"},
-        {"decoder_embed", "Linear"},
-        {"decoder_pred", "Linear"},
-        {"layernorm", "LayerNorm"},
-        {"layernorm_before", "LayerNorm"},
-        {"layernorm_after", "LayerNorm"},
-        {"norm1", "LayerNorm"},
-        {"norm2", "LayerNorm"},
-        {"decoder_norm", "LayerNorm"},
-        {"layer_scale1", "LayerScale"},
-        {"layer_scale2", "LayerScale"},
-        {"projection", "Conv2d"},
-        {"dropout", "Dropout"}};
-    const auto known = std::ranges::find(kClasses, last_name(module.path),
-                                         &std::pair<std::string_view, const char*>::first);
-    if (known == std::end(kClasses) || module.class_path.ends_with(known->second)) return nullptr;
-    const bool harmless = known->first == "dropout" && module.class_path.ends_with("Identity");
-    return harmless ? nullptr : known->second;
+  static const char* other_class(const ModuleRecord& module) {
+    const std::string_view name = last_name(module.path);
+    const char* usual = usual_class(name);
+    if (usual == nullptr || module.class_path.ends_with(usual)) return nullptr;
+    const bool harmless = name == "dropout" && module.class_path.ends_with("Identity");
+    return harmless ? nullptr : usual;
   }
 
   /// The patches of an image stand side by side.
@@ -365,6 +317,7 @@ class Modules {
 
   ModuleConfig result_;
   std::optional<std::string> root_;
+  bool is_script_ = false;
   bool foreign_ = false;  // of no class that is known, and without a config of its own
   std::vector<const ModuleRecord*> inside_;
 };
@@ -375,13 +328,16 @@ std::string family_class(const Checkpoint& checkpoint) {
   const ModuleRecord* root = nullptr;
   for (const ModuleRecord& module : checkpoint.modules) {
     const bool outer = root == nullptr || module.path.size() < root->path.size();
-    if (outer && starts_with_any(module.class_path, kFamily)) root = &module;
+    if (outer && is_of_family(module)) root = &module;
   }
   return root == nullptr ? "" : std::string(last_name(root->class_path));
 }
 
 ModuleConfig module_config(const Checkpoint& checkpoint, const Json& config) {
-  if (!config.is_object() || checkpoint.modules.empty()) return {config, {}, {}, {}};
+  // The attributes of TorchScript's modules are no numbers of a config: those are in its code.
+  if (!config.is_object() || checkpoint.modules.empty() ||
+      checkpoint.kind == CheckpointKind::torchscript)
+    return {config, {}, {}, {}};
   return Modules(checkpoint, config).read();
 }
 

@@ -19,14 +19,15 @@ std::string wanted_class(const Checkpoint& checkpoint, const Json& config) {
   if (config.contains("architectures") && config["architectures"].is_array() &&
       !config["architectures"].empty() && config["architectures"][0].is_string())
     named = config["architectures"][0].get<std::string>();
-  const bool masked = named.starts_with("ViTMAE") ||
-                      (named.empty() && config.value("model_type", Json()) == "vit_mae");
-  if (!masked) return named;
+  const Json type = config.value("model_type", Json());
+  const std::string_view encoder =
+      model::encoder_class(named, type.is_string() ? type.get_ref<const std::string&>() : "");
+  if (encoder.empty()) return named;
   const bool has_decoder =
       std::ranges::any_of(checkpoint.weights().weights, [&](std::uint32_t index) {
         return checkpoint.entries[index].name.find("decoder_pred") != std::string::npos;
       });
-  return has_decoder ? named : "ViTMAEModel";
+  return has_decoder ? named : std::string(encoder);
 }
 
 Error no_vit(const Checkpoint& checkpoint, const std::string& found) {

@@ -47,18 +47,19 @@ class Steps {
     const Doubles* output = recorded_(point);
     if (output == nullptr || output->empty()) return std::nullopt;
     if (const auto found = check_blocks(point, *output, weights_.blocks, config_.encoder,
-                                        config_.names.layers, config_.names.model + ".embeddings"))
+                                        config_.names.layers, config_.names.embeddings))
       return found;
     if (const auto found = check_blocks(point, *output, weights_.decoder_blocks, config_.decoder,
-                                        "decoder.decoder_layers.", ""))
+                                        config_.names.decoder_layers, ""))
       return found;
-    const std::string last = config_.names.model + ".layernorm";
+    const std::string last = config_.names.norm;
     if (point == last && !weights_.blocks.empty())
       return norm(*output, weights_.norm, config_.encoder.width,
                   {config_.names.layers + std::to_string(weights_.blocks.size() - 1)});
-    if (point == "decoder.decoder_norm" && !weights_.decoder_blocks.empty())
-      return norm(*output, weights_.decoder_norm, config_.decoder.width,
-                  {"decoder.decoder_layers." + std::to_string(weights_.decoder_blocks.size() - 1)});
+    if (point == config_.names.decoder_norm && !weights_.decoder_blocks.empty())
+      return norm(
+          *output, weights_.decoder_norm, config_.decoder.width,
+          {config_.names.decoder_layers + std::to_string(weights_.decoder_blocks.size() - 1)});
     return check_head(point, *output, last);
   }
 
@@ -72,11 +73,14 @@ class Steps {
       if (!point.starts_with(own)) continue;
       const std::string input = i == 0 ? before : name + std::to_string(i - 1);
       if (point == own)
-        return sum(output, {input, own + ".attention", own + ".mlp"}, blocks[i], stack.width);
+        return sum(output,
+                   {input, own + "." + config_.names.attention, own + "." + config_.names.mlp},
+                   blocks[i], stack.width);
       if (point == own + "." + config_.names.norm1)
         return norm(output, blocks[i].norm1, stack.width, {input});
       if (point == own + "." + config_.names.norm2 && blocks[i].scale1.empty())
-        return norm(output, blocks[i].norm2, stack.width, {input, own + ".attention"});
+        return norm(output, blocks[i].norm2, stack.width,
+                    {input, own + "." + config_.names.attention});
     }
     return std::nullopt;
   }
@@ -173,17 +177,18 @@ class Steps {
   std::optional<OperationCheck> check_head(const std::string& point, const Doubles& output,
                                            const std::string& last) const {
     const std::size_t width = config_.encoder.width;
-    if (point == "decoder.decoder_embed" && weights_.decoder_embed)
+    if (point == config_.names.decoder_embed && weights_.decoder_embed)
       return linear(output, *weights_.decoder_embed, last, width, 0, false);
-    if (point == "decoder.decoder_pred" && weights_.decoder_pred)
-      return linear(output, *weights_.decoder_pred, "decoder.decoder_norm", config_.decoder.width,
-                    0, false);
-    if (point == "pooler" && weights_.pooler)
+    if (point == config_.names.decoder_pred && weights_.decoder_pred)
+      return linear(output, *weights_.decoder_pred, config_.names.decoder_norm,
+                    config_.decoder.width, 0, false);
+    if (point == config_.names.pooler && weights_.pooler)
       return linear(output, *weights_.pooler, last, width, 0, true);
     if (config_.mean_of_patches) return std::nullopt;
-    if ((point == "classifier" || point == "cls_classifier") && weights_.classifier)
+    if ((point == config_.names.classifier || point == config_.names.cls_classifier) &&
+        weights_.classifier)
       return linear(output, *weights_.classifier, last, width, 0, false);
-    if (point == "distillation_classifier" && weights_.distillation_classifier)
+    if (point == config_.names.distillation_classifier && weights_.distillation_classifier)
       return linear(output, *weights_.distillation_classifier, last, width, 1, false);
     return std::nullopt;
   }

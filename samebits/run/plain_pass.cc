@@ -107,15 +107,15 @@ class PlainPass {
   void run() {
     const std::size_t width = config_.encoder.width;
     Reals x = embeddings();
-    note(config_.names.model + ".embeddings", x);
+    note(config_.names.embeddings, x);
     blocks(weights_.blocks, config_.encoder, tokens_, config_.names.layers, x);
     x = normalized(weights_.norm, x, width);
-    note(config_.names.model + ".layernorm", x);
+    note(config_.names.norm, x);
     if (weights_.classifier) classify(x);
     if (weights_.pooler) {
       Reals pooled = linear(*weights_.pooler, every(x, tokens_, width, 0), width);
       for (Real& value : pooled) value = std::tanh(value);
-      note("pooler", pooled);
+      note(config_.names.pooler, pooled);
     }
     if (weights_.decoder_pred) decode(x);
   }
@@ -229,7 +229,7 @@ class PlainPass {
     note(name + "." + config_.names.norm1, before);
     const Reals mixed = attend(linear(weights.qkv, before, width), stack, tokens);
     const Reals attention = linear(weights.attention_output, mixed, width);
-    note(name + ".attention", attention);
+    note(name + "." + config_.names.attention, attention);
     add(attention, weights.scale1, x);
     const Reals after = normalized(weights.norm2, x, width);
     note(name + "." + config_.names.norm2, after);
@@ -239,7 +239,7 @@ class PlainPass {
       for (Real& value : inner) value = activated(config_.activation, value);
     }
     const Reals mlp = linear(weights.mlp_out, inner, stack.mlp);
-    note(name + ".mlp", mlp);
+    note(name + "." + config_.names.mlp, mlp);
     add(mlp, weights.scale2, x);
     note(name, x);
   }
@@ -308,9 +308,9 @@ class PlainPass {
     const Reals logits =
         linear(*weights_.classifier, seen, config_.mean_of_patches ? 2 * width : width);
     const bool two = weights_.distillation_classifier.has_value();
-    note(two ? "cls_classifier" : "classifier", logits);
+    note(two ? config_.names.cls_classifier : config_.names.classifier, logits);
     if (two)
-      note("distillation_classifier",
+      note(config_.names.distillation_classifier,
            linear(*weights_.distillation_classifier, every(hidden, tokens_, width, 1), width));
   }
 
@@ -334,7 +334,7 @@ class PlainPass {
     const std::size_t width = config_.decoder.width;
     const std::size_t all = 1 + grid_.cells();
     const Reals embedded = linear(*weights_.decoder_embed, latent, config_.encoder.width);
-    note("decoder.decoder_embed", embedded);
+    note(config_.names.decoder_embed, embedded);
     const std::size_t own = weights_.decoder_positions.size() / width - 1;
     std::vector<float> places(
         weights_.decoder_positions.begin(),
@@ -352,10 +352,10 @@ class PlainPass {
                       Real(places[token * width + d]));
       }
     }
-    blocks(weights_.decoder_blocks, config_.decoder, all, "decoder.decoder_layers.", x);
+    blocks(weights_.decoder_blocks, config_.decoder, all, config_.names.decoder_layers, x);
     x = normalized(weights_.decoder_norm, x, width);
-    note("decoder.decoder_norm", x);
-    note("decoder.decoder_pred", linear(*weights_.decoder_pred, x, width));
+    note(config_.names.decoder_norm, x);
+    note(config_.names.decoder_pred, linear(*weights_.decoder_pred, x, width));
   }
 
   const VitConfig& config_;

@@ -6,14 +6,11 @@
 #include <span>
 #include <vector>
 
+#include "samebits/family/classes.h"
+
 namespace samebits {
 
-/// How a library resizes the grid of positions.
-enum class Resampling : std::uint8_t {
-  refused,            // the library has no rule of its own: torchvision, facebookresearch/mae
-  bicubic,            // torch's interpolate(mode="bicubic", align_corners=False): transformers
-  bicubic_antialias,  // the same with antialias=True: timm
-};
+using model::Resampling;
 
 struct Grid {
   std::size_t height = 0, width = 0;

@@ -4,29 +4,16 @@
 
 #include <fmt/format.h>
 
-#include "samebits/base/field_ranges.h"
 #include "samebits/base/limits.h"
-#include "samebits/model/config_fields.h"
+#include "samebits/family/field_ranges.h"
+#include "samebits/model/fields_from_config.h"
 
 namespace samebits {
 namespace {
 
-// Of the classes that model/ knows, those whose forward pass is another one.
-constexpr std::array kOther = std::to_array<std::string_view>(
-    {"ViTForMaskedImageModeling", "DeiTForMaskedImageModeling", "Dinov2Backbone",
-     "Dinov2WithRegistersBackbone", "LinearProbe"});
+// With these the forward pass is another one.
 constexpr model::Parts kOtherParts =
     model::kPoolNorm | model::kPreNorm | model::kQkNorm | model::kPreLogits | model::kLinearProbe;
-
-// transformers' names of the functions; gelu_new and gelu_pytorch_tanh compute the same.
-constexpr std::pair<const char*, Activation> kConfigActivations[] = {
-    {"gelu", Activation::gelu},
-    {"gelu_new", Activation::gelu_tanh},
-    {"gelu_pytorch_tanh", Activation::gelu_tanh},
-    {"quick_gelu", Activation::quick_gelu},
-    {"silu", Activation::silu},
-    {"swish", Activation::silu},
-    {"relu", Activation::relu}};
 
 Error lacking(const std::string& field) {
   return {.code = ErrorCode::usage,
@@ -68,12 +55,12 @@ class Reader {
   Result<Activation> activation() const {
     SAMEBITS_TRY(const Json* value, checked_field(FieldOf::config, config_, "hidden_act"));
     if (value == nullptr) return fail(lacking("hidden_act"));
-    for (const auto& [name, activation] : kConfigActivations) {
-      if (*value == name) return activation;
-    }
+    const ActivationName* known =
+        value->is_string() ? find_activation(value->get_ref<const std::string&>()) : nullptr;
+    if (known != nullptr && known->is_run) return known->function;
     return fail({.code = ErrorCode::unsupported,
                  .what = "this activation is not covered",
-                 .expected = "gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, silu, swish or relu",
+                 .expected = run_activation_names(),
                  .found = short_json(*value)});
   }
 
@@ -128,41 +115,24 @@ Result<void> read_image(const Reader& reader, const model::Fields& fields, VitCo
                .found = std::to_string(fields['X'])});
 }
 
-bool of_transformers(model::Library library) {
-  return library == model::Library::transformers4 || library == model::Library::transformers5;
+bool is_dino(const model::ModelClass& model_class) {
+  return model_class.naming == model::Naming::dinov2;
 }
 
-bool is_dino(std::string_view name) { return name.starts_with("Dinov2"); }
-
-Result<void> read_training(const Reader& reader, std::string_view name, model::Library library,
-                           VitConfig* vit) {
+Result<void> read_training(const Reader& reader, const model::ModelClass& model_class,
+                           model::Library library, VitConfig* vit) {
   SAMEBITS_TRY(vit->hidden_dropout, reader.probability("hidden_dropout_prob"));
   SAMEBITS_TRY(vit->attention_dropout, reader.probability("attention_probs_dropout_prob"));
   SAMEBITS_TRY(const double path, reader.probability("drop_path_rate"));
-  vit->embedding_dropout = !name.starts_with("ViTMAE");
-  if (!of_transformers(library)) {
+  vit->embedding_dropout = model_class.pass != model::Pass::masked;
+  if (!model::is_transformers(library)) {
     vit->no_training = "only transformers' classes are covered in training mode";
   } else if (vit->hidden_dropout == 1 || vit->attention_dropout == 1) {
     vit->no_training = "a dropout probability of 1 leaves nothing";
-  } else if (is_dino(name) && (vit->hidden_dropout > 0 || path > 0)) {
+  } else if (is_dino(model_class) && (vit->hidden_dropout > 0 || path > 0)) {
     vit->no_training = "DINOv2's dropout differs between versions of transformers";
   }
   return {};
-}
-
-Resampling resampling_of(model::Library library, std::string_view name) {
-  if (library == model::Library::timm || name.starts_with("Dinov2WithRegisters"))
-    return Resampling::bicubic_antialias;
-  return of_transformers(library) && name != "MaskedAutoencoderViT" ? Resampling::bicubic
-                                                                    : Resampling::refused;
-}
-
-ModuleNames names_of(std::string_view name) {
-  if (name.starts_with("DeiT")) return {.model = "deit", .layers = "deit.layers."};
-  if (!is_dino(name)) return {};
-  const std::string model =
-      name.starts_with("Dinov2WithRegisters") ? "dinov2_with_registers" : "dinov2";
-  return {.model = model, .layers = model + ".encoder.layer.", .norm1 = "norm1", .norm2 = "norm2"};
 }
 
 Error unfit(const char* field, std::int64_t weights, const Json& config) {
@@ -181,7 +151,7 @@ Result<void> check_fields(const Json& config, const model::Recognition& found) {
   const auto differs = [&](const char* field, std::int64_t weights, std::int64_t said) {
     return config.contains(field) && weights >= 0 && weights != said;
   };
-  const bool dino = is_dino(found.model_class->name);
+  const bool dino = is_dino(*found.model_class);
   const bool gated = (own.parts & model::kGated) != 0;
   constexpr std::pair<const char*, char> kSizes[] = {{"hidden_size", 'D'},
                                                      {"num_channels", 'I'},
@@ -218,17 +188,18 @@ Result<void> check_fields(const Json& config, const model::Recognition& found) {
 }  // namespace
 
 Result<VitConfig> vit_config(const model::Recognition& found, const Json& config) {
-  const std::string_view name = found.model_class->name;
+  const model::ModelClass& model_class = *found.model_class;
+  const std::string_view name = model_class.name;
   const model::Fields& fields = found.fields;
-  const bool other = std::find(kOther.begin(), kOther.end(), name) != kOther.end();
+  const bool other = model_class.pass == model::Pass::other;
   const bool has_class_token = (fields.parts & model::kClassToken) != 0;
   if (other || (fields.parts & kOtherParts) != 0 || !has_class_token) {
-    return fail(
-        {.code = ErrorCode::unsupported,
-         .what = fmt::format(
-             "this form of {} of {} is not covered", name,
-             of_transformers(found.library) ? "transformers" : model::library_name(found.library)),
-         .expected = "ViT, ViT-MAE, DeiT or DINOv2 with a class token and a final norm"});
+    return fail({.code = ErrorCode::unsupported,
+                 .what = fmt::format("this form of {} of {} is not covered", name,
+                                     model::is_transformers(found.library)
+                                         ? "transformers"
+                                         : model::library_name(found.library)),
+                 .expected = "ViT, ViT-MAE, DeiT or DINOv2 with a class token and a final norm"});
   }
   if (!config.is_object()) return fail(lacking("the number of heads"));
   SAMEBITS_TRY_VOID(check_fields(config, found));
@@ -238,13 +209,13 @@ Result<VitConfig> vit_config(const model::Recognition& found, const Json& config
   vit.encoder = {size(fields['D']), size(fields.layers), 0, size(fields[gated ? 'F' : 'M']), gated};
   vit.distilled = (fields.parts & model::kDistillation) != 0;
   if ((fields.parts & model::kRegisters) != 0) vit.registers = size(fields['R']);
-  vit.mean_of_patches = found.model_class->head == 2;
+  vit.mean_of_patches = model_class.head == 2;
   SAMEBITS_TRY(vit.activation, reader.activation());
   SAMEBITS_TRY(vit.encoder.heads, reader.heads("num_attention_heads", vit.encoder.width));
   SAMEBITS_TRY(const double eps, reader.number("layer_norm_eps"));
   vit.eps = static_cast<float>(eps);
   SAMEBITS_TRY_VOID(read_image(reader, fields, &vit));
-  const bool square_only = is_dino(name) || (fields.parts & model::kDecoder) != 0;
+  const bool square_only = is_dino(model_class) || (fields.parts & model::kDecoder) != 0;
   if (square_only && vit.image_height != vit.image_width) {
     return fail({.code = ErrorCode::unsupported,
                  .what = fmt::format("this image_size of {} is not covered", name),
@@ -252,10 +223,10 @@ Result<VitConfig> vit_config(const model::Recognition& found, const Json& config
                  .found = fmt::format("[{}, {}]", vit.image_height, vit.image_width)});
   }
   if ((fields.parts & model::kPooler) != 0) SAMEBITS_TRY_VOID(reader.check_pooler());
-  SAMEBITS_TRY_VOID(read_training(reader, name, found.library, &vit));
-  vit.resampling = resampling_of(found.library, name);
-  vit.names = names_of(name);
-  vit.masked = name.starts_with("ViTMAE") || name == "MaskedAutoencoderViT";
+  SAMEBITS_TRY_VOID(read_training(reader, model_class, found.library, &vit));
+  vit.resampling = model::resampling_of(found.library, model_class);
+  vit.names = point_names(model_class);
+  vit.masked = model_class.pass == model::Pass::masked;
   if (vit.masked) {
     SAMEBITS_TRY(vit.mask_ratio, reader.number("mask_ratio"));
     SAMEBITS_TRY(vit.norm_pix_loss, reader.flag("norm_pix_loss"));

@@ -8,6 +8,8 @@
 #include <string>
 
 #include "samebits/base/json.h"
+#include "samebits/family/activations.h"
+#include "samebits/family/points.h"
 #include "samebits/model/recognize.h"
 #include "samebits/run/positions.h"
 
@@ -16,16 +18,6 @@ namespace samebits {
 struct VitStack {
   std::size_t width = 0, layers = 0, heads = 0, mlp = 0;
   bool gated = false;  // SwiGLU of `mlp` pairs instead of gelu
-};
-
-enum class Activation : std::uint8_t { gelu, gelu_tanh, quick_gelu, silu, relu };
-
-/// Modules of the encoder as transformers 5 names them.
-struct ModuleNames {
-  std::string model = "vit";
-  std::string layers = "vit.layers.";
-  const char* norm1 = "layernorm_before";
-  const char* norm2 = "layernorm_after";
 };
 
 struct VitConfig {
@@ -43,7 +35,7 @@ struct VitConfig {
   bool embedding_dropout = false;                    // behind the embeddings too
   const char* no_training = nullptr;                 // why training mode is not covered
   Resampling resampling = Resampling::refused;
-  ModuleNames names;
+  PointNames names;
 
   /// Tokens in front of the patches that have a position.
   std::size_t positioned() const { return distilled ? 2 : 1; }

@@ -163,7 +163,7 @@ class VitModel::Pass {
     }
     if (config_.embedding_dropout)
       step_.drop(config_.hidden_dropout, step_.work.x.data(), images_.count * tokens_ * width);
-    step_.note(config_.names.model + ".embeddings", step_.work.x.data(), tokens_, width, width);
+    step_.note(config_.names.embeddings, step_.work.x.data(), tokens_, width, width);
   }
 
   /// `kept`: tokens of the last block's output.
@@ -186,8 +186,7 @@ class VitModel::Pass {
   Floats encode() {
     embed();
     run_blocks(weights_.blocks, config_.encoder, tokens_, kept_, config_.names.layers);
-    return normalized(weights_.norm, kept_, config_.encoder.width,
-                      config_.names.model + ".layernorm");
+    return normalized(weights_.norm, kept_, config_.encoder.width, config_.names.norm);
   }
 
   /// [images, 2 * width]: the class token and the mean of the patches, each number of which is the
@@ -209,7 +208,7 @@ class VitModel::Pass {
   }
 
   /// A head's output [images, columns], reported as a point.
-  void add_head(const char* output, const char* point, Floats values, Collected* outputs) {
+  void add_head(const char* output, const std::string& point, Floats values, Collected* outputs) {
     const Sizes rest = {values.size() / images_.count};
     if (step_.trace) step_.trace(point, values, {images_.count, rest[0]});
     outputs->add(output, rest, std::move(values));
@@ -226,7 +225,7 @@ class VitModel::Pass {
       logits = apply(layer, hidden.data(), kept_ * width, images_.count);
     }
     if (!weights_.distillation_classifier)
-      return add_head("logits", "classifier", std::move(logits), outputs);
+      return add_head("logits", config_.names.classifier, std::move(logits), outputs);
     Floats other = apply(*weights_.distillation_classifier, hidden.data() + width, kept_ * width,
                          images_.count);
     Floats mean(logits.size());
@@ -234,15 +233,16 @@ class VitModel::Pass {
     // Before the move: a compiler may evaluate the arguments of a call in any order.
     const Sizes classes = {mean.size() / images_.count};
     outputs->add("logits", classes, std::move(mean));
-    add_head("cls_logits", "cls_classifier", std::move(logits), outputs);
-    add_head("distillation_logits", "distillation_classifier", std::move(other), outputs);
+    add_head("cls_logits", config_.names.cls_classifier, std::move(logits), outputs);
+    add_head("distillation_logits", config_.names.distillation_classifier, std::move(other),
+             outputs);
   }
 
   void pool(const Floats& hidden, Collected* outputs) {
     Floats pooled =
         apply(*weights_.pooler, hidden.data(), kept_ * config_.encoder.width, images_.count);
     for (float& value : pooled) value = reference::tanh(value);
-    add_head("pooler_output", "pooler", std::move(pooled), outputs);
+    add_head("pooler_output", config_.names.pooler, std::move(pooled), outputs);
   }
 
   /// work.x [images, 1 + patches, decoder width]: the encoder's tokens in the patches' order, the
@@ -252,7 +252,7 @@ class VitModel::Pass {
     const Floats positions = decoder_positions();
     const Floats embedded = apply(*weights_.decoder_embed, latent.data(), config_.encoder.width,
                                   images_.count * tokens_);
-    step_.note("decoder.decoder_embed", embedded.data(), tokens_, width, width);
+    step_.note(config_.names.decoder_embed, embedded.data(), tokens_, width, width);
     step_.work.x.reserve(images_.count * positions.size());
     for (std::size_t image = 0; image < images_.count; ++image) {
       const float* from = embedded.data() + image * tokens_ * width;
@@ -273,14 +273,14 @@ class VitModel::Pass {
     const std::size_t width = config_.decoder.width;
     const std::size_t all = 1 + grid_.cells();
     restore(latent);
-    run_blocks(weights_.decoder_blocks, config_.decoder, all, all, "decoder.decoder_layers.");
-    const Floats last = normalized(weights_.decoder_norm, all, width, "decoder.decoder_norm");
+    run_blocks(weights_.decoder_blocks, config_.decoder, all, all, config_.names.decoder_layers);
+    const Floats last = normalized(weights_.decoder_norm, all, width, config_.names.decoder_norm);
     const std::size_t values = config_.patch_values();
     Floats logits(images_.count * grid_.cells() * values);
     const LinearWeights& layer = *weights_.decoder_pred;
     if (step_.trace) {  // the class token's row too, which is dropped afterwards
       const Floats rows = apply(layer, last.data(), width, images_.count * all);
-      step_.note("decoder.decoder_pred", rows.data(), all, values, values);
+      step_.note(config_.names.decoder_pred, rows.data(), all, values, values);
     }
     for (std::size_t image = 0; image < images_.count; ++image)
       linear(step_.engine, last.data() + (image * all + 1) * width, width, grid_.cells(),

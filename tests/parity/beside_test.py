@@ -1,5 +1,6 @@
 """What is no plain tensor of the weights, and is loaded all the same: never left aside under `same`."""
 
+import argparse
 import json
 
 import numpy
@@ -57,8 +58,20 @@ def test_what_stands_beside_equal_weights_is_named_where_it_differs(run, tmp_pat
     report = run("diff", tmp_path / "a.pth", tmp_path / "b.pth")
     assert report["verdict"] == "same"
     text = " ".join(report["not_checked"])
-    assert "pixel_mean" in text and "epoch: 0 in A, 1 in B" in text and "config" in text and "same" not in text.replace(
+    assert "pixel_mean" in text and "epoch: 0 in A, 1 in B" in text and "config.shift differs" in text and "same" not in text.replace(
         "weights", "").split()
+
+
+def test_what_differs_in_dicts_and_objects_beside_the_weights_is_named(run, tmp_path):
+    for name, shift in (("a.pth", 0.0), ("b.pth", 1.0)):
+        arguments = argparse.Namespace(lr=0.1, table=numpy.arange(4) + shift, model="vit")
+        torch.save({"model": {"w": torch.ones(4)}, "args": arguments, "runs": [{"scores": numpy.ones(2) + shift}, {"scores": numpy.ones(2)}],
+                    "empty": {} if shift else {"x": 1}}, tmp_path / name)
+    report = run("diff", tmp_path / "a.pth", tmp_path / "b.pth")
+    text = " ".join(report["not_checked"])
+    for part in ("args.table differs", "runs.0.scores differs", "empty.x stands only in A"):
+        assert part in text
+    assert "lr" not in text and "runs.1" not in text
 
 
 def test_arrays_of_objects_in_an_npz_are_compared(run, tmp_path):

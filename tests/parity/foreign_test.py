@@ -84,3 +84,36 @@ def test_arrays_of_objects_are_named(run, tmp_path):
     report = run("inspect", tmp_path / "w.pkl")
     assert report["verdict"] == "unknown"
     assert any("array odd" in line for line in report["not_checked"])
+
+
+def unread(run, path):
+    report = run("inspect", path)
+    assert report["verdict"] == "unknown"
+    return " ".join(report["not_checked"])
+
+
+def test_files_of_torch_that_are_no_checkpoints_are_named(run, tmp_path):
+    import torch.distributed.checkpoint as dcp
+
+    module = nn.Linear(4, 4).eval()
+    torch.export.save(torch.export.export(module, (torch.ones(1, 4),)), tmp_path / "m.pt2")
+    assert "a torch.export archive" in unread(run, tmp_path / "m.pt2")
+    dcp.save({"model": module.state_dict()}, checkpoint_id=tmp_path / "dcp", no_dist=True)
+    assert f"dcp_to_torch {tmp_path / 'dcp'} OUT" in unread(run, tmp_path / "dcp")
+    assert "a shard of a distributed checkpoint" in unread(run, tmp_path / "dcp/__0_0.distcp")
+    assert not run("inspect", tmp_path / "dcp/.metadata").findings("file.calls")
+    (tmp_path / "dcp/.metadata").unlink()
+    assert "without the .metadata" in unread(run, tmp_path / "dcp")
+
+
+def test_many_absent_tensors_are_counted_and_not_listed(run, tmp_path):
+    import json
+
+    from safetensors.torch import save_file
+
+    save_file({"w": torch.ones(2)}, tmp_path / "model-00001-of-00001.safetensors", metadata={"format": "pt"})
+    names = {f"layers.{i}.weight": "model-00001-of-00001.safetensors" for i in range(30_000)} | {"w": "model-00001-of-00001.safetensors"}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": names}))
+    report = run("diff", tmp_path, tmp_path)
+    assert report["verdict"] == "unknown" and len(json.dumps(report["not_checked"])) < 100_000
+    assert "more lines like these" in report["not_checked"][-1]

@@ -1,0 +1,11 @@
+// The verdict of a comparison whose ties were settled by what the caller knows of the model.
+#pragma once
+
+#include "samebits/compare/alignment.h"
+
+namespace samebits {
+
+/// Computes `comparison->verdict` anew from its matches, its ties and the names on one side only.
+void settle_verdict(WeightComparison* comparison);
+
+}  // namespace samebits

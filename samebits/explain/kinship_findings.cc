@@ -1,0 +1,406 @@
+#include "samebits/explain/kinship_findings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "samebits/compare/constant_tensor.h"
+#include "samebits/explain/running_statistics.h"
+#include "samebits/explain/subjects.h"
+#include "samebits/explain/weight_findings.h"
+
+namespace samebits {
+namespace {
+
+using Labels = std::vector<std::string>;
+
+constexpr double kUnlike = 0.5;  // cosine below which two tensors have nothing in common
+
+/// "2026-11-25 05:27 UTC" of the newest file of a subject, by the civil-from-days algorithm; no
+/// clock or locale is read.
+std::string date_of(std::int64_t seconds) {
+  const std::int64_t days = (seconds >= 0 ? seconds : seconds - 86399) / 86400;
+  const std::int64_t rest = seconds - days * 86400;
+  const std::int64_t z = days + 719468;
+  const std::int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+  const std::int64_t day_of_era = z - era * 146097;
+  const std::int64_t year_of_era =
+      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  const std::int64_t day_of_year =
+      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const std::int64_t month_index = (5 * day_of_year + 2) / 153;
+  const std::int64_t day = day_of_year - (153 * month_index + 2) / 5 + 1;
+  const std::int64_t month = month_index < 10 ? month_index + 3 : month_index - 9;
+  const std::int64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", year, month, day, rest / 3600,
+                     rest % 3600 / 60);
+}
+
+std::int64_t newest(const Checkpoint& checkpoint) {
+  std::int64_t latest = 0;
+  for (const SourceFile& file : checkpoint.files) latest = std::max(latest, file.map->modified());
+  return latest;
+}
+
+const WeightPair* pair_of(const Report& report, const Subject& a, const Subject& b) {
+  for (const WeightPair& pair : report.weights) {
+    if (pair.a == a.label && pair.b == b.label) return &pair;
+  }
+  return nullptr;
+}
+
+bool is_explained(const Report& report, const Subject& a, const Subject& b) {
+  return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
+    return (finding.cause == "weights.averaged" || finding.cause == "weights.reinitialized") &&
+           finding.subjects == Labels{a.label, b.label};
+  });
+}
+
+const TensorView& weight_view(const Subject& subject, std::uint32_t index) {
+  const Checkpoint& checkpoint = *subject.checkpoint;
+  return checkpoint.entries[checkpoint.weights().weights.at(index)].view;
+}
+
+/// Two tensors that belong together, seen from one side.
+struct SeenMatch {
+  const TensorMatch* match;
+  const std::string* name;  // on the side that is looked at
+  const TensorView* own;
+  const TensorView* other;
+  bool changed() const { return match->kind == MatchKind::changed; }
+  bool is_vector() const { return own->shape().size() == 1 && own->numel() > 1; }
+  bool is_matrix() const { return own->shape().size() > 1 && own->numel() > 1; }
+  bool unlike() const { return match->stats && std::abs(match->stats->cosine) < kUnlike; }
+};
+
+std::vector<SeenMatch> seen_from(const Subject& here, const Subject& there,
+                                 const WeightComparison& comparison, bool here_is_a) {
+  std::vector<SeenMatch> seen;
+  for (const TensorMatch& match : comparison.matches) {
+    if (match.a.size() != 1 || match.b.size() != 1) continue;
+    const std::uint32_t own = here_is_a ? match.a[0] : match.b[0];
+    const std::uint32_t other = here_is_a ? match.b[0] : match.a[0];
+    seen.push_back(
+        {&match, &weight_name(here, own), &weight_view(here, own), &weight_view(there, other)});
+  }
+  return seen;
+}
+
+std::string module_name(const std::string& name) {
+  const std::size_t dot = name.rfind('.');
+  return dot == std::string::npos ? "" : name.substr(0, dot);
+}
+
+bool is_bias(const std::string& name) { return name.ends_with("bias") || name.ends_with("beta"); }
+
+/// What one side's changed tensors hold where a new model has ones and zeros.
+struct InitialValues {
+  std::size_t norms = 0;     // scales of norms that are no constants on the other side
+  std::size_t ones = 0;      // of these, all one here
+  std::size_t biases = 0;    // of norms, or of all modules where no norm changed; likewise
+  std::size_t zeros = 0;     // of these, all zero here
+  std::size_t matrices = 0;  // that changed
+  std::size_t unlike = 0;    // of these, with nothing in common
+  std::size_t kept = 0;      // tensors of both sides that are bit-identical and no constants
+  bool fresh() const {
+    const bool marks = norms > 0 ? norms > 1 && ones == norms : kept > 0 && biases > 0;
+    return marks && zeros == biases && unlike == matrices && matrices > 0;
+  }
+};
+
+InitialValues initial_values(const std::vector<SeenMatch>& seen) {
+  InitialValues found;
+  std::set<std::string> norms;
+  for (const SeenMatch& each : seen) {
+    const bool scale = each.is_vector() && !is_bias(*each.name) &&
+                       (each.name->ends_with("weight") || each.name->ends_with("gamma"));
+    if (scale) norms.insert(module_name(*each.name));
+    if (each.match->kind == MatchKind::same || each.match->kind == MatchKind::renamed)
+      found.kept += is_constant(*each.own) ? 0 : 1;
+    if (!each.changed() || is_constant(*each.other)) continue;
+    found.matrices += each.is_matrix() ? 1 : 0;
+    found.unlike += each.is_matrix() && each.unlike() ? 1 : 0;
+    if (!scale) continue;
+    ++found.norms;
+    found.ones += constant_value(*each.own) == 1.0 ? 1 : 0;
+  }
+  for (const SeenMatch& each : seen) {
+    if (!each.changed() || !each.is_vector() || !is_bias(*each.name) || is_constant(*each.other))
+      continue;
+    if (found.norms > 0 && !norms.contains(module_name(*each.name))) continue;
+    ++found.biases;
+    found.zeros += constant_value(*each.own) == 0.0 ? 1 : 0;
+  }
+  return found;
+}
+
+/// True where what a load by name takes is bit-identical, and all that it leaves is unlike.
+bool only_kept_names_agree(const Subject& a, const Subject& b, const WeightComparison& comparison) {
+  std::size_t kept = 0;
+  std::size_t left = 0;
+  for (const SeenMatch& each : seen_from(a, b, comparison, true)) {
+    if (is_constant(*each.own) && is_constant(*each.other)) continue;
+    const bool one_name = *each.name == weight_name(b, each.match->b[0]);
+    if (each.match->kind == MatchKind::same && one_name) {
+      ++kept;
+    } else if (each.changed() && !one_name && (!each.is_matrix() || each.unlike())) {
+      left += each.is_matrix() ? 1 : 0;
+    } else {
+      return false;
+    }
+  }
+  return kept > 0 && left > 1;
+}
+
+/// "vit.encoder. (36), vit.embeddings. (4)": by the first two pieces of their names.
+std::string parts_text(const std::vector<std::string>& names) {
+  std::map<std::string, std::size_t> parts;
+  for (const std::string& name : names) {
+    std::size_t dot = name.find('.');
+    if (dot != std::string::npos && name.find('.', dot + 1) != std::string::npos)
+      dot = name.find('.', dot + 1);
+    ++parts[dot == std::string::npos ? name : name.substr(0, dot + 1)];
+  }
+  std::vector<std::string> texts;
+  for (const auto& [part, count] : parts) texts.push_back(fmt::format("{} ({})", part, count));
+  return some_of(texts);
+}
+
+void add_load_advice(Finding* finding) {
+  finding->details.emplace_back(
+      "a load that fails silently leaves a model so, and so does a part that is new on purpose");
+  finding->remedy =
+      "Load again and read what the loader returns or logs, the missing and unexpected keys; from "
+      "a class method such as load_from_checkpoint take the model that it returns";
+}
+
+struct FreshSide {
+  const Subject* subject;  // null: which of the two is not shown
+  std::size_t norms = 0;   // whose ones show it
+  std::size_t biases = 0;  // whose zeros do
+};
+
+Finding reinitialized_finding(const FreshSide& fresh, const WeightPair& pair,
+                              const std::vector<std::string>& left) {
+  Finding finding{.cause = "weights.reinitialized",
+                  .role = Role::cause,
+                  .proof = Proof::observed,
+                  .subjects = {pair.a, pair.b}};
+  finding.evidence = {{"count", left.size()}, {"tensors", name_list(left)}};
+  finding.evidence["side"] = fresh.subject ? Json(fresh.subject->label) : Json(nullptr);
+  const std::uint64_t all = pair.comparison.matched;
+  if (fresh.subject) {
+    const std::string& own = fresh.subject->label;
+    const std::string& other = own == pair.a ? pair.b : pair.a;
+    finding.summary = fmt::format("{} looks freshly initialized in {} of its {}", own, left.size(),
+                                  counted(all, "matched weight"));
+    finding.details.push_back(
+        fresh.norms > 0
+            ? fmt::format("every norm among them is all ones in {}{}; in {} {} not", own,
+                          fresh.biases > 0 ? ", and its bias all zeros" : "", other,
+                          fresh.biases > 0 ? "they are" : "it is")
+            : fmt::format("every bias among them is all zeros in {}; in {} they are not", own,
+                          other));
+  } else {
+    finding.summary =
+        fmt::format("what kept its name is bit-identical in {} and {}, and {} unlike", pair.a,
+                    pair.b, counted(left.size(), "renamed weight", "is", "are"));
+  }
+  finding.details.push_back(parts_text(left));
+  return finding;
+}
+
+/// Fields by which both files say how far their trainings were.
+struct StepsNamed {
+  Labels texts;
+  std::string same;    // "epoch 8", where both say it
+  bool apart = false;  // they name other ones
+};
+
+void add_steps(const std::string& what, const Json& left, const Json& right, const Subject& a,
+               const Subject& b, Json* evidence, StepsNamed* named) {
+  if (left.is_null() || right.is_null() || left.is_structured() || right.is_structured()) return;
+  if (left == right) {
+    if (named->same.empty()) named->same = what + " " + json_text(left);
+    named->texts.push_back(fmt::format("{} {} in both", what, json_text(left)));
+    return;
+  }
+  named->apart = true;
+  named->texts.push_back(fmt::format("{} {} in {}, {} in {}", what, json_text(left), a.label,
+                                     json_text(right), b.label));
+  (*evidence)[what] = Json::array({left, right});
+}
+
+StepsNamed steps_named(const Subject& a, const Subject& b, Json* evidence) {
+  const TrainingState& left = a.checkpoint->training;
+  const TrainingState& right = b.checkpoint->training;
+  StepsNamed named;
+  for (const char* field : {"epoch", "global_step", "step", "iteration"}) {
+    if (left.values.contains(field) && right.values.contains(field))
+      add_steps(field, left.values[field], right.values[field], a, b, evidence, &named);
+  }
+  if (left.optimizers.size() != 1 || right.optimizers.size() != 1) return named;
+  const auto& x = left.optimizers[0].step;
+  const auto& y = right.optimizers[0].step;
+  if (!x || !y) return named;
+  StepsNamed of_optimizers;
+  add_steps("optimizer_step", json_number(*x), json_number(*y), a, b, evidence, &of_optimizers);
+  named.texts.push_back(*x == *y ? fmt::format("both optimizers have taken {} steps", *x)
+                                 : fmt::format("the optimizer has taken {} steps in {}, {} in {}",
+                                               *x, a.label, *y, b.label));
+  return named;
+}
+
+/// True where most of what could tell has changed: constants that are equal say nothing of kinship,
+/// nor do running statistics.
+bool most_changed(const Subject& a, const Subject& b, const WeightComparison& comparison) {
+  std::size_t telling = 0;
+  std::size_t changed = 0;
+  for (const TensorMatch& match : comparison.matches) {
+    if (match.a.empty() || is_running_statistic(weight_name(a, match.a[0]))) continue;
+    const bool is_change = match.kind == MatchKind::changed;
+    const bool one_to_one = match.a.size() == 1 && match.b.size() == 1;
+    if (!is_change && one_to_one && is_constant(weight_view(a, match.a[0])) &&
+        is_constant(weight_view(b, match.b[0])))
+      continue;
+    telling += match.a.size();
+    const bool has_numbers = match.stats && match.stats->pattern != "nan";
+    changed += is_change && has_numbers ? match.a.size() : 0;
+  }
+  return telling >= 4 && changed * 10 >= telling * 6;
+}
+
+/// Norms all one on both sides: neither was trained.
+bool both_hold_initial_values(const Subject& a, const Subject& b,
+                              const WeightComparison& comparison) {
+  std::size_t norms = 0;
+  for (const SeenMatch& each : seen_from(a, b, comparison, true)) {
+    if (!each.is_vector() || is_bias(*each.name) || !each.name->ends_with("weight")) continue;
+    if (constant_value(*each.own) != 1.0 || constant_value(*each.other) != 1.0) return false;
+    ++norms;
+  }
+  return norms > 1;
+}
+
+std::string kinship_summary(const ChangeExtent& extent, const StepsNamed& named,
+                            bool both_initial) {
+  const std::string amount = fmt::format("median relative change {:.2g}", extent.median_relative);
+  if (extent.median_cosine < kUnlike)
+    return both_initial
+               ? "the weights are unlike, and the norms of both are all ones: as in two models "
+                 "that were initialized by other draws and not trained"
+               : fmt::format(
+                     "the weights are unlike ({}): nothing shows that one comes from the "
+                     "other",
+                     amount);
+  const bool close = extent.median_cosine > 0.9 && extent.median_relative < 0.5;
+  const std::string most = fmt::format("most weights differ ({})", amount);
+  if (named.apart && close)
+    return most + ", and the files name other steps: as two steps of one training differ";
+  if (!named.same.empty() && !named.apart)
+    return fmt::format("{}, and both files name {}: two different states of it", most, named.same);
+  return most + ", and nothing in the files shows how they are related";
+}
+
+/// Sizes of the tensors of two and more dimensions, of which no renaming changes any.
+std::map<std::uint64_t, std::size_t> matrix_sizes(const Subject& subject) {
+  std::map<std::uint64_t, std::size_t> sizes;
+  for (const std::uint32_t index : subject.checkpoint->weights().weights) {
+    const TensorView& view = subject.checkpoint->entries[index].view;
+    if (view.shape().size() > 1 && view.numel() > 1) ++sizes[view.numel()];
+  }
+  return sizes;
+}
+
+/// Of the side that has fewer matrices more than a quarter have none of their size on the other.
+bool sizes_are_unlike(const Subject& a, const Subject& b) {
+  const auto left = matrix_sizes(a);
+  const auto right = matrix_sizes(b);
+  std::size_t all_left = 0;
+  std::size_t all_right = 0;
+  std::size_t shared = 0;
+  for (const auto& [size, count] : left) {
+    all_left += count;
+    if (const auto at = right.find(size); at != right.end()) shared += std::min(count, at->second);
+  }
+  for (const auto& [size, count] : right) all_right += count;
+  return all_left > 1 && all_right > 1 && shared * 4 < 3 * std::min(all_left, all_right);
+}
+
+}  // namespace
+
+std::string unlike_architectures(const Report& report, const WeightPair& pair) {
+  const Subject& a = subject_of(report, pair.a);
+  const Subject& b = subject_of(report, pair.b);
+  const WeightComparison& comparison = pair.comparison;
+  for (const TensorMatch& match : comparison.matches) {
+    const bool shows_kinship = match.kind != MatchKind::changed && !match.a.empty() &&
+                               !is_constant(weight_view(a, match.a[0]));
+    if (shows_kinship) return "";
+  }
+  const std::size_t all =
+      a.checkpoint->weights().weights.size() + b.checkpoint->weights().weights.size();
+  const std::size_t alone = comparison.only_a.size() + comparison.only_b.size();
+  if (comparison.only_a.empty() || comparison.only_b.empty() || alone * 2 < all) return "";
+  const std::string& left = a.checkpoint->model_type;
+  const std::string& right = b.checkpoint->model_type;
+  if (!left.empty() && !right.empty()) return left == right ? "" : left + " and " + right;
+  return sizes_are_unlike(a, b) ? "of unlike shapes" : "";
+}
+
+std::set<std::string> find_reinitialized(Report& report, const WeightPair& pair) {
+  const Subject& a = subject_of(report, pair.a);
+  const Subject& b = subject_of(report, pair.b);
+  const InitialValues of_a = initial_values(seen_from(a, b, pair.comparison, true));
+  const InitialValues of_b = initial_values(seen_from(b, a, pair.comparison, false));
+  FreshSide fresh{};
+  if (of_a.fresh() != of_b.fresh())
+    fresh = of_a.fresh() ? FreshSide{&a, of_a.norms, of_a.biases}
+                         : FreshSide{&b, of_b.norms, of_b.biases};
+  if (!fresh.subject && !only_kept_names_agree(a, b, pair.comparison)) return {};
+  std::vector<std::string> left;  // as the fresh side calls them
+  std::set<std::string> explained;
+  for (const TensorMatch& match : pair.comparison.matches) {
+    if (match.kind != MatchKind::changed || match.a.empty() || match.b.empty()) continue;
+    left.push_back(fresh.subject == &b ? weight_name(b, match.b[0]) : weight_name(a, match.a[0]));
+    explained.insert(weight_name(a, match.a[0]));
+  }
+  Finding finding = reinitialized_finding(fresh, pair, left);
+  if (of_a.kept > 0)
+    finding.details.push_back(fmt::format("{} bit-identical on both sides, constants apart",
+                                          counted(of_a.kept, "other weight", "is", "are")));
+  add_load_advice(&finding);
+  add_finding(report, std::move(finding));
+  return explained;
+}
+
+void find_mixup(Report& report, const Subject& a, const Subject& b) {
+  const WeightPair* pair = pair_of(report, a, b);
+  if (pair == nullptr || is_explained(report, a, b)) return;
+  const ChangeExtent extent = change_extent(pair->comparison);
+  // Weights of the other sign are no other training's.
+  if (!most_changed(a, b, pair->comparison) || extent.median_cosine < -0.9) return;
+  if (!unlike_architectures(report, *pair).empty()) return;
+  const std::int64_t dates[2] = {newest(*a.checkpoint), newest(*b.checkpoint)};
+  Finding finding{.cause = "file.mixup",
+                  .role = Role::contributes,
+                  .proof = Proof::suspected,
+                  .subjects = {a.label, b.label}};
+  finding.evidence = {{"modified", Json::array({date_of(dates[0]), date_of(dates[1])})},
+                      {"median_cosine", json_number(extent.median_cosine)},
+                      {"median_relative", json_number(extent.median_relative)}};
+  const StepsNamed named = steps_named(a, b, &finding.evidence);
+  finding.summary =
+      kinship_summary(extent, named, both_hold_initial_values(a, b, pair->comparison));
+  finding.details.push_back(fmt::format("{} was written {}, {} {}", a.label, date_of(dates[0]),
+                                        b.label, date_of(dates[1])));
+  finding.details.insert(finding.details.end(), named.texts.begin(), named.texts.end());
+  finding.remedy =
+      "Check that the path that is loaded is the path that was saved, extension included";
+  finding.settle = "Compare with a file saved now from the model in memory";
+  add_finding(report, std::move(finding));
+}
+
+}  // namespace samebits

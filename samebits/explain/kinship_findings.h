@@ -1,0 +1,25 @@
+// What two files' weights, epochs, steps and initial values say of their histories, and no more.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "samebits/explain/report.h"
+
+namespace samebits {
+
+/// The model types of two unlike architectures, "vit and gpt2", or "of unlike shapes" where the
+/// files do not name them; "" where the weights may be of one.
+std::string unlike_architectures(const Report& report, const WeightPair& pair);
+
+/// weights.reinitialized: the sign of a load that failed silently. Weights are unlike, and on one
+/// side their norms are all one and their biases zero, or what kept its name is bit-identical while
+/// what was renamed is unlike. Returns the names (A's) that it accounts for.
+std::set<std::string> find_reinitialized(Report& report, const WeightPair& pair);
+
+/// file.mixup, suspected: most weights differ. Says by how much, and what epochs and steps both
+/// files name. Not where another finding of the pair says what the difference is. Requires the
+/// pair's weights in the report.
+void find_mixup(Report& report, const Subject& a, const Subject& b);
+
+}  // namespace samebits

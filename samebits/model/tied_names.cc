@@ -1,0 +1,239 @@
+#include "samebits/model/tied_names.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+namespace samebits::model {
+namespace {
+
+/// `source` is the end of a path below whatever stands in front of `target`.
+struct TiedPair {
+  std::string_view target, source;
+};
+constexpr std::array kTiedPairs = std::to_array<TiedPair>({
+    {"lm_head.weight", "embed_tokens.weight"},
+    {"lm_head.weight", "wte.weight"},
+    {"lm_head.weight", "shared.weight"},
+    {"lm_head.weight", "word_embeddings.weight"},
+    {"lm_head.weight", "tokens_embed.weight"},
+    {"lm_head.weight", "tok_embeddings.weight"},
+    {"lm_head.weight", "embed_in.weight"},
+    {"lm_head.weight", "backbone.embeddings.weight"},
+    {"lm_head.weight", "transformer.w.weight"},
+    {"lm_head.decoder.weight", "word_embeddings.weight"},
+    {"lm_head.decoder.bias", "lm_head.bias"},
+    {"lm_head.out_proj.weight", "embed_tokens.weight"},
+    {"lm_loss.weight", "word_embedding.weight"},
+    {"cls.predictions.decoder.weight", "word_embeddings.weight"},
+    {"cls.predictions.decoder.bias", "cls.predictions.bias"},
+    {"predictions.decoder.weight", "word_embeddings.weight"},
+    {"predictions.decoder.bias", "predictions.bias"},
+    {"generator_lm_head.weight", "word_embeddings.weight"},
+    {"vocab_projector.weight", "word_embeddings.weight"},
+    {"mlm_score.decoder.weight", "word_embeddings.weight"},
+    {"mlm_score.decoder.bias", "mlm_score.bias"},
+    {"proj_out.weight", "decoder.embed_tokens.weight"},
+    {"output_projection.weight", "embed_tokens.weight"},
+    {"embed_out.weight", "embed_in.weight"},
+    {"pred_layer.proj.weight", "embeddings.weight"},
+    {"decoder.weight", "tok_embeddings.weight"},
+    {"head.weight", "rwkv.embeddings.weight"},
+    {"encoder.embed_tokens.weight", "shared.weight"},
+    {"decoder.embed_tokens.weight", "shared.weight"},
+    {"text_encoder.embed_tokens.weight", "shared.weight"},
+    {"text_decoder.embed_tokens.weight", "shared.weight"},
+    {"encoder.word_embeddings.weight", "word_embeddings.weight"},
+    {"decoder.word_embeddings.weight", "word_embeddings.weight"},
+});
+
+/// Model types whose classes tie unless the config says otherwise, in both versions.
+constexpr std::array kTiedByDefault = std::to_array<std::string_view>({
+    "albert",
+    "aya_vision",
+    "bart",
+    "bert",
+    "bert-generation",
+    "big_bird",
+    "bigbird_pegasus",
+    "biogpt",
+    "blenderbot",
+    "blenderbot-small",
+    "blip",
+    "bloom",
+    "camembert",
+    "cohere",
+    "cohere2",
+    "cohere2_vision",
+    "convbert",
+    "cpmant",
+    "ctrl",
+    "data2vec-text",
+    "deberta",
+    "deberta-v2",
+    "distilbert",
+    "electra",
+    "ernie",
+    "ernie4_5",
+    "ernie4_5_moe",
+    "esm",
+    "falcon",
+    "falcon_mamba",
+    "flaubert",
+    "florence2",
+    "fnet",
+    "funnel",
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "gemma3_text",
+    "gemma3n",
+    "gemma3n_text",
+    "got_ocr2",
+    "gpt-sw3",
+    "gpt2",
+    "gpt_bigcode",
+    "gpt_neo",
+    "gpt_neox_japanese",
+    "ibert",
+    "jetmoe",
+    "kosmos-2",
+    "kosmos-2.5",
+    "layoutlm",
+    "led",
+    "lfm2",
+    "lfm2_vl",
+    "longformer",
+    "longt5",
+    "luke",
+    "lxmert",
+    "m2m_100",
+    "mamba",
+    "marian",
+    "mbart",
+    "megatron-bert",
+    "mobilebert",
+    "modernbert",
+    "modernbert-decoder",
+    "moonshine",
+    "mpnet",
+    "mpt",
+    "mra",
+    "mvp",
+    "nllb-moe",
+    "nystromformer",
+    "openai-gpt",
+    "opt",
+    "paligemma",
+    "pegasus",
+    "pegasus_x",
+    "plbart",
+    "pop2piano",
+    "prophetnet",
+    "recurrent_gemma",
+    "roberta",
+    "roberta-prelayernorm",
+    "roc_bert",
+    "roformer",
+    "seamless_m4t",
+    "seamless_m4t_v2",
+    "shieldgemma2",
+    "smollm3",
+    "speech_to_text",
+    "speecht5",
+    "squeezebert",
+    "starcoder2",
+    "switch_transformers",
+    "t5",
+    "t5gemma",
+    "tapas",
+    "trocr",
+    "udop",
+    "umt5",
+    "vaultgemma",
+    "visual_bert",
+    "whisper",
+    "xglm",
+    "xlm",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "xlnet",
+    "xmod",
+    "yoso",
+    "zamba",
+    "zamba2",
+});
+
+/// What stands in front of `end`, with its dot; nothing where the name does not end so.
+bool ends_as_path(std::string_view name, std::string_view end, std::string_view* front) {
+  if (!name.ends_with(end)) return false;
+  *front = name.substr(0, name.size() - end.size());
+  return front->empty() || front->back() == '.';
+}
+
+/// Model types whose encoder, decoder and `shared` are one table in any case, in both versions.
+constexpr std::array<std::string_view, 3> kOneTable = {"t5", "mt5", "umt5"};
+
+bool has_type(const Json& config, std::span<const std::string_view> types) {
+  const auto type = config.find("model_type");
+  return type != config.end() && type->is_string() &&
+         std::ranges::find(types, type->get<std::string>()) != types.end();
+}
+
+bool is_embedding_table(std::string_view name) {
+  std::string_view front;
+  return ends_as_path(name, "shared.weight", &front) ||
+         ends_as_path(name, "encoder.embed_tokens.weight", &front) ||
+         ends_as_path(name, "decoder.embed_tokens.weight", &front);
+}
+
+}  // namespace
+
+bool is_tied_to(std::string_view target, std::string_view source) {
+  return std::any_of(kTiedPairs.begin(), kTiedPairs.end(), [&](const TiedPair& pair) {
+    std::string_view front;
+    std::string_view rest;
+    return ends_as_path(target, pair.target, &front) && source.starts_with(front) &&
+           ends_as_path(source.substr(front.size()), pair.source, &rest);
+  });
+}
+
+bool config_ties(const Json& config, const std::vector<std::string>& names) {
+  if (!config.is_object() || !are_tied_names(names)) return false;
+  return ties_word_embeddings(config) ||
+         (has_type(config, kOneTable) && std::ranges::all_of(names, is_embedding_table));
+}
+
+bool ties_word_embeddings(const Json& config) {
+  if (!config.is_object()) return false;
+  const auto says = [](const Json& part, bool answer) {
+    const auto field = part.find("tie_word_embeddings");
+    return field != part.end() && field->is_boolean() && field->get<bool>() == answer;
+  };
+  for (const char* part : {"text_config", "decoder"})
+    if (config.contains(part) && config[part].is_object() && says(config[part], false))
+      return false;
+  if (config.contains("tie_word_embeddings")) return says(config, true);
+  return has_type(config, kTiedByDefault);
+}
+
+bool are_tied_names(std::string_view one, std::string_view other) {
+  return one != other && (is_tied_to(one, other) || is_tied_to(other, one));
+}
+
+bool are_tied_names(const std::vector<std::string>& names) {
+  if (names.size() < 2) return false;
+  std::vector<std::string> open(names.begin() + 1, names.end());
+  std::vector<std::string> reached = {names[0]};
+  for (std::size_t i = 0; i < reached.size(); ++i) {
+    const auto tied = std::stable_partition(open.begin(), open.end(), [&](const std::string& name) {
+      return !are_tied_names(reached[i], name);
+    });
+    const std::vector<std::string> found(tied, open.end());
+    open.erase(tied, open.end());
+    reached.insert(reached.end(), found.begin(), found.end());
+  }
+  return open.empty();
+}
+
+}  // namespace samebits::model

@@ -1,0 +1,65 @@
+// Names that classes of transformers tie, and configs that say so.
+#include "samebits/model/tied_names.h"
+
+#include <gtest/gtest.h>
+
+namespace samebits::model {
+namespace {
+
+TEST(TiedNames, AnOutputLayerIsTiedToItsEmbeddings) {
+  EXPECT_TRUE(are_tied_names("lm_head.weight", "transformer.wte.weight"));
+  EXPECT_TRUE(
+      are_tied_names("bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"));
+  EXPECT_TRUE(are_tied_names("cls.predictions.bias", "cls.predictions.decoder.bias"));
+}
+
+TEST(TiedNames, WhatStandsInFrontStandsInFrontOfBoth) {
+  EXPECT_TRUE(are_tied_names("m.lm_head.weight", "m.transformer.wte.weight"));
+  EXPECT_FALSE(are_tied_names("a.lm_head.weight", "b.transformer.wte.weight"));
+  EXPECT_FALSE(are_tied_names("my_lm_head.weight", "transformer.wte.weight"));
+}
+
+TEST(TiedNames, OtherLayersAreNot) {
+  EXPECT_FALSE(are_tied_names("lm_head.weight", "transformer.wpe.weight"));
+  EXPECT_FALSE(are_tied_names("lm_head.weight", "lm_head.weight"));
+  EXPECT_FALSE(
+      are_tied_names("cls.predictions.decoder.bias", "cls.predictions.transform.dense.bias"));
+}
+
+TEST(TiedNames, SeveralNamesHangTogether) {
+  EXPECT_TRUE(are_tied_names({"encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
+                              "lm_head.weight", "shared.weight"}));
+  EXPECT_FALSE(are_tied_names({"shared.weight", "lm_head.weight", "final_norm.weight"}));
+  EXPECT_FALSE(are_tied_names(std::vector<std::string>{"shared.weight"}));
+}
+
+TEST(TiedNames, TheConfigDecides) {
+  EXPECT_TRUE(ties_word_embeddings({{"tie_word_embeddings", true}}));
+  EXPECT_FALSE(ties_word_embeddings({{"tie_word_embeddings", false}, {"model_type", "gpt2"}}));
+  EXPECT_FALSE(ties_word_embeddings({{"tie_word_embeddings", "yes"}, {"model_type", "gpt2"}}));
+  EXPECT_TRUE(ties_word_embeddings({{"model_type", "gpt2"}}));
+  EXPECT_FALSE(ties_word_embeddings({{"model_type", "llama"}}));
+  EXPECT_FALSE(ties_word_embeddings({{"model_type", "qwen2_vl"}}));
+  EXPECT_FALSE(ties_word_embeddings(Json()));
+}
+
+TEST(TiedNames, ATextConfigThatDoesNotTieCounts) {
+  EXPECT_FALSE(ties_word_embeddings(
+      {{"model_type", "gemma3"}, {"text_config", {{"tie_word_embeddings", false}}}}));
+}
+
+TEST(TiedNames, T5HasOneTableOfEmbeddingsWhateverItsConfigSays) {
+  const Json untied = {{"model_type", "mt5"}, {"tie_word_embeddings", false}};
+  EXPECT_TRUE(config_ties(untied, {"shared.weight", "encoder.embed_tokens.weight"}));
+  EXPECT_FALSE(config_ties(untied, {"shared.weight", "lm_head.weight"}));
+  const Json bart = {{"model_type", "bart"}, {"tie_word_embeddings", false}};
+  EXPECT_FALSE(config_ties(bart, {"model.shared.weight", "model.encoder.embed_tokens.weight"}));
+}
+
+TEST(TiedNames, TheOutputLayerIsFilledFromTheEmbeddings) {
+  EXPECT_TRUE(is_tied_to("lm_head.weight", "transformer.wte.weight"));
+  EXPECT_FALSE(is_tied_to("transformer.wte.weight", "lm_head.weight"));
+}
+
+}  // namespace
+}  // namespace samebits::model

@@ -597,8 +597,8 @@ def is_noticed(mutant, tests):
         if isinstance(test, UnitTests):
             quick_first = sorted(group, key=lambda test: test.seconds)
             test = UnitTests(test.program, ":".join(test.case for test in quick_first[:400]))
-        start = min(each.seconds for each in group)
-        seconds = 2 + 4 * sum(each.seconds - start for each in group)
+        start = min(each.seconds for each in group)  # of the program, once and not for each of its cases
+        seconds = 2 + 4 * (start + sum(each.seconds - start for each in group))
         passed, _ = test.run(seconds, SAMEBITS_MUTANT=str(mutant.id), GTEST_FAIL_FAST="1")
         if not passed:
             return True

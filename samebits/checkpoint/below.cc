@@ -86,7 +86,8 @@ void look_below(const std::filesystem::path& directory, int depth, std::size_t* 
 }
 
 /// The snapshot that the cache's refs/main names.
-std::string main_snapshot(const std::filesystem::path& directory) {
+std::string main_snapshot(std::filesystem::path directory) {
+  if (directory.filename() == "snapshots") directory = directory.parent_path();
   std::ifstream file(directory / "refs" / "main", std::ios::binary);
   std::string revision(64, '\0');
   file.read(revision.data(), static_cast<std::streamsize>(revision.size()));

@@ -39,6 +39,15 @@ TEST(Below, TheCachesMainRevisionIsMeantFirst) {
   EXPECT_THAT(below_hint(cache), HasSubstr("Name " + cache + "/snapshots/abc (others: "));
 }
 
+TEST(Below, TheFolderOfSnapshotsKnowsTheMainRevisionToo) {
+  const Folder folder;
+  folder.write("models--x--y/refs/main", "zzz");
+  folder.write("models--x--y/snapshots/zzz/model.safetensors", "x");
+  folder.write("models--x--y/snapshots/abc/model.safetensors", "x");
+  const std::string snapshots = folder.path("models--x--y/snapshots");
+  EXPECT_THAT(weights_below(snapshots), ElementsAre(snapshots + "/zzz", snapshots + "/abc"));
+}
+
 TEST(Below, ARevisionThatLeadsElsewhereIsNotFollowed) {
   const Folder folder;
   folder.write("secret/model.safetensors", "x");

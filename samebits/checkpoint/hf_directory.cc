@@ -117,7 +117,7 @@ class DirectoryReader {
       if (Result<void> read = read_companion(out_, directory_, name); !read)
         out_.unread.push_back(std::move(read).error());
     }
-    return choose_weights(out_, out_.candidates[0].key);
+    return choose_weights(out_, options_.key);
   }
 
  private:

@@ -187,6 +187,8 @@ TEST_F(HfDirectory, OfTwoFilesSafetensorsComesFirstAndAKeyChooses) {
   write("pytorch_model.bin", torch_zip(dict({{"w", tensor("0", 2)}}), {{"0", floats({1, 2})}}));
   EXPECT_EQ(open()->parameters(), 1U);
   EXPECT_EQ(open({.key = "pytorch_model.bin"})->parameters(), 2U);
+  EXPECT_THAT(open()->choice_reason, HasSubstr("comes first"));
+  EXPECT_EQ(open({.key = "pytorch_model.bin"})->choice_reason, "asked for by --key");
   EXPECT_EQ(open({.key = "other"}).error().code, ErrorCode::usage);
 }
 

@@ -146,7 +146,11 @@ class AttributeReader {
         return bytes("text", tree_.text(node));
       case Kind::bytes: return bytes("bytes", tree_.text(node));
       case Kind::big_integer: return bytes("integer", tree_.text(node));
-      case Kind::global: return {{"$name", canonical_name(tree_.qualified_name(node))}};
+      case Kind::global: {
+        std::string name = tree_.qualified_name(node);
+        if (!take(name.size())) return opaque(kTooMany);
+        return {{"$name", canonical_name(std::move(name))}};
+      }
       case Kind::persistent:
         if (is_tensor(tree_, node)) return tensor(node);
         return opaque("a storage");
@@ -255,7 +259,9 @@ class AttributeReader {
 
   /// A class's object by its class, what it was made from, and its attributes.
   Json object(NodeId node) {
-    const std::string type = canonical_name(class_of(tree_, node));
+    std::string name = class_of(tree_, node);
+    if (!take(name.size())) return opaque(kTooMany);
+    const std::string type = canonical_name(std::move(name));
     if (type.starts_with("transformers.") && is_config_object(tree_, node))
       return other_config(node);
     const auto tagged = elements(tree_, tree_.args(node));

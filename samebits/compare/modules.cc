@@ -26,6 +26,12 @@ bool is_model_library(std::string_view class_path) {
   return class_path.starts_with("transformers.");
 }
 
+/// Functions that every version builds of the same classes, but for new names (is_same_function).
+bool is_activation(std::string_view class_path) {
+  return class_path.starts_with("transformers.activations.") ||
+         class_path.starts_with("torch.nn.modules.activation.");
+}
+
 class TreeComparison {
  public:
   TreeComparison(const Checkpoint& a, const Checkpoint& b, const NamePairs& tensors,
@@ -109,8 +115,11 @@ class TreeComparison {
   }
 
   void compare_classes(const ModuleRecord& a, const ModuleRecord& b) {
-    if (is_model_library(a.class_path) && is_model_library(b.class_path) && !one_library_) return;
-    if (in_version_region(a.path) && !one_library_) return;
+    const bool activations = is_activation(a.class_path) && is_activation(b.class_path);
+    if (!one_library_ && !activations) {
+      if (is_model_library(a.class_path) && is_model_library(b.class_path)) return;
+      if (in_version_region(a.path)) return;
+    }
     const bool still = changes_nothing_in_evaluation(a.class_path) &&
                        changes_nothing_in_evaluation(b.class_path) && !trains(a, b);
     if (still) return;
@@ -176,9 +185,8 @@ class TreeComparison {
   }
 
   static bool is_code(const AttributeRow& row, const Json* left, const Json* right) {
-    const auto function = is_function;
     return row.attribute == "forward" || row.attribute.starts_with("_forward") ||
-           (row.effect == AttributeEffect::outputs && (function(left) || function(right)));
+           (row.effect == AttributeEffect::outputs && (is_function(left) || is_function(right)));
   }
 
   /// Effects in this mode, and of a field of a user's settings by its own name.

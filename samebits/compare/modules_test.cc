@@ -163,6 +163,11 @@ TEST(Modules, OtherVersionsOfALibraryBuildTheirClassesOtherwise) {
   const ModuleRecord b = part("", "transformers.models.bert.modeling_bert.BertB");
   EXPECT_THAT(differences({a}, {b}, {}, false), IsEmpty());
   EXPECT_THAT(differences({a}, {b}, {}, true), SizeIs(1));
+  const auto act = [](const char* name) {
+    return std::vector{part("", std::string("transformers.activations.") + name)};
+  };
+  EXPECT_THAT(differences(act("GELUActivation"), act("NewGELUActivation"), {}, false), SizeIs(1));
+  EXPECT_THAT(differences(act("PytorchGELUTanh"), act("GELUTanh"), {}, false), IsEmpty());
 }
 
 TEST(Modules, ABufferThatOneSideHasAloneIsOpen) {

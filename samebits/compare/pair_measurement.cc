@@ -20,11 +20,6 @@ bool is_byte_integer(DType type) {
   return type == DType::int8 || type == DType::uint8 || type == DType::boolean;
 }
 
-// Distance in steps of the type, through zero.
-std::uint64_t ulp_distance(const std::uint8_t* a, const std::uint8_t* b, std::uint64_t item) {
-  return stats_loops().steps(a, b, 1, item).largest;
-}
-
 bool has_few_bits(DType type) { return is_floating(type) && itemsize(type) <= 2; }
 
 double sum_of(const double* lanes) {
@@ -334,7 +329,8 @@ void PairMeasurement::add_pair(const std::uint8_t* a, const std::uint8_t* b,
   if (gap > 0)
     partial->max_relative =
         std::max(partial->max_relative, gap / std::max(std::fabs(x), std::fabs(y)));
-  if (has_ulp()) partial->max_ulp = std::max(partial->max_ulp, ulp_distance(a, b, item_a_));
+  if (has_ulp())
+    partial->max_ulp = std::max(partial->max_ulp, stats_loops().steps(a, b, 1, item_a_).largest);
 }
 
 bool PairMeasurement::any_differs(const std::uint8_t* a, const std::uint8_t* b,

@@ -157,6 +157,19 @@ TEST(StatsLoops, FindTheLargestStepAmongWhatIsNotFinite) {
   }
 }
 
+// Its codes are exponents without a sign: 0x80 is no minus zero, and 0x00 is no zero.
+TEST(StatsLoops, CountNoStepsOfAnExponent) {
+  const std::vector<std::uint8_t> a = {0x7F, 0x00, 0x81};
+  const std::vector<std::uint8_t> b = {0x80, 0x80, 0x81};
+  const auto view = [](const std::vector<std::uint8_t>& bytes) {
+    return *TensorView::make(DType::float8_e8m0fnu, {3}, {1}, 0, bytes);
+  };
+  const ValueRelation found = relate_values({{view(a), view(b)}}, 1)[0];
+  EXPECT_FALSE(found.stats.max_ulp.has_value());
+  EXPECT_EQ(found.stats.differing, 2U);
+  EXPECT_EQ(found.minus_zeros, 0U);
+}
+
 // Small changes, whose quotients are near one another or the same; then zeros, and other signs.
 TEST(StatsLoops, FindTheLargestRelativeDistanceAmongNearOnes) {
   for (const DType type : {DType::float16, DType::bfloat16, DType::float8_e4m3fn,

@@ -109,7 +109,10 @@ std::optional<Finding> refused_finding(const Subject& subject) {
   add_refused_details(refusal, &finding);
   finding.evidence = {{"globals", name_list(refusal.globals)},
                       {"obstacles", name_list(refusal.obstacles)}};
-  finding.remedy = refused_remedy(refusal, checkpoint.kind);
+  // What must not be loaded needs no way to load it: file.calls says so.
+  const bool acts = std::ranges::any_of(
+      checkpoint.calls, [](const CallSummary& call) { return call.acts && !call.plain; });
+  if (!acts) finding.remedy = refused_remedy(refusal, checkpoint.kind);
   return finding;
 }
 

@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include "samebits/model/name_table.h"
+#include "samebits/family/name_table.h"
 
 namespace samebits {
 namespace {

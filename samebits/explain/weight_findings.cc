@@ -274,7 +274,15 @@ class Finder {
         "values",
         other, untied.size() == 1 ? "it" : "them", untied.size() == 1 ? "it was" : "they were",
         untied.size() == 1 ? "it" : "them");
+    if (is_frozen(a_) || is_frozen(b_))
+      finding.remedy =
+          "Compare the archives as they were before torch.jit.freeze: it folds batch norms into "
+          "weights, and drops what the code does not use";
     add(std::move(finding));
+  }
+
+  static bool is_frozen(const Subject& subject) {
+    return subject.checkpoint->program && subject.checkpoint->program->way == "frozen";
   }
 
   void add(Finding finding) { add_finding(report_, std::move(finding)); }

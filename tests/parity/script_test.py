@@ -1,5 +1,8 @@
 """TorchScript archives of one model and of others, held against what torch itself computes with them."""
 
+import json
+import os
+
 import pytest
 import torch
 from torch import nn
@@ -123,3 +126,23 @@ def test_a_trace_holds_its_mode(run, tmp_path):
     loaded = torch.jit.load(str(tmp_path / "flag.pt"))
     assert loaded.training and torch.equal(loaded(INPUT), loaded(INPUT))
     assert not run("inspect", tmp_path / "flag.pt").findings("mode.training")
+
+
+def test_nobody_is_told_that_a_loader_fills_what_freezing_dropped(run, tmp_path):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)).eval()
+    report = run("diff", save(module, tmp_path / "a.pt", "scripted"), save(module, tmp_path / "b.pt", "frozen"))
+    missing = report.finding("weights.missing") if report.findings("weights.missing") else None
+    assert "loader" not in json.dumps(missing) and "freez" in json.dumps(report["findings"])
+
+
+class Callable:
+    def __reduce__(self):
+        return os.getpid, ()
+
+
+def test_what_must_not_be_loaded_is_not_advised_to_be_loaded(run, tmp_path):
+    torch.save({"w": torch.ones(2), "x": Callable()}, tmp_path / "m.pth")
+    report = run("inspect", tmp_path / "m.pth")
+    assert "weights_only=False" not in "".join(f["remedy"] for f in report.findings("load.refused"))
+    assert report.findings("file.calls")

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "samebits/base/parallel.h"
-#include "samebits/explain/tied_findings.h"
 #include "samebits/explain/tensor_roles.h"
 #include "samebits/explain/tied_findings.h"
 

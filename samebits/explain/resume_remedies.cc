@@ -31,7 +31,9 @@ constexpr RemedyRow kRemedies[] = {
       "Save with ModelCheckpoint(save_weights_only=False)"}},
     {"optimizer",
      accelerate,
-     {"the moments start anew", "Give the optimizer to accelerator.prepare() before save_state()"}},
+     {"load_state() ends with a FileNotFoundError where an optimizer was prepared; else the "
+      "moments start anew",
+      "Give the optimizer to accelerator.prepare() before save_state()"}},
     {"optimizer",
      std::nullopt,
      {"the next steps are those of a new optimizer: its moments, and with them the sizes of the "
@@ -53,8 +55,14 @@ constexpr RemedyRow kRemedies[] = {
       "Resume from a checkpoint that was saved with save_only_model=False"}},
     {"scheduler",
      accelerate,
-     {"the learning rate starts again at that of step 0",
+     {"load_state() ends with a FileNotFoundError where a schedule was prepared; else it starts "
+      "again at step 0",
       "Give the schedule to accelerator.prepare() before save_state()"}},
+    {"scheduler",
+     lightning,
+     {"Lightning ends with a KeyError where the key lr_schedulers is not there; where its list is "
+      "empty, the schedule starts again at step 0",
+      "Save with ModelCheckpoint(save_weights_only=False)"}},
     {"scheduler",
      std::nullopt,
      {"the schedule starts again at step 0: the learning rate jumps, or takes another course",

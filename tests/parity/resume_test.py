@@ -1,5 +1,6 @@
 """samebits resume against trainings that really go on: from a complete file bit for bit, and without any piece otherwise."""
 
+import contextlib
 import copy
 import random
 
@@ -278,7 +279,7 @@ def test_a_continuation_and_what_contradicts_it(judged, file):
 
 
 # ---- frameworks
-def lightning_file(folder, **options):
+def lightning_parts():
     lightning = pytest.importorskip("pytorch_lightning")
 
     class Model(lightning.LightningModule):
@@ -296,9 +297,13 @@ def lightning_file(folder, **options):
         def train_dataloader(self):
             return torch.utils.data.DataLoader(DATA, batch_size=4, shuffle=True)
 
-    callback = lightning.callbacks.ModelCheckpoint(folder, filename="x", **options)
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
-    lightning.Trainer(max_epochs=2, callbacks=[callback], **quiet).fit(Model())
+    return lightning, lambda **options: lightning.Trainer(max_epochs=2, **quiet, **options), Model()
+
+
+def lightning_file(folder, **options):
+    lightning, trainer, model = lightning_parts()
+    trainer(callbacks=[lightning.callbacks.ModelCheckpoint(folder, filename="x", **options)]).fit(model)
     return next(folder.glob("*.ckpt"))
 
 
@@ -320,6 +325,22 @@ def test_lightning_in_the_middle_of_an_epoch_lacks_its_place(run, tmp_path):
 def test_lightning_weights_alone(run, tmp_path):
     report = run("resume", lightning_file(tmp_path, save_weights_only=True))
     assert "optimizer moments" in missing(report)
+
+
+@pytest.mark.parametrize("key, piece", [("optimizer_states", "optimizer moments"), ("lr_schedulers", "scheduler")])
+def test_lightning_raises_without_a_key_and_goes_on_with_an_empty_list(run, tmp_path, key, piece):
+    path = lightning_file(tmp_path)
+    value = torch.load(path, weights_only=False)
+    for parts in ([], None):
+        value.pop(key) if parts is None else value.update({key: parts})
+        torch.save(value, path)
+        _, trainer, model = lightning_parts()
+        raises = pytest.raises(KeyError) if parts is None else contextlib.nullcontext()
+        with raises:
+            trainer(enable_checkpointing=False).fit(model, ckpt_path=path)
+        report = run("resume", path)
+        assert piece in missing(report)
+        assert any("KeyError" in line for f in report.findings("resume.missing") for line in f["details"])
 
 
 def write_trainer(folder, state, value, world=1):

@@ -57,6 +57,7 @@ ResumeRows judge_all(const ResumeFacts& facts) {
   add({judge_step(facts)});
   add(judge_generators(facts));
   add({judge_position(facts)});
+  add(judge_gradients(facts));
   add(judge_scaler(facts));
   add(judge_average(facts));
   doubt_missing(facts, rows);

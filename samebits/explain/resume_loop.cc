@@ -179,6 +179,24 @@ ResumeRow judge_position(const ResumeFacts& facts) {
   }
 }
 
+ResumeRows judge_gradients(const ResumeFacts& facts) {
+  const Json progress =
+      value_below(facts.state.loops,
+                  {"fit_loop", "epoch_loop.automatic_optimization.optim_progress", "optimizer"});
+  const Json zeroed = value_below(progress, {"zero_grad", "total", "completed"});
+  const Json stepped = value_below(progress, {"step", "total", "completed"});
+  const bool inside =
+      zeroed.is_number() && stepped.is_number() && zeroed.get<double>() > stepped.get<double>();
+  if (!inside) return {};
+  ResumeRow row =
+      resume_row("gradients", "missing", "loops",
+                 fmt::format("zeroed {} times, {} steps", zeroed.dump(), stepped.dump()));
+  row.issues.push_back({.missing = {"gradients"},
+                        .summary = "it was saved while gradients were accumulated, and they are "
+                                   "not in it"});
+  return {row};
+}
+
 ResumeRows judge_scaler(const ResumeFacts& facts) {
   if (!facts.state.scalers.empty()) {
     const PlacedValues& scaler = facts.state.scalers[0];

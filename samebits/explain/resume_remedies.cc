@@ -112,6 +112,10 @@ constexpr RemedyRow kRemedies[] = {
       "all; at the end of one nothing is lost",
       "Save the count of the epoch's batches (0 at its end); in the middle also a "
       "StatefulDataLoader's state, or the generators of the epoch's start"}},
+    {"gradients",
+     std::nullopt,
+     {"the next step is made of the batches that are left of it alone",
+      "Save between steps: validate and save every multiple of accumulate_grad_batches"}},
     {"ema", std::nullopt, {"the average starts again from the weights", "Save the average, too"}},
 };
 

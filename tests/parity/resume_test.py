@@ -297,6 +297,12 @@ def lightning_parts():
         def train_dataloader(self):
             return torch.utils.data.DataLoader(DATA, batch_size=4, shuffle=True)
 
+        def validation_step(self, batch, _):
+            self.log("loss", self.net(batch[0]).pow(2).mean())
+
+        def val_dataloader(self):
+            return torch.utils.data.DataLoader(DATA, batch_size=8)
+
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
     return lightning, lambda **options: lightning.Trainer(max_epochs=2, **quiet, **options), Model()
 
@@ -325,6 +331,15 @@ def test_lightning_in_the_middle_of_an_epoch_lacks_its_place(run, tmp_path):
 def test_lightning_weights_alone(run, tmp_path):
     report = run("resume", lightning_file(tmp_path, save_weights_only=True))
     assert "optimizer moments" in missing(report)
+
+
+def test_lightning_drops_accumulated_gradients(run, tmp_path):
+    lightning, trainer, model = lightning_parts()
+    save = lightning.callbacks.ModelCheckpoint(tmp_path, save_top_k=-1, monitor="loss")
+    trainer(callbacks=[save], val_check_interval=3, accumulate_grad_batches=2).fit(model)
+    inside = [path for path in tmp_path.glob("*.ckpt") if "gradients" in missing(run("resume", path))]
+    progress = [torch.load(path, weights_only=False)["loops"]["fit_loop"]["epoch_loop.automatic_optimization.optim_progress"] for path in inside]
+    assert inside and all(p["optimizer"]["zero_grad"]["total"]["completed"] > p["optimizer"]["step"]["total"]["completed"] for p in progress)
 
 
 @pytest.mark.parametrize("key, piece", [("optimizer_states", "optimizer moments"), ("lr_schedulers", "scheduler")])

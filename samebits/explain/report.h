@@ -71,6 +71,7 @@ struct OutputPair {
   std::string looks_like{};  // "all elements", "rows permuted", "rounded to bfloat16", ...; "" for
                              // nothing in particular
   std::optional<DropoutPattern> dropout{};  // where one side is the other behind dropout
+  std::optional<DType> narrower{};          // to which one side is the other rounded
 };
 
 /// A run that was made, and what it showed.

@@ -9,6 +9,7 @@
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
+#include "samebits/explain/loading_findings.h"
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/quantized_findings.h"
 #include "samebits/explain/reported.h"
@@ -52,6 +53,8 @@ void compare_pair(Report& report, std::size_t first, std::size_t second,
     explained.merge(find_adapted(report, report.weights.back()));
     find_weight_causes(report, report.weights.back(), explained);
     find_companion_changes(report, a, b, options.threads);
+    if (found.verdict == WeightsVerdict::identical || found.verdict == WeightsVerdict::same_values)
+      find_unaligned_of_pair(report, a, b);
   }
   find_state_values(report, a, b);
   find_adapter_config_changes(report, a, b);

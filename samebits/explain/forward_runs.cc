@@ -7,6 +7,7 @@
 
 #include "samebits/explain/native_runner.h"
 #include "samebits/explain/output_pair.h"
+#include "samebits/explain/own_inputs.h"
 #include "samebits/explain/search.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/token_order.h"
@@ -28,8 +29,8 @@ class Reading {
   void read() {
     const std::vector<std::string>& assumed = runner_.input().assumed;
     report_.assumed.insert(report_.assumed.end(), assumed.begin(), assumed.end());
+    on_own_input_ = run_own_inputs(report_, runner_, outcome_, threads_);
     for (std::size_t i = 1; i < outcome_.own.size(); ++i) add_outputs(i);
-    for (const NativeRunner::OtherInput& other : runner_.other_inputs()) read_input(other);
     prove_noise();
     for (const OutputPair& twice : outcome_.dropout_twice) prove_dropout(twice);
     for (std::size_t i = 1; i < outcome_.own.size(); ++i) {
@@ -76,11 +77,16 @@ class Reading {
     for (const NamedArray& a : outcome_.own[0].arrays) {
       const bool encoder = a.name == kEncoder;
       if (a.is_index || a.name == "mask" || (runner_.draws_noise(0) && !encoder)) continue;
-      const std::vector<NamedArray>& others = outcome_.own[i].arrays;
+      const std::vector<NamedArray>& others = own_outputs(i).arrays;
       const auto b = std::find_if(others.begin(), others.end(),
                                   [&](const NamedArray& each) { return each.name == a.name; });
       if (b != others.end()) add_output(i, a, *b);
     }
+  }
+
+  const VitOutputs& own_outputs(std::size_t i) const {
+    const auto other = on_own_input_.find(i);
+    return other == on_own_input_.end() ? outcome_.own[i] : other->second;
   }
 
   void add_output(std::size_t i, const NamedArray& a, const NamedArray& b) {
@@ -98,20 +104,6 @@ class Reading {
     if (encoder && runner_.draws_noise(0) && runner_.draws_noise(i) && pair.differing > 0)
       find_permutation(i, &pair);
     if (encoder || pair.differing > 0) report_.outputs.push_back(std::move(pair));
-  }
-
-  void read_input(const NativeRunner::OtherInput& other) {
-    report_.assumed.push_back(fmt::format("images of {}: as {}'s processor prepares them",
-                                          label(other.subject), label(0)));
-    for (Finding& each : report_.findings) {
-      if (each.cause != "input.preprocessing" || each.role == Role::note ||
-          each.subjects != std::vector{label(0), label(other.subject)})
-        continue;
-      each.role = Role::cause;
-      each.details.push_back(
-          fmt::format("of these images {}'s own processor makes another input: {}",
-                      label(other.subject), other.how));
-    }
   }
 
   void find_permutation(std::size_t i, OutputPair* pair) {
@@ -372,6 +364,7 @@ class Reading {
   NativeRunner& runner_;
   const SearchOutcome& outcome_;
   int threads_;
+  std::map<std::size_t, VitOutputs> on_own_input_;
   bool complete_ = true;
 };
 

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "samebits/base/parallel.h"
-#include "samebits/explain/tied_findings.h"
 #include "samebits/explain/tensor_roles.h"
+#include "samebits/explain/tied_findings.h"
 
 namespace samebits {
 namespace {

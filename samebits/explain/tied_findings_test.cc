@@ -31,8 +31,8 @@ class Ties : public testing::Test {
   Report diff_of(const std::string& a, const std::string& b) { return diff({a, ""}, {b, ""}, 1); }
   static Role role_of(const Report& report) {
     EXPECT_EQ(report.findings.size(), 1U);
-    EXPECT_EQ(report.findings.at(0).cause, "weights.tied");
-    return report.findings.at(0).role;
+    EXPECT_EQ(report.findings[0].cause, "weights.tied");
+    return report.findings[0].role;
   }
   static constexpr const char* kTable = "transformer.wte.weight";
   Folder folder_;
@@ -58,14 +58,14 @@ TEST_F(Ties, AConfigThatDoesNotTieLeavesARisk) {
   EXPECT_EQ(role_of(diff_of(hf, state_dict(true))), Role::risk);
   const Report apart = diff_of(hf, state_dict(false));
   EXPECT_EQ(apart.verdict, Verdict::different);
-  EXPECT_EQ(apart.findings.at(0).cause, "weights.missing");
+  EXPECT_EQ(apart.findings[0].cause, "weights.missing");
 }
 
 TEST_F(Ties, OtherValuesUnderTheTiedNameAreADifference) {
   const std::string hf = directory(R"({"model_type": "gpt2", "tie_word_embeddings": true})");
   const Report report = diff_of(hf, state_dict(false, {1, 2, 4}));
   EXPECT_EQ(report.verdict, Verdict::different);
-  EXPECT_EQ(report.findings.at(0).cause, "weights.missing");
+  EXPECT_EQ(report.findings[0].cause, "weights.missing");
 }
 
 TEST_F(Ties, OnlyTheOutputLayersNameIsNoted) {

@@ -8,6 +8,7 @@
 
 #include "samebits/explain/subjects.h"
 #include "samebits/report/json.h"
+#include "samebits/report/run_report.h"
 
 namespace samebits {
 namespace {
@@ -27,6 +28,8 @@ std::string bus_error_report(int argc, const char* const* argv) {
   const std::span<const char* const> words(argv, static_cast<std::size_t>(std::max(argc, 0)));
   const bool json = std::ranges::any_of(
       words, [](const char* word) { return std::string_view(word) == "--json"; });
+  if (json && words.size() > 1 && std::string_view(words[1]) == "run")
+    return run_failure_json(kBusErrorText);
   if (!json || words.size() < 2 || !is_in(kReporting, words[1])) return "";
   Report report;
   report.command = words[1];

@@ -6,8 +6,8 @@
 namespace samebits {
 
 /// The report of a command that was given --json: verdict unknown, its subjects, and why. "" for
-/// any other command line, and for `run`, which has no report without outputs. Made beforehand,
-/// since a signal handler can do no more than write it.
+/// any other command line. Of `run`, an object without outputs. Made beforehand, since a signal
+/// handler can do no more than write it.
 std::string bus_error_report(int argc, const char* const* argv);
 
 inline constexpr const char* kBusErrorText =

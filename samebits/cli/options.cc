@@ -65,13 +65,12 @@ CLI::Option* add_checked(CLI::App* command, const std::string& name, const Numbe
     T value{};
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, value);
-    const bool within =
-        value >= range.least && (range.open_above ? value < range.most : value <= range.most);
+    const bool within = value >= range.least && value <= range.most;
     if (error != std::errc() || stop != end || !within) {
       throw CLI::ValidationError(
-          name, fmt::format("{} is not usable: it takes a {} from {} {} {}", short_text(text),
-                            std::is_integral_v<T> ? "whole number" : "number", range.least,
-                            range.open_above ? "to below" : "to", range.most));
+          name,
+          fmt::format("{} is not usable: it takes a {} from {} to {}", short_text(text),
+                      std::is_integral_v<T> ? "whole number" : "number", range.least, range.most));
     }
     take(value);
   };

@@ -32,7 +32,6 @@ void add_html_option(CLI::App* command, ReportOptions* options);
 template <class T>
 struct NumberRange {
   T least{}, most{};
-  bool open_above = false;  // `most` itself is too much
 };
 
 /// An option with a whole number in decimal digits. Another text, and a number outside the range,

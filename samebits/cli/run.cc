@@ -177,9 +177,8 @@ void add_noise_options(CLI::App* command, Run* run) {
       "instead: torch.rand(batch, patches) after manual_seed(N) (default: 42)")
       ->excludes("--noise");
   add_number(
-      command, "--mask-ratio", {0, 1, true},
-      [run](double ratio) { run->request.mask_ratio = ratio; },
-      "of a masked autoencoder, 0 to below 1 (default: its config's)")
+      command, "--mask-ratio", {0, 1}, [run](double ratio) { run->request.mask_ratio = ratio; },
+      "of a masked autoencoder, 0 to 1 (default: its config's)")
       ->type_name("R");
   add_seed(
       command, "--train", [run](std::uint64_t seed) { run->request.dropout_seed = seed; },

@@ -228,9 +228,11 @@ std::optional<FieldJudgement> judge_classes(const ProcessorClass& a, const Proce
   if (a.family != b.family && !one_procedure)
     return FieldJudgement{FieldEffect::unknown, "another class may prepare images otherwise"};
   if (a.backend == b.backend || !resizes) return std::nullopt;
-  return FieldJudgement{FieldEffect::numerics,
-                        "Fast resizes by torchvision, the plain name by PIL in transformers 4 and "
-                        "by torchvision in 5, and the two round differently"};
+  return FieldJudgement{
+      FieldEffect::numerics,
+      "Fast means torchvision in transformers 4, the plain name Pillow there, and "
+      "in 5 every name torchvision, each where torchvision is installed; the two "
+      "round differently"};
 }
 
 }  // namespace

@@ -1,12 +1,14 @@
 #include "samebits/explain/forward_runs.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_set>
 
 #include <fmt/format.h>
 
 #include "samebits/explain/native_runner.h"
 #include "samebits/explain/output_pair.h"
+#include "samebits/explain/own_inputs.h"
 #include "samebits/explain/search.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/token_order.h"
@@ -41,8 +43,10 @@ class Reading {
     report_.assumed.insert(report_.assumed.end(), assumed.begin(), assumed.end());
     facts_.subjects = runner_.subjects().size();
     facts_.shares_noise = runner_.draws_noise(0);
+    OwnInputRuns own = run_own_inputs(report_, runner_, outcome_, threads_);
+    facts_.other_images = std::move(own.facts);
+    on_own_input_ = std::move(own.outputs);
     for (std::size_t i = 1; i < outcome_.own.size(); ++i) add_outputs(i);
-    for (const NativeRunner::OtherInput& other : runner_.other_inputs()) add_images(other);
     add_repeated();
     for (std::size_t i = 1; i < outcome_.own.size(); ++i) add_pair(i, outcome_.pairs[i - 1]);
     return std::move(facts_);
@@ -62,11 +66,16 @@ class Reading {
     for (const NamedArray& a : outcome_.own[0].arrays) {
       const bool encoder = a.name == kEncoder;
       if (a.is_index || a.name == "mask" || (runner_.draws_noise(0) && !encoder)) continue;
-      const std::vector<NamedArray>& others = outcome_.own[i].arrays;
+      const std::vector<NamedArray>& others = own_outputs(i).arrays;
       const auto b = std::find_if(others.begin(), others.end(),
                                   [&](const NamedArray& each) { return each.name == a.name; });
       if (b != others.end()) add_output(i, a, *b);
     }
+  }
+
+  const VitOutputs& own_outputs(std::size_t i) const {
+    const auto other = on_own_input_.find(i);
+    return other == on_own_input_.end() ? outcome_.own[i] : other->second;
   }
 
   void add_output(std::size_t i, const NamedArray& a, const NamedArray& b) {
@@ -93,12 +102,6 @@ class Reading {
     report_.token_maps.push_back(
         {pair->a, pair->b, places_of_patches(outcome_.own[0]), places_of_patches(outcome_.own[i])});
     facts_.token_orders.push_back({*pair, *rest});
-  }
-
-  void add_images(const NativeRunner::OtherInput& other) {
-    report_.assumed.push_back(fmt::format("images of {}: as {}'s processor prepares them",
-                                          label(other.subject), label(0)));
-    facts_.other_images.push_back({label(0), label(other.subject), other.how});
   }
 
   /// Subjects against themselves.
@@ -180,6 +183,7 @@ class Reading {
   NativeRunner& runner_;
   const SearchOutcome& outcome_;
   int threads_;
+  std::map<std::size_t, VitOutputs> on_own_input_;
   RunFacts facts_;
 };
 

@@ -16,13 +16,27 @@ bool is_about(const Finding& finding, const std::string& label) {
   return std::ranges::find(finding.subjects, label) != finding.subjects.end();
 }
 
+std::string outcome_text(const OtherImages& other) {
+  const OutputPair& with = *other.outputs;
+  const std::string first =
+      other.equal_on_one_input
+          ? fmt::format("on {}'s input the outputs are equal, bit for bit; ", other.a)
+          : "";
+  if (with.differing == 0) return first + "on its own they are, too";
+  return fmt::format("{}on {}'s own {} of {} elements differ at {}, up to {:.3g}", first, other.b,
+                     with.differing, with.elements, with.point, with.max_abs);
+}
+
 void judge_images(Finding& finding, const RunFacts& ran) {
   if (finding.role == Role::note) return;
   for (const OtherImages& other : ran.other_images) {
     if (finding.subjects != std::vector{other.a, other.b}) continue;
-    finding.role = Role::cause;
+    const bool differs = !other.outputs || other.outputs->differing > 0;
+    finding.role = differs ? Role::cause : Role::contributes;
+    if (other.outputs && differs && other.equal_on_one_input) finding.proof = Proof::proved;
     finding.details.push_back(fmt::format(
         "of these images {}'s own processor makes another input: {}", other.b, other.how));
+    if (other.outputs) finding.details.push_back(outcome_text(other));
   }
 }
 

@@ -29,6 +29,8 @@ constexpr std::array kByImport = std::to_array<ByImport>({
     {"torch.distributed.tensor.placement_types.Shard", "torch.distributed.tensor"},
 });
 
+constexpr std::uint64_t kAlignment = 16;  // bytes that MKL's product of one row asks for
+
 constexpr std::string_view kTrust =
     "torch.load(path, weights_only=False), if you trust whoever wrote the file";
 
@@ -91,6 +93,44 @@ void add_refused_details(const LoadRefusal& refusal, Finding* finding) {
   if (refusal.archive) return;
   for (std::size_t i = refusal.globals.empty() ? 1 : 0; i < refusal.obstacles.size() && i < 5; ++i)
     finding->details.push_back("whatever is allowed, it refuses " + refusal.obstacles[i]);
+}
+
+/// Matrices that a loader which maps the file leaves at addresses which PyTorch's product of one
+/// row treats apart.
+struct UnalignedMatrices {
+  std::vector<std::string> names;
+  bool odd = false;  // not even their elements are aligned
+};
+
+UnalignedMatrices unaligned_matrices(const Checkpoint& checkpoint) {
+  UnalignedMatrices found;
+  if (!checkpoint.has_weights() || checkpoint.kind == CheckpointKind::trace) return found;
+  for (const std::uint32_t index : checkpoint.weights().weights) {
+    const StoredTensor& tensor = checkpoint.entries[index];
+    const bool mapped = tensor.readable && checkpoint.files[tensor.file].container == "safetensors";
+    if (!mapped || tensor.view.shape().size() < 2 || tensor.offset % kAlignment == 0) continue;
+    found.names.push_back(tensor.path);
+    found.odd = found.odd || tensor.offset % itemsize(tensor.view.dtype()) != 0;
+  }
+  return found;
+}
+
+Finding unaligned_finding(const Subject& subject, const UnalignedMatrices& found) {
+  const std::size_t count = found.names.size();
+  Finding finding{.cause = "numerics.alignment",
+                  .role = found.odd ? Role::risk : Role::note,
+                  .proof = Proof::observed,
+                  .subjects = {subject.label}};
+  finding.summary =
+      fmt::format("{} at no multiple of {} in the file{}",
+                  count == 1 ? "a matrix begins" : fmt::format("{} matrices begin", count),
+                  kAlignment, found.odd ? ", nor of the size of an element" : "");
+  finding.details = {
+      "samebits computes the same bits; PyTorch at batch 1 may not, where a loader "
+      "leaves the weights in the mapped file"};
+  finding.evidence = {{"count", count}, {"tensors", name_list(found.names)}};
+  finding.remedy = "copy.deepcopy(model) after loading moves the weights to aligned memory";
+  return finding;
 }
 
 bool is_code(CheckpointKind kind) {
@@ -160,33 +200,22 @@ void find_foreign_devices(Report& report, const Subject& subject) {
 }
 
 void find_unaligned(Report& report, const Subject& subject) {
-  constexpr std::uint64_t kKernel = 16;  // bytes that MKL's product of one row asks for
-  const Checkpoint& checkpoint = *subject.checkpoint;
-  if (!checkpoint.has_weights() || checkpoint.kind == CheckpointKind::trace) return;
-  std::vector<std::string> names;
-  bool odd = false;
-  for (const std::uint32_t index : checkpoint.weights().weights) {
-    const StoredTensor& tensor = checkpoint.entries[index];
-    const bool mapped = tensor.readable && checkpoint.files[tensor.file].container == "safetensors";
-    if (!mapped || tensor.view.shape().size() < 2 || tensor.offset % kKernel == 0) continue;
-    names.push_back(tensor.path);
-    odd = odd || tensor.offset % itemsize(tensor.view.dtype()) != 0;
+  const UnalignedMatrices found = unaligned_matrices(*subject.checkpoint);
+  if (!found.names.empty()) add_finding(report, unaligned_finding(subject, found));
+}
+
+void find_unaligned_of_pair(Report& report, const Subject& a, const Subject& b) {
+  const UnalignedMatrices left = unaligned_matrices(*a.checkpoint);
+  const UnalignedMatrices right = unaligned_matrices(*b.checkpoint);
+  const bool alike = left.names.size() == right.names.size() && left.odd == right.odd;
+  for (const auto& [subject, found] : {std::pair(&a, &left), std::pair(&b, &right)}) {
+    if (found->names.empty() || (alike && !found->odd)) continue;
+    const bool told = std::ranges::any_of(report.findings, [&](const Finding& each) {
+      return each.cause == "numerics.alignment" &&
+             each.subjects == std::vector<std::string>{subject->label};
+    });
+    if (!told) add_finding(report, unaligned_finding(*subject, *found));
   }
-  if (names.empty()) return;
-  Finding finding{.cause = "numerics.alignment",
-                  .role = odd ? Role::risk : Role::note,
-                  .proof = Proof::observed,
-                  .subjects = {subject.label}};
-  finding.summary = fmt::format(
-      "{} at no multiple of {} in the file{}",
-      names.size() == 1 ? "a matrix begins" : fmt::format("{} matrices begin", names.size()),
-      kKernel, odd ? ", nor of the size of an element" : "");
-  finding.details = {
-      "samebits computes the same bits; PyTorch at batch 1 may not, where a loader "
-      "leaves the weights in the mapped file"};
-  finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
-  finding.remedy = "copy.deepcopy(model) after loading moves the weights to aligned memory";
-  add_finding(report, std::move(finding));
 }
 
 }  // namespace samebits

@@ -22,4 +22,8 @@ void find_foreign_devices(Report& report, const Subject& subject);
 /// addresses that are no multiple of 16. A risk where not even their elements are aligned.
 void find_unaligned(Report& report, const Subject& subject);
 
+/// The same of one of two that are compared, where it matters between them: odd elements, or
+/// matrices that the other does not have at such addresses.
+void find_unaligned_of_pair(Report& report, const Subject& a, const Subject& b);
+
 }  // namespace samebits

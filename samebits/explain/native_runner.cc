@@ -61,6 +61,21 @@ std::set<std::string> names_of(const std::set<Factor>& factors, Factor::Kind kin
   return names;
 }
 
+/// "12 of 3072 numbers differ, up to 0.8"; "" where none does.
+std::string difference_text(const PreparedInput& own, const PreparedInput& other) {
+  if (own.images.size() != other.images.size() || own.height != other.height)
+    return "they have another size";
+  std::size_t differing = 0;
+  double most = 0;
+  for (std::size_t i = 0; i < own.images.size(); ++i) {
+    const double off = std::fabs(double{own.images[i]} - double{other.images[i]});
+    differing += off > 0 ? 1 : 0;
+    most = std::max(most, off);
+  }
+  if (differing == 0) return "";
+  return fmt::format("{} of {} numbers differ, up to {:.3g}", differing, own.images.size(), most);
+}
+
 /// An error about fields names the file that they stand in.
 Error in_config(const Report& report, const Subject& subject, Error error) {
   if (!error.file.empty()) return error;
@@ -170,29 +185,25 @@ Result<void> NativeRunner::add(const Report& report, std::size_t subject, Loaded
   return {};
 }
 
-/// All are run on A's numbers; what the subject's own processor makes of the images is compared.
+/// The search runs all on A's numbers; what the subject's own processor makes of the images is
+/// compared, and kept where it is something else.
 void NativeRunner::compare_input(const Report& report, std::size_t subject, const VitModel& model,
                                  const InputRequest& input) {
   const Checkpoint& checkpoint = *report.subjects[subject].checkpoint;
   if (input.images.empty() || !input.processor_path.empty() ||
       !checkpoint.preprocessing.is_object())
     return;
-  const Result<PreparedInput> own = prepare_input(input, model, checkpoint);
-  if (!own || own->images.size() != input_.images.size()) {
-    other_inputs_.push_back(
-        {subjects_.size(), own ? "they have another size" : to_string(own.error())});
-    return;
+  Result<PreparedInput> own = prepare_input(input, model, checkpoint);
+  OtherInput other{.subject = subjects_.size()};
+  if (!own) {
+    other.how = to_string(own.error());
+    return other_inputs_.push_back(std::move(other));
   }
-  std::size_t differing = 0;
-  double most = 0;
-  for (std::size_t i = 0; i < own->images.size(); ++i) {
-    const double off = std::fabs(double{own->images[i]} - double{input_.images[i]});
-    differing += off > 0 ? 1 : 0;
-    most = std::max(most, off);
-  }
-  if (differing > 0)
-    other_inputs_.push_back({subjects_.size(), fmt::format("{} of {} numbers differ, up to {:.3g}",
-                                                           differing, own->images.size(), most)});
+  if (own->not_computed.empty() != input_.not_computed.empty())
+    other.not_computed = own->not_computed.empty() ? input_.not_computed : own->not_computed;
+  other.how = difference_text(*own, input_);
+  other.own = *std::move(own);
+  if (!other.how.empty() || !other.not_computed.empty()) other_inputs_.push_back(std::move(other));
 }
 
 std::vector<std::string> NativeRunner::tensors_of(const Subject& subject, std::size_t index,
@@ -260,22 +271,30 @@ Result<VitOutputs> NativeRunner::run(const RunSpec& spec, const TracePoint& trac
   return caught("", [&] { return run_now(spec, trace); });
 }
 
+const PreparedInput& NativeRunner::input_of(const RunSpec& spec) const {
+  for (const OtherInput& other : other_inputs_) {
+    if (spec.own_input && other.subject == spec.subject && other.own) return *other.own;
+  }
+  return input_;
+}
+
 Result<VitOutputs> NativeRunner::run_now(const RunSpec& spec, const TracePoint& trace) {
   Loaded& own = loaded_[spec.subject];
   SAMEBITS_TRY(const VitConfig config, config_with(spec));
+  const PreparedInput& input = input_of(spec);
   const Exchanged exchanged(own.model, loaded_[spec.donor].model,
                             names_of(spec.exchanged, Factor::Kind::weights), config);
-  if (const char* reason = own.model.cannot_take(input_.height, input_.width))
+  if (const char* reason = own.model.cannot_take(input.height, input.width))
     return fail({.code = ErrorCode::inconsistent, .what = reason});
   std::vector<float> noise;
   if (config.masked) {
-    noise.resize(input_.batch * patch_grid(config, input_.height, input_.width).cells());
+    noise.resize(input.batch * patch_grid(config, input.height, input.width).cells());
     CpuGenerator generator(spec.seeds.noise);
     uniform(generator, 0, 1, noise);
   }
   CpuGenerator dropout(spec.seeds.dropout);
   return own.model.forward({best_kernels(), *pool_},
-                           {.images = input_.view(),
+                           {.images = input.view(),
                             .noise = noise,
                             .mask_ratio = config.mask_ratio,
                             .training = trains(spec) ? &dropout : nullptr},

@@ -20,10 +20,12 @@ class NativeRunner : public Runner {
   /// Which of the report's subjects are run, the first among them: what the runner counts is an
   /// index into these.
   const std::vector<std::size_t>& subjects() const { return subjects_; }
-  /// Whose own processor makes other numbers of the images that are run.
+  /// Whose own processor makes other numbers of the images that are run, or may make others.
   struct OtherInput {
     std::size_t subject = 0;  // as the runner counts
-    std::string how;          // "12 of 3072 numbers differ, up to 0.8"
+    std::string how;          // "12 of 3072 numbers differ, up to 0.8"; "" where none is known to
+    std::optional<PreparedInput> own;  // nothing where it cannot be made
+    std::string not_computed;          // "ViTImageProcessorFast", of one of the two alone
   };
   const std::vector<OtherInput>& other_inputs() const { return other_inputs_; }
   /// Why the others are not.
@@ -53,6 +55,7 @@ class NativeRunner : public Runner {
                    const InputRequest& input);
   void compare_input(const Report& report, std::size_t subject, const VitModel& model,
                      const InputRequest& input);
+  const PreparedInput& input_of(const RunSpec& spec) const;
   Result<VitOutputs> run_now(const RunSpec& spec, const TracePoint& trace);
   Result<VitConfig> config_with(const RunSpec& spec) const;
   bool trains(const RunSpec& spec) const;

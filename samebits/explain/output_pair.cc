@@ -129,9 +129,11 @@ OutputPair compare_outputs(const std::string& a, const std::string& b, const std
     pair.verdict = "permuted";
   } else if (relation.rounded_b && are_rounded_numbers(values, true)) {
     pair.verdict = "rounding";
+    pair.narrower = relation.rounded_b;
     pair.looks_like = rounded_text(b, *relation.rounded_b, a);
   } else if (relation.rounded_a && are_rounded_numbers(values, false)) {
     pair.verdict = "rounding";
+    pair.narrower = relation.rounded_a;
     pair.looks_like = rounded_text(a, *relation.rounded_a, b);
   } else {
     pair.dropout = dropout_pattern(values);

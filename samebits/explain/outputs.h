@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "samebits/compare/dropout_pattern.h"
+#include "samebits/tensor/dtype.h"
 
 namespace samebits {
 
@@ -26,6 +27,7 @@ struct OutputPair {
   std::string looks_like{};  // "all elements", "rows permuted", "rounded to bfloat16", ...; "" for
                              // nothing in particular
   std::optional<DropoutPattern> dropout{};  // where one side is the other behind dropout
+  std::optional<DType> narrower{};          // to which one side is the other rounded
 };
 
 /// A run that was made, and what it showed.

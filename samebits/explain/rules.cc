@@ -71,6 +71,9 @@ void find_in_weights(Report& report, const PairFacts& pair) {
   find_weight_causes(report, *pair.weights, explained);
   find_companion_changes(report, pair.a, pair.b, pair.options.threads);
   if (!is_damaged) find_mixup(report, pair.a, pair.b);
+  const WeightsVerdict verdict = pair.weights->comparison.verdict;
+  if (verdict == WeightsVerdict::identical || verdict == WeightsVerdict::same_values)
+    find_unaligned_of_pair(report, pair.a, pair.b);
 }
 
 struct PairRule {

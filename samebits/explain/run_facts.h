@@ -42,6 +42,10 @@ struct TokenOrders {
 struct OtherImages {
   std::string a, b;  // labels
   std::string how;   // "12 of 3072 numbers differ, up to 0.8"
+  /// A as it is against B on its own images: the first output that differs, or the last. Nothing
+  /// where B could not be run on them.
+  std::optional<OutputPair> outputs{};
+  bool equal_on_one_input = false;
 };
 
 struct RunFacts {

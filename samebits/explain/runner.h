@@ -24,6 +24,7 @@ struct RunSpec {
   std::size_t donor = 0;    // whose are the exchanged factors
   std::set<Factor> exchanged{};
   Seeds seeds{};
+  bool own_input = false;  // what the subject's own processor makes of the images
 };
 
 class Runner {

@@ -19,8 +19,7 @@ enum class Fault : std::uint8_t { none, range, type };
 
 bool in_range(const FieldRange& row, double value) {
   const bool above = row.open_below ? value > row.least : value >= row.least;
-  const bool below = row.open_above ? value < row.most : value <= row.most;
-  return above && below;
+  return above && value <= row.most;
 }
 
 Fault check_number(const FieldRange& row, const Json& value, bool whole) {
@@ -95,8 +94,8 @@ const char* type_text(FieldType type) {
 
 std::string expected_text(const FieldRange& row) {
   if (row.type <= FieldType::labels) return type_text(row.type);
-  return fmt::format("{} {} {} {} {}", type_text(row.type), row.open_below ? "above" : "from",
-                     row.least, row.open_above ? "to below" : "to", row.most);
+  return fmt::format("{} {} {} to {}", type_text(row.type), row.open_below ? "above" : "from",
+                     row.least, row.most);
 }
 
 const char* owner_text(FieldOf of) {

@@ -46,7 +46,7 @@ struct FieldRange {
   double least = 0, most = 0;  // of every number in it
   std::string_view reason{};   // what the field is, as a clause
   bool may_be_null = false;
-  bool open_below = false, open_above = false;
+  bool open_below = false;
 };
 
 std::span<const FieldRange> field_ranges();

@@ -55,7 +55,7 @@ TEST(FieldRanges, NoFieldTakesAnotherType) {
 TEST(FieldRanges, AnErrorSaysWhatIsExpectedAndWhatToDo) {
   EXPECT_EQ(fault_of("mask_ratio", -1),
             "f.json: the config's field mask_ratio is not usable: it is the share of patches that "
-            "are removed (expected a number from 0 to below 1, found -1). Correct the config, or "
+            "are removed (expected a number from 0 to 1, found -1). Correct the config, or "
             "name another one with --config");
   EXPECT_THAT(fault_of("num_hidden_layers", 1e9),
               HasSubstr("(expected a whole number from 0 to 4096, found 1000000000.0)"));
@@ -63,7 +63,8 @@ TEST(FieldRanges, AnErrorSaysWhatIsExpectedAndWhatToDo) {
 
 TEST(FieldRanges, TheEndsOfARangeAreInItUnlessItIsOpenThere) {
   EXPECT_EQ(fault_of("mask_ratio", 0), "");
-  EXPECT_NE(fault_of("mask_ratio", 1.0), "");
+  EXPECT_EQ(fault_of("mask_ratio", 1.0), "");
+  EXPECT_NE(fault_of("mask_ratio", 1.001), "");
   EXPECT_EQ(fault_of("hidden_dropout_prob", 1), "");
   EXPECT_EQ(fault_of("image_size", kLimits.image_side), "");
   EXPECT_NE(fault_of("image_size", kLimits.image_side + 1), "");

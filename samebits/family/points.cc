@@ -23,13 +23,15 @@ constexpr std::pair<std::string_view, int> kStages[] = {{"pixel_values", 0},
                                                         {"layers.", 2},
                                                         {"layernorm", 3},
                                                         {"pooler", 4},
+                                                        {"last_hidden_state", 4},
                                                         {"classifier", 5},
                                                         {"cls_classifier", 5},
                                                         {"distillation_classifier", 5},
                                                         {"decoder.decoder_embed", 6},
                                                         {"decoder.decoder_layers.", 7},
                                                         {"decoder.decoder_norm", 8},
-                                                        {"decoder.decoder_pred", 9}};
+                                                        {"decoder.decoder_pred", 9},
+                                                        {"logits", 9}};
 constexpr std::pair<std::string_view, int> kParts[] = {
     {"layernorm_before", 0}, {"norm1", 0},        {"attention", 1}, {"layer_scale1", 2},
     {"layernorm_after", 3},  {"norm2", 3},        {"mlp", 4},       {"intermediate", 4},

@@ -31,6 +31,14 @@ class Reader {
     return fail(lacking("image_processor_type"));
   }
 
+  /// "ViTImageProcessorFast"; "" of a class of another ending.
+  std::string fast_class() const {
+    const auto found = config_.find("image_processor_type");
+    if (found == config_.end() || !found->is_string()) return "";
+    const auto& name = found->get_ref<const std::string&>();
+    return name.ends_with("Fast") ? name : "";
+  }
+
   /// The value of a field that is there. Errors: usage where it is not.
   Result<const Json*> given(const char* field) const {
     Result<const Json*> value = checked_field(FieldOf::processor, config_, field);
@@ -192,6 +200,7 @@ Result<ImageProcessor> image_processor(const Json& config, const std::string& fi
   const Reader reader(config, file);
   SAMEBITS_TRY_VOID(reader.check_class());
   ImageProcessor processor;
+  processor.fast_class = reader.fast_class();
   SAMEBITS_TRY(const bool resized, reader.flag("do_resize"));
   if (resized) {
     SAMEBITS_TRY(processor.resize, reader.size("size", true));

@@ -1,8 +1,9 @@
 // From a picture to a model's input, as transformers' image processors on Pillow and numpy compute
 // it (4.57.6: ViTImageProcessor and so on; 5.24.0: ViTImageProcessorPil and so on): equal bits.
 //
-// The processors on torchvision, which transformers takes where it is installed, give slightly
-// other numbers.
+// The processors on torchvision give slightly other numbers, and are not computed. transformers
+// 4.57.6 takes them for a class that ends in Fast, and 5.24.0 for every name, in both versions
+// where torchvision is installed.
 #pragma once
 
 #include <array>
@@ -27,6 +28,7 @@ struct ImageProcessor {
   std::optional<double> rescale;
   bool normalize = false;
   std::array<double, 3> mean{}, deviation{};
+  std::string fast_class;  // the config's, where it ends in Fast: torchvision's numbers were meant
 };
 
 /// What a preprocessor_config.json says. Errors: unsupported for another processor or a value that

@@ -69,6 +69,13 @@ std::string timing(const RunReport& report) {
 
 }  // namespace
 
+std::string run_failure_json(const std::string& why) {
+  const Json json = {{"schema", "samebits.run/1"},
+                     {"outputs", Json::array()},
+                     {"not_checked", Json::array({why})}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 std::string run_json_text(const RunReport& report) {
   const FloatMode contract;
   Json outputs = Json::array();

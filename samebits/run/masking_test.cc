@@ -23,6 +23,7 @@ TEST(RandomMasking, KeepsAsManyAsPythonComputes) {
   EXPECT_EQ(random_masking(noise, 0.0).kept.size(), 196U);
   EXPECT_EQ(random_masking(noise, 0.6).kept.size(), 78U);  // int(196 * 0.4) = int(78.4)
   EXPECT_EQ(random_masking(noise, 0.999).kept.size(), 0U);
+  EXPECT_EQ(random_masking(noise, 1.0).kept.size(), 0U);
 }
 
 TEST(RandomMasking, EqualNoiseKeepsTheOrderOfThePatchesAndIsSaid) {

@@ -1,6 +1,7 @@
 // What is refused; tests/parity/vit_test.py holds what runs against transformers.
 #include "samebits/run/open_vit.h"
 
+#include <cmath>
 #include <new>
 
 #include <gmock/gmock.h>
@@ -134,8 +135,16 @@ TEST(PrepareRun, ImagesOfAnotherSizeHaveResampledPositionsAndThatIsSaid) {
   EXPECT_EQ(outputs->at("mask").shape, (std::vector<std::size_t>{2, 30}));
 }
 
-TEST(PrepareRun, AMaskRatioOfOneIsAnError) {
-  EXPECT_EQ(prepare_run({.model = example("hf"), .mask_ratio = 1.0}).error().code,
+TEST(PrepareRun, AMaskRatioOfOneKeepsNoPatch) {
+  Result<PreparedRun> run = prepare_run({.model = example("hf"), .mask_ratio = 1.0});
+  ASSERT_TRUE(run);
+  ThreadPool pool(1);
+  const Result<VitOutputs> outputs = run->forward({best_kernels(), pool});
+  ASSERT_TRUE(outputs);
+  EXPECT_THAT(outputs->at("mask").values, testing::Each(1.0F));
+  EXPECT_THAT(outputs->at("logits").values,
+              testing::Each(testing::Truly([](float x) { return std::isfinite(x); })));
+  EXPECT_EQ(prepare_run({.model = example("hf"), .mask_ratio = 1.1}).error().code,
             ErrorCode::limit);
 }
 

@@ -67,6 +67,7 @@ class Preparation {
     }
     SAMEBITS_TRY(ImageProcessor processor, image_processor(config, from));
     processor.order = request_.pillow;
+    input_.not_computed = processor.fast_class;
     InputSizes sizes;
     std::size_t by_version = 0;
     for (const std::string& path : request_.images) {
@@ -89,6 +90,11 @@ class Preparation {
     const bool old = request_.pillow == PassOrder::pillow12;
     input_.assumed.push_back(fmt::format(
         "pictures: as transformers' image processor on Pillow {} gives them", old ? 12 : 13));
+    if (!input_.not_computed.empty())
+      input_.assumed.push_back(
+          fmt::format("pictures: {} resizes by torchvision where that is installed, and then gives "
+                      "other pixels, which are not computed",
+                      input_.not_computed));
     if (by_version > 0)
       input_.assumed.push_back(fmt::format(
           "{} of them: Pillow {} resizes in another order, which can move pixels by one level",

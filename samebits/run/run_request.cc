@@ -47,10 +47,10 @@ Result<void> check_training(const RunRequest& request, const VitConfig& config) 
 
 Result<double> mask_ratio_of(const RunRequest& request, const VitConfig& config) {
   const double ratio = request.mask_ratio.value_or(config.mask_ratio);
-  if (ratio >= 0 && ratio < 1) return ratio;
+  if (ratio >= 0 && ratio <= 1) return ratio;
   return fail({.code = ErrorCode::malformed,
                .what = "the mask ratio is not usable",
-               .expected = "0 to below 1",
+               .expected = "0 to 1",
                .found = fmt::format("{}", ratio)});
 }
 

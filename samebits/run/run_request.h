@@ -27,6 +27,8 @@ struct PreparedInput {
   std::size_t batch = 0, height = 0, width = 0;
   /// What was not given: "input: torch.randn(1, 3, 224, 224), seed 42"
   std::vector<std::string> assumed;
+  /// The processor that would give other numbers of these pictures: "ViTImageProcessorFast"; or "".
+  std::string not_computed;
 
   Images view() const { return {images, batch, height, width}; }
 };
@@ -67,7 +69,7 @@ struct PreparedRun {
 
 /// Errors: those of open_checkpoint(), open_vit() and prepare_input(); memory; usage and
 /// inconsistent for noise of another shape and outputs that the model does not give, malformed for
-/// noise that is not finite and a mask ratio outside [0, 1).
+/// noise that is not finite and a mask ratio outside [0, 1].
 Result<PreparedRun> prepare_run(const RunRequest& request);
 
 }  // namespace samebits

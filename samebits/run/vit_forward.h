@@ -21,7 +21,7 @@ struct NamedArray {
 struct VitInput {
   Images images;
   std::span<const float> noise;  // [images, patches]; masked autoencoders only
-  double mask_ratio = 0;         // 0 to below 1; masked autoencoders only
+  double mask_ratio = 0;         // 0 to 1; masked autoencoders only
   /// Training mode: what dropout draws its masks from, as torch does on a CPU. nullptr: eval mode.
   CpuGenerator* training = nullptr;
   /// Whether last_hidden_state is wanted. Without it, the last block runs for those tokens alone

@@ -50,6 +50,19 @@ def test_a_file_that_shrinks_while_it_is_read_is_an_error(tmp_path, options):
     assert (options or out == b"") and err == b"samebits: a file became shorter while it was read, or its disk failed\n"
 
 
+def test_a_model_that_shrinks_while_it_runs_leaves_json_all_the_same():
+    # The signal that the system sends where a mapped page is gone.
+    process = subprocess.Popen(
+        [transcript.PROGRAM, "run", HF, "--json", "--repeat", "1000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    time.sleep(0.5)
+    process.send_signal(signal.SIGBUS)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2 and b"became shorter" in err
+    run = json.loads(out)
+    assert run["schema"] == "samebits.run/1" and run["outputs"] == [] and "became shorter" in run["not_checked"][0]
+
+
 def test_a_reader_that_stops_is_no_error(tmp_path):
     transcript.prepare(tmp_path)
     process = subprocess.Popen(

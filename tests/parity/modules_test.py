@@ -25,6 +25,7 @@ from transformers import (
     Dinov2Model,
     ViTConfig,
     ViTForImageClassification,
+    ViTImageProcessorPil,
     ViTMAEConfig,
     ViTMAEForPreTraining,
     ViTMAEModel,
@@ -424,8 +425,17 @@ def test_processors_that_make_other_inputs_of_the_images_at_hand(model, tmp_path
     Image.fromarray(pixels).save(tmp_path / "picture.png")
     found = report("explain", tmp_path / "a", tmp_path / "b", "--images", tmp_path / "picture.png", status=1)
     assert found["verdict"] == "different" and causes(found) == ["input.preprocessing"]
-    assert "3072 of 3072 numbers differ" in found["findings"][0]["details"][-1]
-    assert "images of B: as A's processor prepares them" in found["assumed"]
+    (finding,) = found["findings"]
+    assert finding["role"] == "cause" and finding["proof"] == "proved" and "3072 of 3072 numbers differ" in finding["details"][-2]
+    apart = [model(pixel_values=prepared(pixels, mean)).logits for mean in ([0.5] * 3, [0.9, 0.1, 0.4])]
+    outputs = {point["point"]: point for point in found["outputs"]}
+    assert outputs["logits"]["max_abs"] == pytest.approx(float((apart[0] - apart[1]).abs().max().detach()), abs=1e-5)
+    assert "on B's own" in finding["details"][-1] and not any("images of B" in line for line in found["assumed"])
+
+
+def prepared(pixels, mean):
+    processor = ViTImageProcessorPil(size={"height": 32, "width": 32}, image_mean=mean, image_std=[0.5] * 3)
+    return processor(images=Image.fromarray(pixels), return_tensors="pt")["pixel_values"]
 
 
 def test_of_several_changes_those_that_matter_are_named(tmp_path):

@@ -117,20 +117,21 @@ def bfloat16(values):
 
 
 @pytest.mark.parametrize("change, looks, verdict, cause", [
-    (lambda x: -x, "sign", "different", None),
-    (lambda x: x * numpy.float32(1.5), "scale", "different", None),
+    (lambda x: -x, "sign", "different", "code.version"),
+    (lambda x: x * numpy.float32(1.5), "scale", "different", "code.version"),
     (lambda x: x[:, ::-1], "rows permuted", "permuted", "order.tokens"),
     (bfloat16, "B is A rounded to bfloat16", "rounding", "numerics.dtype"),
-    (lambda x: numpy.where(numpy.arange(x.shape[1])[:, None] == 2, x + 1, x), "few rows", "different", None),
-    (lambda x: numpy.where(x > 0, numpy.float32("nan"), x), "nan", "different", None),
-    (lambda x: x + numpy.float32(0.25), "all", "different", None),
+    (lambda x: numpy.where(numpy.arange(x.shape[1])[:, None] == 2, x + 1, x), "few rows", "different", "code.version"),
+    (lambda x: numpy.where(x > 0, numpy.float32("nan"), x), "nan", "different", "code.version"),
+    (lambda x: x + numpy.float32(0.25), "all", "different", "code.version"),
 ])
 def test_the_first_point_that_differs_is_found_and_described(pair, tmp_path, change, looks, verdict, cause):
     out = changed(pair[0] / "ours", tmp_path / "b", lambda tensors: from_layer(tensors, change))
     found = diff(pair[0] / "ours", out, 1)
     first = next(point for point in found["outputs"] if point["differing"])
     assert (first["point"], first["looks_like"], first["verdict"]) == ("vit.layers.1.layernorm_after", looks, verdict)
-    assert [finding["cause"] for finding in found["findings"]] == ([cause] if cause else [])
+    (finding,) = found["findings"]
+    assert finding["cause"] == cause and (cause != "code.version" or (finding["proof"], bool(finding["settle"])) == ("suspected", True))
 
 
 @pytest.mark.parametrize("change, where", [
@@ -388,7 +389,7 @@ def test_equal_draws_of_dropout_are_no_cause(faulty):
 
 def test_a_fault_before_dropout_is_not_blamed_on_it(faulty):
     found = diff(faulty / "eval", faulty / "patches", 1)
-    assert [(finding["cause"], finding["role"]) for finding in found["findings"]] == [("mode.training", "contributes")]
+    assert [(finding["cause"], finding["role"]) for finding in found["findings"]] == [("code.version", "cause"), ("mode.training", "contributes")]
     screen = subprocess.run([str(conftest.PROGRAM), "diff", str(faulty / "eval"), str(faulty / "patches")], capture_output=True, text=True).stdout
     assert screen.startswith("different: the two runs part at vit.embeddings.patch_embeddings.projection") and "also      dropout was active" in screen
     found = explain(faulty / "hf", faulty / "patches", status=1)
@@ -470,3 +471,43 @@ def test_a_point_that_could_not_be_compared_is_not_the_same(tmp_path):
     values = safetensors.torch.load_file(tmp_path / "t")["vit.layers.0.mlp"]
     report = explain(EXAMPLE / "hf", with_points(tmp_path / "t", tmp_path / "u", **{"vit.layers.0.mlp": values.to(torch.complex64)}), status=2)
     assert report["verdict"] == "unknown" and "vit.layers.0.mlp: complex64" in report["not_checked"][0]
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory):
+    """One model in half precision: other attention kernels, autocast, and one head's values off by a tenth."""
+    folder = tmp_path_factory.mktemp("narrow")
+    torch.manual_seed(2)
+    model = spread(ViTForImageClassification(ViTConfig(**TINY, num_labels=3))).eval()
+    model.save_pretrained(folder / "hf")
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(4))
+    for name, dtype in (("bfloat16", torch.bfloat16), ("float16", torch.float16)):
+        for attention in ("eager", "sdpa"):
+            load = functools.partial(ViTForImageClassification.from_pretrained, folder / "hf", attn_implementation=attention)
+            recorded(folder / f"{name} {attention}", load(dtype=dtype).eval(), images.to(dtype))
+            with torch.autocast("cpu", dtype):
+                recorded(folder / f"{name} autocast {attention}", load().eval(), images)
+        other = edited(model, lambda model: model.vit.layers[1].attention.v_proj.weight[:16].mul_(1.1))
+        recorded(folder / f"{name} head", other.to(dtype), images.to(dtype))
+    return folder
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("how", ["", " autocast"])
+def test_the_attention_kernel_is_named_in_half_precision(narrow, dtype, how):
+    (finding,) = diff(narrow / f"{dtype}{how} eager", narrow / f"{dtype}{how} sdpa", 1)["findings"]
+    assert finding["cause"] == "numerics.attention" and finding["proof"] == "suspected" and f"units of {dtype}" in finding["details"][0]
+    assert "attention eager in A, sdpa in B" in finding["details"][1]
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_a_run_under_autocast_is_told_from_one_without(narrow, dtype):
+    assert causes(diff(narrow / f"{dtype} sdpa", narrow / f"{dtype} autocast sdpa", 1)) == ["numerics.dtype"]
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_a_head_that_is_off_is_found_behind_rounding_of_half_precision(narrow, dtype, attention):
+    (finding,) = diff(narrow / f"{dtype} {attention}", narrow / f"{dtype} head", 1)["findings"]
+    assert (finding["cause"], finding["proof"], finding["evidence"]["heads"]) == ("code.version", "suspected", [0])
+    assert finding["evidence"]["point"] == "vit.layers.1.attention.v_proj" and finding["settle"]

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Makes examples/vit-mae-tiny: one small ViT-MAE, saved by the three routes that people take.
+"""Makes examples/vit-mae-tiny and examples/training.
 
     python examples/make.py            needs torch, transformers and safetensors (tests/requirements-t5.txt)
+
+vit-mae-tiny: one small ViT-MAE, saved by the three routes that people take.
 
 hf/            save_pretrained, with the processor's configuration
 whole.pth      torch.save(module): the model inside a wrapper module
@@ -9,14 +11,22 @@ statedict.pth  torch.save(module.state_dict())
 
 The weights are random from a fixed seed and trained for two steps, so that no two tensors hold the same bytes. All three
 hold the same bits.
+
+training: one small network in training, saved as most scripts do it, and with all that it takes to go on exactly.
+
+usual.pt       weights, optimizer and epoch
+complete.pt    the same, its schedule, the generators and the place in the epoch
+later.pt       the same training, ten batches later
 """
 
 import os
 import pathlib
+import random
 import shutil
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from transformers import ViTImageProcessorPil, ViTMAEConfig, ViTMAEForPreTraining  # noqa: E402
 
@@ -47,8 +57,46 @@ def trained_model():
     return model.eval()
 
 
+class Training:
+    """Ten batches an epoch, with dropout; random and numpy are drawn from as augmentation does."""
+
+    def __init__(self):
+        torch.manual_seed(42), random.seed(42), np.random.seed(42)
+        self.model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.GELU(), torch.nn.Dropout(0.1), torch.nn.Linear(8, 2))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
+        self.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, 100)
+        self.step = 0
+
+    def train(self, batches):
+        for _ in range(batches):
+            self.optimizer.zero_grad()
+            images = torch.randn(4, 4) + random.random() + float(np.random.rand())
+            self.model(images).pow(2).mean().backward()
+            self.optimizer.step(), self.scheduler.step()
+            self.step += 1
+
+    def usual(self):
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "epoch": self.step // 10}
+
+    def complete(self):
+        generators = {"torch": torch.get_rng_state(), "numpy": np.random.get_state(), "python": random.getstate()}
+        counts = {"global_step": self.step, "batch_idx": self.step % 10}
+        return {**self.usual(), "scheduler": self.scheduler.state_dict(), "rng": generators, **counts}
+
+
+def save_training(out):
+    out.mkdir(exist_ok=True)
+    training = Training()
+    training.train(25)
+    torch.save(training.usual(), out / "usual.pt")
+    torch.save(training.complete(), out / "complete.pt")
+    training.train(10)
+    torch.save(training.complete(), out / "later.pt")
+
+
 def main():
     torch.set_num_threads(1)
+    save_training(OUT.parent / "training")
     model = trained_model()
     shutil.rmtree(OUT, ignore_errors=True)
     model.save_pretrained(OUT / "hf")

@@ -444,4 +444,10 @@ void read_side_object(Checkpoint& checkpoint, const TorchObject& object, TensorR
   read_side_values(checkpoint, object.tree, object.root, object.prefix);
 }
 
+void read_companion_object(Checkpoint& checkpoint, const TorchObject& object,
+                           const FilePart& part) {
+  read_side_object(checkpoint, object, part.role);
+  if (part.then) part.then(checkpoint, object);
+}
+
 }  // namespace samebits

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,8 @@
 #include "samebits/checkpoint/open.h"
 
 namespace samebits {
+
+struct TorchObject;
 
 /// What a file holds for the checkpoint: its main object, or a companion whose tensors all play one
 /// role.
@@ -23,7 +26,12 @@ struct FilePart {
   TensorRole role = TensorRole::other;
   std::string key;          // main only: which weights
   bool calls_only = false;  // only what loading it would call; no tensors
+  /// Companions only: called with the object when its tensors are entries.
+  std::function<void(const Checkpoint&, const TorchObject&)> then{};
 };
+
+/// read_side_object(), and what the part asks for then.
+void read_companion_object(Checkpoint& checkpoint, const TorchObject& object, const FilePart& part);
 
 /// A zip with a data.pkl: torch.save since 1.6, or TorchScript. A zip without one: pickles and .npy
 /// members are listed. Errors: as ZipArchive::open; malformed where its pickle is broken.

@@ -151,7 +151,7 @@ class LegacyReader {
     }
     const TorchObject torch{object.tree, object.root, storages_, part_.file, part_.prefix};
     if (part_.main) return read_main_object(out_, torch, part_.key);
-    read_side_object(out_, torch, part_.role);
+    read_companion_object(out_, torch, part_);
     return {};
   }
 
@@ -240,7 +240,7 @@ Result<void> read_bare_pickle(Checkpoint& checkpoint, const FilePart& part) {
   const StorageTable none;
   const TorchObject object{first.tree, first.root, none, part.file, part.prefix};
   if (part.main) return read_main_object(checkpoint, object, part.key);
-  read_side_object(checkpoint, object, part.role);
+  read_companion_object(checkpoint, object, part);
   return {};
 }
 

@@ -226,7 +226,7 @@ class TarReader {
     SAMEBITS_TRY(const Pickle object, reader.pickle("the object"));
     const TorchObject torch{object.tree, object.root, table_, part_.file, part_.prefix};
     if (part_.main) return read_main_object(out_, torch, part_.key);
-    read_side_object(out_, torch, part_.role);
+    read_companion_object(out_, torch, part_);
     return {};
   }
 

@@ -225,7 +225,7 @@ class ZipReader {
     list_other_pickles();
     if (part_.calls_only) return list_constants();
     if (!part_.main) {
-      read_side_object(out_, object, part_.role);
+      read_companion_object(out_, object, part_);
       return {};
     }
     return is_script_ ? read_script(object) : read_main_object(out_, object, part_.key);

@@ -95,10 +95,10 @@ NodeId omegaconf_value(const Tree& tree, NodeId node) {
   return value != kNone ? value : attribute(tree, node, "_content");
 }
 
-class ValueReader {
+class SettingsReader {
  public:
-  ValueReader(Checkpoint& checkpoint, const Tree& tree, std::string prefix)
-      : out_(checkpoint), tree_(tree), prefix_(std::move(prefix)) {
+  SettingsReader(const Checkpoint& checkpoint, const Tree& tree, std::string prefix)
+      : tree_(tree), prefix_(std::move(prefix)), in_(checkpoint) {
     for (std::size_t i = 0; i < checkpoint.entries.size(); ++i) {
       const StoredTensor& tensor = checkpoint.entries[i];
       const bool single = tensor.readable && tensor.view.numel() == 1 &&
@@ -123,7 +123,7 @@ class ValueReader {
     if (std::optional<Json> value = numpy_scalar(tree_, node)) return value;
     const auto tensor = singles_.find(prefix_ + path);
     if (tensor == singles_.end()) return std::nullopt;
-    const StoredTensor& entry = out_.entries[tensor->second];
+    const StoredTensor& entry = in_.entries[tensor->second];
     std::vector<std::uint8_t> buffer;
     return element_value(entry.view.dtype(), entry.view.row_major_range(0, 1, buffer).data());
   }
@@ -147,6 +147,32 @@ class ValueReader {
     return json;
   }
 
+ protected:
+  const Tree& tree_;
+  std::string prefix_;
+
+ private:
+  Json plain_list(NodeId node, const std::string& path, int depth) {
+    if (!is_sequence(tree_, node)) return plain_value(tree_, node);
+    Json list = Json::array();
+    std::size_t i = 0;
+    for (const NodeId item : sequence_items(tree_, node)) {
+      if (list.size() == 1'000) break;
+      list.push_back(settings(item, join_path(path, std::to_string(i++)), depth + 1));
+    }
+    return list;
+  }
+
+  const Checkpoint& in_;
+  std::unordered_map<std::string, std::size_t> singles_;  // entries of one element, by path
+  int values_ = 0;
+};
+
+class ValueReader : public SettingsReader {
+ public:
+  ValueReader(Checkpoint& checkpoint, const Tree& tree, std::string prefix)
+      : SettingsReader(checkpoint, tree, std::move(prefix)), out_(checkpoint) {}
+
   void read_optimizer(NodeId node, const std::string& path) {
     OptimizerFacts facts;
     facts.place = prefix_.empty() ? path : prefix_.substr(0, prefix_.size() - 1);
@@ -161,17 +187,6 @@ class ValueReader {
   }
 
  private:
-  Json plain_list(NodeId node, const std::string& path, int depth) {
-    if (!is_sequence(tree_, node)) return plain_value(tree_, node);
-    Json list = Json::array();
-    std::size_t i = 0;
-    for (const NodeId item : sequence_items(tree_, node)) {
-      if (list.size() == 1'000) break;
-      list.push_back(settings(item, join_path(path, std::to_string(i++)), depth + 1));
-    }
-    return list;
-  }
-
   /// A key as Python prints it: 0 and '0' are two.
   std::string printed(NodeId key) const {
     if (tree_.kind(key) == Kind::integer) return std::to_string(tree_.integer(key));
@@ -213,10 +228,6 @@ class ValueReader {
   }
 
   Checkpoint& out_;
-  const Tree& tree_;
-  std::string prefix_;
-  std::unordered_map<std::string, std::size_t> singles_;  // entries of one element, by path
-  int values_ = 0;
 };
 
 bool holds_only_scalars(const ValueReader& reader, const Tree& tree, NodeId node,
@@ -275,6 +286,11 @@ void read_side_values(Checkpoint& checkpoint, const Tree& tree, NodeId root,
     checkpoint.training.values["scheduler"] =
         ValueReader(checkpoint, tree, prefix).settings(root, "", 0);
   }
+}
+
+Json training_settings(const Checkpoint& checkpoint, const Tree& tree, NodeId node,
+                       const std::string& path, const std::string& prefix) {
+  return SettingsReader(checkpoint, tree, prefix).settings(node, path, 0);
 }
 
 void read_trainer_values(Checkpoint& checkpoint, const Json& state) {

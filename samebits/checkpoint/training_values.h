@@ -18,6 +18,11 @@ void read_training_values(Checkpoint& checkpoint, const pickle::Tree& tree, Node
 void read_side_values(Checkpoint& checkpoint, const pickle::Tree& tree, NodeId root,
                       const std::string& prefix);
 
+/// Settings, schedules and the like as plain values: numbers, text, namespaces, omegaconf's nodes,
+/// numpy's scalars, tensors of one element. `path` and `prefix` are those of its entries.
+Json training_settings(const Checkpoint& checkpoint, const pickle::Tree& tree, NodeId node,
+                       const std::string& path, const std::string& prefix);
+
 /// Of trainer_state.json: its plain fields, and under "last_log" the last line of log_history.
 void read_trainer_values(Checkpoint& checkpoint, const Json& state);
 

@@ -14,7 +14,7 @@ namespace samebits {
 namespace {
 
 constexpr std::array kReporting =
-    std::to_array<std::string_view>({"inspect", "diff", "explain", "check"});
+    std::to_array<std::string_view>({"inspect", "diff", "explain", "check", "resume"});
 constexpr std::array kFlags =
     std::to_array<std::string_view>({"--json", "--deep", "--sha256", "--all", "--files-only"});
 

@@ -9,6 +9,7 @@ namespace samebits {
 void add_inspect(CLI::App* program, int* status);
 void add_diff(CLI::App* program, int* status);
 void add_check(CLI::App* program, int* status);
+void add_resume(CLI::App* program, int* status);
 void add_explain(CLI::App* program, int* status);
 void add_run(CLI::App* program, int* status);
 

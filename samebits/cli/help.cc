@@ -44,7 +44,8 @@ std::string usage(const CLI::App& app) {
   text += has_commands ? " COMMAND ..." : " [options]";
   for (const CLI::Option* option : app.get_options()) {
     if (!option->get_positional()) continue;
-    text += " " + option->get_name(true) + (takes_many(*option) ? "..." : "");
+    const std::string name = option->get_name(true) + (takes_many(*option) ? "..." : "");
+    text += option->get_required() ? " " + name : " [" + name + "]";
   }
   return text + "\n";
 }

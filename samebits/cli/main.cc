@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
   samebits::add_diff(&program, &status);
   samebits::add_explain(&program, &status);
   samebits::add_check(&program, &status);
+  samebits::add_resume(&program, &status);
   samebits::add_run(&program, &status);
   try {
     program.parse(argc, argv);

@@ -85,6 +85,15 @@ enum class Gap : std::uint8_t {
   blocking,  // unknown
 };
 
+/// One thing that exact resumption needs, and what a file holds of it; `resume` only.
+struct ResumePart {
+  std::string subject{};  // its label
+  std::string part{};     // "optimizer moments", "scheduler", "rng.torch", ...
+  std::string state{};    // "present", "fresh", "in doubt", "missing", "not needed", "not read"
+  std::string place{};    // where it stands; "" where it does not
+  std::string detail{};   // what it says: "AdamW, step 30"
+};
+
 struct Report {
   std::string command;  // "diff"
   Verdict verdict = Verdict::unknown;
@@ -106,6 +115,8 @@ struct Report {
   std::vector<std::string> assumed;
   std::vector<std::string> not_checked;  // with the error's whole text
   Gap gap = Gap::aside;                  // the worst of them
+
+  std::vector<ResumePart> resume;  // resume: what is needed to go on, in the order of the table
 };
 
 /// The subject of that label. An unknown label is a mistake of the programmer.

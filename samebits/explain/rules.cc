@@ -35,14 +35,16 @@ enum Commands : std::uint8_t {
   kDiff = 2,
   kExplain = 4,
   kCheck = 8,
+  kResume = 16,
   kCompared = kDiff | kExplain,
-  kAll = kInspect | kCompared | kCheck,
+  kAll = kInspect | kCompared | kCheck | kResume,
 };
 
 std::uint8_t command_of(const Report& report) {
   if (report.command == "inspect") return kInspect;
   if (report.command == "diff") return kDiff;
   if (report.command == "explain") return kExplain;
+  if (report.command == "resume") return kResume;
   SAMEBITS_CHECK(report.command == "check");
   return kCheck;
 }
@@ -141,7 +143,7 @@ constexpr auto kLoadRules = std::to_array<ReportRule>({
 });
 
 constexpr auto kReportRules = std::to_array<ReportRule>({
-    {kCompared | kCheck, note_load_refused},
+    {kCompared | kCheck | kResume, note_load_refused},
     {kExplain, find_shared_noise},
     {kExplain, find_by_runs},
 });

@@ -69,7 +69,7 @@ class TraceCauses {
       add_types(left, right);
     } else if (judge_.is_rounding(at_)) {
       if (!add_departure_behind()) add_choices();
-    } else if (!add_dropout(parting) && judge_.is_beyond(at_)) {
+    } else if (!add_dropout(parting) && judge_.is_beyond(at_) && !is_dropout(parting.point)) {
       add_departure(at_);
     }
   }
@@ -84,6 +84,11 @@ class TraceCauses {
   }
 
   void add(Finding finding) { add_finding(report_, std::move(finding)); }
+
+  /// A module that does nothing but draw: no other code is behind a difference there.
+  static bool is_dropout(std::string_view point) {
+    return point.ends_with("dropout") || point.ends_with("drop_path");
+  }
 
   Finding tokens_finding() const {
     Finding finding = make("order.tokens", Proof::observed);

@@ -306,6 +306,16 @@ std::string loads(const Report& report) {
                    table({"target", "way", "#loaded", "#left random", "#dropped", "raises"}, rows));
 }
 
+std::string resume_parts(const Report& report) {
+  std::string rows;
+  for (const ResumePart& part : report.resume)
+    rows += "<tr>" + cell(part.subject) + cell(part.part) + cell(part.state) + cell(part.place) +
+            cell(part.detail) + "</tr>\n";
+  return rows.empty() ? ""
+                      : section("resume", "What exact resumption needs",
+                                table({"subject", "part", "state", "place", "detail"}, rows));
+}
+
 /// inspect: every tensor.
 std::string contents(const Report& report) {
   if (report.command != "inspect") return "";
@@ -332,7 +342,8 @@ std::string render_html(const Report& report) {
   const FloatMode contract;
   std::string body = header(report) + "<main>\n" + subjects(report) + findings(report) +
                      runs(report) + outputs(report) + divergence(report) + tokens(report) +
-                     fields(report) + weights(report) + loads(report) + contents(report);
+                     fields(report) + weights(report) + loads(report) + resume_parts(report) +
+                     contents(report);
   body += section("assumed", "Assumed", list(report.assumed));
   body += section("unchecked", "Not checked", list(report.not_checked));
   return html_page("samebits " + report.command, body + "</main>\n",

@@ -189,12 +189,20 @@ Json findings_json(const Findings& findings) {
   return json;
 }
 
-}  // namespace
+Json resume_json(const std::vector<ResumePart>& parts) {
+  Json json = Json::array();
+  for (const ResumePart& part : parts) {
+    json.push_back({{"subject", part.subject},
+                    {"part", part.part},
+                    {"state", part.state},
+                    {"place", part.place.empty() ? Json() : Json(part.place)},
+                    {"detail", part.detail.empty() ? Json() : Json(part.detail)}});
+  }
+  return json;
+}
 
-const char* tool_version() { return SAMEBITS_VERSION; }
-
-Json render_json(const Report& report) {
-  const FloatMode contract;
+/// What every command's report has.
+Json common_json(const Report& report) {
   Json subjects = Json::array();
   for (const Subject& subject : report.subjects) {
     Json json = subject_json(subject);
@@ -216,6 +224,17 @@ Json render_json(const Report& report) {
           {"findings", findings_json(report.findings)},
           {"assumed", report.assumed},
           {"not_checked", report.not_checked}};
+}
+
+}  // namespace
+
+const char* tool_version() { return SAMEBITS_VERSION; }
+
+Json render_json(const Report& report) {
+  const FloatMode contract;
+  Json json = common_json(report);
+  if (report.command == "resume") json["resume"] = resume_json(report.resume);
+  return json;
 }
 
 std::string json_text(const Report& report) {

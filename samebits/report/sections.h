@@ -18,6 +18,8 @@ void outputs_section(const Report& report, Screen* screen);
 void trace_section(const Report& report, Screen* screen);
 /// What loading would do (check).
 void loads_section(const Report& report, Screen* screen);
+/// What is needed to go on, and what is there (resume).
+void resume_section(const Report& report, Screen* screen);
 /// Causes, contributions, risks, notes, each with its remedy.
 void findings_section(const Report& report, Screen* screen);
 /// What is in one checkpoint (inspect).

@@ -74,6 +74,10 @@ void body(const Report& report, const TerminalStyle& style, Screen* screen) {
     screen->blank();
     loads_section(report, screen);
   }
+  if (!report.resume.empty()) {
+    screen->blank();
+    resume_section(report, screen);
+  }
   if (!report.findings.empty()) {
     screen->blank();
     findings_section(report, screen);
@@ -109,6 +113,10 @@ std::string answer_text(const Report& report) {
   if (report.command == "check" && !report.loads.empty()) {
     return fmt::format("all {} of {} are loaded",
                        quantity(report.loads[0].target_tensors, "tensor"), report.loads[0].target);
+  }
+  if (report.command == "resume") {
+    return report.subjects.size() > 1 ? "nothing contradicts that B goes on from A"
+                                      : "nothing is missing that exact resumption needs";
   }
   return "no risk found in what was read";
 }

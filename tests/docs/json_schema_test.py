@@ -30,6 +30,7 @@ COMMANDS = [
     ["diff", "a.safetensors", "prefixed.safetensors"],
     ["diff", "hf", "hf-half"],
     ["check", "a.safetensors", "--for", "more.json"],
+    ["resume", "a.safetensors"],
     ["explain", "hf", "whole.pth"],
 ]
 

@@ -92,7 +92,7 @@ def save(path, **tensors):
 
 @pytest.mark.parametrize("arguments, message", [
     (["hf", "--randn", "1x4x32x32"], "another shape"), (["hf", "--randn", "1x3xx32"], "no shape"), (["statedict.pth"], "config"),
-    (["hf", "--mask-ratio", "1"], "--mask-ratio"), (["nosuch"], "No such file"), (["hf", "--isa", "mmx"], "--isa"),
+    (["hf", "--mask-ratio", "1.5"], "--mask-ratio"), (["nosuch"], "No such file"), (["hf", "--isa", "mmx"], "--isa"),
     (["hf", "--randn", "0x3x32x32"], "no shape"), (["hf", "--noise", "nan"], "not finite"), (["hf", "--noise", "short"], "another shape"),
     (["hf", "--input", "half"], "float32"), (["hf", "--input", "two"], "pixel_values"), (["hf", "--save", "/nowhere/out"], "/nowhere"),
     (["hf", "--only", "logit"], "expected last_hidden_state, loss, logits, mask, ids_restore"), (["hf", "--top", "3"], "no classes"),

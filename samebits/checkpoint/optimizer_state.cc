@@ -1,0 +1,170 @@
+#include "samebits/checkpoint/optimizer_state.h"
+
+#include <algorithm>
+#include <array>
+
+#include "samebits/checkpoint/plain_value.h"
+#include "samebits/tensor/dtype.h"
+
+namespace samebits {
+namespace {
+
+using pickle::Kind;
+using pickle::kNone;
+using pickle::Tree;
+
+// Options of groups by which an optimizer keeps a state for each parameter.
+constexpr std::array kStateOptions =
+    std::to_array<std::string_view>({"betas", "alpha", "rho", "lr_decay", "etas"});
+
+struct NamedKind {
+  std::string_view tensor, option, kind;
+};
+// The first row whose tensor or option is there.
+constexpr NamedKind kOptimizerKinds[] = {
+    {"", "decoupled_weight_decay", "AdamW or NAdam"},
+    {"exp_inf", "", "Adamax"},
+    {"mu_product", "", "NAdam"},
+    {"exp_avg_sq_row", "", "Adafactor"},
+    {"exp_avg_sq", "", "Adam or AdamW"},
+    {"acc_delta", "rho", "Adadelta"},
+    {"square_avg", "alpha", "RMSprop"},
+    {"sum", "lr_decay", "Adagrad"},
+    {"prev", "etas", "Rprop"},
+    {"state1", "", "an 8-bit optimizer of bitsandbytes"},
+    {"", "nesterov", "SGD"},
+    {"momentum_buffer", "", "SGD"},
+    {"", "betas", "Adam or its kin"},
+};
+
+std::string printed_key(const Tree& tree, NodeId key) {
+  if (tree.kind(key) == Kind::integer) return std::to_string(tree.integer(key));
+  return "'" + as_string(tree, key).value_or("?") + "'";
+}
+
+bool is_on(const Json& options, const char* name) {
+  const auto found = options.find(name);
+  return found != options.end() && (found->is_number() ? found->get<double>() != 0
+                                                       : found->is_boolean() && found->get<bool>());
+}
+
+ParameterGroup read_parameter_group(const Checkpoint& checkpoint, const EntryIndex& index,
+                                    const Tree& tree, NodeId node, const std::string& path) {
+  ParameterGroup group;
+  for (const KeyValue& item : mapping_items(tree, node)) {
+    if (item.key == "params") {
+      for (const NodeId each : sequence_items(tree, item.value))
+        group.keys.push_back(printed_key(tree, each));
+    } else if (item.key == "param_names") {
+      for (const NodeId each : sequence_items(tree, item.value))
+        group.names.push_back(as_string(tree, each).value_or("?"));
+    } else if (tree.kind(item.value) != Kind::none) {
+      Json value = plain_value(tree, item.value);
+      if (value == "tensor") {
+        const auto number =
+            number_at(checkpoint, index, tree, item.value, join_path(path, item.key));
+        if (number) value = json_number(*number);
+      }
+      group.options[item.key] = std::move(value);
+    }
+  }
+  return group;
+}
+
+ParameterState read_parameter_state(const Checkpoint& checkpoint, const EntryIndex& index,
+                                    const Tree& tree, const KeyValue& item,
+                                    const std::string& path) {
+  ParameterState state;
+  state.key = printed_key(tree, item.key_node);
+  if (!is_mapping(tree, item.value)) return state;
+  for (const KeyValue& part : mapping_items(tree, item.value)) {
+    const std::string place = join_path(path, part.key);
+    if (part.key == "step") {
+      state.step = number_at(checkpoint, index, tree, part.value, place);
+    } else if (const auto entry = index.find(place); entry != index.end()) {
+      state.tensors.emplace_back(part.key, entry->second);
+    }
+  }
+  return state;
+}
+
+}  // namespace
+
+EntryIndex index_entries(const Checkpoint& checkpoint) {
+  EntryIndex index;
+  for (std::size_t i = 0; i < checkpoint.entries.size(); ++i)
+    index.emplace(checkpoint.entries[i].path, static_cast<std::uint32_t>(i));
+  return index;
+}
+
+std::optional<double> number_at(const Checkpoint& checkpoint, const EntryIndex& index,
+                                const Tree& tree, NodeId node, const std::string& path) {
+  if (tree.kind(node) == Kind::integer) return static_cast<double>(tree.integer(node));
+  if (tree.kind(node) == Kind::real) return tree.real(node);
+  const auto found = index.find(path);
+  if (found == index.end()) return std::nullopt;
+  const StoredTensor& tensor = checkpoint.entries[found->second];
+  const bool single = tensor.readable && tensor.view.numel() == 1 &&
+                      has_element_values(tensor.view.dtype()) &&
+                      tensor.view.dtype() != DType::boolean;
+  if (!single) return std::nullopt;
+  std::vector<std::uint8_t> buffer;
+  return element_as_double(tensor.view.dtype(), tensor.view.row_major_range(0, 1, buffer).data());
+}
+
+std::size_t OptimizerState::listed() const {
+  std::size_t count = 0;
+  for (const ParameterGroup& group : groups) count += group.keys.size();
+  return count;
+}
+
+bool OptimizerState::keeps_moments() const {
+  return std::ranges::any_of(groups, [](const ParameterGroup& group) {
+    return is_on(group.options, "momentum") ||
+           std::ranges::any_of(kStateOptions, [&](std::string_view name) {
+             return group.options.contains(std::string(name));
+           });
+  });
+}
+
+std::string OptimizerState::kind() const {
+  const auto has_tensor = [&](std::string_view name) {
+    return std::ranges::any_of(parameters, [&](const ParameterState& state) {
+      return std::ranges::any_of(state.tensors,
+                                 [&](const auto& tensor) { return tensor.first == name; });
+    });
+  };
+  for (const NamedKind& row : kOptimizerKinds) {
+    const bool has_option =
+        !row.option.empty() && std::ranges::any_of(groups, [&](const ParameterGroup& group) {
+          return group.options.contains(std::string(row.option));
+        });
+    if (row.option == "decoupled_weight_decay") {
+      if (has_option && has_tensor("exp_avg_sq") && !has_tensor("mu_product"))
+        return is_on(groups[0].options, "decoupled_weight_decay") ? "AdamW" : "Adam";
+      continue;
+    }
+    if (has_option || (!row.tensor.empty() && has_tensor(row.tensor))) return std::string(row.kind);
+  }
+  return "";
+}
+
+OptimizerState read_optimizer_state(const Checkpoint& checkpoint, const EntryIndex& index,
+                                    const Tree& tree, NodeId node, const std::string& path) {
+  OptimizerState state;
+  const bool is_file = path.empty() || path.ends_with(':');
+  const auto below = [&](std::string_view key) {
+    return is_file ? path + std::string(key) : join_path(path, key);
+  };
+  state.place = path.empty() ? "the whole file" : is_file ? path.substr(0, path.size() - 1) : path;
+  std::size_t i = 0;
+  for (const NodeId group : sequence_items(tree, tree.get(node, "param_groups")))
+    state.groups.push_back(read_parameter_group(checkpoint, index, tree, group,
+                                                below("param_groups." + std::to_string(i++))));
+  for (const KeyValue& item : mapping_items(tree, tree.get(node, "state")))
+    state.parameters.push_back(
+        read_parameter_state(checkpoint, index, tree, item, below("state." + item.key)));
+  return state;
+}
+
+}  // namespace samebits

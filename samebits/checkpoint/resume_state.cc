@@ -1,0 +1,244 @@
+#include "samebits/checkpoint/resume_state.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "samebits/base/limits.h"
+#include "samebits/checkpoint/candidates.h"
+#include "samebits/checkpoint/file_reader.h"
+#include "samebits/checkpoint/resume_walk.h"
+#include "samebits/checkpoint/torch_files.h"
+
+namespace samebits {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A file of a training's directory; `numbered` ones may have "_3" before their ending.
+struct ResumeFile {
+  std::string_view start, end, role;
+  bool numbered = true;
+  TensorRole tensors = TensorRole::other;
+};
+constexpr ResumeFile kResumeFiles[] = {
+    {"optimizer", ".pt", "optimizer", false, TensorRole::optimizer},
+    {"optimizer", ".bin", "optimizer", true, TensorRole::optimizer},
+    {"scheduler", ".pt", "scheduler", false},
+    {"scheduler", ".bin", "scheduler"},
+    {"scaler", ".pt", "scaler", false},
+    {"scaler", ".bin", "scaler"},
+    {"rng_state", ".pth", "rng", true, TensorRole::rng},
+    {"random_states", ".pkl", "rng", true, TensorRole::rng},
+    {"sampler", ".bin", "sampler"},
+    {"dl_state_dict", ".bin", "sampler"},
+    {"custom_checkpoint", ".pkl", "custom"},
+    {"training_args", ".bin", "settings", false},
+};
+
+bool is_number_text(std::string_view text) {
+  return !text.empty() && text.size() < 8 &&
+         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+const ResumeFile* resume_file(const std::string& name) {
+  for (const ResumeFile& file : kResumeFiles) {
+    if (!name.starts_with(file.start) || !name.ends_with(file.end)) continue;
+    if (name.size() < file.start.size() + file.end.size()) continue;
+    const std::string_view between = std::string_view(name).substr(
+        file.start.size(), name.size() - file.start.size() - file.end.size());
+    if (between.empty()) return &file;
+    if (file.numbered && between[0] == '_' && is_number_text(between.substr(1))) return &file;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> names_in(const std::string& directory, bool folders) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    std::error_code unknown;
+    if (folders ? at->is_directory(unknown) : at->is_regular_file(unknown))
+      names.push_back(at->path().filename().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+/// Other places hold tensors, too: a schedule whose learning rates are tensors.
+bool is_model_key(const std::string& key) {
+  for (const char* part : {"sched", "scaler", "sampler", "loader", "optim"}) {
+    if (key.find(part) != std::string::npos) return false;
+  }
+  return true;
+}
+
+class ResumeReader {
+ public:
+  explicit ResumeReader(const Checkpoint& opened) : opened_(opened) {
+    state_.source.path = opened.path;
+    for (const Candidate& candidate : opened.candidates) {
+      if (is_model_key(candidate.key)) weights_.push_back(candidate.key);
+      if (&candidate != &opened.weights() && is_average_key(candidate.key))
+        state_.averages.push_back({candidate.key, nullptr});
+    }
+  }
+
+  ResumeState read() {
+    std::error_code error;
+    if (fs::is_directory(opened_.path, error)) {
+      read_directory();
+    } else {
+      read_part(opened_.path, "", "", TensorRole::other);
+      state_.framework = framework_of_file();
+    }
+    for (std::string& sentence : unread_training_parts(opened_.path))
+      state_.not_read.push_back(std::move(sentence));
+    const bool elsewhere = state_.framework == TrainingFramework::deepspeed &&
+                           state_.optimizers.empty() && state_.not_read.empty();
+    if (elsewhere)
+      state_.not_read.push_back(opened_.path +
+                                ": DeepSpeed ZeRO keeps the optimizer's state in *_optim_states.pt "
+                                "of all ranks, which are not read");
+    return std::move(state_);
+  }
+
+ private:
+  void read_part(const std::string& path, const std::string& prefix, const std::string& role,
+                 TensorRole tensors) {
+    Result<std::shared_ptr<const MappedFile>> map = MappedFile::open(path);
+    if (!map) return state_.source.unread.push_back(std::move(map).error());
+    state_.source.files.push_back({path, "", *map});
+    FilePart part{.file = static_cast<std::uint32_t>(state_.source.files.size() - 1),
+                  .main = false,
+                  .prefix = prefix,
+                  .role = tensors};
+    part.then = [&](const Checkpoint& source, const TorchObject& object) {
+      collect_resume_parts(state_, source, object, role, weights_);
+    };
+    // A file without any pickle (safetensors, npz) has nothing of a training beside its weights.
+    const Result<void> read = read_file(state_.source, part);
+    if (!read && !prefix.empty()) state_.source.unread.push_back(read.error());
+  }
+
+  void read_directory() {
+    std::size_t taken = 0;
+    for (const std::string& name : names_in(opened_.path, false)) {
+      const ResumeFile* file = resume_file(name);
+      if (file == nullptr) continue;
+      if (++taken > kLimits.side_files) return note_many(name);
+      const std::string path = (fs::path(opened_.path) / name).string();
+      read_part(path, name + ":", std::string(file->role), file->tensors);
+      if (name.starts_with("random_states")) state_.framework = TrainingFramework::accelerate;
+    }
+    // One file of its own in a folder is read as that file.
+    if (taken == 0 && opened_.files.size() == 1)
+      read_part(opened_.files[0].path, "", "", TensorRole::other);
+    if (taken == 0) state_.framework = framework_of_file();
+    read_trainer_state();
+  }
+
+  void note_many(const std::string& name) {
+    state_.source.unread.push_back({.code = ErrorCode::limit,
+                                    .what = "many files of a training lie in the directory",
+                                    .file = (fs::path(opened_.path) / name).string(),
+                                    .expected = std::to_string(kLimits.side_files) + " at most",
+                                    .hint = "This one and those after it were not read"});
+  }
+
+  void read_trainer_state() {
+    const std::string path = (fs::path(opened_.path) / "trainer_state.json").string();
+    std::error_code error;
+    if (!fs::exists(path, error)) return;
+    state_.framework = TrainingFramework::trainer;
+    Result<std::shared_ptr<const MappedFile>> map = MappedFile::open(path);
+    if (!map) return;  // open_checkpoint() says so
+    state_.source.files.push_back({path, "json", *map});
+    Result<Json> json = parse_json((*map)->bytes(), path);
+    if (!json || !json->is_object()) return;
+    state_.trainer = std::move(*json);
+    for (const auto& [field, where] :
+         {std::pair("epoch", &state_.epochs), std::pair("global_step", &state_.steps)}) {
+      const auto found = state_.trainer.find(field);
+      if (found != state_.trainer.end() && found->is_number())
+        where->push_back({std::string("trainer_state.json:") + field, *found});
+    }
+  }
+
+  TrainingFramework framework_of_file() const {
+    if (opened_.kind == CheckpointKind::lightning) return TrainingFramework::lightning;
+    return state_.framework;
+  }
+
+  const Checkpoint& opened_;
+  ResumeState state_;
+  std::vector<std::string> weights_;
+};
+
+bool is_zero_part(const std::string& name) { return name.ends_with("_optim_states.pt"); }
+
+void note_folders(const std::string& path, std::vector<std::string>& sentences) {
+  for (const std::string& folder : names_in(path, true)) {
+    const std::string inner = (fs::path(path) / folder).string();
+    const std::vector<std::string> names = names_in(inner, false);
+    const auto parts = std::ranges::count_if(names, is_zero_part);
+    const bool distributed =
+        std::ranges::any_of(names, [](const std::string& n) { return n.ends_with(".distcp"); });
+    if (parts > 0)
+      sentences.push_back(
+          fmt::format("{}: {} of DeepSpeed ZeRO, whose optimizer state is not read", inner,
+                      parts == 1 ? "a partition" : fmt::format("{} partitions", parts)));
+    else if (distributed)
+      sentences.push_back(inner +
+                          ": a distributed checkpoint (DCP, as FSDP writes it), which is "
+                          "not read");
+  }
+}
+
+}  // namespace
+
+const char* framework_name(TrainingFramework framework) {
+  switch (framework) {
+    case TrainingFramework::plain: return "a file of its own layout";
+    case TrainingFramework::lightning: return "Lightning";
+    case TrainingFramework::trainer: return "transformers' Trainer";
+    case TrainingFramework::accelerate: return "accelerate";
+    case TrainingFramework::deepspeed: return "DeepSpeed";
+  }
+  return "";
+}
+
+std::vector<std::string> unread_training_parts(const std::string& path) {
+  std::vector<std::string> sentences;
+  std::error_code error;
+  const bool directory = fs::is_directory(path, error);
+  const std::string folder = directory ? path : fs::path(path).parent_path().string();
+  const std::vector<std::string> names = names_in(folder.empty() ? "." : folder, false);
+  const bool is_zero_file = path.ends_with("_model_states.pt") || is_zero_part(path);
+  const auto parts = std::ranges::count_if(names, is_zero_part);
+  if (parts > 0 && (directory || is_zero_file))
+    sentences.push_back(
+        fmt::format("{}: {} of DeepSpeed ZeRO ({}), whose optimizer state is not "
+                    "read",
+                    folder.empty() ? "." : folder,
+                    parts == 1 ? "a partition" : fmt::format("{} partitions", parts),
+                    *std::ranges::find_if(names, is_zero_part)));
+  if (path.ends_with(".distcp"))
+    sentences.push_back(path + ": a shard of a distributed checkpoint (DCP), which is not read");
+  if (!directory) return sentences;
+  const bool distributed = std::ranges::any_of(
+      names, [](const std::string& n) { return n.ends_with(".distcp") || n == ".metadata"; });
+  if (distributed)
+    sentences.push_back(path +
+                        ": a distributed checkpoint (DCP, as FSDP writes it), which is not "
+                        "read");
+  note_folders(path, sentences);
+  return sentences;
+}
+
+ResumeState read_resume_state(const Checkpoint& opened) { return ResumeReader(opened).read(); }
+
+}  // namespace samebits

@@ -1,0 +1,58 @@
+#include "samebits/explain/resume.h"
+
+#include <memory>
+
+#include "samebits/cli/commands.h"
+#include "samebits/cli/options.h"
+#include "samebits/cli/progress.h"
+#include "samebits/cli/targets.h"
+
+namespace samebits {
+namespace {
+
+struct Resume {
+  std::string path, next;
+  ReportOptions report;
+
+  int run() const {
+    std::vector<std::string> paths = {path};
+    if (!next.empty()) paths.push_back(next);
+    const Result<std::vector<SubjectOptions>> subjects = choose_subjects(paths, report.keys);
+    if (!subjects) return usage_error(subjects.error());
+    if (const Result<void> free = check_targets({{"--html", report.html}}, paths); !free)
+      return usage_error(free.error());
+    Report made;
+    {
+      const Progress progress("reading " + path);
+      made =
+          resume(subjects->front(), next.empty() ? std::nullopt : std::optional(subjects->back()),
+                 report.thread_count());
+    }
+    return print_report(std::move(made), report);
+  }
+};
+
+}  // namespace
+
+void add_resume(CLI::App* program, int* status) {
+  const auto chosen = std::make_shared<Resume>();
+  CLI::App* command = program->add_subcommand(
+      "resume",
+      "Will training go on exactly where it stopped?\n"
+      "Says what exact resumption needs and what the file holds of it: optimizer moments and "
+      "steps, schedule, counts, random generators, position in the epoch, scaler, average; for "
+      "what is missing, what happens without it and what keeps it. With NEXT it says whether that "
+      "can be a continuation of CKPT. Exit status: 0 clean, 1 a risk was found, 2 something could "
+      "not be read.");
+  command
+      ->add_option("CKPT", chosen->path,
+                   "a training's file or directory: torch.save, Lightning, Trainer, accelerate")
+      ->required();
+  command->add_option("NEXT", chosen->next, "a later state of the same training");
+  add_html_option(command, &chosen->report);
+  add_report_options(command, &chosen->report);
+  command->footer("example\n  samebits resume checkpoint-500");
+  command->callback([chosen, status] { *status = chosen->run(); });
+}
+
+}  // namespace samebits

@@ -1,0 +1,288 @@
+#include "samebits/explain/resume_pair.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "samebits/explain/subjects.h"
+#include "samebits/rng/cpu_generator.h"
+
+namespace samebits {
+namespace {
+
+// Of settings that may differ from run to run of one training.
+constexpr std::array kFreeSettings = std::to_array<std::string_view>(
+    {"dir",   "path",       "resume", "name",   "log",    "save",  "device",
+     "rank",  "world",      "port",   "host",   "worker", "time",  "date",
+     "print", "checkpoint", "start_", "output", "wandb",  "report"});
+// Of schedules: what moves as they are stepped.
+constexpr std::array kMovingFields = std::to_array<std::string_view>(
+    {"last_epoch", "_step_count", "_last_lr", "best", "num_bad_epochs", "cooldown_counter", "T_cur",
+     "T_i", "_get_lr_called_within_step", "_get_lr_called_within", "_is_initial",
+     "total_steps_done"});
+
+bool may_differ(const std::string& key) {
+  return std::ranges::any_of(
+      kFreeSettings, [&](std::string_view part) { return key.find(part) != std::string::npos; });
+}
+
+Finding mixup(std::string summary) {
+  return {.cause = "file.mixup",
+          .role = Role::risk,
+          .proof = Proof::observed,
+          .subjects = {"A", "B"},
+          .summary = std::move(summary)};
+}
+
+struct FieldChanges {
+  Json fields = Json::object();
+  void add(const std::string& name, const Json& a, const Json& b) {
+    if (a != b) fields[name] = Json::array({a, b});
+  }
+  void add_object(const std::string& path, const Json& a, const Json& b,
+                  bool (*is_free)(const std::string&)) {
+    std::set<std::string> keys;
+    for (const Json* side : {&a, &b})
+      for (const auto& [key, value] : side->items()) keys.insert(key);
+    for (const std::string& key : keys) {
+      const Json left = a.contains(key) ? a[key] : Json();
+      const Json right = b.contains(key) ? b[key] : Json();
+      const std::string name = path.empty() ? key : path + "." + key;
+      if (is_free(key)) continue;
+      if (left.is_object() && right.is_object())
+        add_object(name, left, right, is_free);
+      else
+        add(name, left, right);
+    }
+  }
+};
+
+bool is_moving_field(const std::string& key) {
+  return std::ranges::find(kMovingFields, key) != kMovingFields.end();
+}
+bool is_rate(const std::string& key) { return key == "lr" || key == "d" || key == "k"; }
+
+void find_changed_fields(Report& report, const FieldChanges& changes, const char* what) {
+  if (changes.fields.empty()) return;
+  Finding finding{.cause = "config.changed",
+                  .role = Role::risk,
+                  .proof = Proof::observed,
+                  .subjects = {"A", "B"}};
+  std::vector<std::string> names;
+  for (const auto& [name, values] : changes.fields.items()) {
+    names.push_back(name);
+    finding.details.push_back(
+        fmt::format("{}: A {}, B {}", name, json_text(values[0]), json_text(values[1])));
+  }
+  finding.summary = fmt::format("A and B have other {}: {}", what, some_of(names));
+  finding.evidence = {{"fields", changes.fields}};
+  add_finding(report, std::move(finding));
+}
+
+std::map<std::string, const StoredTensor*> weights_by_name(const Checkpoint& checkpoint) {
+  std::map<std::string, const StoredTensor*> weights;
+  if (!checkpoint.has_weights()) return weights;
+  for (const std::uint32_t index : checkpoint.weights().weights)
+    weights[checkpoint.entries[index].name] = &checkpoint.entries[index];
+  return weights;
+}
+
+bool equal_bytes(const StoredTensor& a, const StoredTensor& b) {
+  constexpr std::uint64_t kBlock = 1u << 16;
+  std::vector<std::uint8_t> left;
+  std::vector<std::uint8_t> right;
+  for (std::uint64_t first = 0; first < a.view.numel(); first += kBlock) {
+    const std::uint64_t count = std::min(kBlock, a.view.numel() - first);
+    if (!std::ranges::equal(a.view.row_major_range(first, count, left),
+                            b.view.row_major_range(first, count, right)))
+      return false;
+  }
+  return true;
+}
+
+struct WeightRelation {
+  std::vector<std::string> unlike;  // in one only, or of another shape or type
+  bool comparable = false, identical = true;
+};
+
+WeightRelation relate_weights(const Checkpoint& a, const Checkpoint& b) {
+  WeightRelation relation;
+  const auto left = weights_by_name(a);
+  const auto right = weights_by_name(b);
+  relation.comparable = !left.empty() && !right.empty();
+  for (const auto& [name, tensor] : left) {
+    const auto other = right.find(name);
+    const bool alike = other != right.end() &&
+                       tensor->view.shape() == other->second->view.shape() &&
+                       tensor->view.dtype() == other->second->view.dtype();
+    if (!alike) {
+      relation.unlike.push_back(name);
+    } else if (!tensor->readable || !other->second->readable) {
+      relation.comparable = false;
+    } else if (relation.identical) {
+      relation.identical = equal_bytes(*tensor, *other->second);
+    }
+  }
+  for (const auto& [name, tensor] : right) {
+    if (!left.contains(name)) relation.unlike.push_back(name);
+  }
+  return relation;
+}
+
+void find_other_parameters(Report& report, const WeightRelation& weights) {
+  if (weights.unlike.empty() || !weights.comparable) return;
+  Finding finding = mixup(
+      fmt::format("B is no continuation of A: {} in one of them only, or of another shape or type",
+                  counted(weights.unlike.size(), "parameter", "is", "are")));
+  finding.details.push_back(some_of(weights.unlike));
+  finding.evidence = {{"parameters", name_list(weights.unlike)}};
+  add_finding(report, std::move(finding));
+}
+
+void find_count_faults(Report& report, const ResumeFacts& a, const ResumeFacts& b,
+                       const WeightRelation& weights) {
+  const bool use_steps = a.step && b.step;
+  const std::optional<double> from = use_steps ? a.step : a.epoch;
+  const std::optional<double> to = use_steps ? b.step : b.epoch;
+  if (!from || !to) {
+    const bool counted = a.optimizer_step() && b.optimizer_step();
+    add_gap(report, "whether B stands after A: one of them counts no steps",
+            counted ? Gap::aside : Gap::blocking);
+    return;
+  }
+  const std::string counts = fmt::format("A says {}, B {}", use_steps ? a.step_text : a.epoch_text,
+                                         use_steps ? b.step_text : b.epoch_text);
+  std::string summary;
+  if (*to < *from) {
+    summary = "B stands before A: " + counts;
+  } else if (use_steps && *to == *from && !weights.identical) {
+    summary = "A and B are two states of one step: " + counts + ", and their weights differ";
+  } else if (*to > *from && weights.identical && weights.unlike.empty() && weights.comparable) {
+    summary = "the count went on, and not one bit of the weights changed: " + counts;
+  }
+  if (summary.empty()) return;
+  Finding finding = mixup(std::move(summary));
+  finding.evidence = {{"from", *from}, {"to", *to}};
+  add_finding(report, std::move(finding));
+}
+
+/// The optimizer's own steps must go on as the loop's do.
+void find_new_moments(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
+  const auto from = a.optimizer_step();
+  const auto to = b.optimizer_step();
+  const bool goes_back = a.step && b.step && *b.step < *a.step;
+  if (!from || *from == 0 || goes_back) return;
+  const bool lost = !to && b.state.not_read.empty();
+  const bool fell = to && *to < *from;
+  // A scaler skips some steps, but hardly as many as make a new start.
+  const bool loop_says = to && a.step && b.step && *a.step == *from && *b.step > *to + 1 &&
+                         (b.state.scalers.empty() || *to == *b.step - *a.step);
+  if (!lost && !fell && !loop_says) return;
+  Finding finding{.cause = "resume.missing",
+                  .role = Role::risk,
+                  .proof = Proof::observed,
+                  .subjects = {"A", "B"}};
+  finding.summary =
+      lost ? "B has no optimizer steps, and A's optimizer made " + count_text(*from)
+           : fmt::format("B's optimizer did not go on from A's: it stands at step {}, A's at {}",
+                         count_text(*to), count_text(*from));
+  if (a.step && b.step)
+    finding.details.push_back(fmt::format("the loops count {} and {}", a.step_text, b.step_text));
+  finding.evidence = {{"missing", {"optimizer moments"}},
+                      {"present", Json::array()},
+                      {"from", *from},
+                      {"to", to ? Json(*to) : Json()}};
+  finding.remedy = "Load A's optimizer state when B is started from it";
+  add_finding(report, std::move(finding));
+}
+
+void find_optimizer_changes(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
+  const auto& left = a.state.optimizers;
+  const auto& right = b.state.optimizers;
+  if (left.empty() || right.empty()) return;
+  FieldChanges changes;
+  changes.add("optimizers", left.size(), right.size());
+  for (std::size_t i = 0; i < std::min(left.size(), right.size()); ++i) {
+    const std::string place = left[i].place;
+    changes.add(place + ".groups", left[i].groups.size(), right[i].groups.size());
+    changes.add(place + ".parameters", left[i].listed(), right[i].listed());
+    for (std::size_t g = 0; g < std::min(left[i].groups.size(), right[i].groups.size()); ++g)
+      changes.add_object(fmt::format("{}.param_groups.{}", place, g), left[i].groups[g].options,
+                         right[i].groups[g].options, is_rate);
+  }
+  find_changed_fields(report, changes, "hyper-parameters");
+}
+
+void find_schedule_changes(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
+  const auto& left = a.state.schedulers;
+  const auto& right = b.state.schedulers;
+  if (left.empty() && right.empty()) return;
+  FieldChanges changes;
+  changes.add("schedules", left.size(), right.size());
+  for (std::size_t i = 0; i < std::min(left.size(), right.size()); ++i) {
+    if (!left[i].values.is_object() || !right[i].values.is_object()) continue;
+    changes.add_object(left[i].place, left[i].values, right[i].values, is_moving_field);
+    const Json from = left[i].values.value("last_epoch", Json());
+    const Json to = right[i].values.value("last_epoch", Json());
+    if (from.is_number() && to.is_number() && to.get<double>() < from.get<double>())
+      changes.add(left[i].place + ".last_epoch", from, to);
+  }
+  find_changed_fields(report, changes, "schedules");
+}
+
+void find_setting_changes(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
+  FieldChanges changes;
+  for (const PlacedValues& left : a.state.settings) {
+    for (const PlacedValues& right : b.state.settings) {
+      if (left.place == right.place && left.values.is_object() && right.values.is_object())
+        changes.add_object(left.place, left.values, right.values, may_differ);
+    }
+  }
+  find_changed_fields(report, changes, "settings");
+}
+
+std::optional<std::uint64_t> torch_seed(const ResumeFacts& facts) {
+  for (const GeneratorState& state : facts.state.generators) {
+    if (state.kind != GeneratorKind::torch || state.is_own || !state.entry) continue;
+    std::vector<std::uint8_t> buffer;
+    CpuGenerator generator;
+    if (generator.set_state(facts.state.source.entries[*state.entry].view.row_major_bytes(buffer)))
+      return generator.initial_seed();
+  }
+  return std::nullopt;
+}
+
+void find_other_seed(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
+  const auto left = torch_seed(a);
+  const auto right = torch_seed(b);
+  if (!left || !right || *left == *right) return;
+  Finding finding{
+      .cause = "rng.seed", .role = Role::risk, .proof = Proof::observed, .subjects = {"A", "B"}};
+  finding.summary = fmt::format(
+      "torch's generator was seeded with {} in A and with {} in B: its state was not carried on",
+      *left, *right);
+  finding.evidence = {{"seeds", {*left, *right}}};
+  finding.remedy = "torch.set_rng_state() with A's state when B is started from it";
+  add_finding(report, std::move(finding));
+}
+
+}  // namespace
+
+void find_contradictions(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
+  const WeightRelation weights = relate_weights(*a.checkpoint, *b.checkpoint);
+  if (!weights.comparable) {
+    add_gap(report, "the weights of A against those of B: one of them has none", Gap::blocking);
+  }
+  find_other_parameters(report, weights);
+  find_count_faults(report, a, b, weights);
+  find_new_moments(report, a, b);
+  find_optimizer_changes(report, a, b);
+  find_schedule_changes(report, a, b);
+  find_setting_changes(report, a, b);
+  find_other_seed(report, a, b);
+}
+
+}  // namespace samebits

@@ -1,0 +1,166 @@
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "samebits/explain/resume_optimizer.h"
+#include "samebits/explain/subjects.h"
+
+namespace samebits {
+namespace {
+
+constexpr const char* kSchedulerPart = "scheduler";
+
+std::vector<double> numbers_of(const Json& list) {
+  std::vector<double> numbers;
+  if (!list.is_array()) return numbers;
+  for (const Json& each : list) {
+    if (!each.is_number()) return {};
+    numbers.push_back(each.get<double>());
+  }
+  return numbers;
+}
+
+std::vector<double> group_rates(const OptimizerState& optimizer) {
+  std::vector<double> rates;
+  for (const ParameterGroup& group : optimizer.groups) {
+    const auto rate = group.options.find("lr");
+    if (rate == group.options.end() || !rate->is_number()) return {};
+    rates.push_back(rate->get<double>());
+  }
+  return rates;
+}
+
+std::vector<double> last_rates(const PlacedValues& schedule) {
+  const auto found = schedule.values.find("_last_lr");
+  return found == schedule.values.end() ? std::vector<double>() : numbers_of(*found);
+}
+
+std::string rates_text(const std::vector<double>& rates) {
+  std::vector<std::string> texts;
+  for (const double rate : rates) {
+    std::string text = fmt::format("{}", rate);  // every digit: the last one may differ
+    if (texts.empty() || texts.back() != text) texts.push_back(std::move(text));
+  }
+  return some_of(texts);
+}
+
+/// torch's schedules leave initial_lr in the groups of the optimizer that they drive.
+bool shows_a_schedule(const ResumeFacts& facts) {
+  return std::ranges::any_of(facts.state.optimizers, [](const OptimizerState& optimizer) {
+    return std::ranges::any_of(optimizer.groups, [](const ParameterGroup& group) {
+      return group.options.contains("initial_lr");
+    });
+  });
+}
+
+/// The schedule's last rates against those of the optimizer of its place; where there are several,
+/// against any that has as many groups.
+void judge_rates(const ResumeFacts& facts, const PlacedValues& schedule, ResumeRow& row) {
+  const std::vector<double> last = last_rates(schedule);
+  if (last.empty() || facts.state.optimizers.empty()) return;
+  const OptimizerState* other = nullptr;
+  for (const OptimizerState& optimizer : facts.state.optimizers) {
+    const std::vector<double> rates = group_rates(optimizer);
+    if (rates.empty() || rates == last) return;
+    if (other == nullptr) other = &optimizer;
+  }
+  const std::vector<double> rates = group_rates(*other);
+  ResumeIssue issue{.missing = {kSchedulerPart}};
+  if (rates.size() != last.size()) {
+    issue.summary =
+        fmt::format("the schedule ({}) drives {}, and the optimizer ({}) has {}", schedule.place,
+                    counted(last.size(), "parameter group"), other->place, rates.size());
+    issue.details.emplace_back("they are not of one training, or groups were added on the way");
+  } else {
+    issue.summary = fmt::format(
+        "the schedule ({}) last set the learning rate {}, and the optimizer ({}) has {}",
+        schedule.place, rates_text(last), other->place, rates_text(rates));
+    issue.details.emplace_back(
+        "they were saved at different steps, or something else sets the rate, too: after "
+        "the next steps it is that of the schedule, or goes on from the optimizer's");
+  }
+  issue.evidence = {{"scheduler", schedule.place},
+                    {"optimizer", other->place},
+                    {"scheduler_lr", last},
+                    {"optimizer_lr", rates}};
+  issue.remedy = "Take optimizer and schedule from one save";
+  row.issues.push_back(std::move(issue));
+}
+
+/// Whether a schedule that was stepped `last` times may belong to a loop that counts `count`: once
+/// a step or an epoch, saved before or after; where processes share it, once for each of them.
+bool may_count(double last, double count, bool several) {
+  if (std::abs(last - count) <= 1) return true;
+  return several && count > 0 && std::fmod(last, count) == 0;
+}
+
+void judge_last_epoch(const ResumeFacts& facts, const PlacedValues& schedule, ResumeRow& row) {
+  const auto found = schedule.values.find("last_epoch");
+  if (found == schedule.values.end() || !found->is_number() || !facts.has_gone_on()) return;
+  const double last = found->get<double>();
+  const bool several =
+      facts.is(TrainingFramework::accelerate) || facts.is(TrainingFramework::trainer);
+  const std::optional<double> own = facts.optimizer_step();
+  std::vector<std::string> counts;
+  for (const auto& [count, text] :
+       {std::pair(facts.step, facts.step_text), std::pair(facts.epoch, facts.epoch_text),
+        std::pair(own, "the optimizer's step " + count_text(own.value_or(0)))}) {
+    if (!count) continue;
+    if (may_count(last, *count, several)) return;
+    // Without a count of epochs, a schedule that goes by epochs divides the steps.
+    if (!facts.epoch && last > 0 && std::fmod(*count, last) == 0) return;
+    counts.push_back(text);
+  }
+  if (counts.empty() || facts.is(TrainingFramework::deepspeed)) return;
+  ResumeIssue issue{.missing = {kSchedulerPart}};
+  issue.summary =
+      fmt::format("the schedule ({}) stands at {}, which is no count of the training: {}",
+                  schedule.place, count_text(last), fmt::join(counts, ", "));
+  issue.details.emplace_back(
+      last <= 0 ? "it is fresh: the learning rate is that of a training's beginning"
+                : "it is of another save, or is stepped at times of its own");
+  issue.evidence = {{"scheduler", schedule.place}, {"last_epoch", last}};
+  issue.remedy = "Take the schedule from the save of the optimizer";
+  row.issues.push_back(std::move(issue));
+}
+
+ResumeRow judge_scheduler(const ResumeFacts& facts, const PlacedValues& schedule) {
+  std::string detail;
+  const auto last = schedule.values.find("last_epoch");
+  if (last != schedule.values.end() && last->is_number())
+    detail = "at " + count_text(last->get<double>());
+  if (const std::vector<double> rates = last_rates(schedule); !rates.empty())
+    detail += (detail.empty() ? "" : ", ") + ("learning rate " + rates_text(rates));
+  ResumeRow row = resume_row(kSchedulerPart, "present", schedule.place, detail);
+  judge_rates(facts, schedule, row);
+  judge_last_epoch(facts, schedule, row);
+  if (!row.issues.empty()) row.part.state = "in doubt";
+  return row;
+}
+
+}  // namespace
+
+ResumeRows judge_schedulers(const ResumeFacts& facts) {
+  ResumeRows rows;
+  for (const PlacedValues& schedule : facts.state.schedulers)
+    rows.push_back(judge_scheduler(facts, schedule));
+  if (!rows.empty()) return rows;
+  const bool shown = shows_a_schedule(facts);
+  if (facts.state.optimizers.empty() && !facts.state.not_read.empty())
+    return {resume_row(kSchedulerPart, "not read", "", facts.state.not_read[0])};
+  if (!shown && !facts.state.optimizers.empty() && !facts.is(TrainingFramework::trainer))
+    return {resume_row(kSchedulerPart, "not needed", "",
+                       "no group has initial_lr, which torch's schedules leave")};
+  ResumeRow row = resume_row(kSchedulerPart, "missing");
+  ResumeIssue issue{.missing = {kSchedulerPart}};
+  issue.summary = shown ? "a schedule drove the optimizer, and its state is not in it"
+                        : "no schedule's state is in it, if there was one";
+  if (shown)
+    issue.details.emplace_back("the groups have initial_lr, which torch's schedules leave there");
+  row.issues.push_back(std::move(issue));
+  return {row};
+}
+
+}  // namespace samebits

@@ -1,0 +1,195 @@
+#include "samebits/explain/resume_shapes.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "samebits/explain/subjects.h"
+
+namespace samebits {
+namespace {
+
+// Tensors of a parameter's state that have its shape, in every optimizer of torch.
+constexpr std::string_view kShaped[] = {"exp_avg",    "exp_avg_sq", "momentum_buffer",
+                                        "square_avg", "sum",        "prev"};
+
+/// The shape of a parameter by its state, or nothing.
+const Shape* moment_shape(const Checkpoint& source, const ParameterState& parameter) {
+  for (const auto& [name, entry] : parameter.tensors) {
+    if (std::ranges::find(kShaped, name) != std::end(kShaped))
+      return &source.entries[entry].view.shape();
+  }
+  return nullptr;
+}
+
+struct NamedShape {
+  std::string name;
+  const Shape* shape = nullptr;
+};
+
+bool ends_like_buffer(const std::string& name) {
+  for (const char* end : {"running_mean", "running_var", "num_batches_tracked", "position_ids"}) {
+    if (name.ends_with(end)) return true;
+  }
+  return false;
+}
+
+/// False where the names are sorted, as safetensors writes them: places tell nothing then.
+bool keeps_order(const Checkpoint& checkpoint) {
+  if (!checkpoint.has_weights() || checkpoint.weights().weights.empty()) return false;
+  const StoredTensor& first = checkpoint.entries[checkpoint.weights().weights[0]];
+  return checkpoint.files[first.file].container.starts_with("torch-");
+}
+
+/// Parameters of the weights in state_dict()'s order: floating, no buffers by name, tied ones once.
+std::vector<NamedShape> model_parameters(const Checkpoint& checkpoint) {
+  std::vector<NamedShape> parameters;
+  if (!checkpoint.has_weights()) return parameters;
+  std::set<std::pair<std::uint32_t, std::uint64_t>> seen;
+  for (const std::uint32_t index : checkpoint.weights().weights) {
+    const StoredTensor& tensor = checkpoint.entries[index];
+    const bool parameter = tensor.role != TensorRole::buffer && is_floating(tensor.view.dtype()) &&
+                           !ends_like_buffer(tensor.path);
+    const bool tied = tensor.readable && tensor.view.numel() > 0 &&
+                      !seen.emplace(tensor.storage, tensor.offset).second;
+    if (parameter && !tied)
+      parameters.push_back({tensor.name.empty() ? tensor.path : tensor.name, &tensor.view.shape()});
+  }
+  return parameters;
+}
+
+std::map<std::string, const Shape*> shapes_by_key(const Checkpoint& source,
+                                                  const OptimizerState& optimizer) {
+  std::map<std::string, const Shape*> shapes;
+  for (const ParameterState& parameter : optimizer.parameters) {
+    if (const Shape* shape = moment_shape(source, parameter)) shapes[parameter.key] = shape;
+  }
+  return shapes;
+}
+
+/// Moments of shapes that no weight of the model has (so often).
+std::vector<std::string> strangers(const std::map<std::string, const Shape*>& moments,
+                                   const std::vector<NamedShape>& parameters) {
+  std::map<Shape, std::int64_t> left;
+  for (const NamedShape& parameter : parameters) ++left[*parameter.shape];
+  std::vector<std::string> found;
+  for (const auto& [key, shape] : moments) {
+    if (--left[*shape] < 0) found.push_back(fmt::format("{} {}", key, shape_text(*shape)));
+  }
+  return found;
+}
+
+/// The first parameter of a single group whose moment has another shape than the weight of its
+/// place; -1 where all fit, or places tell nothing.
+std::ptrdiff_t first_misplaced(const OptimizerState& optimizer,
+                               const std::map<std::string, const Shape*>& moments,
+                               const std::vector<NamedShape>& parameters) {
+  if (optimizer.groups.size() != 1 || optimizer.groups[0].keys.size() != parameters.size())
+    return -1;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const auto found = moments.find(optimizer.groups[0].keys[i]);
+    if (found != moments.end() && *found->second != *parameters[i].shape)
+      return static_cast<std::ptrdiff_t>(i);
+  }
+  return -1;
+}
+
+ResumeIssue shape_issue(const OptimizerState& optimizer, std::string summary) {
+  ResumeIssue issue{.missing = {"optimizer moments"}, .summary = std::move(summary)};
+  issue.details.push_back(
+      "load_state_dict assigns moments by the place of a parameter and looks at no shape: the next "
+      "step raises, or, where shapes agree, uses another parameter's moments (torch 2.13.0)");
+  issue.evidence["optimizer"] = optimizer.place;
+  return issue;
+}
+
+/// Listed names against those of the weights, where an optimizer was given names.
+std::vector<std::string> unknown_names(const OptimizerState& optimizer,
+                                       const std::vector<NamedShape>& parameters) {
+  std::set<std::string> known;
+  for (const NamedShape& parameter : parameters) known.insert(parameter.name);
+  std::vector<std::string> unknown;
+  for (const ParameterGroup& group : optimizer.groups) {
+    for (const std::string& name : group.names) {
+      if (!known.contains(name)) unknown.push_back(name);
+    }
+  }
+  return unknown;
+}
+
+void judge_names(const OptimizerState& optimizer, const std::vector<NamedShape>& parameters,
+                 ResumeRow& row) {
+  const std::vector<std::string> unknown = unknown_names(optimizer, parameters);
+  if (unknown.empty()) return;
+  ResumeIssue issue = shape_issue(
+      optimizer, fmt::format("{} of the optimizer ({}) by a name that the weights do not have: {}",
+                             counted(unknown.size(), "parameter", "goes", "go"), optimizer.place,
+                             some_of(unknown)));
+  issue.details.clear();
+  issue.details.emplace_back("load_state_dict goes by place, and compares no names");
+  issue.evidence["names"] = name_list(unknown);
+  issue.remedy = "Nothing, where the weights only lost a prefix; else take both from one save";
+  issue.role = Role::note;
+  row.issues.push_back(std::move(issue));
+}
+
+}  // namespace
+
+void judge_shapes(const ResumeFacts& facts, const OptimizerState& optimizer, ResumeRow& row) {
+  const std::vector<NamedShape> parameters = model_parameters(*facts.checkpoint);
+  const auto moments = shapes_by_key(facts.state.source, optimizer);
+  // Several optimizers share one model, and several models one file.
+  if (parameters.empty() || moments.empty()) return;
+  judge_names(optimizer, parameters, row);
+  const std::vector<std::string> strange = strangers(moments, parameters);
+  if (!strange.empty() && facts.checkpoint->candidates.size() == 1 &&
+      facts.checkpoint->companions.empty()) {
+    ResumeIssue issue = shape_issue(
+        optimizer, fmt::format("moments of {} of the optimizer ({}) have shapes that no weight has",
+                               counted(strange.size(), "parameter"), optimizer.place));
+    issue.details.push_back("they are " + some_of(strange));
+    issue.evidence["shapes"] = name_list(strange);
+    issue.remedy = "Take weights and optimizer from one save";
+    return row.issues.push_back(std::move(issue));
+  }
+  const std::ptrdiff_t at =
+      keeps_order(*facts.checkpoint) ? first_misplaced(optimizer, moments, parameters) : -1;
+  if (at < 0) return;
+  const NamedShape& parameter = parameters[static_cast<std::size_t>(at)];
+  const std::string& key = optimizer.groups[0].keys[static_cast<std::size_t>(at)];
+  ResumeIssue issue = shape_issue(
+      optimizer, fmt::format("the optimizer ({}) lists its parameters in another order than the "
+                             "weights",
+                             optimizer.place));
+  issue.details.push_back(fmt::format("place {}: moments {} of key {}, and the weight {} {}", at,
+                                      shape_text(*moments.at(key)), key, parameter.name,
+                                      shape_text(*parameter.shape)));
+  issue.evidence["place"] = at;
+  issue.remedy = "Build the optimizer with its parameters in the order in which it was saved";
+  row.issues.push_back(std::move(issue));
+}
+
+std::vector<std::string> names_of_keys(const ResumeFacts& facts, const OptimizerState& optimizer,
+                                       const std::vector<std::string>& keys) {
+  std::map<std::string, std::string> names;
+  for (const ParameterGroup& group : optimizer.groups) {
+    for (std::size_t i = 0; i < std::min(group.keys.size(), group.names.size()); ++i)
+      names[group.keys[i]] = group.names[i];
+  }
+  const std::vector<NamedShape> parameters = model_parameters(*facts.checkpoint);
+  if (names.empty() && keeps_order(*facts.checkpoint) && optimizer.groups.size() == 1 &&
+      optimizer.groups[0].keys.size() == parameters.size()) {
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+      names[optimizer.groups[0].keys[i]] = parameters[i].name;
+  }
+  std::vector<std::string> texts;
+  for (const std::string& key : keys) {
+    const auto found = names.find(key);
+    texts.push_back(found == names.end() ? key : found->second);
+  }
+  return texts;
+}
+
+}  // namespace samebits

@@ -129,7 +129,7 @@ def test_a_seed_is_a_whole_number_of_64_bits(option, value):
 
 
 BAD_NUMBERS = {
-    "--mask-ratio": ["nan", "inf", "-inf", "-1", "1", "2", "0.5x", "1e999"],
+    "--mask-ratio": ["nan", "inf", "-inf", "-1", "1.0001", "2", "0.5x", "1e999"],
     "--randn": ["0x3x32x32", "1x3x32", "1x3x32x32x1", "x", "1x3x-1x32", "1000000x3x32x32", f"{2**64}x3x32x32", "1x3x32x32x"],
     "--threads": ["0", "-1", "1e9", "1000000000", "1025", "many"],
     "--repeat": ["0", "-1", "1e9", "1000001", "x"],

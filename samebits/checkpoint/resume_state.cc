@@ -56,7 +56,7 @@ const ResumeFile* resume_file(const std::string& name) {
   return nullptr;
 }
 
-std::vector<std::string> names_in(const std::string& directory, bool folders) {
+std::vector<std::string> names_inside(const std::string& directory, bool folders) {
   std::vector<std::string> names;
   std::error_code error;
   for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
@@ -126,7 +126,7 @@ class ResumeReader {
 
   void read_directory() {
     std::size_t taken = 0;
-    for (const std::string& name : names_in(opened_.path, false)) {
+    for (const std::string& name : names_inside(opened_.path, false)) {
       const ResumeFile* file = resume_file(name);
       if (file == nullptr) continue;
       if (++taken > kLimits.side_files) return note_many(name);
@@ -181,9 +181,9 @@ class ResumeReader {
 bool is_zero_part(const std::string& name) { return name.ends_with("_optim_states.pt"); }
 
 void note_folders(const std::string& path, std::vector<std::string>& sentences) {
-  for (const std::string& folder : names_in(path, true)) {
+  for (const std::string& folder : names_inside(path, true)) {
     const std::string inner = (fs::path(path) / folder).string();
-    const std::vector<std::string> names = names_in(inner, false);
+    const std::vector<std::string> names = names_inside(inner, false);
     const auto parts = std::ranges::count_if(names, is_zero_part);
     const bool distributed =
         std::ranges::any_of(names, [](const std::string& n) { return n.ends_with(".distcp"); });
@@ -216,7 +216,7 @@ std::vector<std::string> unread_training_parts(const std::string& path) {
   std::error_code error;
   const bool directory = fs::is_directory(path, error);
   const std::string folder = directory ? path : fs::path(path).parent_path().string();
-  const std::vector<std::string> names = names_in(folder.empty() ? "." : folder, false);
+  const std::vector<std::string> names = names_inside(folder.empty() ? "." : folder, false);
   const bool is_zero_file = path.ends_with("_model_states.pt") || is_zero_part(path);
   const auto parts = std::ranges::count_if(names, is_zero_part);
   if (parts > 0 && (directory || is_zero_file))

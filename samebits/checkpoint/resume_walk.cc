@@ -18,7 +18,7 @@ using pickle::kNone;
 using pickle::Tree;
 
 constexpr int kDeepestPart = 7;
-constexpr int kMostParts = 20'000;         // values looked at
+constexpr int kMostWalked = 20'000;        // values looked at
 constexpr std::size_t kLongestList = 256;  // a longer one holds data
 
 constexpr std::array kEpochNames = std::to_array<std::string_view>(
@@ -76,7 +76,7 @@ constexpr std::array kSettingNames = std::to_array<std::string_view>({"args",
 constexpr std::array kDeepSpeedKeys =
     std::to_array<std::string_view>({"ds_version", "ds_config", "param_shapes"});
 
-bool is_among(std::span<const std::string_view> names, std::string_view name) {
+bool is_listed(std::span<const std::string_view> names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
 }
 
@@ -91,7 +91,7 @@ bool is_sampler_key(const std::string& key) {
 }
 
 bool is_setting_key(const std::string& key) {
-  return is_among(kSettingNames, key) || key.ends_with("_args") || key.ends_with("_config") ||
+  return is_listed(kSettingNames, key) || key.ends_with("_args") || key.ends_with("_config") ||
          key.ends_with("_cfg") || key.ends_with("_hparams");
 }
 
@@ -134,7 +134,7 @@ class PartWalk {
         index_(index_entries(source)) {}
 
   void visit(NodeId node, const std::string& key, const std::string& path, int depth) {
-    if (depth > kDeepestPart || ++visited_ > kMostParts) return note_limit();
+    if (depth > kDeepestPart || ++visited_ > kMostWalked) return note_limit();
     if (is_weights(path)) return;
     if (is_module(tree_, node)) return;
     if (auto generator = read_generator_state(source_, index_, tree_, node, place(path)))
@@ -228,7 +228,7 @@ class PartWalk {
   void visit_items(const std::vector<KeyValue>& items, const std::string& path, int depth) {
     for (const KeyValue& item : items) {
       if (path == "callbacks") state_.callbacks.push_back(item.key);
-      if (path.empty() && is_among(kDeepSpeedKeys, item.key))
+      if (path.empty() && is_listed(kDeepSpeedKeys, item.key))
         state_.framework = TrainingFramework::deepspeed;
       visit(item.value, item.key, join_path(path, item.key), depth + 1);
     }
@@ -256,10 +256,10 @@ class PartWalk {
   }
 
   void add_counter(NodeId node, const std::string& key, const std::string& path) {
-    std::vector<PlacedValues>* where = is_among(kEpochNames, key)      ? &state_.epochs
-                                       : is_among(kStepNames, key)     ? &state_.steps
-                                       : is_among(kPositionNames, key) ? &state_.positions
-                                                                       : nullptr;
+    std::vector<PlacedValues>* where = is_listed(kEpochNames, key)      ? &state_.epochs
+                                       : is_listed(kStepNames, key)     ? &state_.steps
+                                       : is_listed(kPositionNames, key) ? &state_.positions
+                                                                        : nullptr;
     // Elsewhere "batch" is a size.
     const bool inside = path.starts_with("loops.") || path.starts_with("callbacks.") ||
                         (key == "batch" && path != key);

@@ -152,13 +152,14 @@ class LiteralReader {
   }
 
   static std::optional<Json> number(std::string_view word) {
-    const char* end = word.data() + word.size();
+    const char* begin = word.data();  // NOLINT(bugprone-suspicious-stringview-data-usage): with end
+    const char* end = begin + word.size();
     std::int64_t integer = 0;
-    if (const auto read = std::from_chars(word.data(), end, integer);
+    if (const auto read = std::from_chars(begin, end, integer);
         read.ec == std::errc() && read.ptr == end)
       return Json(integer);
     double real = 0;
-    const auto read = std::from_chars(word.data(), end, real);
+    const auto read = std::from_chars(begin, end, real);
     if (word.empty() || read.ec != std::errc() || read.ptr != end) return std::nullopt;
     return json_number(real);
   }

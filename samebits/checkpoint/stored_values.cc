@@ -95,7 +95,7 @@ bool has_attributes_only(const Tree& tree, NodeId node) {
 
 /// The parts of a value, by name: items of a dict, attributes, elements that are no plain numbers
 /// or text.
-std::vector<KeyValue> parts_of(const Tree& tree, NodeId node) {
+std::vector<KeyValue> value_parts(const Tree& tree, NodeId node) {
   if (is_mapping(tree, node)) return mapping_items(tree, node);
   if (has_attributes_only(tree, node)) {
     std::vector<KeyValue> parts = attributes(tree, node);
@@ -120,7 +120,7 @@ void add_parts(ValueList& values, NodeId node, const std::string& path, int dept
   constexpr int kDeepest = 8;
   constexpr std::size_t kMostParts = 256;
   if (values.checkpoint.values.size() > kMostValues) return;
-  const std::vector<KeyValue> parts = parts_of(values.tree, node);
+  const std::vector<KeyValue> parts = value_parts(values.tree, node);
   if (depth >= kDeepest || parts.empty() || parts.size() > kMostParts ||
       is_tensor(values.tree, node) || is_optimizer_state(values.tree, node))
     return add_value(values, node, path, false);

@@ -23,8 +23,12 @@ std::set<std::string> quoted_names(std::string_view line) {
   std::optional<std::string> open;
   for (std::size_t i = 0; i < line.size(); ++i) {
     if (line[i] == '"') {
-      if (open) names.insert(*std::move(open));
-      open = open ? std::nullopt : std::optional<std::string>("");
+      if (open) {
+        names.insert(*open);
+        open.reset();
+      } else {
+        open.emplace();
+      }
     } else if (open) {
       if (line[i] == '\\' && i + 1 < line.size()) ++i;
       *open += line[i];

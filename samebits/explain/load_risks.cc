@@ -81,7 +81,7 @@ void find_dropped(Report& report, const LoadReport& load) {
   add_finding(report, std::move(finding));
 }
 
-std::string shape_text(const Shape& shape) { return fmt::format("{}", fmt::join(shape, " x ")); }
+std::string crossed_text(const Shape& shape) { return fmt::format("{}", fmt::join(shape, " x ")); }
 
 std::string last_parts(const std::string& name, bool leaf_too) {
   const std::size_t dot = name.rfind('.');
@@ -129,7 +129,7 @@ void find_mismatched(Report& report, const LoadReport& load) {
     others |= !position && !head;
     if (i < kShown)
       finding.details.push_back(fmt::format("{}: {} in the checkpoint, {} in the target", name,
-                                            shape_text(sizes.found), shape_text(sizes.wanted)));
+                                            crossed_text(sizes.found), crossed_text(sizes.wanted)));
   }
   if (positions)
     finding.remedy =

@@ -38,7 +38,7 @@ constexpr QuantizedMark kMarks[] = {
 /// The quantized layers of a subject and all tensors that belong to each.
 using QuantizedLayers = std::map<std::string, std::vector<std::string>>;
 
-bool is_narrow(DType type) {
+bool is_narrow_type(DType type) {
   const DTypeFamily family = info(type).family;
   return family == DTypeFamily::quantized || itemsize(type) == 1 || type == DType::int32;
 }
@@ -69,7 +69,7 @@ QuantizedLayers quantized_layers(const Subject& subject) {
     const bool weight = mark == std::end(kMarks) && tensor.name.ends_with(".weight");
     if ((mark != std::end(kMarks) && mark->decides) || is_quantizing(tensor)) decided.insert(layer);
     const bool belongs = mark != std::end(kMarks) || is_quantizing(tensor) ||
-                         (weight && is_narrow(tensor.view.dtype()));
+                         (weight && is_narrow_type(tensor.view.dtype()));
     if (belongs) parts[layer].push_back(tensor.name);
   }
   std::erase_if(parts, [&](const auto& each) { return !decided.contains(each.first); });
@@ -83,7 +83,7 @@ std::string types_of(const Subject& subject, const QuantizedLayers& layers) {
   for (const std::uint32_t index : subject.checkpoint->weights().weights) {
     const StoredTensor& tensor = subject.checkpoint->entries[index];
     if (names.contains(tensor.name) && tensor.view.shape().size() >= 2 &&
-        is_narrow(tensor.view.dtype()))
+        is_narrow_type(tensor.view.dtype()))
       types.insert(std::string(info(tensor.view.dtype()).torch));
   }
   return types.empty() ? "a quantized form" : fmt::format("{}", fmt::join(types, ", "));

@@ -72,8 +72,8 @@ Json present_in(const ResumeRows& rows) {
   return present;
 }
 
-Finding finding_of(const ResumeFacts& facts, const ResumeRow& row, const ResumeIssue& issue,
-                   const Json& present, const std::string& label) {
+Finding issue_finding(const ResumeFacts& facts, const ResumeRow& row, const ResumeIssue& issue,
+                      const Json& present, const std::string& label) {
   const ResumeRemedy remedy = resume_remedy(remedy_part(row.part.part), facts.state.framework);
   Finding finding{.cause = "resume.missing",
                   .role = issue.role,
@@ -120,7 +120,7 @@ void add_rows(Report& report, const ResumeFacts& facts, const ResumeRows& rows,
     for (const std::string& text : row.unread) add_gap(report, text, Gap::blocking);
     if (only_weights || !with_findings) continue;
     for (const ResumeIssue& issue : row.issues)
-      add_finding(report, finding_of(facts, row, issue, present, label));
+      add_finding(report, issue_finding(facts, row, issue, present, label));
   }
   if (only_weights && with_findings) add_finding(report, only_weights_finding(rows, label));
 }

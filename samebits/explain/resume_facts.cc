@@ -13,7 +13,7 @@ namespace {
 constexpr std::array kSurestSteps = std::to_array<std::string_view>(
     {"global_step", "global_steps", "num_updates", "iter_num", "global_iter", "global_iteration"});
 
-std::string last_name(const std::string& place) {
+std::string last_part(const std::string& place) {
   return place.substr(std::min(place.size(), place.find_last_of(".:") + 1));
 }
 
@@ -25,7 +25,7 @@ bool counts_the_loop(const PlacedValues& count) {
 const PlacedValues* pick_step(const std::vector<PlacedValues>& steps) {
   for (const std::string_view name : kSurestSteps) {
     for (const PlacedValues& each : steps) {
-      if (last_name(each.place) == name && counts_the_loop(each)) return &each;
+      if (last_part(each.place) == name && counts_the_loop(each)) return &each;
     }
   }
   const auto found = std::ranges::find_if(steps, counts_the_loop);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kSchedulerPart = "scheduler";
 
-std::vector<double> numbers_of(const Json& list) {
+std::vector<double> scheduled_numbers(const Json& list) {
   std::vector<double> numbers;
   if (!list.is_array()) return numbers;
   for (const Json& each : list) {
@@ -34,7 +34,7 @@ std::vector<double> group_rates(const OptimizerState& optimizer) {
 
 std::vector<double> last_rates(const PlacedValues& schedule) {
   const auto found = schedule.values.find("_last_lr");
-  return found == schedule.values.end() ? std::vector<double>() : numbers_of(*found);
+  return found == schedule.values.end() ? std::vector<double>() : scheduled_numbers(*found);
 }
 
 std::string rates_text(const std::vector<double>& rates) {

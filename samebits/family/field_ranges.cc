@@ -17,7 +17,7 @@ constexpr auto kInner = static_cast<double>(kLimits.model_inner_width);
 constexpr auto kLayers = static_cast<double>(kLimits.model_layers);
 constexpr auto kSide = static_cast<double>(kLimits.image_side);
 constexpr auto kChannels = static_cast<double>(kLimits.image_channels);
-constexpr auto kClasses = static_cast<double>(kLimits.classes);
+constexpr auto kMostClasses = static_cast<double>(kLimits.classes);
 constexpr double kFactor = 1e6;  // of factors without a natural end
 
 constexpr std::string_view kIsWidth = "it is a width of the weights";
@@ -77,9 +77,9 @@ constexpr auto make_ranges() {
       {kConfig, "", "initializer_range", number, 0, kFactor,
        "it is a deviation of initial weights"},
       {kConfig, "", "layerscale_value", number, -kFactor, kFactor, kIsFactor},
-      {kConfig, "", "num_labels", whole, 0, kClasses, "it is a number of classes"},
-      {kConfig, "", "id2label", labels, 0, kClasses, "it names the classes", true},
-      {kConfig, "", "label2id", labels, 0, kClasses, "it numbers the classes", true},
+      {kConfig, "", "num_labels", whole, 0, kMostClasses, "it is a number of classes"},
+      {kConfig, "", "id2label", labels, 0, kMostClasses, "it names the classes", true},
+      {kConfig, "", "label2id", labels, 0, kMostClasses, "it numbers the classes", true},
       // preprocessor_config.json of ViT, DeiT, Bit and CLIP. A switch that is null is off.
       {kProcessor, "", "do_resize", flag, 0, 0, kIsSwitch, true},
       {kProcessor, "", "size", size, 1, kSide, kIsSide, true},

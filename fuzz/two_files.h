@@ -31,7 +31,7 @@ inline void check_report(const Report& report) {
     require(finding.proof != Proof::suspected || !finding.settle.empty());
   }
   require((exit_status(report) == 2) == (report.verdict == Verdict::unknown));
-  require(!report.incomplete || report.verdict == Verdict::unknown);
+  require(report.traces || report.gap != Gap::blocking || report.verdict == Verdict::unknown);
   const std::string text = json_text(report);
   require(Json::accept(text));  // strict: NaN is no JSON
   const Json read = Json::parse(text);

@@ -66,7 +66,8 @@ bool is_text(std::string_view head) {
   const std::size_t whole = head.size() < kLongestHead ? head.size() : head.rfind('\n') + 1;
   head = head.substr(0, whole);
   return !head.empty() && zip::is_utf8(head, false) && std::ranges::none_of(head, [](char c) {
-    return (c >= 0 && c < ' ' && c != '\n' && c != '\r' && c != '\t') || c == '\x7f';
+    const auto byte = static_cast<unsigned char>(c);  // char has no sign on some processors
+    return (byte < ' ' && c != '\n' && c != '\r' && c != '\t') || byte == 0x7f;
   });
 }
 

@@ -192,6 +192,7 @@ struct Oddity {
   std::uint32_t file = 0;
   std::optional<std::uint64_t> offset;
   std::vector<std::string> tensors;  // paths
+  std::string remedy{};              // where another one helps than the kind's usual one
 };
 const char* oddity_name(Oddity::Kind kind);
 

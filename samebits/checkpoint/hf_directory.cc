@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include <fmt/ranges.h>
+
 #include "samebits/base/limits.h"
 #include "samebits/checkpoint/below.h"
 #include "samebits/checkpoint/byte_account.h"
@@ -33,6 +35,8 @@ constexpr std::array kWeightFiles = std::to_array<std::string_view>({
     "adapter_model.safetensors",
     "adapter_model.bin",
 });
+
+constexpr const char* kWholeDirectory = "Download or copy the whole directory";
 
 struct Companion {
   std::string_view name;
@@ -63,28 +67,6 @@ bool exists(const std::string& path) {
 bool stays_inside(const std::string& name) {
   return !name.empty() && name[0] != '/' && name.find("..") == std::string::npos &&
          name.find('\\') == std::string::npos && name.find('\0') == std::string::npos;
-}
-
-/// "model.safetensors.index.fp16.json": shards that save_pretrained wrote with variant="fp16".
-bool is_variant_index(const std::string& name) {
-  return (name.starts_with("model.safetensors.index.") ||
-          name.starts_with("pytorch_model.bin.index.")) &&
-         name.ends_with(".json") && !name.ends_with(".index.json");
-}
-
-bool is_index(const std::string& name) {
-  return name.ends_with(".index.json") || is_variant_index(name);
-}
-
-/// Of one type and shape, and the first elements are equal: what can be seen in milliseconds.
-bool begin_alike(const StoredTensor& a, const StoredTensor& b) {
-  if (!a.readable || !b.readable) return true;
-  if (a.view.dtype() != b.view.dtype() || a.view.shape() != b.view.shape()) return false;
-  const std::uint64_t count = std::min<std::uint64_t>(a.view.numel(), 4096);
-  std::vector<std::uint8_t> first;
-  std::vector<std::uint8_t> second;
-  return std::ranges::equal(a.view.row_major_range(0, count, first),
-                            b.view.row_major_range(0, count, second));
 }
 
 class DirectoryReader {
@@ -166,12 +148,10 @@ class DirectoryReader {
     if (options_.key.empty()) return present_[0];
     if (std::find(present_.begin(), present_.end(), options_.key) != present_.end())
       return options_.key;
-    std::string names;
-    for (const std::string& name : present_) names += (names.empty() ? "" : ", ") + name;
     return fail({.code = ErrorCode::usage,
                  .what = "no weights stand under the key " + options_.key,
                  .file = directory_,
-                 .hint = "It has: " + names});
+                 .hint = fmt::format("It has: {}", fmt::join(present_, ", "))});
   }
 
   /// A directory that holds one file of weights under a name of its own.
@@ -183,7 +163,7 @@ class DirectoryReader {
       if (const std::string name = entry.path().filename().string(); is_variant_index(name))
         indexes.push_back(name);
       if (extension == ".safetensors" || extension == ".pth" || extension == ".pt" ||
-          extension == ".ckpt")
+          extension == ".ckpt" || is_variant_bin(entry.path().filename().string()))
         found.push_back(entry.path().filename().string());
     }
     if (error) {
@@ -199,14 +179,26 @@ class DirectoryReader {
       present_ = indexes;
     else if (found.size() == 1)
       present_ = found;
+    else if (!found.empty() && indexes.empty())
+      return fail(no_weights(several_text(std::move(found))));
     return {};
   }
 
-  Error no_weights() const {
+  static std::string several_text(std::vector<std::string> names) {
+    constexpr std::size_t kShown = 5;
+    std::ranges::sort(names);
+    const bool more = names.size() > kShown;
+    names.resize(std::min(names.size(), kShown));
+    return fmt::format("It holds several files of other names; name the one that is meant: {}{}",
+                       fmt::join(names, ", "), more ? ", ..." : "");
+  }
+
+  Error no_weights(const std::string& hint = "") const {
     Error error{
         .code = ErrorCode::io, .what = "the directory holds no weights", .file = directory_};
     error.expected = "model.safetensors or pytorch_model.bin, one file or sharded by an index";
     error.hint = hint_below(directory_);
+    if (error.hint.empty()) error.hint = hint;
     if (error.hint.empty())
       error.hint = "Name the directory that save_pretrained() wrote, or the file itself";
     return error;
@@ -281,12 +273,13 @@ class DirectoryReader {
                              .what = "a shard of the model is missing",
                              .file = in_directory(shard),
                              .expected = std::to_string(names.size()) + " tensors",
-                             .hint = "Download or copy the whole directory"});
+                             .hint = kWholeDirectory});
       out_.oddities.push_back({.kind = Oddity::Kind::incomplete,
                                .summary = "the shard " + shard +
                                           ", which the index names, is not there: " +
                                           std::to_string(names.size()) + " tensors are absent",
-                               .tensors = {names.begin(), names.end()}});
+                               .tensors = {names.begin(), names.end()},
+                               .remedy = kWholeDirectory});
       for (const std::string& name : names) add_unreadable_tensor(out_, name);
       return {};
     }
@@ -326,18 +319,21 @@ class DirectoryReader {
     std::map<std::string, const StoredTensor*> others;
     for (const std::uint32_t index : other.weights().weights)
       others[other.entries[index].path] = &other.entries[index];
+    const std::vector<std::uint32_t>& own = out_.candidates[0].weights;
     std::vector<std::string> unlike;
-    std::size_t found = 0;
-    for (const std::uint32_t index : out_.candidates[0].weights) {
+    const auto found = static_cast<std::size_t>(std::ranges::count_if(
+        own, [&](std::uint32_t index) { return others.contains(out_.entries[index].path); }));
+    // A tie may be written on one side only; two models share few names.
+    const bool names_count = whole || 2 * found < std::max(own.size(), others.size());
+    for (const std::uint32_t index : own) {
       const StoredTensor& tensor = out_.entries[index];
       const auto place = others.find(tensor.path);
-      found += place == others.end() ? 0 : 1;
-      if (place == others.end() ? whole
+      if (place == others.end() ? names_count
                                 : !(whole ? have_equal_values(tensor, *place->second)
                                           : begin_alike(tensor, *place->second)))
         unlike.push_back(tensor.path);
     }
-    if (unlike.empty() && (!whole || found == others.size())) return;
+    if (unlike.empty() && (!names_count || found == others.size())) return;
     std::string text = weights + " and " + other_name + " hold unlike models: ";
     text += unlike.empty() ? "the latter has tensors of its own"
                            : std::to_string(unlike.size()) +

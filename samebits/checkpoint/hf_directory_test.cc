@@ -137,6 +137,15 @@ TEST_F(HfDirectory, TwoUnlikeModelsInOneDirectoryAreSaidWhereValuesAreCompared) 
               testing::ElementsAre(HasSubstr("model.safetensors was taken")));
 }
 
+TEST_F(HfDirectory, TwoModelsOfUnlikeNamesAreSaidWithoutComparingValues) {
+  write("model.safetensors", safetensors({{"a", {1}}, {"b", {2}}, {"c", {3}}}));
+  write("pytorch_model.bin", torch_zip(dict({{"w", tensor("0", 2)}}), {{"0", floats({1, 2})}}));
+  EXPECT_THAT(incomplete(*open()), testing::ElementsAre(HasSubstr("hold unlike models")));
+  write("pytorch_model.bin", torch_zip(dict({{"a", tensor("0", 1)}, {"b", tensor("1", 1)}}),
+                                       {{"0", floats({1})}, {"1", floats({2})}}));
+  EXPECT_TRUE(incomplete(*open()).empty());  // c may be a tie
+}
+
 TEST_F(HfDirectory, AnIndexLeadsNowhereElse) {
   folder_.write("secret.safetensors", safetensors({{"a", {1}}}));
   for (const std::string name : {"../secret.safetensors", "/etc/passwd", "a\\\\b"}) {
@@ -190,6 +199,15 @@ TEST_F(HfDirectory, OfTwoFilesSafetensorsComesFirstAndAKeyChooses) {
   EXPECT_THAT(open()->choice_reason, HasSubstr("comes first"));
   EXPECT_EQ(open({.key = "pytorch_model.bin"})->choice_reason, "asked for by --key");
   EXPECT_EQ(open({.key = "other"}).error().code, ErrorCode::usage);
+}
+
+TEST_F(HfDirectory, AVariantAloneIsTakenAndBesideAnotherNamed) {
+  write("pytorch_model.fp16.bin", torch_zip(dict({{"w", tensor("0", 1)}}), {{"0", floats({1})}}));
+  ASSERT_TRUE(open());
+  EXPECT_EQ(open()->weights().key, "pytorch_model.fp16.bin");
+  write("model.fp16.safetensors", safetensors({{"w", {1}}}));
+  ASSERT_FALSE(open());
+  EXPECT_THAT(open().error().hint, HasSubstr("model.fp16.safetensors, pytorch_model.fp16.bin"));
 }
 
 }  // namespace

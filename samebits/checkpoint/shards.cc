@@ -21,6 +21,31 @@ bool looks_like_shard(const std::string& name) {
 
 }  // namespace
 
+bool is_variant_index(const std::string& name) {
+  return (name.starts_with("model.safetensors.index.") ||
+          name.starts_with("pytorch_model.bin.index.")) &&
+         name.ends_with(".json") && !name.ends_with(".index.json");
+}
+
+bool is_variant_bin(const std::string& name) {
+  return name.starts_with("pytorch_model.") && name.ends_with(".bin") &&
+         name.size() > std::string_view("pytorch_model..bin").size();
+}
+
+bool is_index(const std::string& name) {
+  return name.ends_with(".index.json") || is_variant_index(name);
+}
+
+bool begin_alike(const StoredTensor& a, const StoredTensor& b) {
+  if (!a.readable || !b.readable) return true;
+  if (a.view.dtype() != b.view.dtype() || a.view.shape() != b.view.shape()) return false;
+  const std::uint64_t count = std::min<std::uint64_t>(a.view.numel(), 4096);
+  std::vector<std::uint8_t> first;
+  std::vector<std::uint8_t> second;
+  return std::ranges::equal(a.view.row_major_range(0, count, first),
+                            b.view.row_major_range(0, count, second));
+}
+
 bool have_equal_values(const StoredTensor& a, const StoredTensor& b) {
   if (!a.readable || !b.readable || a.view.dtype() != b.view.dtype() ||
       a.view.shape() != b.view.shape())

@@ -17,8 +17,17 @@ namespace samebits {
 /// File -> the names that the index expects there.
 using ShardNames = std::map<std::string, std::set<std::string>>;
 
+/// "model.safetensors.index.fp16.json": shards that save_pretrained wrote with variant="fp16".
+bool is_variant_index(const std::string& name);
+/// "pytorch_model.fp16.bin": one file of a variant.
+bool is_variant_bin(const std::string& name);
+bool is_index(const std::string& name);
+
 /// An entry for a tensor whose bytes are nowhere.
 void add_unreadable_tensor(Checkpoint& checkpoint, const std::string& name);
+
+/// Of one type and shape, and the first elements are equal: what can be seen in milliseconds.
+bool begin_alike(const StoredTensor& a, const StoredTensor& b);
 
 /// True where shapes, types and bytes are equal; false where one cannot be read.
 bool have_equal_values(const StoredTensor& a, const StoredTensor& b);

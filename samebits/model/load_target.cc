@@ -195,6 +195,11 @@ Result<LoadTarget> make_target(const TargetName& name, const Json* config,
                              std::string(target.model_class->name) +
                              " is taken with a head, as it is built unless told num_classes=0; the "
                              "checkpoint has none");
+  if (name.library == Library::timm && (target.fields.parts & kPoolNorm) && !told)
+    target.assumed.push_back(
+        "timm:" + std::string(target.model_class->name) +
+        " is taken with global_pool='avg', as the checkpoint has fc_norm and no norm; built with "
+        "the default 'token' it has norm instead");
   return target;
 }
 

@@ -248,6 +248,17 @@ TEST(MakeTarget, TensorsDecideWithoutAConfig) {
   }
 }
 
+TEST(MakeTarget, ThePoolingOfTimmThatTheTensorsTellIsSaid) {
+  for (const bool pooled : {false, true}) {
+    const auto target = make_target(
+        {Library::timm, ""}, nullptr,
+        stored(Library::timm, "VisionTransformer", "", kUsual | (pooled ? kPoolNorm : 0)));
+    ASSERT_TRUE(target);
+    EXPECT_EQ(target->assumed.size(), pooled ? 1U : 0U);
+    EXPECT_THAT(target->assumed, testing::Each(HasSubstr("global_pool='avg'")));
+  }
+}
+
 TEST(MakeTarget, UnknownTensorsWithoutAConfigAreAnError) {
   const auto target =
       make_target({Library::transformers4, "ViTModel"}, nullptr, {{"fc.weight", {3}}});

@@ -149,8 +149,7 @@ Json config_at(const Tree& tree, NodeId node, Converter& converter, int depth) {
   if (!folder.empty() && is_named_after(type, folder)) config["model_type"] = folder;
   for (const KeyValue& field : attributes(tree, node)) {
     if (!is_kept_config_field(field.key)) continue;
-    const bool is_part =
-        depth < 4 && field.key.ends_with("_config") && is_config_object(tree, field.value);
+    const bool is_part = depth < 4 && is_config_object(tree, field.value);
     config[field.key] =
         is_part ? config_at(tree, field.value, converter, depth + 1) : converter.next(field.value);
   }

@@ -197,15 +197,21 @@ std::string type_of(const Json& config, const std::string& otherwise) {
 std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std::string& model_type,
                                         int depth);
 
-/// Configs inside of configs (text_config, vision_config), which have fields and defaults of their
-/// own: compared as such where both sides have them, and taken out of the fields.
+/// text_config, vision_config, and what names a model's type (encoder, decoder).
+bool is_config_part(std::string_view name, const Json& value) {
+  if (!value.is_object() || name == "quantization_config") return false;
+  const auto type = value.find("model_type");
+  return name.ends_with("_config") || (type != value.end() && type->is_string());
+}
+
+/// Configs inside of configs, which have fields and defaults of their own: compared as such where
+/// both sides have them, and taken out of the fields.
 std::vector<FieldDifference> compare_parts(FieldMap& a, FieldMap& b, int depth) {
   std::vector<FieldDifference> found;
   for (auto part = a.begin(); part != a.end();) {
     const std::string name = part->first;
     const auto other = b.find(name);
-    const bool is_part = name.ends_with("_config") && name != "quantization_config" &&
-                         part->second.value.is_object() && other != b.end() &&
+    const bool is_part = other != b.end() && is_config_part(name, part->second.value) &&
                          other->second.value.is_object();
     if (!is_part || depth > 4) {
       ++part;

@@ -31,6 +31,13 @@ TEST(CompareConfigs, AbsentFieldIsItsModelsDefault) {
               ElementsAre("layer_norm_eps:outputs"));
 }
 
+TEST(CompareConfigs, APartThatNamesItsTypeIsAConfig) {
+  EXPECT_THAT(compare(R"({"decoder": {"model_type": "vit"}})",
+                      R"({"decoder": {"model_type": "vit", "layer_norm_eps": 1e-12,
+                                      "id2label": {"0": "LABEL_0", "1": "LABEL_1"}}})"),
+              IsEmpty());
+}
+
 TEST(CompareConfigs, DifferenceFromADefaultSaysWhatAbsentMeans) {
   const Differences found = compare(R"({"mask_ratio": 0.5})", "{}", "vit_mae");
   ASSERT_EQ(found.size(), 1u);

@@ -32,6 +32,18 @@ bool is_activation(std::string_view class_path) {
          class_path.starts_with("torch.nn.modules.activation.");
 }
 
+/// Classes by one name in two libraries of models: their attributes are not each other's. Both
+/// subclass torch's own layers, which are then the same.
+bool of_two_libraries(const ModuleRecord& a, const ModuleRecord& b) {
+  const auto library = [](const ModuleRecord& module) {
+    const std::string_view name =
+        std::string_view(module.class_path).substr(0, module.class_path.find('.'));
+    return name == "pytorch_lightning" ? std::string_view("lightning") : name;
+  };
+  return is_library_class(a.class_path) && is_library_class(b.class_path) &&
+         library(a) != "torch" && library(b) != "torch" && library(a) != library(b);
+}
+
 class TreeComparison {
  public:
   TreeComparison(const Checkpoint& a, const Checkpoint& b, const NamePairs& tensors,
@@ -84,7 +96,8 @@ class TreeComparison {
   // ---- one pair
 
   void compare_pair(const ModuleRecord& a, const ModuleRecord& b) {
-    if (!is_same_function(a.class_path, b.class_path)) return compare_classes(a, b);
+    if (!is_same_function(a.class_path, b.class_path) || of_two_libraries(a, b))
+      return compare_classes(a, b);
     std::unordered_map<std::string_view, const Json*> right;
     for (const auto& [name, value] : b.attributes.items()) right.emplace(name, &value);
     for (const auto& [name, value] : a.attributes.items()) {

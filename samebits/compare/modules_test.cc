@@ -126,6 +126,18 @@ TEST(Modules, AnotherClassIsKnownToComputeOtherwiseOnlyWithinLibraries) {
   EXPECT_THAT(differences({part("", "train.Net")}, {part("", "__main__.Net")}), IsEmpty());
 }
 
+TEST(Modules, AttributesOfOneNameInTwoLibrariesAreNotEachOthers) {
+  const auto found = differences(
+      {part("", "torchvision.models.vision_transformer.VisionTransformer", {{"patch_size", 8}})},
+      {part("", "timm.models.vision_transformer.VisionTransformer", {{"global_pool", "token"}})});
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].attribute, "");
+  EXPECT_TRUE(found[0].is_code);
+  EXPECT_THAT(differences({part("", kTorchNorm, {{"eps", 0.1}})},
+                          {part("", "timm.layers.norm.LayerNorm", {{"eps", 0.2}})}),
+              SizeIs(1));
+}
+
 TEST(Modules, DropoutAndIdentityAreOneInEvaluation) {
   const ModuleRecord identity = part("", "torch.nn.modules.linear.Identity");
   const char* dropout = "torch.nn.modules.dropout.Dropout";

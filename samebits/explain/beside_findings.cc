@@ -10,6 +10,7 @@
 #include "samebits/checkpoint/shards.h"
 #include "samebits/compare/field_map.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/uncompared_files.h"
 
 namespace samebits {
 namespace {
@@ -253,6 +254,7 @@ void list_uncompared(Report& report) {
     if (!a.checkpoint || !b.checkpoint) continue;
     ValueDifferences found = compare_values(a, b, false);
     add_loose(a, b, &found);
+    compare_unread_files(a, b, &found.details, &found.uncertain);
     if (!found.details.empty())
       report.not_checked.push_back(
           fmt::format("{} and {}: what stands beside the weights is not part of this answer: {}",

@@ -318,6 +318,36 @@ TEST_F(Commands, AFieldThatIsNotUsableIsNamedAndTheWeightsAreShown) {
   EXPECT_EQ(both.weights[0].comparison.verdict, WeightsVerdict::identical);
 }
 
+TEST_F(Commands, FilesThatNoReaderOpensAreNamedWhereTheyDiffer) {
+  for (const std::string name : {"one", "two"}) {
+    directory(name, "{}");
+    folder_.write(name + "/head.safetensors", safetensors({{"h", {name == "one" ? 1.F : 2.F}}}));
+    folder_.write(name + "/README.md", "equal");
+  }
+  folder_.write("two/custom_head.bin", "weights");
+  const Report report = diff_of("one", "two");
+  EXPECT_EQ(report.verdict, Verdict::same);
+  EXPECT_THAT(said(report), HasSubstr("head.safetensors differs"));
+  EXPECT_THAT(said(report), HasSubstr("custom_head.bin stands only in B"));
+  EXPECT_THAT(said(report), Not(HasSubstr("README.md")));
+  EXPECT_THAT(said(diff_of("one", "one")), Not(HasSubstr("beside the weights")));
+}
+
+TEST_F(Commands, MetadataOfSafetensorsIsNamedWhereItDiffers) {
+  const auto with = [](const std::string& metadata) {
+    std::string header = R"({"__metadata__":)" + metadata +
+                         R"(,"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+    header.resize((header.size() + 7) / 8 * 8, ' ');
+    return le64(header.size()) + header + floats({1});
+  };
+  folder_.write("one.safetensors", with(R"({"scale":"1","format":"pt"})"));
+  folder_.write("two.safetensors", with(R"({"scale":"2"})"));
+  const Report report = diff_of("one.safetensors", "two.safetensors");
+  EXPECT_EQ(report.verdict, Verdict::same);
+  EXPECT_THAT(said(report), HasSubstr(R"(the metadata entry scale: "1" in A, "2" in B)"));
+  EXPECT_THAT(said(report), Not(HasSubstr("format")));
+}
+
 TEST_F(Commands, AFileOfFieldsThatIsNoJsonHidesNoWeights) {
   for (const char* content : {"{", "[1]", "5", R"({"mask_ratio": 1e999})"}) {
     const Report report = inspect(directory("broken", content, content), {});

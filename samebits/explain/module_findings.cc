@@ -38,6 +38,15 @@ void note_corrections(Report& report, const Subject& subject,
   add_finding(report, std::move(finding));
 }
 
+/// That the class around the known model is one of transformers, whose code stands in no file.
+bool is_owner_of_library(const Checkpoint& checkpoint, const ModuleDeviation& deviation) {
+  if (!deviation.module.empty() || !deviation.attribute.empty()) return false;
+  return std::ranges::any_of(checkpoint.modules, [&](const ModuleRecord& module) {
+    return module.path.empty() && module.class_path.starts_with("transformers.") &&
+           deviation.found == module.class_path;
+  });
+}
+
 void add_deviations(Report& report, const Subject& a, const Subject& b, const Subject& owner,
                     const std::vector<ModuleDeviation>& deviations, const char* cause,
                     const char* summary, const char* remedy) {
@@ -82,7 +91,10 @@ void find_module_changes(Report& report, const Subject& a, const Subject& b) {
        {std::tuple(&a, &left, &right), std::tuple(&b, &right, &left)}) {
     std::vector<ModuleDeviation> attributes;
     std::vector<ModuleDeviation> code;
+    const bool other_has_modules = !(subject == &a ? b : a).checkpoint->modules.empty();
     for (const ModuleDeviation& each : own->deviations) {
+      // The library's class, which the other side loads into: no evidence against it.
+      if (!other_has_modules && is_owner_of_library(*subject->checkpoint, each)) continue;
       if (std::ranges::find(other->deviations, each) != other->deviations.end()) continue;
       (each.attribute.empty() ? code : attributes).push_back(each);
     }

@@ -1,5 +1,7 @@
 #include "samebits/explain/tree_findings.h"
 
+#include "samebits/explain/module_findings.h"
+
 #include <gmock/gmock.h>
 
 namespace samebits {
@@ -48,6 +50,30 @@ TEST(TreeFindings, ANumberThatMovesOutputsIsACause) {
   EXPECT_EQ(finding.summary, "x.eps differs between the modules, and outputs depend on it");
   EXPECT_EQ(finding.evidence, Json::parse(R"({"fields": {"x.eps": [0.1, 0.2]}})"));
   EXPECT_EQ(report.gap, Gap::aside);
+}
+
+TEST(TreeFindings, AClassOfTheLibraryAroundAModelIsNoEvidenceAgainstItsWeights) {
+  const auto found = [](const std::string& type) {
+    Report report;
+    for (const char* label : {"A", "B"}) {
+      Subject subject;
+      subject.label = label;
+      subject.checkpoint.emplace();
+      report.subjects.push_back(std::move(subject));
+    }
+    Checkpoint& whole = *report.subjects[1].checkpoint;
+    whole.modules = {tree_part("", type),
+                     tree_part("encoder", "transformers.models.vit.modeling_vit.ViTModel")};
+    whole.config = {{"model_type", "vit"}};
+    whole.entries.resize(1);
+    whole.entries[0].name = "decoder.w";
+    whole.candidates.resize(1);
+    whole.candidates[0].weights = {0};
+    find_module_changes(report, report.subjects[0], report.subjects[1]);
+    return report.findings.size();
+  };
+  EXPECT_EQ(found("my.net.Pair"), 1U);
+  EXPECT_EQ(found("transformers.models.pair.modeling_pair.Pair"), 0U);
 }
 
 TEST(TreeFindings, AnotherClassIsCode) {

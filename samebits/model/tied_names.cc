@@ -187,6 +187,21 @@ bool is_embedding_table(std::string_view name) {
          ends_as_path(name, "decoder.embed_tokens.weight", &front);
 }
 
+/// Models that hold two whole models, each with a config and ties of its own.
+constexpr auto kPairsOfModels = std::to_array<std::string_view>(
+    {"encoder-decoder", "encoder_decoder", "speech-encoder-decoder", "speech_encoder_decoder",
+     "vision-encoder-decoder", "vision_encoder_decoder"});
+
+/// The names below the part, without its own; nothing where one stands elsewhere.
+std::vector<std::string> names_below(std::string_view part, const std::vector<std::string>& names) {
+  std::vector<std::string> below;
+  for (const std::string& name : names) {
+    if (!name.starts_with(part) || !name.substr(part.size()).starts_with('.')) return {};
+    below.push_back(name.substr(part.size() + 1));
+  }
+  return below;
+}
+
 }  // namespace
 
 bool is_tied_to(std::string_view target, std::string_view source) {
@@ -200,6 +215,10 @@ bool is_tied_to(std::string_view target, std::string_view source) {
 
 bool config_ties(const Json& config, const std::vector<std::string>& names) {
   if (!config.is_object() || !are_tied_names(names)) return false;
+  if (has_type(config, kPairsOfModels)) {
+    for (const char* part : {"encoder", "decoder"})
+      if (config.contains(part) && config_ties(config[part], names_below(part, names))) return true;
+  }
   return ties_word_embeddings(config) ||
          (has_type(config, kOneTable) && std::ranges::all_of(names, is_embedding_table));
 }

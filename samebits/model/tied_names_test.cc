@@ -56,6 +56,17 @@ TEST(TiedNames, T5HasOneTableOfEmbeddingsWhateverItsConfigSays) {
   EXPECT_FALSE(config_ties(bart, {"model.shared.weight", "model.encoder.embed_tokens.weight"}));
 }
 
+TEST(TiedNames, ADecoderInAPairOfModelsTiesByItsOwnConfig) {
+  Json pair = {{"model_type", "vision-encoder-decoder"},
+               {"tie_word_embeddings", false},
+               {"decoder", {{"model_type", "gpt2"}}}};
+  const std::vector<std::string> names{"decoder.lm_head.weight", "decoder.transformer.wte.weight"};
+  EXPECT_TRUE(config_ties(pair, names));
+  EXPECT_FALSE(config_ties(pair, {"lm_head.weight", "transformer.wte.weight"}));
+  pair["decoder"]["tie_word_embeddings"] = false;
+  EXPECT_FALSE(config_ties(pair, names));
+}
+
 TEST(TiedNames, TheOutputLayerIsFilledFromTheEmbeddings) {
   EXPECT_TRUE(is_tied_to("lm_head.weight", "transformer.wte.weight"));
   EXPECT_FALSE(is_tied_to("transformer.wte.weight", "lm_head.weight"));

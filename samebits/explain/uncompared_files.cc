@@ -1,0 +1,111 @@
+#include "samebits/explain/uncompared_files.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "samebits/base/mapped_file.h"
+
+namespace samebits {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMostFiles = 10'000;
+
+/// Files that no reader opened. Candidates that were not chosen are named elsewhere.
+std::set<std::string> unread_files(const Checkpoint& checkpoint) {
+  std::set<std::string> known;
+  for (const SourceFile& file : checkpoint.files)
+    known.insert(fs::path(file.path).filename().string());
+  for (const Candidate& candidate : checkpoint.candidates) known.insert(candidate.key);
+  std::set<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator at(checkpoint.path, error), end;
+       !error && at != end && names.size() < kMostFiles; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    std::error_code unknown;
+    if (!name.starts_with('.') && !known.contains(name) && at->is_regular_file(unknown))
+      names.insert(name);
+  }
+  return names;
+}
+
+bool lies_in(const Checkpoint& checkpoint, const std::string& name) {
+  std::error_code error;
+  return fs::exists(fs::path(checkpoint.path) / name, error);
+}
+
+void compare_files(const Subject& a, const Subject& b, std::vector<std::string>* details,
+                   std::vector<std::string>* uncertain) {
+  constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20U;
+  std::set<std::string> names = unread_files(*a.checkpoint);
+  names.merge(unread_files(*b.checkpoint));
+  for (const std::string& name : names) {
+    const bool in_a = lies_in(*a.checkpoint, name);
+    const bool in_b = lies_in(*b.checkpoint, name);
+    if (!in_a || !in_b) {
+      details->push_back(fmt::format("{} stands only in {}", name, in_a ? a.label : b.label));
+      continue;
+    }
+    const auto left = MappedFile::open((fs::path(a.checkpoint->path) / name).string());
+    const auto right = MappedFile::open((fs::path(b.checkpoint->path) / name).string());
+    const bool both = left && right;
+    if (both && (*left)->size() != (*right)->size()) {
+      details->push_back(name + " differs");
+    } else if (!both || (*left)->size() > kMostBytes) {
+      uncertain->push_back(name);
+    } else if (!std::ranges::equal((*left)->bytes(), (*right)->bytes())) {
+      details->push_back(name + " differs");
+    }
+  }
+}
+
+std::map<std::string, Json> metadata_of(const Checkpoint& checkpoint) {
+  std::map<std::string, Json> metadata;
+  const Json& producer = checkpoint.producer;
+  if (!producer.is_object() || !producer.contains("metadata")) return metadata;
+  if (!producer["metadata"].is_object()) return metadata;
+  for (const auto& [name, value] : producer["metadata"].items()) metadata[name] = value;
+  return metadata;
+}
+
+void compare_metadata(const Subject& a, const Subject& b, std::vector<std::string>* details) {
+  constexpr std::size_t kMostText = 40;
+  const std::map<std::string, Json> left = metadata_of(*a.checkpoint);
+  const std::map<std::string, Json> right = metadata_of(*b.checkpoint);
+  std::set<std::string> names;
+  for (const auto* side : {&left, &right})
+    for (const auto& [name, value] : *side) names.insert(name);
+  names.erase("format");  // the library that wrote it
+  for (const std::string& name : names) {
+    const auto x = left.find(name);
+    const auto y = right.find(name);
+    const std::string what = "the metadata entry " + name;
+    if (x == left.end() || y == right.end()) {
+      details->push_back(what + " stands only in " + (x == left.end() ? b.label : a.label));
+    } else if (x->second != y->second) {
+      const std::string in_a = json_text(x->second);
+      const std::string in_b = json_text(y->second);
+      details->push_back(
+          in_a.size() > kMostText || in_b.size() > kMostText
+              ? what + " differs"
+              : fmt::format("{}: {} in {}, {} in {}", what, in_a, a.label, in_b, b.label));
+    }
+  }
+}
+
+}  // namespace
+
+void compare_unread_files(const Subject& a, const Subject& b, std::vector<std::string>* details,
+                          std::vector<std::string>* uncertain) {
+  if (a.checkpoint->kind == CheckpointKind::hf_directory &&
+      b.checkpoint->kind == CheckpointKind::hf_directory)
+    compare_files(a, b, details, uncertain);
+  compare_metadata(a, b, details);
+}
+
+}  // namespace samebits

@@ -344,7 +344,8 @@ std::size_t matched_by_guess(const Subject& a, const Subject& b,
   const auto below = [](const std::string& name) { return name.substr(name.find('.') + 1); };
   std::size_t guessed = 0;
   for (const SeenMatch& each : seen_from(a, b, comparison, true)) {
-    if (each.changed() && each.match->stats && !each.unlike()) return 0;
+    // Norms are alike in all models: near one.
+    if (each.changed() && each.is_matrix() && each.match->stats && !each.unlike()) return 0;
     guessed += below(*each.name) == below(weight_name(b, each.match->b[0])) ? 0 : 1;
   }
   return guessed;

@@ -238,7 +238,8 @@ TEST_F(Kinship, LayersPairedByAlikeNamesOfTwoTypesShowNoKinship) {
       for (const std::string part : {"query", "key", "value"})
         tensors.random(at + query + part + ".weight", {6, 6}, ++seed)
             .constant(at + query + part + ".bias", {6}, 0);
-      tensors.random(at + "output.dense.weight", {6, 6}, ++seed);
+      tensors.random(at + "output.dense.weight", {6, 6}, ++seed)
+          .add(at + query + "norm.weight", {6}, {1, 1, 1, 1, 1, static_cast<float>(seed) / 900});
     }
     return tensors.random(base + "." + query + "only", {5, 3}, ++seed);
   };

@@ -9,6 +9,7 @@
 #include "samebits/checkpoint/candidates.h"
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/weight_findings.h"
 
 namespace samebits {
 namespace {
@@ -101,6 +102,14 @@ std::string averaging_text(const std::string& alternative, const std::string& ch
   return "";
 }
 
+/// As an average and what it was taken of: two models of one dict ("generator", "discriminator")
+/// are not.
+bool are_close(const WeightComparison& comparison) {
+  constexpr double kAlike = 0.9;
+  const ChangeExtent extent = change_extent(comparison);
+  return extent.changed > 0 && extent.median_cosine > kAlike;
+}
+
 Finding averaged_finding(const WeightPair& pair, const Subject& holder, const Subject& other,
                          const Alternative& alternative, const std::set<std::string>& names) {
   const std::string& key = alternative.weights.key;
@@ -112,15 +121,18 @@ Finding averaged_finding(const WeightPair& pair, const Subject& holder, const Su
                   .subjects = {pair.a, pair.b}};
   finding.summary = fmt::format("{} holds the weights that stand in {} under {}, not those {}",
                                 other.label, holder.label, key, under);
-  if (const std::string text = averaging_text(key, chosen); !text.empty())
-    finding.details.push_back(text);
+  const std::string averaging = averaging_text(key, chosen);
+  if (!averaging.empty()) finding.details.push_back(averaging);
+  if (averaging.empty() && !are_close(pair.comparison)) finding.cause = "weights.changed";
   finding.evidence = {{"count", names.size()},
                       {"tensors", name_list({names.begin(), names.end()})},
                       {"key", key},
                       {"chosen", chosen}};
   finding.remedy = alternative.option.empty()
-                       ? fmt::format("Take the same weights on both sides: those of {} under {}",
-                                     holder.label, key)
+                       ? fmt::format(
+                             "Take the same weights on both sides: those of {} whose names "
+                             "begin with {}., a part that --key does not take alone",
+                             holder.label, key)
                        : fmt::format("Take the same weights on both sides: --key {}={}",
                                      holder.label, alternative.option);
   return finding;

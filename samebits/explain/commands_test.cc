@@ -287,7 +287,22 @@ TEST_F(Commands, APartOfACandidateMayBeTheAverage) {
   ASSERT_NE(finding, nullptr);
   EXPECT_EQ(finding->subjects, (std::vector<std::string>{"A", "B"}));
   EXPECT_EQ(finding->evidence["key"], "ema.ema_model");
-  EXPECT_THAT(finding->remedy, Not(HasSubstr("--key")));
+  EXPECT_THAT(finding->remedy, HasSubstr("begin with ema.ema_model., a part that --key"));
+}
+
+TEST_F(Commands, TwoModelsOfOneDictAreNoAverages) {
+  folder_.write("gan.pth", torch_zip(dict({{"generator", dict({{"w", tensor("0", 2)}})},
+                                           {"discriminator", dict({{"w", tensor("1", 2)}})}}),
+                                     {{"0", floats({1, 2})}, {"1", floats({3, -4})}}));
+  folder_.write("raw.pth", torch_zip(dict({{"w", tensor("0", 2)}}), {{"0", floats({1, 2})}}));
+  const Report report =
+      diff({folder_.path("raw.pth"), ""}, {folder_.path("gan.pth"), "discriminator"}, 1);
+  EXPECT_EQ(find(report, "weights.averaged"), nullptr);
+  const Finding* finding = find(report, "weights.changed");
+  ASSERT_NE(finding, nullptr);
+  EXPECT_THAT(finding->summary, HasSubstr("under generator, not those under discriminator"));
+  EXPECT_THAT(finding->remedy, HasSubstr("--key B=generator"));
+  EXPECT_EQ(find(report, "file.mixup"), nullptr);
 }
 
 TEST_F(Commands, CheckAgainstAListSaysWhatStaysRandom) {

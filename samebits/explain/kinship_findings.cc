@@ -10,6 +10,7 @@
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/weight_findings.h"
+#include "samebits/family/classes.h"
 
 namespace samebits {
 namespace {
@@ -53,7 +54,10 @@ const WeightPair* pair_of(const Report& report, const Subject& a, const Subject&
 
 bool is_explained(const Report& report, const Subject& a, const Subject& b) {
   return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
-    return (finding.cause == "weights.averaged" || finding.cause == "weights.reinitialized") &&
+    const bool of_other_key =
+        finding.cause == "weights.changed" && finding.evidence.contains("chosen");
+    return (finding.cause == "weights.averaged" || finding.cause == "weights.reinitialized" ||
+            of_other_key) &&
            finding.subjects == Labels{a.label, b.label};
   });
 }
@@ -329,6 +333,24 @@ bool sizes_are_unlike(const Subject& a, const Subject& b) {
   return all_left > 1 && all_right > 1 && shared * 4 < 3 * std::min(all_left, all_right);
 }
 
+/// Matches by alike names alone, of two model types that no name table relates: no part but the
+/// first may be another.
+std::size_t matched_by_guess(const Subject& a, const Subject& b,
+                             const WeightComparison& comparison) {
+  const std::string& left = a.checkpoint->model_type;
+  const std::string& right = b.checkpoint->model_type;
+  const bool of_family = model::find_model_type(left) && model::find_model_type(right);
+  if (left.empty() || right.empty() || left == right || of_family) return 0;
+  const auto below = [](const std::string& name) { return name.substr(name.find('.') + 1); };
+  std::size_t guessed = 0;
+  for (const SeenMatch& each : seen_from(a, b, comparison, true)) {
+    // Norms are alike in all models: near one.
+    if (each.changed() && each.is_matrix() && each.match->stats && !each.unlike()) return 0;
+    guessed += below(*each.name) == below(weight_name(b, each.match->b[0])) ? 0 : 1;
+  }
+  return guessed;
+}
+
 }  // namespace
 
 std::string unlike_architectures(const Report& report, const WeightPair& pair) {
@@ -342,7 +364,8 @@ std::string unlike_architectures(const Report& report, const WeightPair& pair) {
   }
   const std::size_t all =
       a.checkpoint->weights().weights.size() + b.checkpoint->weights().weights.size();
-  const std::size_t alone = comparison.only_a.size() + comparison.only_b.size();
+  const std::size_t alone =
+      comparison.only_a.size() + comparison.only_b.size() + 2 * matched_by_guess(a, b, comparison);
   if (comparison.only_a.empty() || comparison.only_b.empty() || alone * 2 < all) return "";
   const std::string& left = a.checkpoint->model_type;
   const std::string& right = b.checkpoint->model_type;

@@ -230,6 +230,54 @@ TEST_F(Kinship, TwoArchitecturesAreSaidToBeTwo) {
   EXPECT_THAT(related.findings[0].summary, Not(HasSubstr("architectures")));
 }
 
+TEST_F(Kinship, LayersPairedByAlikeNamesOfTwoTypesShowNoKinship) {
+  const auto model = [](const std::string& base, const std::string& query, std::uint32_t seed) {
+    Tensors tensors;
+    for (const std::string n : {"0.", "1."}) {
+      const std::string at = base + ".encoder.layer." + n + "attention.";
+      for (const std::string part : {"query", "key", "value"})
+        tensors.random(at + query + part + ".weight", {6, 6}, ++seed)
+            .constant(at + query + part + ".bias", {6}, 0);
+      tensors.random(at + "output.dense.weight", {6, 6}, ++seed)
+          .add(at + query + "norm.weight", {6}, {1, 1, 1, 1, 1, static_cast<float>(seed) / 900});
+    }
+    return tensors.random(base + "." + query + "only", {5, 3}, ++seed);
+  };
+  const std::string one =
+      directory("one", model("bert", "self.", 100), R"({"model_type": "bert"})");
+  const std::string two =
+      directory("two", model("deit", "attention.", 900).random("deit.x", {7, 9}, 5),
+                R"({"model_type": "deit"})");
+  const Report report = diff({one, ""}, {two, ""}, 1);
+  ASSERT_FALSE(report.findings.empty());
+  EXPECT_THAT(report.findings[0].summary, HasSubstr("two architectures, bert and deit"));
+  EXPECT_EQ(find(report, "weights.changed"), nullptr);
+  // Under names that differ in their first part alone they may be of one kind.
+  const std::string kin =
+      directory("kin", model("roberta", "self.", 900), R"({"model_type": "roberta"})");
+  EXPECT_NE(find(diff({one, ""}, {kin, ""}, 1), "weights.changed"), nullptr);
+}
+
+TEST_F(Kinship, CountersThatStandOnOneSideStartAtZero) {
+  const auto model = [](bool counts) {
+    Tensors tensors = Tensors()
+                          .random("conv.weight", {3, 4}, 1)
+                          .add("bn.running_mean", {3}, {1, 2, 3})
+                          .add("bn.running_var", {3}, {4, 5, 6});
+    return counts ? tensors.add("bn.num_batches_tracked", {}, {7}) : tensors;
+  };
+  const Report report = diff_of(model(true), model(false));
+  ASSERT_EQ(report.findings.size(), 1U);
+  EXPECT_EQ(report.findings[0].evidence["tensors"], Json::array({"bn.num_batches_tracked"}));
+  EXPECT_THAT(report.findings[0].summary, HasSubstr("1 counter stands only in A"));
+  EXPECT_THAT(report.findings[0].remedy, HasSubstr("at 0"));
+  EXPECT_THAT(report.findings[0].remedy, Not(HasSubstr("random")));
+  // With its norm it is a part that is missing.
+  Tensors none;
+  const Report whole = diff_of(model(true), none.random("conv.weight", {3, 4}, 1));
+  EXPECT_EQ(find(whole, "weights.missing")->evidence["count"], 3);
+}
+
 Tensors with_batch_norm(float weight, float mean, float batches) {
   return Tensors()
       .random("conv.weight", {3, 4}, 1, weight)

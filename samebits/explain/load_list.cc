@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "samebits/checkpoint/open.h"
+#include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/model/find_renaming.h"
 #include "samebits/model/name_rules.h"
@@ -93,7 +94,14 @@ void search_repair(const LoadList& target, const std::vector<bool>& unfilled,
     load.repair.push_back({rule.from, rule.to, rule.count});
   for (const model::Refit& refit : found.repair.refits)
     load.refits.push_back({refit.from, refit.to, refit.count});
-  load.restored = found.repair.restored.size();
+  // What fills one name of a tensor fills the others.
+  std::set<std::size_t> restored;
+  const std::set<std::string> names(found.repair.restored.begin(), found.repair.restored.end());
+  for (std::size_t i = 0; i < target.names.size(); ++i)
+    if (names.contains(target.names[i].name)) restored.insert(target.one[i]);
+  load.restored = 0;
+  for (std::size_t i = 0; i < target.names.size(); ++i)
+    load.restored += unfilled[i] && restored.contains(target.one[i]) ? 1 : 0;
 }
 
 bool is_json(Bytes bytes) {
@@ -148,10 +156,16 @@ LoadReport load_into_list(const LoadList& target, const std::vector<model::Store
     const auto& [name, wanted] = target.names[i];
     const Shape* found = offer(i);
     const bool other = found && *found != wanted;
-    const bool random = !found && !filled.contains(target.one[i]);
+    const bool absent = !found && !filled.contains(target.one[i]);
+    const bool counter =
+        absent && wanted.size() <= 1 && is_lone_counter(name, [&](const std::string& statistic) {
+          return offered.contains(statistic);
+        });
+    const bool random = absent && !counter;
+    if (counter) load.counters.push_back(name);
     unfilled.push_back(random || other);
     if (random) load.random.push_back(name);
-    if (!random && !other) ++load.loaded;
+    if (!absent && !other) ++load.loaded;
     if (!other) continue;
     load.mismatched.push_back(name);
     load.mismatches.push_back({*found, wanted});

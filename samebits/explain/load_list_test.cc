@@ -39,6 +39,28 @@ TEST(LoadIntoList, NamesOfOneTensorAreFilledTogether) {
   EXPECT_FALSE(load.silent);
 }
 
+TEST(LoadIntoList, ARenamingFillsAllNamesOfOneTensor) {
+  LoadList tied = list({{"transformer.wte.weight", {9, 4}},
+                        {"transformer.ln.weight", {4}},
+                        {"lm_head.weight", {9, 4}}});
+  tied.one[2] = 0;
+  const LoadReport load = load_into_list(tied, {{"wte.weight", {9, 4}}, {"ln.weight", {4}}}, "t");
+  EXPECT_EQ(load.random.size(), 3U);
+  EXPECT_EQ(load.restored, 3U);
+}
+
+TEST(LoadIntoList, ACounterThatIsAbsentIsNotRandom) {
+  const LoadList target = list({{"bn.running_mean", {4}},
+                                {"bn.num_batches_tracked", {}},
+                                {"n_averaged", {}},
+                                {"other.running_mean", {4}},
+                                {"other.num_batches_tracked", {}}});
+  const LoadReport load = load_into_list(target, {{"bn.running_mean", {4}}}, "t");
+  EXPECT_THAT(load.counters, ElementsAre("bn.num_batches_tracked", "n_averaged"));
+  EXPECT_THAT(load.random, ElementsAre("other.running_mean", "other.num_batches_tracked"));
+  EXPECT_EQ(load.loaded, 1U);
+}
+
 TEST(LoadIntoList, SaysWhetherARenamingWasSearchedAndFound) {
   const LoadList target = list({{"fc.weight", {2, 2}}, {"fc.bias", {2}}});
   const LoadReport found =
@@ -67,6 +89,16 @@ TEST_F(CheckFiles, EqualBytesShowARenamingThatNamesDoNot) {
   const Report report = check_of("a.safetensors", "b.safetensors");
   EXPECT_EQ(report.loads.at(0).restored, 2U);
   EXPECT_EQ(report.loads.at(0).repair.size(), 2U);
+}
+
+TEST_F(CheckFiles, AnAbsentCounterIsNoRisk) {
+  folder_.write("a.safetensors", safetensors({{"bn.running_mean", {1, 2, 3}}}));
+  folder_.write("list.json", R"([["bn.running_mean", [3]], ["bn.num_batches_tracked", []]])");
+  const Report report = check_of("a.safetensors", "list.json");
+  EXPECT_EQ(report.verdict, Verdict::clean);
+  ASSERT_EQ(report.findings.size(), 1U);
+  EXPECT_EQ(report.findings[0].cause, "state.buffers");
+  EXPECT_EQ(report.findings[0].role, Role::note);
 }
 
 TEST_F(CheckFiles, NoRenamingIsSaidToBeNone) {

@@ -67,6 +67,17 @@ void find_random(Report& report, const LoadReport& load) {
   add_finding(report, std::move(finding));
 }
 
+void find_counters(Report& report, const LoadReport& load) {
+  if (load.counters.empty()) return;
+  Finding finding = load_finding(
+      load, "state.buffers", load.counters,
+      fmt::format("{} not in the checkpoint and keep the model's value, 0 in a new one",
+                  counted(load.counters.size(), "counter", "is", "are")));
+  finding.role = Role::note;
+  finding.details.emplace_back("outputs in eval mode do not depend on such a counter");
+  add_finding(report, std::move(finding));
+}
+
 void find_dropped(Report& report, const LoadReport& load) {
   if (load.dropped.empty()) return;
   Finding finding = load_finding(load, "weights.missing", load.dropped,
@@ -178,6 +189,7 @@ void find_load_risks(Report& report) {
   const LoadReport& load = report.loads[0];
   find_refusal(report, load);
   find_random(report, load);
+  find_counters(report, load);
   find_dropped(report, load);
   find_mismatched(report, load);
 }

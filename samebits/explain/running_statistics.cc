@@ -123,6 +123,12 @@ bool is_running_statistic(const std::string& name) {
   return last == "running_mean" || last == "running_var" || last == kBatches;
 }
 
+bool is_lone_counter(const std::string& name, const std::function<bool(const std::string&)>& has) {
+  if (name == "n_averaged") return true;
+  const std::string norm = norm_of(name);
+  return !norm.empty() && name.substr(norm.size() + 1) == kBatches && has(norm + ".running_mean");
+}
+
 std::set<std::string> find_running_statistics(Report& report, const WeightPair& pair,
                                               const std::set<std::string>& explained) {
   const StatisticsChange change =

@@ -8,6 +8,7 @@
 
 #include "samebits/compare/constant_tensor.h"
 #include "samebits/explain/kinship_findings.h"
+#include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/tied_findings.h"
 
@@ -254,6 +255,7 @@ class Finder {
     }
     std::copy_if(names.begin(), names.end(), std::back_inserter(untied),
                  [&](const std::string& name) { return !tied.contains(name); });
+    if (!of_two_architectures()) lone_counters(&untied, holder, other);
     if (untied.empty()) return;
     Finding finding = make("weights.missing", Role::cause, untied);
     finding.evidence["side"] = holder;
@@ -278,6 +280,30 @@ class Finder {
       finding.remedy =
           "Compare the archives as they were before torch.jit.freeze: it folds batch norms into "
           "weights, and drops what the code does not use";
+    add(std::move(finding));
+  }
+
+  /// Takes the counters out of `names`: a loader leaves them at 0.
+  void lone_counters(Names* names, const std::string& holder, const std::string& other) {
+    const std::set<std::string> alone(names->begin(), names->end());
+    const auto is_elsewhere = [&](const std::string& name) { return !alone.contains(name); };
+    Names counters;
+    std::erase_if(*names, [&](const std::string& name) {
+      if (!is_lone_counter(name, is_elsewhere)) return false;
+      counters.push_back(name);
+      return true;
+    });
+    if (counters.empty()) return;
+    const bool alone_differ = names->empty() && comparison_.changed == 0;
+    Finding finding =
+        make("weights.missing", alone_differ ? Role::cause : Role::contributes, counters);
+    finding.evidence["side"] = holder;
+    finding.summary =
+        fmt::format("{} only in {}, {}", counted(counters.size(), "counter", "stands", "stand"),
+                    holder, counters.size() == 1 ? counters[0] : counters[0] + " among them");
+    finding.details.emplace_back("outputs in eval mode do not depend on such a counter");
+    finding.remedy = fmt::format(
+        "Nothing to do for eval mode: a new model into which {} is loaded starts them at 0", other);
     add(std::move(finding));
   }
 

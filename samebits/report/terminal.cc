@@ -111,8 +111,10 @@ std::string answer_text(const Report& report) {
     case Verdict::clean: break;
   }
   if (report.command == "check" && !report.loads.empty()) {
-    return fmt::format("all {} of {} are loaded",
-                       quantity(report.loads[0].target_tensors, "tensor"), report.loads[0].target);
+    const LoadReport& load = report.loads[0];
+    return fmt::format("all {} of {} are loaded{}",
+                       quantity(load.target_tensors - load.counters.size(), "tensor"), load.target,
+                       load.counters.empty() ? "" : ", counters apart");
   }
   if (report.command == "resume") {
     return report.subjects.size() > 1 ? "nothing contradicts that B goes on from A"

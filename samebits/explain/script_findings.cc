@@ -199,11 +199,13 @@ void settle_script_attributes(const Subject& a, const Subject& b,
   for (const ScriptProgram* program : {left, right})
     if (program != nullptr) read.merge(attributes_read(*program));
   for (ModuleDifference& each : *differences) {
-    if (each.effect != AttributeEffect::unknown || !each.comparable) continue;
+    const bool settled = each.effect != AttributeEffect::unknown && !each.by_name;
+    if (settled || !each.comparable) continue;
     const std::string name = each.attribute.substr(0, each.attribute.find_first_of(".["));
     const bool matters = read.contains(name);
     each.effect = matters ? AttributeEffect::outputs : AttributeEffect::nothing;
     each.why = matters ? "the code reads it" : "no line of the code reads it";
+    each.by_name = false;
   }
 }
 

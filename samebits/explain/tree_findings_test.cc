@@ -63,7 +63,13 @@ TEST(TreeFindings, WhatCannotMatterIsANote) {
       compared_attributes("train.Block", {{"run_name", "a"}}, {{"run_name", "b"}});
   ASSERT_THAT(report.findings, SizeIs(1));
   EXPECT_EQ(report.findings[0].role, Role::note);
+  EXPECT_EQ(report.findings[0].proof, Proof::suspected);
+  EXPECT_THAT(report.findings[0].details, ElementsAre(HasSubstr("by its name a run")));
   EXPECT_EQ(report.gap, Gap::aside);
+  const Report known =
+      compared_attributes("torch.nn.modules.dropout.Dropout", {{"p", 1}}, {{"p", 0}});
+  ASSERT_THAT(known.findings, SizeIs(1));
+  EXPECT_EQ(known.findings[0].proof, Proof::observed);
 }
 
 TEST(TreeFindings, WhatOnlyItsClassKnowsIsLeftOpen) {

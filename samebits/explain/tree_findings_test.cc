@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "samebits/explain/script_findings.h"
+
 namespace samebits {
 namespace {
 
@@ -56,6 +58,36 @@ TEST(TreeFindings, AnotherClassIsCode) {
   ASSERT_THAT(report.findings, SizeIs(1));
   EXPECT_EQ(report.findings[0].cause, "code.version");
   EXPECT_THAT(report.findings[0].details, ElementsAre(HasSubstr("the root: ")));
+}
+
+/// Of two scripted archives with these units.
+Report compared_code(const ScriptUnit& a, const ScriptUnit& b) {
+  Report report;
+  for (const ScriptUnit* unit : {&a, &b}) {
+    Subject subject;
+    subject.label = report.subjects.empty() ? "A" : "B";
+    subject.checkpoint.emplace();
+    subject.checkpoint->program.emplace();
+    subject.checkpoint->program->way = "scripted";
+    subject.checkpoint->program->units = {*unit};
+    report.subjects.push_back(std::move(subject));
+  }
+  find_script_changes(report, report.subjects[0], report.subjects[1]);
+  return report;
+}
+
+TEST(TreeFindings, AnotherLayerOfTorchIsAnotherModelOfOneVersionOrTwo) {
+  const ScriptUnit relu{"torch.nn.modules.activation.ReLU#0", "x"};
+  const ScriptUnit gelu{"torch.nn.modules.activation.GELU#0", "y"};
+  const Report layers = compared_code(relu, gelu);
+  ASSERT_THAT(layers.findings, SizeIs(1));
+  EXPECT_EQ(layers.findings[0].role, Role::contributes);
+  EXPECT_EQ(layers.gap, Gap::aside);
+  const Report wording = compared_code(relu, {relu.name, "y"});
+  ASSERT_THAT(wording.findings, SizeIs(1));
+  EXPECT_EQ(wording.findings[0].role, Role::note);
+  EXPECT_THAT(wording.findings[0].summary, HasSubstr("torch's own"));
+  EXPECT_EQ(wording.gap, Gap::open);
 }
 
 TEST(TreeFindings, WhatCannotMatterIsANote) {

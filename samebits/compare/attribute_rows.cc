@@ -18,10 +18,9 @@ constexpr std::string_view kOfShapes = "the shapes of the weights say it";
 constexpr std::string_view kActsInTraining = "it acts in training mode only";
 constexpr std::string_view kLightning = "bookkeeping of Lightning";
 constexpr std::string_view kTransformers = "bookkeeping of transformers";
-constexpr std::string_view kRunName = "it names a run or a place";
-constexpr std::string_view kCounter = "it counts or records a training";
+constexpr std::string_view kRunName = "by its name a run or a place";
+constexpr std::string_view kCounter = "by its name a counter or a record of a training";
 constexpr std::string_view kPrivate = "what a library's class keeps for itself";
-constexpr std::string_view kHowTrained = "it says how to train";
 
 constexpr auto kAttributeRows = std::to_array<AttributeRow>({
     // Of every class.
@@ -52,7 +51,6 @@ constexpr auto kAttributeRows = std::to_array<AttributeRow>({
     {"", "_backward_hooks", kStill, kActsInTraining},
     {"", "gradient_checkpointing", kInTraining, "it recomputes activations in training"},
     {"", "_gradient_checkpointing_func", kInTraining, "it recomputes activations in training"},
-    {"", "device", kStill, "where to compute, not what"},
     {"", "run_name", kStill, kRunName},
     {"", "run_id", kStill, kRunName},
     {"", "run_dir", kStill, kRunName},
@@ -98,16 +96,10 @@ constexpr auto kAttributeRows = std::to_array<AttributeRow>({
     {"", "train_losses", kStill, kCounter},
     {"", "val_losses", kStill, kCounter},
     {"", "history", kStill, kCounter},
-    {"", "lr", kInTraining, kHowTrained},
-    {"", "learning_rate", kInTraining, kHowTrained},
-    {"", "weight_decay", kInTraining, kHowTrained},
-    {"", "batch_size", kInTraining, kHowTrained},
-    {"", "max_epochs", kInTraining, kHowTrained},
-    {"", "warmup_steps", kInTraining, kHowTrained},
-    {"", "num_workers", kInTraining, kHowTrained},
     // torch.
     {"torch.nn.", "*", kMoves, "the layer computes otherwise"},
     {"torch.ao.", "*", kMoves, "the layer computes otherwise"},
+    {"torch.", "device", kStill, "where to compute, not what"},
     {"torch.nn.", "inplace", kStill, "the same values, in the memory of the input"},
     {"torch.nn.", "in_features", kStill, kOfShapes},
     {"torch.nn.", "out_features", kStill, kOfShapes},
@@ -153,6 +145,7 @@ constexpr auto kAttributeRows = std::to_array<AttributeRow>({
     {"transformers.", "warnings_issued", kStill, kTransformers},
     {"transformers.", "generation_config", kStill, "read by generate() only"},
     {"transformers.", "main_input_name", kStill, kTransformers},
+    {"transformers.", "device", kStill, "where to compute, not what"},
     {"transformers.", "framework", kStill, kTransformers},
     {"transformers.", "model_tags", kStill, kTransformers},
     {"transformers.", "hf_device_map", kStill, "where to compute, not what"},

@@ -62,6 +62,7 @@ class TreeComparison {
 
   std::vector<ModuleDifference> compare() {
     note_version_regions();
+    note_own_code();
     for (std::size_t i = 0; i < a_.modules.size(); ++i) {
       const std::size_t j = pairs_.of_a[i];
       if (j == kAlone) {
@@ -144,6 +145,8 @@ class TreeComparison {
   void compare_attribute(const ModuleRecord& a, const ModuleRecord& b, const std::string& name,
                          const Json* left, const Json* right) {
     AttributeRow row = attribute_row(a.class_path, name);
+    if (name == "inplace" && may_change_what_others_read(a, b, row))
+      row = {"", name, AttributeEffect::unknown, "whether own code reads its input again"};
     if (is_library_class(a.class_path) && stands_for_a_method(row, name, left, right))
       row = {"", name, AttributeEffect::outputs, "a function stands in place of the class's own"};
     if (row.effect == AttributeEffect::nothing && is_library_class(a.class_path)) return;
@@ -162,8 +165,17 @@ class TreeComparison {
                                   each.comparable,
                                   std::string(row.why)};
       judge(a, b, &difference);
+      difference.by_name = !is_library_class(a.class_path);
       found_.push_back(std::move(difference));
     }
+  }
+
+  /// In place, a module changes its input. Libraries do not read that again; own code may.
+  bool may_change_what_others_read(const ModuleRecord& a, const ModuleRecord& b,
+                                   const AttributeRow& row) const {
+    if (row.effect != AttributeEffect::nothing || !is_library_class(a.class_path)) return false;
+    if (changes_nothing_in_evaluation(a.class_path) && !trains(a, b)) return false;
+    return is_below(own_, a.path) || is_below(own_b_, b.path);
   }
 
   static bool is_function(const Json* value) {
@@ -271,6 +283,18 @@ class TreeComparison {
     }
   }
 
+  /// Modules whose forward pass is no library's.
+  void note_own_code() {
+    const auto note = [](const Checkpoint& side, std::unordered_set<std::string_view>* own) {
+      for (const ModuleRecord& module : side.modules) {
+        if (!is_library_class(module.class_path) || module.attributes.contains("forward"))
+          own->insert(module.path);
+      }
+    };
+    note(a_, &own_);
+    note(b_, &own_b_);
+  }
+
   static bool is_below(const std::unordered_set<std::string_view>& regions, std::string_view path) {
     while (true) {
       if (regions.contains(path)) return true;
@@ -352,6 +376,7 @@ class TreeComparison {
   ValueSides sides_;
   std::unordered_map<std::string, std::string> tensors_;  // names and paths of A, and B's
   std::unordered_map<std::string_view, const ModuleRecord*> places_;
+  std::unordered_set<std::string_view> own_, own_b_;
   std::unordered_set<std::string_view> regions_, regions_b_, said_a_, said_b_, out_of_order_;
   std::vector<ModuleDifference> found_;
 };

@@ -20,6 +20,7 @@ struct ModuleDifference {
   bool is_code = false;    // a class, function, hook or order, not a number
   bool comparable = true;  // false: it may be the same; `why` says what stood in the way
   std::string why;         // one clause, or ""
+  bool by_name = false;    // of a user's class: its name alone says that it is harmless
 };
 
 /// In A's order of modules, then what only B has. `tensors`: names of each tensor in A and in B.

@@ -13,6 +13,7 @@ constexpr const char* kTorchNorm = "torch.nn.modules.normalization.LayerNorm";
 constexpr const char* kTorchLinear = "torch.nn.modules.linear.Linear";
 constexpr const char* kTorchConv = "torch.nn.modules.conv.Conv2d";
 constexpr const char* kChain = "torch.nn.modules.container.Sequential";
+constexpr const char* kRelu = "torch.nn.modules.activation.ReLU";
 constexpr const char* kOwnNet = "train.Net";
 
 ModuleRecord part(std::string path, std::string class_path, Json attributes = Json::object(),
@@ -59,12 +60,27 @@ TEST(Modules, AnAttributeOfTorchThatDiffersMovesOutputs) {
 
 TEST(Modules, WhatNoForwardPassReadsIsNoDifferenceOfALibrarysClass) {
   EXPECT_THAT(of_attribute(kTorchLinear, "in_features", 3, 4), IsEmpty());
-  EXPECT_THAT(of_attribute("torch.nn.modules.activation.ReLU", "inplace", false, true), IsEmpty());
+}
+
+TEST(Modules, InPlaceIsOpenWhereOwnCodeMayReadTheInputAgain) {
+  const auto found = [](const char* owner, const char* type, Json attributes = Json::object()) {
+    return differences(
+        {part("", owner, attributes), part("x", kChain), part("x.1", type, {{"inplace", false}})},
+        {part("", owner, attributes), part("x", kChain), part("x.1", type, {{"inplace", true}})});
+  };
+  EXPECT_THAT(found("torchvision.models.resnet.ResNet", kRelu), IsEmpty());
+  EXPECT_THAT(found(kOwnNet, "torch.nn.modules.dropout.Dropout"), IsEmpty());
+  ASSERT_THAT(found(kOwnNet, kRelu), SizeIs(1));
+  EXPECT_EQ(found(kOwnNet, kRelu)[0].effect, AttributeEffect::unknown);
+  const Json own = {{"forward", {{"$name", "train.forward"}}}};
+  EXPECT_THAT(found(kChain, kRelu, own), SizeIs(1));
 }
 
 TEST(Modules, AUsersAttributeIsHarmlessByItsNameOnly) {
   EXPECT_EQ(effect_of(kOwnNet, "run_name", "a", "b"), AttributeEffect::nothing);
-  EXPECT_EQ(effect_of(kOwnNet, "lr", 0.1, 0.2), AttributeEffect::training);
+  EXPECT_TRUE(of_attribute(kOwnNet, "run_name", "a", "b")[0].by_name);
+  for (const char* name : {"lr", "device", "batch_size"})
+    EXPECT_EQ(effect_of(kOwnNet, name, 1, 2), AttributeEffect::unknown) << name;
   EXPECT_EQ(effect_of(kOwnNet, "scale", 1, 2), AttributeEffect::unknown);
 }
 

@@ -116,6 +116,15 @@ TEST_F(Commands, AFileWithoutWeightsIsUnknown) {
   EXPECT_EQ(diff_of("a.safetensors", "none.pkl").verdict, Verdict::unknown);
 }
 
+TEST_F(Commands, TensorsWithoutAnElementAreNothingToCompare) {
+  folder_.write("empty.safetensors", safetensors({{"x", {}}, {"y", {}}}));
+  const Report report = diff_of("empty.safetensors", "empty.safetensors");
+  EXPECT_EQ(report.verdict, Verdict::unknown);
+  EXPECT_THAT(report.not_checked, Contains(HasSubstr("without a single element")));
+  folder_.write("some.safetensors", safetensors({{"x", {}}, {"y", {1}}}));
+  EXPECT_EQ(diff_of("some.safetensors", "some.safetensors").verdict, Verdict::same);
+}
+
 TEST_F(Commands, AConfigFieldThatMovesOutputsIsACause) {
   directory("one", R"({"model_type": "vit_mae", "mask_ratio": 0.75})");
   directory("two", R"({"model_type": "vit_mae", "mask_ratio": 0.5})");

@@ -58,14 +58,30 @@ std::vector<UnitDifference> unit_differences(const ScriptProgram& a, const Scrip
   return found;
 }
 
+/// A layer of torch that one side has alone: another model, whatever the versions are.
+bool has_other_layers(const std::vector<UnitDifference>& units) {
+  const auto stands_alone = [](const UnitDifference& unit) {
+    return (unit.a == nullptr || unit.b == nullptr) && unit.name.starts_with("torch.nn.modules.") &&
+           !changes_nothing_in_evaluation(unit.name);
+  };
+  return std::ranges::any_of(units, [&](const UnitDifference& unit) {
+    if (!stands_alone(unit)) return false;
+    return std::ranges::none_of(units, [&](const UnitDifference& other) {
+      return stands_alone(other) && (other.a == nullptr) != (unit.a == nullptr) &&
+             is_same_function(unit_label(unit.name), unit_label(other.name));
+    });
+  });
+}
+
 void report_code(Report& report, const Subject& a, const Subject& b,
                  const std::vector<UnitDifference>& units) {
   constexpr std::size_t kShown = 6;
   // Its own functions are written otherwise by other versions of torch; a trace holds numbers.
-  const bool only_torch = program_of(a)->way == "scripted" &&
-                          std::ranges::all_of(units, [](const UnitDifference& unit) {
-                            return unit.name.starts_with("torch.");
-                          });
+  const bool only_torch =
+      program_of(a)->way == "scripted" &&
+      std::ranges::all_of(
+          units, [](const UnitDifference& unit) { return unit.name.starts_with("torch."); }) &&
+      !has_other_layers(units);
   Finding finding{.cause = "code.version",
                   .role = only_torch ? Role::note : Role::contributes,
                   .proof = Proof::observed,
@@ -83,7 +99,7 @@ void report_code(Report& report, const Subject& a, const Subject& b,
     }
   }
   finding.summary = fmt::format("the TorchScript code differs in {}{}", some_of(names),
-                                only_torch ? ", as two versions of torch write it" : "");
+                                only_torch ? ", which are all torch's own" : "");
   finding.evidence = {{"units", name_list(names)}};
   finding.remedy = "Script or trace both models again by the same code and version";
   add_finding(report, std::move(finding));
@@ -199,11 +215,13 @@ void settle_script_attributes(const Subject& a, const Subject& b,
   for (const ScriptProgram* program : {left, right})
     if (program != nullptr) read.merge(attributes_read(*program));
   for (ModuleDifference& each : *differences) {
-    if (each.effect != AttributeEffect::unknown || !each.comparable) continue;
+    const bool settled = each.effect != AttributeEffect::unknown && !each.by_name;
+    if (settled || !each.comparable) continue;
     const std::string name = each.attribute.substr(0, each.attribute.find_first_of(".["));
     const bool matters = read.contains(name);
     each.effect = matters ? AttributeEffect::outputs : AttributeEffect::nothing;
     each.why = matters ? "the code reads it" : "no line of the code reads it";
+    each.by_name = false;
   }
 }
 

@@ -77,6 +77,14 @@ void note_unread(Report& report, const Checkpoint& checkpoint) {
   }
 }
 
+/// An empty sparse tensor is none of these: its size says that all is zero.
+bool holds_no_element(const Checkpoint& checkpoint) {
+  return std::ranges::all_of(checkpoint.weights().weights, [&](std::uint32_t index) {
+    const StoredTensor& tensor = checkpoint.entries[index];
+    return tensor.view.numel() == 0 && tensor.identity.empty();
+  });
+}
+
 void compare_with_first(Report& report, std::size_t other, std::vector<WeightSet>& sets,
                         int threads) {
   const Subject& a = report.subjects[0];
@@ -96,6 +104,12 @@ void compare_with_first(Report& report, std::size_t other, std::vector<WeightSet
   if (a.checkpoint->weights().weights.empty() && b.checkpoint->weights().weights.empty())
     add_gap(report,
             fmt::format("{} and {} hold no tensor: there was nothing to compare", a.label, b.label),
+            Gap::blocking);
+  else if (holds_no_element(*a.checkpoint) && holds_no_element(*b.checkpoint))
+    add_gap(report,
+            fmt::format("{} and {} hold tensors without a single element, as placeholders of "
+                        "weights that stand elsewhere: there were no values to compare",
+                        a.label, b.label),
             Gap::blocking);
   if (found.verdict == WeightsVerdict::unknown) report.gap = Gap::blocking;
 }

@@ -146,9 +146,13 @@ std::string line_of(const NamedGroup& group) {
 void add_differences(Report& report, const Subject& a, const Subject& b, const Differences& which,
                      const char* cause, Role role, const std::string& summary, const char* remedy) {
   if (which.empty()) return;
-  Finding finding{
-      .cause = cause, .role = role, .proof = Proof::observed, .subjects = {a.label, b.label}};
+  const bool by_name = which[0]->by_name && role == Role::note;
+  Finding finding{.cause = cause,
+                  .role = role,
+                  .proof = by_name ? Proof::suspected : Proof::observed,
+                  .subjects = {a.label, b.label}};
   finding.summary = summary;
+  if (by_name) finding.settle = "Look whether the forward pass of its class reads it";
   for (const NamedGroup& group : grouped(which)) {
     if (finding.details.size() < 6) finding.details.push_back(line_of(group));
   }
@@ -235,12 +239,13 @@ void find_tree_changes(Report& report, const Subject& a, const Subject& b) {
   std::vector<ModuleDifference> all = compare_modules(
       *a.checkpoint, *b.checkpoint, tensor_names(report, a, b), have_one_library(a, b));
   settle_script_attributes(a, b, &all);
-  Differences numbers, code, harmless, open;
+  Differences numbers, code, harmless, named, open;
   for (const ModuleDifference& each : all) {
     if (is_said(report, a, b, each)) continue;
     const bool still =
         each.effect == AttributeEffect::nothing || each.effect == AttributeEffect::training;
-    Differences& place = still                                     ? harmless
+    Differences& place = still && each.by_name                     ? named
+                         : still                                   ? harmless
                          : !each.comparable                        ? open
                          : each.effect == AttributeEffect::unknown ? open
                          : each.is_code                            ? code
@@ -259,6 +264,12 @@ void find_tree_changes(Report& report, const Subject& a, const Subject& b) {
                                    : counted_attributes(harmless) +
                                          ", which no output in eval mode "
                                          "follows",
+                  "");
+  add_differences(report, a, b, named, "config.changed", Role::note,
+                  named.empty() ? ""
+                                : counted_attributes(named) +
+                                      ", and the name is that of a counter, a run or the like: "
+                                      "the code of the class is not known",
                   "");
   leave_open(report, a, b, open);
   note_frozen(report, a, b);

@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include "samebits/explain/script_findings.h"
+
 namespace samebits {
 namespace {
 
@@ -84,12 +86,48 @@ TEST(TreeFindings, AnotherClassIsCode) {
   EXPECT_THAT(report.findings[0].details, ElementsAre(HasSubstr("the root: ")));
 }
 
+/// Of two scripted archives with these units.
+Report compared_code(const ScriptUnit& a, const ScriptUnit& b) {
+  Report report;
+  for (const ScriptUnit* unit : {&a, &b}) {
+    Subject subject;
+    subject.label = report.subjects.empty() ? "A" : "B";
+    subject.checkpoint.emplace();
+    subject.checkpoint->program.emplace();
+    subject.checkpoint->program->way = "scripted";
+    subject.checkpoint->program->units = {*unit};
+    report.subjects.push_back(std::move(subject));
+  }
+  find_script_changes(report, report.subjects[0], report.subjects[1]);
+  return report;
+}
+
+TEST(TreeFindings, AnotherLayerOfTorchIsAnotherModelOfOneVersionOrTwo) {
+  const ScriptUnit relu{"torch.nn.modules.activation.ReLU#0", "x"};
+  const ScriptUnit gelu{"torch.nn.modules.activation.GELU#0", "y"};
+  const Report layers = compared_code(relu, gelu);
+  ASSERT_THAT(layers.findings, SizeIs(1));
+  EXPECT_EQ(layers.findings[0].role, Role::contributes);
+  EXPECT_EQ(layers.gap, Gap::aside);
+  const Report wording = compared_code(relu, {relu.name, "y"});
+  ASSERT_THAT(wording.findings, SizeIs(1));
+  EXPECT_EQ(wording.findings[0].role, Role::note);
+  EXPECT_THAT(wording.findings[0].summary, HasSubstr("torch's own"));
+  EXPECT_EQ(wording.gap, Gap::open);
+}
+
 TEST(TreeFindings, WhatCannotMatterIsANote) {
   const Report report =
       compared_attributes("train.Block", {{"run_name", "a"}}, {{"run_name", "b"}});
   ASSERT_THAT(report.findings, SizeIs(1));
   EXPECT_EQ(report.findings[0].role, Role::note);
+  EXPECT_EQ(report.findings[0].proof, Proof::suspected);
+  EXPECT_THAT(report.findings[0].details, ElementsAre(HasSubstr("by its name a run")));
   EXPECT_EQ(report.gap, Gap::aside);
+  const Report known =
+      compared_attributes("torch.nn.modules.dropout.Dropout", {{"p", 1}}, {{"p", 0}});
+  ASSERT_THAT(known.findings, SizeIs(1));
+  EXPECT_EQ(known.findings[0].proof, Proof::observed);
 }
 
 TEST(TreeFindings, WhatOnlyItsClassKnowsIsLeftOpen) {

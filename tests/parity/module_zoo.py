@@ -429,7 +429,6 @@ ALIKE = {
     "counter": (*own(1, 2, "global_step"), VECTORS),
     "losses": (*own([1.0, 0.5], [1.0, 0.5, 0.25], "train_losses"), VECTORS),
     "history": (*own({"loss": [1.0]}, {"loss": [1.0, 0.5]}, "history"), VECTORS),
-    "learning rate": (*own(1e-3, 1e-4, "lr"), VECTORS),
     "a run's name in a dataclass": (*own(Settings(run_name="a"), Settings(run_name="b")), VECTORS),
     "dropout in evaluation": (*changed(conv, attribute("3.p", 0.5)), IMAGES),
     "Identity for dropout": (*changed(conv, lambda m: m.__setitem__(3, nn.Identity())), IMAGES),
@@ -450,6 +449,7 @@ ALIKE = {
 }
 
 OPEN = {
+    "learning rate": (*own(1e-3, 1e-4, "lr"), VECTORS),
     "a hook that changes nothing": (*changed(mlp, hook("register_forward_hook", untouched)), VECTORS),
     "a text that nobody reads": (*own(None, pathlib.PurePosixPath("/a"), "place"), VECTORS),
     "a user's wrapper": (Gain(), Children(gain=Gain()), VECTORS),

@@ -49,5 +49,31 @@ TEST(Layouts, OfOneKindAreNoFinding) {
   EXPECT_EQ(diff_of_w(in_coordinates(), in_coordinates()).verdict, Verdict::same);
 }
 
+TEST(PackedWeights, AreNotMissing) {
+  const auto linear = [](const std::string& parameters, const std::string& children) {
+    const std::string layer =
+        object(global("torch.nn.modules.linear", "Linear"),
+               dict({{"training", kFalse}, {"_parameters", parameters}, {"_modules", children}}));
+    return object(global("my.net", "Net"), dict({{"training", kFalse},
+                                                 {"_parameters", dict({{"w", tensor("0", 2)}})},
+                                                 {"_modules", dict({{"fc", layer}})}}));
+  };
+  const std::string packed =
+      object(global("torch.ao.nn.quantized.modules.linear", "LinearPackedParams"),
+             dict({{"training", kFalse}, {"_parameters", dict({})}, {"_modules", dict({})}}));
+  const Folder folder;
+  const auto file = [&](const std::string& name, const std::string& value) {
+    return SubjectOptions{
+        folder.write(name, torch_zip(value, {{"0", floats({1, 2})}, {"1", floats({3, 4})}})), ""};
+  };
+  const Report report =
+      diff(file("a.pth", linear(dict({{"weight", tensor("1", 2)}}), dict({}))),
+           file("b.pth", linear(dict({}), dict({{"_packed_params", packed}}))), 1);
+  ASSERT_FALSE(report.findings.empty());
+  EXPECT_EQ(report.findings[0].cause, "weights.quantized");
+  EXPECT_EQ(report.findings[0].evidence["tensors"], Json::array({"fc.weight"}));
+  for (const Finding& finding : report.findings) EXPECT_NE(finding.cause, "weights.missing");
+}
+
 }  // namespace
 }  // namespace samebits

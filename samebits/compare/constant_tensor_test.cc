@@ -146,6 +146,27 @@ TEST(Constants, FollowTheRulesOfTheOthers) {
   for (const TensorMatch& match : found.matches) EXPECT_EQ(match.kind, MatchKind::renamed);
 }
 
+TEST(Constants, FollowTheNamesOfMergedWeights) {
+  TestWeights a;
+  TestWeights b;
+  for (const std::string block : {"layer.0.", "layer.1."}) {
+    const std::uint32_t seed = block == "layer.0." ? 1 : 10;
+    for (const std::string proj : {"q_proj", "v_proj"}) {
+      const std::string name = "model." + block + proj + ".base_layer.";
+      const std::uint32_t own = seed + (proj == "q_proj" ? 0 : 1);
+      a.random(name + "weight", {4, 4}, own).constant(name + "bias", {4}, 0);
+      a.random("model." + block + proj + ".lora_A.weight", {1, 4}, own + 20);
+      a.random("model." + block + proj + ".lora_B.weight", {4, 1}, own + 40);
+      b.random(block + proj + ".weight", {4, 4}, own + 60).constant(block + proj + ".bias", {4}, 0);
+    }
+    a.random("model." + block + "fc.weight", {4, 8}, seed + 2);
+    b.random(block + "fc.weight", {4, 8}, seed + 2);
+  }
+  const WeightComparison found = compare(a, b);
+  EXPECT_THAT(found.only_b, IsEmpty());
+  EXPECT_EQ(found.changed, 4U);
+}
+
 // Fresh norms under other names, where every other tensor has its partner.
 TestWeights with_norms(const std::string& first, const std::string& second) {
   TestWeights weights;

@@ -66,16 +66,19 @@ class Rest {
     learn_from(before);
   }
 
-  /// Names that pair most of what is no constant, and not some of it by chance, pair constants too.
+  /// Names that pair most of what is no constant, and not some of it by chance, pair constants too;
+  /// also where one side has all its partners, and the other has more beside, as adapters do.
   bool has_few_left() const {
+    bool few = true;
     for (const bool in_a : {true, false}) {
       const WeightSet& set = in_a ? state_.a() : state_.b();
       std::size_t left = 0;
       for (std::uint32_t i = 0; i < set.tensors().size(); ++i)
         left += (in_a ? open_a(i) : open_b(i)) && !set.is_constant(i) ? 1 : 0;
-      if (left * 10 > set.tensors().size()) return false;
+      if (left == 0) return true;
+      few = few && left * 10 <= set.tensors().size();
     }
-    return true;
+    return few;
   }
 
   /// The rules that the pairs from here on teach as well.

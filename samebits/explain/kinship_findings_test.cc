@@ -307,6 +307,14 @@ TEST_F(Kinship, RunningStatisticsOfOtherBatchesAreTold) {
   EXPECT_THAT(back.findings[0].summary, HasSubstr("A has seen 5 batches more"));
 }
 
+TEST_F(Kinship, NormsThatCountNothingAreNoBatchNorms) {
+  const Report report = diff_of(with_batch_norm(0, 0, 0), with_batch_norm(0, 1, 0));
+  EXPECT_EQ(report.findings[0].cause, "state.buffers");
+  EXPECT_EQ(report.findings[0].summary, "only running statistics differ, those of 1 norm");
+  EXPECT_EQ(report.findings[0].evidence["steps"], nullptr);
+  EXPECT_THAT(report.findings[0].details, Contains(HasSubstr("1 norm counts no batch")));
+}
+
 TEST_F(Kinship, RunningStatisticsBesideOtherChangesAreSaidApart) {
   const Report report = diff_of(with_batch_norm(0, 0, 4), with_batch_norm(0.1F, 1, 6));
   ASSERT_EQ(report.findings.size(), 2U);

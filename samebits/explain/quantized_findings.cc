@@ -250,6 +250,44 @@ std::set<std::string> report_quantized(Report& report, const WeightPair& pair,
   return explained;
 }
 
+/// Paths of modules whose weights torch packed into an object that no reader of tensors sees.
+std::set<std::string> packed_modules(const Subject& subject) {
+  std::set<std::string> paths;
+  for (const ModuleRecord& module : subject.checkpoint->modules) {
+    const bool packed =
+        module.class_path.starts_with("torch.") && module.class_path.ends_with("PackedParams");
+    const std::size_t dot = module.path.rfind('.');
+    if (packed) paths.insert(dot == std::string::npos ? "" : module.path.substr(0, dot));
+  }
+  return paths;
+}
+
+/// Names in `alone` of the weights that the other side, `holder`, has packed.
+std::set<std::string> report_packed(Report& report, const WeightPair& pair, const Subject& holder,
+                                    const std::vector<std::string>& alone) {
+  const std::set<std::string> modules = packed_modules(holder);
+  std::vector<std::string> names;
+  for (const std::string& name : alone) {
+    const std::size_t dot = name.rfind('.');
+    const std::string leaf = dot == std::string::npos ? name : name.substr(dot + 1);
+    const std::string module = dot == std::string::npos ? "" : name.substr(0, dot);
+    if ((leaf == "weight" || leaf == "bias") && modules.contains(module)) names.push_back(name);
+  }
+  if (names.empty()) return {};
+  Finding finding{.cause = "weights.quantized",
+                  .role = Role::cause,
+                  .proof = Proof::observed,
+                  .subjects = {pair.a, pair.b}};
+  finding.summary = fmt::format("{} packed in quantized modules of {}, and plain in {}",
+                                counted(names.size(), "weight", "is", "are"), holder.label,
+                                holder.label == pair.b ? pair.a : pair.b);
+  finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
+  finding.remedy = "Compare with the model from before it was quantized, or quantize both alike";
+  add_finding(report, std::move(finding));
+  report.not_checked.push_back(fmt::format("packed weights of {} were not read", holder.label));
+  return {names.begin(), names.end()};
+}
+
 }  // namespace
 
 std::set<std::string> find_quantized(Report& report, const WeightPair& pair) {
@@ -266,6 +304,8 @@ std::set<std::string> find_quantized(Report& report, const WeightPair& pair) {
   if (equal) return explained;
   if (in_a.empty() && !only_b.empty()) explained = report_quantized(report, pair, b, only_b);
   if (in_b.empty() && !only_a.empty()) explained.merge(report_quantized(report, pair, a, only_a));
+  explained.merge(report_packed(report, pair, a, pair.comparison.only_b));
+  explained.merge(report_packed(report, pair, b, pair.comparison.only_a));
   return explained;
 }
 

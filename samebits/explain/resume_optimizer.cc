@@ -36,7 +36,8 @@ bool is_all_zero(const TensorView& view, std::uint64_t* budget) {
 struct MomentFacts {
   std::size_t with_state = 0, with_moments = 0, zero = 0;
   std::vector<std::string> unlisted;  // keys that no group lists
-  std::vector<std::string> without;   // listed keys without state
+  std::vector<std::string> without;   // listed keys without state, but for frozen ones
+  std::size_t frozen = 0;             // listed, without state, and frozen in the file
   std::map<double, std::size_t> steps;
 };
 
@@ -45,7 +46,8 @@ bool is_moment(const Checkpoint& source, std::uint32_t entry) {
   return tensor.readable && is_floating(tensor.view.dtype()) && tensor.view.numel() > 0;
 }
 
-MomentFacts moment_facts(const Checkpoint& source, const OptimizerState& optimizer) {
+MomentFacts moment_facts(const ResumeFacts& resumed, const OptimizerState& optimizer) {
+  const Checkpoint& source = resumed.state.source;
   MomentFacts facts;
   std::set<std::string> listed;
   std::set<std::string> held;
@@ -72,6 +74,10 @@ MomentFacts moment_facts(const Checkpoint& source, const OptimizerState& optimiz
       if (!held.contains(key)) facts.without.push_back(key);
     }
   }
+  const std::vector<std::string> frozen = frozen_keys(resumed, optimizer, facts.without, held);
+  facts.frozen = std::erase_if(facts.without, [&](const std::string& key) {
+    return std::ranges::find(frozen, key) != frozen.end();
+  });
   return facts;
 }
 
@@ -240,12 +246,13 @@ void judge_loop_step(const ResumeFacts& facts, const OptimizerState& optimizer,
 }
 
 ResumeRow judge_optimizer(const ResumeFacts& facts, const OptimizerState& optimizer) {
-  const MomentFacts moments = moment_facts(facts.state.source, optimizer);
+  const MomentFacts moments = moment_facts(facts, optimizer);
   const std::string kind = optimizer.kind();
   std::string detail = kind.empty() ? "" : kind + ", ";
   detail += fmt::format("state of {} of {}, {}", moments.with_state,
                         counted(optimizer.listed(), "parameter"),
                         counted(optimizer.groups.size(), "group"));
+  if (moments.frozen > 0) detail += fmt::format(", {} frozen", moments.frozen);
   if (moments.steps.size() == 1) detail += ", step " + count_text(moments.steps.begin()->first);
   ResumeRow row = resume_row(kOptimizerPart, "present", optimizer.place, detail);
   const std::string why = why_fresh(facts, optimizer, moments);

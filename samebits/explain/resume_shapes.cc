@@ -27,6 +27,7 @@ const Shape* moment_shape(const Checkpoint& source, const ParameterState& parame
 struct NamedShape {
   std::string name;
   const Shape* shape = nullptr;
+  bool frozen = false;  // a module's parameter that was saved with requires_grad=False
 };
 
 bool ends_like_buffer(const std::string& name) {
@@ -55,7 +56,8 @@ std::vector<NamedShape> model_parameters(const Checkpoint& checkpoint) {
     const bool tied = tensor.readable && tensor.view.numel() > 0 &&
                       !seen.emplace(tensor.storage, tensor.offset).second;
     if (parameter && !tied)
-      parameters.push_back({tensor.name.empty() ? tensor.path : tensor.name, &tensor.view.shape()});
+      parameters.push_back({tensor.name.empty() ? tensor.path : tensor.name, &tensor.view.shape(),
+                            tensor.role == TensorRole::parameter && !tensor.requires_grad});
   }
   return parameters;
 }
@@ -135,6 +137,23 @@ void judge_names(const OptimizerState& optimizer, const std::vector<NamedShape>&
   row.issues.push_back(std::move(issue));
 }
 
+/// Of the keys of an optimizer: names that it was given, or those of the weights in their places.
+std::map<std::string, std::string> parameter_names(const ResumeFacts& facts,
+                                                   const OptimizerState& optimizer) {
+  std::map<std::string, std::string> names;
+  for (const ParameterGroup& group : optimizer.groups) {
+    for (std::size_t i = 0; i < std::min(group.keys.size(), group.names.size()); ++i)
+      names[group.keys[i]] = group.names[i];
+  }
+  const std::vector<NamedShape> parameters = model_parameters(*facts.checkpoint);
+  if (names.empty() && keeps_order(*facts.checkpoint) && optimizer.groups.size() == 1 &&
+      optimizer.groups[0].keys.size() == parameters.size()) {
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+      names[optimizer.groups[0].keys[i]] = parameters[i].name;
+  }
+  return names;
+}
+
 }  // namespace
 
 void judge_shapes(const ResumeFacts& facts, const OptimizerState& optimizer, ResumeRow& row) {
@@ -173,23 +192,31 @@ void judge_shapes(const ResumeFacts& facts, const OptimizerState& optimizer, Res
 
 std::vector<std::string> names_of_keys(const ResumeFacts& facts, const OptimizerState& optimizer,
                                        const std::vector<std::string>& keys) {
-  std::map<std::string, std::string> names;
-  for (const ParameterGroup& group : optimizer.groups) {
-    for (std::size_t i = 0; i < std::min(group.keys.size(), group.names.size()); ++i)
-      names[group.keys[i]] = group.names[i];
-  }
-  const std::vector<NamedShape> parameters = model_parameters(*facts.checkpoint);
-  if (names.empty() && keeps_order(*facts.checkpoint) && optimizer.groups.size() == 1 &&
-      optimizer.groups[0].keys.size() == parameters.size()) {
-    for (std::size_t i = 0; i < parameters.size(); ++i)
-      names[optimizer.groups[0].keys[i]] = parameters[i].name;
-  }
+  const std::map<std::string, std::string> names = parameter_names(facts, optimizer);
   std::vector<std::string> texts;
   for (const std::string& key : keys) {
     const auto found = names.find(key);
     texts.push_back(found == names.end() ? key : found->second);
   }
   return texts;
+}
+
+std::vector<std::string> frozen_keys(const ResumeFacts& facts, const OptimizerState& optimizer,
+                                     const std::vector<std::string>& keys,
+                                     const std::set<std::string>& held) {
+  const std::map<std::string, std::string> names = parameter_names(facts, optimizer);
+  std::set<std::string> frozen;
+  for (const NamedShape& parameter : model_parameters(*facts.checkpoint)) {
+    if (parameter.frozen) frozen.insert(parameter.name);
+  }
+  const auto is_frozen = [&](const std::string& key) {
+    const auto name = names.find(key);
+    return name != names.end() && frozen.contains(name->second);
+  };
+  std::vector<std::string> found;
+  if (std::ranges::none_of(held, is_frozen))
+    std::ranges::copy_if(keys, std::back_inserter(found), is_frozen);
+  return found;
 }
 
 }  // namespace samebits

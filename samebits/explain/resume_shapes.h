@@ -2,6 +2,7 @@
 // at no shape.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,5 +17,11 @@ void judge_shapes(const ResumeFacts& facts, const OptimizerState& optimizer, Res
 /// The parameters' names where the optimizer or the order of the weights tells, else the keys.
 std::vector<std::string> names_of_keys(const ResumeFacts& facts, const OptimizerState& optimizer,
                                        const std::vector<std::string>& keys);
+
+/// Of the keys, those of parameters that a module in the file has frozen: requires_grad is False.
+/// None where a key of `held` is frozen, too: the module is no witness of what was trained then.
+std::vector<std::string> frozen_keys(const ResumeFacts& facts, const OptimizerState& optimizer,
+                                     const std::vector<std::string>& keys,
+                                     const std::set<std::string>& held);
 
 }  // namespace samebits

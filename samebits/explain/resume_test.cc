@@ -56,7 +56,21 @@ struct TrainingParts {
   std::uint32_t last_epoch = 30, global_step = 30, draws = 5;
   std::string settings = dict({{"lr", py_real(1)}});
   std::vector<std::string> without;  // keys of the top
+  std::string model = dict({{"w", tensor("0", 2)}, {"b", tensor("4", 3)}});
 };
+
+/// A module whose parameters w and b are trained or frozen.
+std::string module_of(const std::string& trains_w, const std::string& trains_b) {
+  const auto parameter = [](const std::string& data, const std::string& trains) {
+    return call(global("torch._utils", "_rebuild_parameter"),
+                {data, trains, call(global("collections", "OrderedDict"), {})});
+  };
+  return object(global("my.net", "Net"),
+                dict({{"training", kTrue},
+                      {"_parameters", dict({{"w", parameter(tensor("0", 2), trains_w)},
+                                            {"b", parameter(tensor("4", 3), trains_b)}})},
+                      {"_modules", dict({})}}));
+}
 
 std::string optimizer_dict(const TrainingParts& parts) {
   std::vector<std::pair<int, std::string>> states;
@@ -77,7 +91,7 @@ std::string optimizer_dict(const TrainingParts& parts) {
 
 std::string training_dict(const TrainingParts& parts) {
   std::vector<std::pair<std::string, std::string>> items = {
-      {"model", dict({{"w", tensor("0", 2)}, {"b", tensor("4", 3)}})},
+      {"model", parts.model},
       {"optimizer", optimizer_dict(parts)},
       {"scheduler", dict({{"last_epoch", number(parts.last_epoch)},
                           {"_last_lr", py_list({py_real(parts.last_lr)})}})},
@@ -183,6 +197,18 @@ TEST(Resume, FindsParametersWithoutStateAndOutOfPlace) {
   const Report strange = resumed({.steps = {{0, 30}, {1, 30}, {2, 30}}, .listed = {0, 1, 2}});
   EXPECT_THAT(missing_pieces(strange), ElementsAre("optimizer moments"));
   EXPECT_THAT(strange.findings[0].summary, HasSubstr("shapes that no weight has"));
+}
+
+TEST(Resume, WantsNoMomentsOfFrozenParameters) {
+  const auto with = [](const std::string& trains_w, const std::string& trains_b) {
+    return resumed({.steps = {{0, 30}}, .model = module_of(trains_w, trains_b)});
+  };
+  const Report frozen = with(kTrue, kFalse);
+  EXPECT_THAT(missing_pieces(frozen), IsEmpty());
+  EXPECT_THAT(resume_part(frozen, "optimizer moments").detail, HasSubstr("1 frozen"));
+  EXPECT_THAT(missing_pieces(with(kTrue, kTrue)), ElementsAre("optimizer moments"));
+  // A copy that is frozen throughout, as averages are, tells nothing of what was trained.
+  EXPECT_THAT(missing_pieces(with(kFalse, kFalse)), ElementsAre("optimizer moments"));
 }
 
 TEST(Resume, HoldsTheScheduleAgainstOptimizerAndCounts) {

@@ -16,6 +16,7 @@
 #include "samebits/explain/file_risks.h"
 #include "samebits/explain/judged.h"
 #include "samebits/explain/kinship_findings.h"
+#include "samebits/explain/layout_findings.h"
 #include "samebits/explain/load_risks.h"
 #include "samebits/explain/loading_findings.h"
 #include "samebits/explain/module_findings.h"
@@ -66,6 +67,7 @@ void find_in_weights(Report& report, const PairFacts& pair) {
   if (!is_damaged) explained = find_averaged(report, *pair.weights, pair.options.threads);
   if (explained.empty()) explained = find_reinitialized(report, *pair.weights);
   explained.merge(find_quantized(report, *pair.weights));
+  explained.merge(find_layouts(report, *pair.weights, explained));
   explained.merge(find_adapted(report, *pair.weights));
   explained.merge(find_running_statistics(report, *pair.weights, explained));
   find_weight_causes(report, *pair.weights, explained);

@@ -34,6 +34,7 @@ struct StatisticsChange {
   std::set<std::string> norms;     // whose statistics differ
   std::vector<double> apart;       // B's count of batches less A's, of each of these norms
   double batches_a = 0;            // counted by the first of them
+  std::size_t uncounted = 0;       // norms whose counts are 0 on both sides
   double largest = 0;              // difference of a mean or a variance
   bool others = false;             // something that is no running statistic differs
 };
@@ -67,6 +68,10 @@ StatisticsChange statistics_change(const Subject& a, const Subject& b,
     const auto left = counted_batches(a, match.a[0]);
     const auto right = counted_batches(b, match.b[0]);
     if (!left || !right) continue;
+    if (*left == 0 && *right == 0) {
+      ++change.uncounted;
+      continue;
+    }
     if (change.apart.empty()) change.batches_a = *left;
     change.apart.push_back(*right - *left);
   }
@@ -93,7 +98,8 @@ Finding statistics_finding(const StatisticsChange& change, const WeightPair& pai
                   .role = change.others ? Role::contributes : Role::cause,
                   .proof = Proof::observed,
                   .subjects = {pair.a, pair.b}};
-  const std::string norms = counted(change.norms.size(), "batch norm");
+  const std::string norms =
+      counted(change.norms.size(), change.uncounted > 0 ? "norm" : "batch norm");
   finding.summary = change.others
                         ? fmt::format("running statistics of {} differ as well", norms)
                         : fmt::format("only running statistics differ, those of {}", norms);
@@ -102,6 +108,10 @@ Finding statistics_finding(const StatisticsChange& change, const WeightPair& pai
   if (change.largest > 0)
     finding.details.push_back(
         fmt::format("the largest difference of a mean or a variance is {:.3g}", change.largest));
+  if (change.uncounted > 0)
+    finding.details.push_back(
+        fmt::format("{} no batch on either side: an InstanceNorm never does (torch 2.13.0)",
+                    counted(change.uncounted, "norm", "counts", "count")));
   if (!change.others)
     finding.details.emplace_back("every trained weight is the same on both sides");
   finding.evidence = {{"count", change.names.size()}, {"tensors", name_list(change.names)}};

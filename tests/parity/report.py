@@ -12,7 +12,7 @@ WEIGHTS = {"identical", "same-values", "rounded", "different", "unknown"}
 OUTPUTS = {"identical", "permuted", "rounding", "different"}
 CAUSES = set(
     """weights.changed weights.renamed weights.missing weights.reinitialized weights.rounded weights.rearranged
-    weights.averaged weights.adapted weights.quantized weights.tied weights.invalid config.changed mode.training rng.noise rng.seed order.tokens
+    weights.averaged weights.adapted weights.quantized weights.layout weights.tied weights.invalid config.changed mode.training rng.noise rng.seed order.tokens
     state.buffers input.preprocessing numerics.dtype numerics.attention numerics.batch numerics.threads
     numerics.alignment numerics.hardware numerics.rounding code.version file.calls file.mixup file.incomplete
     load.refused resume.missing""".split()

@@ -1,0 +1,98 @@
+#include "samebits/explain/layout_findings.h"
+
+#include <map>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "samebits/explain/subjects.h"
+
+namespace samebits {
+namespace {
+
+/// The keys of one state_dict, with how each is stored, and the parts of those that have some.
+struct StoredKeys {
+  std::map<std::string, std::string> layouts;      // "dense", "sparse_coo", "per_channel_affine"
+  std::map<std::string, std::string> key_of_part;  // "w.indices" and "w"
+};
+
+/// The scheme of "quantized per_tensor_affine, scale 0.02"; "dense" where there is none.
+std::string scheme_of(const StoredTensor& tensor) {
+  constexpr std::string_view kQuantized = "quantized ";
+  if (!tensor.identity.starts_with(kQuantized)) return "dense";
+  const std::string rest = tensor.identity.substr(kQuantized.size());
+  return rest.substr(0, rest.find(','));
+}
+
+StoredKeys stored_keys(const Subject& subject) {
+  StoredKeys keys;
+  const Checkpoint& checkpoint = *subject.checkpoint;
+  for (const std::uint32_t index : checkpoint.weights().weights) {
+    const StoredTensor& tensor = checkpoint.entries[index];
+    const std::size_t space = tensor.note.find(' ');
+    const std::string part = space == std::string::npos ? "" : tensor.note.substr(space + 1);
+    if (tensor.note.starts_with("sparse_") && tensor.name.ends_with("." + part)) {
+      const std::string key = tensor.name.substr(0, tensor.name.size() - part.size() - 1);
+      keys.layouts[key] = tensor.note.substr(0, space);
+      keys.key_of_part[tensor.name] = key;
+    } else {
+      keys.layouts[tensor.name] = scheme_of(tensor);
+    }
+  }
+  for (const auto& [name, layout] : keys.layouts) {
+    for (const std::string part : {".scales", ".zero_points"}) {
+      if (layout.starts_with("per_channel") && keys.layouts.contains(name + part))
+        keys.key_of_part[name + part] = name;
+    }
+  }
+  return keys;
+}
+
+bool can_copy(const std::string& a, const std::string& b) {
+  const bool from_dense = a == "dense" && b.starts_with("per_");
+  return from_dense || (b == "dense" && a.starts_with("per_"));
+}
+
+}  // namespace
+
+std::set<std::string> find_layouts(Report& report, const WeightPair& pair,
+                                   const std::set<std::string>& explained) {
+  const StoredKeys a = stored_keys(subject_of(report, pair.a));
+  const StoredKeys b = stored_keys(subject_of(report, pair.b));
+  std::set<std::string> keys;
+  std::set<std::string> accounted;
+  const auto take = [&](const StoredKeys& own, const StoredKeys& other,
+                        const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+      const auto part = own.key_of_part.find(name);
+      if (part == own.key_of_part.end() || explained.contains(name)) continue;
+      const auto layout = other.layouts.find(part->second);
+      if (layout == other.layouts.end() || layout->second == own.layouts.at(part->second)) continue;
+      keys.insert(part->second);
+      accounted.insert({name, part->second});
+    }
+  };
+  take(a, b, pair.comparison.only_a);
+  take(b, a, pair.comparison.only_b);
+  if (keys.empty()) return {};
+  const std::string& first = *keys.begin();
+  Finding finding{.cause = "weights.layout",
+                  .role = Role::cause,
+                  .proof = Proof::observed,
+                  .subjects = {pair.a, pair.b}};
+  finding.summary = fmt::format("{} stored in another layout: {} is {} in {}, {} in {}",
+                                counted(keys.size(), "weight", "is", "are"), first,
+                                a.layouts.at(first), pair.a, b.layouts.at(first), pair.b);
+  finding.details.emplace_back("whether both say the same numbers was not computed");
+  if (!can_copy(a.layouts.at(first), b.layouts.at(first)))
+    finding.details.emplace_back(
+        "load_state_dict raises while it copies one into the other (torch 2.13.0)");
+  finding.evidence = {{"count", keys.size()},
+                      {"tensors", name_list({keys.begin(), keys.end()})},
+                      {"layouts", {a.layouts.at(first), b.layouts.at(first)}}};
+  finding.remedy = "Compare after to_dense() or dequantize() on both sides";
+  add_finding(report, std::move(finding));
+  return accounted;
+}
+
+}  // namespace samebits

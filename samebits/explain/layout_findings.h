@@ -1,0 +1,19 @@
+// Weights that stand under one key on both sides, dense on one and in parts on the other: indices
+// and values of a sparse tensor, scales and zero points of one quantized by channels.
+//
+// Source: torch/_utils.py of torch 2.13.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "samebits/explain/report.h"
+
+namespace samebits {
+
+/// weights.layout where a part stands on one side only, though its key stands on both. Returns the
+/// names that it accounts for. Not said of names in `explained`.
+std::set<std::string> find_layouts(Report& report, const WeightPair& pair,
+                                   const std::set<std::string>& explained);
+
+}  // namespace samebits

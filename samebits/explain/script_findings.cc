@@ -99,7 +99,7 @@ void report_code(Report& report, const Subject& a, const Subject& b,
     }
   }
   finding.summary = fmt::format("the TorchScript code differs in {}{}", some_of(names),
-                                only_torch ? ", which are all torch's own" : "");
+                                only_torch ? ", all of it torch's own" : "");
   finding.evidence = {{"units", name_list(names)}};
   finding.remedy = "Script or trace both models again by the same code and version";
   add_finding(report, std::move(finding));

@@ -284,7 +284,7 @@ std::set<std::string> report_packed(Report& report, const WeightPair& pair, cons
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
   finding.remedy = "Compare with the model from before it was quantized, or quantize both alike";
   add_finding(report, std::move(finding));
-  report.not_checked.push_back(fmt::format("packed weights of {} were not read", holder.label));
+  report.not_checked.push_back(fmt::format("packed weights of {} were not compared", holder.label));
   return {names.begin(), names.end()};
 }
 

@@ -1,5 +1,6 @@
 """What the benchmarks share: the program, the models that are made once and kept, and the table of figures."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -38,3 +39,10 @@ class Table:
         self.rows.append({"what": what, "figure": figure, "limit": limit, "unit": unit, "held": held, "detail": detail})
         shown = f"{figure:.3g} {unit}".strip()
         print(f"{what:58} {shown:>12}   at most {limit:g} {unit:4} {'yes' if held else 'NO':4} {detail}", flush=True)
+
+    def conclude(self, path=None):
+        """Writes the rows as JSON where a path is given. The exit status: 1 where a figure does not hold."""
+        if path:
+            path.write_text(json.dumps(self.rows, indent=1) + "\n")
+        print(f"\n{len(self.rows) - self.failed} of {len(self.rows)} figures hold")
+        return 1 if self.failed else 0

@@ -10,7 +10,6 @@ cache. The sides of one comparison take turns, so that a disturbance hits all of
 """
 
 import argparse
-import json
 import os
 import pathlib
 import statistics
@@ -111,10 +110,7 @@ def main():
     print(f"ViT-MAE base, 448 MB a file, page cache warm, {os.cpu_count()} cores, medians of {options.repeats}\n")
     table = Table()
     measure(data, options.repeats, table)
-    if options.json:
-        options.json.write_text(json.dumps(table.rows, indent=1) + "\n")
-    print(f"\n{len(table.rows) - table.failed} of {len(table.rows)} figures hold")
-    return 1 if table.failed else 0
+    return table.conclude(options.json)
 
 
 if __name__ == "__main__":

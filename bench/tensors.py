@@ -118,10 +118,7 @@ def main():
         measure_many(folder, options.repeats, table)
     finally:
         shutil.rmtree(folder)
-    if options.json:
-        options.json.write_text(json.dumps(table.rows, indent=1) + "\n")
-    print(f"\n{len(table.rows) - table.failed} of {len(table.rows)} figures hold")
-    return 1 if table.failed else 0
+    return table.conclude(options.json)
 
 
 if __name__ == "__main__":

@@ -200,17 +200,6 @@ void note_folders(const std::string& path, std::vector<std::string>& sentences) 
 
 }  // namespace
 
-const char* framework_name(TrainingFramework framework) {
-  switch (framework) {
-    case TrainingFramework::plain: return "a file of its own layout";
-    case TrainingFramework::lightning: return "Lightning";
-    case TrainingFramework::trainer: return "transformers' Trainer";
-    case TrainingFramework::accelerate: return "accelerate";
-    case TrainingFramework::deepspeed: return "DeepSpeed";
-  }
-  return "";
-}
-
 std::vector<std::string> unread_training_parts(const std::string& path) {
   std::vector<std::string> sentences;
   std::error_code error;

@@ -18,7 +18,6 @@
 namespace samebits {
 
 enum class TrainingFramework : std::uint8_t { plain, lightning, trainer, accelerate, deepspeed };
-const char* framework_name(TrainingFramework framework);  // "a plain file", "Lightning", ...
 
 /// A part whose values are plain, and where it stands.
 struct PlacedValues {

@@ -42,6 +42,10 @@ struct TensorMatch {
 };
 
 enum class WeightsVerdict : std::uint8_t { identical, same_values, rounded, different, unknown };
+/// The two sides hold equal values, however they are stored.
+constexpr bool says_equal(WeightsVerdict verdict) {
+  return verdict == WeightsVerdict::identical || verdict == WeightsVerdict::same_values;
+}
 const char* weights_verdict_name(WeightsVerdict verdict);  // "identical", "same-values", ...
 
 /// Tensors of A that stand in B where others of A belong: not a renaming but a difference.

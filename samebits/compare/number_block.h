@@ -1,8 +1,10 @@
 // A run of a tensor's elements as doubles.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "samebits/compare/stats_loops.h"
@@ -41,5 +43,17 @@ class NumberBlock {
   std::vector<double> numbers_;
   Bytes raw_;
 };
+
+/// Calls use(number) for every element, in row-major order. Requires has_element_values() of the
+/// view's type.
+template <class Use>
+void for_each_number(const TensorView& view, Use use) {
+  constexpr std::uint64_t kBlock = 1 << 16;
+  NumberBlock block;
+  for (std::uint64_t first = 0; first < view.numel(); first += kBlock) {
+    block.load(view, first, std::min(kBlock, view.numel() - first));
+    for (const double number : std::as_const(block).numbers()) use(number);
+  }
+}
 
 }  // namespace samebits

@@ -141,8 +141,7 @@ Finding averaged_finding(const WeightPair& pair, const Subject& holder, const Su
 }  // namespace
 
 std::set<std::string> find_averaged(Report& report, const WeightPair& pair, int threads) {
-  const WeightsVerdict verdict = pair.comparison.verdict;
-  if (verdict == WeightsVerdict::identical || verdict == WeightsVerdict::same_values) return {};
+  if (says_equal(pair.comparison.verdict)) return {};
   const Subject& a = subject_of(report, pair.a);
   const Subject& b = subject_of(report, pair.b);
   for (const bool a_holds : {true, false}) {

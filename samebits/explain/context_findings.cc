@@ -245,9 +245,7 @@ void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int
     return find_buffers_of_one(report, left.tensors().empty() ? b : a, a, b,
                                left.tensors().empty() ? right : left);
   const WeightComparison comparison = compare_weights(left, right, {threads});
-  if (comparison.verdict == WeightsVerdict::identical ||
-      comparison.verdict == WeightsVerdict::same_values)
-    return;
+  if (says_equal(comparison.verdict)) return;
   FieldNames names = comparison.only_a;
   names.insert(names.end(), comparison.only_b.begin(), comparison.only_b.end());
   for (const TensorMatch& match : comparison.matches) {

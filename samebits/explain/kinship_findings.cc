@@ -45,13 +45,6 @@ std::int64_t newest(const Checkpoint& checkpoint) {
   return latest;
 }
 
-const WeightPair* pair_of(const Report& report, const Subject& a, const Subject& b) {
-  for (const WeightPair& pair : report.weights) {
-    if (pair.a == a.label && pair.b == b.label) return &pair;
-  }
-  return nullptr;
-}
-
 bool is_explained(const Report& report, const Subject& a, const Subject& b) {
   return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
     const bool of_other_key =
@@ -399,13 +392,14 @@ std::set<std::string> find_reinitialized(Report& report, const WeightPair& pair)
   return explained;
 }
 
-void find_mixup(Report& report, const Subject& a, const Subject& b) {
-  const WeightPair* pair = pair_of(report, a, b);
-  if (pair == nullptr || is_explained(report, a, b)) return;
-  const ChangeExtent extent = change_extent(pair->comparison);
+void find_mixup(Report& report, const WeightPair& pair) {
+  const Subject& a = subject_of(report, pair.a);
+  const Subject& b = subject_of(report, pair.b);
+  if (is_explained(report, a, b)) return;
+  const ChangeExtent extent = change_extent(pair.comparison);
   // Weights of the other sign are no other training's.
-  if (!most_changed(a, b, pair->comparison) || extent.median_cosine < -0.9) return;
-  if (!unlike_architectures(report, *pair).empty()) return;
+  if (!most_changed(a, b, pair.comparison) || extent.median_cosine < -0.9) return;
+  if (!unlike_architectures(report, pair).empty()) return;
   const std::int64_t dates[2] = {newest(*a.checkpoint), newest(*b.checkpoint)};
   Finding finding{.cause = "file.mixup",
                   .role = Role::contributes,
@@ -415,8 +409,7 @@ void find_mixup(Report& report, const Subject& a, const Subject& b) {
                       {"median_cosine", json_number(extent.median_cosine)},
                       {"median_relative", json_number(extent.median_relative)}};
   const StepsNamed named = steps_named(a, b, &finding.evidence);
-  finding.summary =
-      kinship_summary(extent, named, both_hold_initial_values(a, b, pair->comparison));
+  finding.summary = kinship_summary(extent, named, both_hold_initial_values(a, b, pair.comparison));
   finding.details.push_back(fmt::format("{} was written {}, {} {}", a.label, date_of(dates[0]),
                                         b.label, date_of(dates[1])));
   finding.details.insert(finding.details.end(), named.texts.begin(), named.texts.end());

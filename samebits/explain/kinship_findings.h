@@ -18,8 +18,7 @@ std::string unlike_architectures(const Report& report, const WeightPair& pair);
 std::set<std::string> find_reinitialized(Report& report, const WeightPair& pair);
 
 /// file.mixup, suspected: most weights differ. Says by how much, and what epochs and steps both
-/// files name. Not where another finding of the pair says what the difference is. Requires the
-/// pair's weights in the report.
-void find_mixup(Report& report, const Subject& a, const Subject& b);
+/// files name. Not where another finding of the pair says what the difference is.
+void find_mixup(Report& report, const WeightPair& pair);
 
 }  // namespace samebits

@@ -35,12 +35,7 @@ std::vector<bool> zeros_of(const TensorView& view) {
   if (!has_element_values(view.dtype())) return {};
   std::vector<bool> zeros;
   zeros.reserve(view.numel());
-  NumberBlock block;
-  constexpr std::uint64_t kBlock = 1 << 16;
-  for (std::uint64_t first = 0; first < view.numel(); first += kBlock) {
-    block.load(view, first, std::min(kBlock, view.numel() - first));
-    for (const double number : block.numbers()) zeros.push_back(number == 0);
-  }
+  for_each_number(view, [&](double number) { zeros.push_back(number == 0); });
   return zeros;
 }
 

@@ -28,6 +28,13 @@ const Subject& subject_of(const Report& report, const std::string& label) {
   return *found;
 }
 
+const WeightPair* weights_of(const Report& report, const Subject& a, const Subject& b) {
+  const auto found = std::ranges::find_if(report.weights, [&](const WeightPair& pair) {
+    return pair.a == a.label && pair.b == b.label;
+  });
+  return found == report.weights.end() ? nullptr : &*found;
+}
+
 const Json& config_used(const Report& report, const Subject& subject) {
   if (subject.config_borrowed_from.empty()) return subject.checkpoint->config;
   if (report.given_config.is_object()) return report.given_config;

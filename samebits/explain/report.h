@@ -123,6 +123,9 @@ struct Report {
 /// The subject of that label. An unknown label is a mistake of the programmer.
 const Subject& subject_of(const Report& report, const std::string& label);
 
+/// The comparison of these two's weights, or nullptr.
+const WeightPair* weights_of(const Report& report, const Subject& a, const Subject& b);
+
 /// The config that the subject is run with: its own, the given one, or another subject's; null
 /// where there is none.
 const Json& config_used(const Report& report, const Subject& subject);

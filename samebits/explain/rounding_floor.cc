@@ -41,12 +41,7 @@ double largest_difference(const std::vector<float>& x, const std::vector<float>&
 std::vector<double> doubles_of(const TensorView& view) {
   std::vector<double> values;
   values.reserve(view.numel());
-  NumberBlock block;
-  constexpr std::uint64_t kBlock = 1 << 16;
-  for (std::uint64_t first = 0; first < view.numel(); first += kBlock) {
-    block.load(view, first, std::min(kBlock, view.numel() - first));
-    values.insert(values.end(), block.numbers().begin(), block.numbers().end());
-  }
+  for_each_number(view, [&](double number) { values.push_back(number); });
   return values;
 }
 

@@ -72,10 +72,8 @@ void find_in_weights(Report& report, const PairFacts& pair) {
   explained.merge(find_running_statistics(report, *pair.weights, explained));
   find_weight_causes(report, *pair.weights, explained);
   find_companion_changes(report, pair.a, pair.b, pair.options.threads);
-  if (!is_damaged) find_mixup(report, pair.a, pair.b);
-  const WeightsVerdict verdict = pair.weights->comparison.verdict;
-  if (verdict == WeightsVerdict::identical || verdict == WeightsVerdict::same_values)
-    find_unaligned_of_pair(report, pair.a, pair.b);
+  if (!is_damaged) find_mixup(report, *pair.weights);
+  if (says_equal(pair.weights->comparison.verdict)) find_unaligned_of_pair(report, pair.a, pair.b);
 }
 
 struct PairRule {
@@ -154,13 +152,6 @@ void apply(std::span<const ReportRule> rules, Report& report, std::uint8_t comma
   for (const ReportRule& rule : rules) {
     if ((rule.commands & command) != 0) rule.apply(report);
   }
-}
-
-const WeightPair* weights_of(const Report& report, const Subject& a, const Subject& b) {
-  for (const WeightPair& pair : report.weights) {
-    if (pair.a == a.label && pair.b == b.label) return &pair;
-  }
-  return nullptr;
 }
 
 void apply_pair_rules(Report& report, std::uint8_t command, const Subject& b,

@@ -145,11 +145,8 @@ void report_constants(Report& report, const Subject& a, const Subject& b) {
 /// A frozen archive's constants are its weights, which were compared before.
 bool weights_say_it(const Report& report, const Subject& a, const Subject& b) {
   if (program_of(a)->way != "frozen") return false;
-  return std::ranges::any_of(report.weights, [&](const WeightPair& pair) {
-    return pair.a == a.label && pair.b == b.label &&
-           pair.comparison.verdict != WeightsVerdict::identical &&
-           pair.comparison.verdict != WeightsVerdict::same_values;
-  });
+  const WeightPair* pair = weights_of(report, a, b);
+  return pair != nullptr && !says_equal(pair->comparison.verdict);
 }
 
 void compare_programs(Report& report, const Subject& a, const Subject& b) {

@@ -111,7 +111,6 @@ void compare_with_first(Report& report, std::size_t other, std::vector<WeightSet
                         "weights that stand elsewhere: there were no values to compare",
                         a.label, b.label),
             Gap::blocking);
-  if (found.verdict == WeightsVerdict::unknown) report.gap = Gap::blocking;
 }
 
 }  // namespace

@@ -46,15 +46,10 @@ std::string_view block_of(std::string_view point) {
 /// 0 where the numbers are complex.
 double largest_number(const TensorView& view) {
   if (!has_element_values(view.dtype())) return 0;
-  constexpr std::uint64_t kBlock = 1 << 16;
-  NumberBlock block;
   double most = 0;
-  for (std::uint64_t first = 0; first < view.numel(); first += kBlock) {
-    block.load(view, first, std::min(kBlock, view.numel() - first));
-    for (const double number : block.numbers()) {
-      if (std::isfinite(number)) most = std::max(most, std::fabs(number));
-    }
-  }
+  for_each_number(view, [&](double number) {
+    if (std::isfinite(number)) most = std::max(most, std::fabs(number));
+  });
   return most;
 }
 

@@ -19,12 +19,11 @@ using Differences = std::vector<const ModuleDifference*>;
 
 NamePairs tensor_names(const Report& report, const Subject& a, const Subject& b) {
   NamePairs names;
-  for (const WeightPair& pair : report.weights) {
-    if (pair.a != a.label || pair.b != b.label) continue;
-    for (const TensorMatch& match : pair.comparison.matches) {
-      if (match.a.size() == 1 && match.b.size() == 1)
-        names.emplace_back(weight_name(a, match.a[0]), weight_name(b, match.b[0]));
-    }
+  const WeightPair* pair = weights_of(report, a, b);
+  if (pair == nullptr) return names;
+  for (const TensorMatch& match : pair->comparison.matches) {
+    if (match.a.size() == 1 && match.b.size() == 1)
+      names.emplace_back(weight_name(a, match.a[0]), weight_name(b, match.b[0]));
   }
   return names;
 }
@@ -183,22 +182,21 @@ void note_frozen(Report& report, const Subject& a, const Subject& b) {
     return index < weights.weights.size() ? &subject.checkpoint->entries[weights.weights[index]]
                                           : nullptr;
   };
+  const WeightPair* pair = weights_of(report, a, b);
+  if (pair == nullptr) return;
   Json fields = Json::object();
   std::size_t count = 0;
-  for (const WeightPair& pair : report.weights) {
-    if (pair.a != a.label || pair.b != b.label) continue;
-    for (const TensorMatch& match : pair.comparison.matches) {
-      if (match.a.size() != 1 || match.b.size() != 1) continue;
-      const StoredTensor* left = entry(a, match.a[0]);
-      const StoredTensor* right = entry(b, match.b[0]);
-      if (left == nullptr || right == nullptr || left->role != TensorRole::parameter ||
-          right->role != TensorRole::parameter || left->requires_grad == right->requires_grad)
-        continue;
-      ++count;
-      if (fields.size() < 100)
-        fields[left->name + ".requires_grad"] =
-            Json::array({left->requires_grad, right->requires_grad});
-    }
+  for (const TensorMatch& match : pair->comparison.matches) {
+    if (match.a.size() != 1 || match.b.size() != 1) continue;
+    const StoredTensor* left = entry(a, match.a[0]);
+    const StoredTensor* right = entry(b, match.b[0]);
+    if (left == nullptr || right == nullptr || left->role != TensorRole::parameter ||
+        right->role != TensorRole::parameter || left->requires_grad == right->requires_grad)
+      continue;
+    ++count;
+    if (fields.size() < 100)
+      fields[left->name + ".requires_grad"] =
+          Json::array({left->requires_grad, right->requires_grad});
   }
   if (count == 0) return;
   Finding finding{.cause = "config.changed",

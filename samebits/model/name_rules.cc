@@ -167,14 +167,7 @@ std::size_t kept_at_first(const std::string& from, const std::string& to, const 
 
 Work work_for(const NamePair& pair) {
   const auto& [from, to] = pair;
-  std::size_t common = 0;
-  while (common < from.size() && common < to.size() &&
-         from[from.size() - 1 - common] == to[to.size() - 1 - common])
-    ++common;
-  const auto begins = [](const std::string& name, std::size_t length) {
-    return length == name.size() || name[name.size() - length - 1] == '.';
-  };
-  while (common > 0 && !(begins(from, common) && begins(to, common))) --common;
+  const std::size_t common = common_end(from, to);
   Work work = {.pair = &pair, .common = common, .ruled = from != to};
   work.kept = kept_at_first(work.from(), work.to(), from.substr(from.size() - common));
   return work;
@@ -286,6 +279,19 @@ std::optional<std::size_t> match(std::string_view from, std::string_view name,
 }
 
 }  // namespace
+
+std::size_t common_end(std::string_view x, std::string_view y) {
+  std::size_t common = 0;
+  while (common < x.size() && common < y.size() &&
+         x[x.size() - 1 - common] == y[y.size() - 1 - common])
+    ++common;
+  // Back to where a part begins: behind a dot, or at the start of one of the names.
+  const auto begins = [](std::string_view name, std::size_t length) {
+    return length == name.size() || name[name.size() - length - 1] == '.';
+  };
+  while (common > 0 && !(begins(x, common) && begins(y, common))) --common;
+  return common;
+}
 
 bool rename(const RenameRule& rule, std::string_view name, std::string* renamed) {
   std::map<char, std::int64_t> numbers;

@@ -21,6 +21,9 @@ struct NamePair {
 /// to stay as they are can be given as pairs too. Empty where no such rules were found.
 std::vector<RenameRule> rules_for_names(const std::vector<NamePair>& pairs);
 
+/// Length of the parts between dots that both names end with.
+std::size_t common_end(std::string_view x, std::string_view y);
+
 /// The name that the rule makes of this one; false where it does not begin with `from`.
 bool rename(const RenameRule& rule, std::string_view name, std::string* renamed);
 

@@ -85,15 +85,7 @@ bool fits(const Source& source, const Shape& wanted, const std::vector<StoredSha
 /// would say more than is known.
 Names without_common_end(const Names& names, const std::vector<std::string>& prefixes) {
   const auto& [from, to] = names;
-  std::size_t common = 0;
-  while (common < from.size() && common < to.size() &&
-         from[from.size() - 1 - common] == to[to.size() - 1 - common])
-    ++common;
-  // Back to where a part begins: behind a dot, or at the start of one of the names.
-  const auto begins = [](const std::string& name, std::size_t length) {
-    return length == name.size() || name[name.size() - length - 1] == '.';
-  };
-  while (common > 0 && !(begins(from, common) && begins(to, common))) --common;
+  const std::size_t common = common_end(from, to);
   Names rest = {from.substr(0, from.size() - common), to.substr(0, to.size() - common)};
   const bool one_empty = rest.first.empty() || rest.second.empty();
   if (one_empty && std::ranges::find(prefixes, rest.first + rest.second) == prefixes.end())

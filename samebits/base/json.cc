@@ -5,6 +5,7 @@
 #include <exception>
 #include <numeric>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -276,6 +277,17 @@ Json json_number(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
   return value;
+}
+
+Json in_order_of_text(Json items) {
+  std::vector<std::pair<std::string, Json>> keyed;
+  for (Json& item : items) {
+    std::string text = json_text(item);
+    keyed.emplace_back(std::move(text), std::move(item));
+  }
+  std::ranges::sort(keyed, {}, &std::pair<std::string, Json>::first);
+  for (std::size_t i = 0; i < keyed.size(); ++i) items[i] = std::move(keyed[i].second);
+  return items;
 }
 
 }  // namespace samebits

@@ -25,6 +25,9 @@ Result<Json> parse_json(Bytes text, const std::string& file, std::uint64_t base 
 /// One line that never fails: what is no UTF-8 is replaced.
 std::string json_text(const Json& value);
 
+/// The items of a list in the order of their texts: for what has no order of its own.
+Json in_order_of_text(Json items);
+
 /// A value inside an error: ASCII, at most 60 characters; large lists and objects by their size.
 std::string short_json(const Json& value);
 

@@ -175,13 +175,13 @@ class AttributeReader {
     const std::size_t left_before = left_;
     const std::size_t outermost_before = std::exchange(outermost_, depth_);
     on_path_.emplace(node, depth_++);
-    Json result = tree_.kind(node) == Kind::object ? object(node)
-                  : tree_.kind(node) == Kind::dict ? mapping(node)
-                                                   : list(tree_.items(node));
-    const bool unordered = tree_.kind(node) == Kind::set || tree_.kind(node) == Kind::frozenset;
+    const auto unordered = set_items(tree_, node);
+    Json result = unordered ? Json{{"$set", in_order_of_text(list(*unordered))}}
+                  : tree_.kind(node) == Kind::object ? object(node)
+                  : tree_.kind(node) == Kind::dict   ? mapping(node)
+                                                     : list(tree_.items(node));
     --depth_;
     on_path_.erase(node);
-    if (unordered) result = in_order(std::move(result));
     const bool whole = outermost_ >= depth_ && left_ > 0;  // it names nothing above itself
     outermost_ = std::min(outermost_, outermost_before);
     return whole && left_before - left_ >= kWorthSharing ? share(node, std::move(result)) : result;
@@ -192,17 +192,6 @@ class AttributeReader {
     shared_.emplace(node, out_.attribute_shared.size());
     out_.attribute_shared.push_back(std::move(read));
     return {{"$shared", out_.attribute_shared.size() - 1}};
-  }
-
-  static Json in_order(Json items) {
-    std::vector<std::pair<std::string, Json>> keyed;
-    for (Json& item : items) {
-      std::string text = item.dump(-1, ' ', false, Json::error_handler_t::replace);
-      keyed.emplace_back(std::move(text), std::move(item));
-    }
-    std::ranges::sort(keyed, {}, &std::pair<std::string, Json>::first);
-    for (std::size_t i = 0; i < keyed.size(); ++i) items[i] = std::move(keyed[i].second);
-    return items;
   }
 
   Json list(std::span<const NodeId> items) {

@@ -47,6 +47,17 @@ TEST(ModuleAttributes, ANumberAndItsTextAreTwoKeys) {
             Json::parse(R"({"$pairs": [["$data", 9]]})"));
 }
 
+TEST(ModuleAttributes, ASetHasNoOrder) {
+  const auto set_of = [](const std::string& first, const std::string& second) {
+    return attribute_of(global("__builtin__", "set") + tuple({"](" + first + second + "e"}) + "R");
+  };
+  EXPECT_EQ(set_of(text("b"), text("a")), set_of(text("a"), text("b")));
+  EXPECT_NE(set_of(text("b"), text("a")), set_of(text("a"), text("c")));
+  // As protocol 4 writes it.
+  EXPECT_EQ(set_of(text("b"), text("a")), attribute_of("\x8f(" + text("a") + text("b") + "\x90"));
+  EXPECT_NE(set_of(text("a"), text("b")), attribute_of("](" + text("a") + text("b") + "e"));
+}
+
 TEST(ModuleAttributes, AnObjectHasItsClassAndAttributes) {
   EXPECT_EQ(attribute_of(object(kOwn, dict({{"scale", number(2)}}))),
             Json::parse(R"({"$class": "my.net.Own", "scale": 2})"));

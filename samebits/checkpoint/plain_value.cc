@@ -21,6 +21,7 @@ class Converter {
 
   Json value(NodeId node, int depth) {
     if (depth > kMaxDepth || ++values_ > kMaxValues) return "...";
+    if (const auto items = set_items(tree_, node)) return in_order_of_text(list(*items, depth));
     switch (tree_.kind(node)) {
       case Kind::none: return nullptr;
       case Kind::boolean: return tree_.boolean(node);
@@ -32,9 +33,9 @@ class Converter {
       case Kind::big_integer:
         return "integer of " + std::to_string(tree_.text(node).size()) + " bytes";
       case Kind::list:
-      case Kind::tuple:
+      case Kind::tuple: return list(tree_.items(node), depth);
       case Kind::set:
-      case Kind::frozenset: return list(tree_.items(node), depth);
+      case Kind::frozenset: break;  // above
       case Kind::dict: return object(mapping_items(tree_, node), Json::object(), depth);
       case Kind::global: return global(node);
       case Kind::object: return instance(node, depth);

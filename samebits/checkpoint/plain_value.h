@@ -9,11 +9,11 @@
 
 namespace samebits {
 
-/// None, bool, numbers, text, lists, tuples, dicts; torch.float32 as "float32", torch.device as
-/// "cuda:0", pathlib paths as text, numpy and torch scalars' calls as their class name; an object
-/// of any other class as {"class": "module.Class", ...its attributes}. Tensors become "tensor".
-/// Deeper than 12 levels, beyond 20,000 values or a mebibyte of text the rest becomes "...": a
-/// config is small.
+/// None, bool, numbers, text, lists, tuples, dicts; sets as lists in the order of their texts;
+/// torch.float32 as "float32", torch.device as "cuda:0", pathlib paths as text, numpy and torch
+/// scalars' calls as their class name; an object of any other class as {"class": "module.Class",
+/// ...its attributes}. Tensors become "tensor". Deeper than 12 levels, beyond 20,000 values or a
+/// mebibyte of text the rest becomes "...": a config is small.
 Json plain_value(const pickle::Tree& tree, NodeId node);
 
 /// A function that is no global, by what would make it, as text:

@@ -184,6 +184,18 @@ TEST(TorchScript, NamesOfClassesLookInTheArchiveOnly) {
               ElementsAre("weight"));
 }
 
+TEST(TorchScript, CodeThatTheLoaderReadsIsHeldAgainstItsChecksum) {
+  const std::string root = script_object("Linear", dict({{"training", kFalse}}));
+  std::string bytes =
+      script_archive(root, {{"__torch__.py", kLinear}, {"__torch__.py.debug_pkl", "lines"}});
+  const auto bad = [](const Checkpoint& checkpoint) {
+    return std::ranges::count(checkpoint.oddities, Oddity::Kind::bad_checksum, &Oddity::kind);
+  };
+  EXPECT_EQ(bad(opened_script(bytes)), 0);
+  bytes[bytes.find("lines")] ^= 1;
+  EXPECT_EQ(bad(opened_script(bytes)), 1);
+}
+
 ScriptProgram program_in(const std::string& root,
                          const std::vector<std::pair<std::string, std::string>>& files,
                          const std::vector<StoredTensor>& entries = {}) {

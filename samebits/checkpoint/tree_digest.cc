@@ -45,6 +45,7 @@ class DigestWalk {
       out_.tensors.emplace_back(path, node);
       return "tensor;";
     }
+    if (const auto items = set_items(tree_, node)) return "set" + unordered(*items, path, depth);
     switch (tree_.kind(node)) {
       case Kind::none: return "none;";
       case Kind::boolean: return tree_.boolean(node) ? "true;" : "false;";
@@ -57,7 +58,7 @@ class DigestWalk {
       case Kind::list: return "list" + sequence(tree_.items(node), path, depth);
       case Kind::tuple: return "tuple" + sequence(tree_.items(node), path, depth);
       case Kind::set:
-      case Kind::frozenset: return "set" + unordered(tree_.items(node), path, depth);
+      case Kind::frozenset: break;  // above
       case Kind::dict: return "dict" + mapping(node, path, depth);
       case Kind::global: return settled_name(tree_.qualified_name(node)) + ";";
       case Kind::object: return object(node, path, depth);

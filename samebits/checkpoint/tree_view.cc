@@ -100,6 +100,22 @@ void add_constructor_pairs(const Tree& tree, NodeId node, std::vector<KeyValue>&
 
 }  // namespace
 
+std::optional<std::span<const NodeId>> set_items(const Tree& tree, NodeId node) {
+  const Kind kind = tree.kind(node);
+  if (kind == Kind::set || kind == Kind::frozenset) return tree.items(node);
+  if (kind != Kind::object) return std::nullopt;
+  const NodeId called = tree.callable(node);
+  const auto args = elements(tree, tree.args(node));
+  for (const char* module : {"builtins", "__builtin__"}) {
+    for (const char* name : {"set", "frozenset"}) {
+      if (tree.is_global(called, module, name) && args.size() == 1 &&
+          tree.kind(args[0]) == Kind::list)
+        return tree.items(args[0]);
+    }
+  }
+  return std::nullopt;
+}
+
 std::vector<KeyValue> mapping_items(const Tree& tree, NodeId node) {
   std::vector<KeyValue> items;
   std::unordered_map<std::string, std::size_t> places;

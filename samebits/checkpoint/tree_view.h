@@ -49,6 +49,11 @@ std::optional<NodeId> constructed_class(const pickle::Tree& tree, NodeId node);
 
 /// Elements of a tuple or list node; empty for others.
 std::span<const NodeId> elements(const pickle::Tree& tree, NodeId node);
+
+/// The items of a set or frozenset, in the order of the file, which is that of hashes and differs
+/// from run to run: as protocol 4 writes it, or the older ones, which call the class with a list.
+/// Nothing where the node is none.
+std::optional<std::span<const NodeId>> set_items(const pickle::Tree& tree, NodeId node);
 std::optional<std::int64_t> as_integer(const pickle::Tree& tree, NodeId node);
 /// text, or bytes that Python 2 wrote for str.
 std::optional<std::string> as_string(const pickle::Tree& tree, NodeId node);

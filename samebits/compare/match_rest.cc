@@ -33,9 +33,10 @@ class Rest {
     pair_rounded();
     pair_expected();
     const std::size_t before = pairs_.size();
-    pair_alike();
+    pair_alike(false);
     if (has_few_left()) learn_from(before);
     pair_expected();
+    if (has_few_left() && show_kinship()) pair_alike(true);
     compare_composed(true);
     compare_composed(false);
     classify();
@@ -79,6 +80,12 @@ class Rest {
       few = few && left * 10 <= set.tensors().size();
     }
     return few;
+  }
+
+  bool show_kinship() const {
+    return std::ranges::any_of(state_.matches(), [&](const TensorMatch& match) {
+      return !state_.a().is_constant(match.a[0]);
+    });
   }
 
   /// The rules that the pairs from here on teach as well.
@@ -134,8 +141,9 @@ class Rest {
     return found;
   }
 
-  /// Same shape, alike names, the same numbers: the most alike first. Two constants need a rule.
-  void pair_alike() {
+  /// Same shape, alike names, the same numbers: the most alike first. Two constants need a rule, or
+  /// one value, one kind of name ("q_bias" and "query.bias") and little else that is left.
+  void pair_alike(bool constants) {
     constexpr double kAlike = 0.6;
     std::map<std::pair<Shape, std::vector<std::string>>, OpenTensors> groups;
     for (const std::uint32_t a : state_.all_free_a()) {
@@ -157,19 +165,35 @@ class Rest {
       for (const AlikePair& each : found.pairs) {
         const std::uint32_t a = members.a[each.a];
         const std::uint32_t b = members.b[each.b];
-        if (!state_.a().is_constant(a) || !state_.b().is_constant(b)) pair(a, b);
+        if (constants ? are_one_constant(a, b) : !are_constants(a, b)) pair(a, b);
       }
       if (!found.complete)
         untried += static_cast<std::size_t>(
             std::ranges::count_if(members.a, [&](std::uint32_t i) { return open_a(i); }));
     }
-    if (untried > 0)
+    if (untried > 0 && !constants)
       state_.names_unsearched.push_back(
           fmt::format("{} without a partner {} not held against the name of every tensor of that "
                       "shape on the right: there are too many",
                       untried == 1 ? "1 tensor of the left side"
                                    : fmt::format("{} tensors of the left side", untried),
                       untried == 1 ? "was" : "were"));
+  }
+
+  bool are_constants(std::uint32_t a, std::uint32_t b) const {
+    return state_.a().is_constant(a) && state_.b().is_constant(b);
+  }
+
+  bool are_one_constant(std::uint32_t a, std::uint32_t b) const {
+    const TensorView& left = state_.a()[a].view;
+    const TensorView& right = state_.b()[b].view;
+    return are_constants(a, b) && left.dtype() == right.dtype() && left.numel() > 0 &&
+           last_word(state_.a()[a].name) == last_word(state_.b()[b].name) &&
+           same_first(left, right);
+  }
+
+  static std::string_view last_word(std::string_view name) {
+    return name.substr(name.find_last_of("._") + 1);  // npos + 1 is 0
   }
 
   static std::vector<std::string_view> names_of(const WeightSet& set,

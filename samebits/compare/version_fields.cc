@@ -37,8 +37,10 @@ void unify_rope(FieldMap& fields) {
   const Json* scaling = find_value(fields, "rope_scaling");
   if (is_plain_object(scaling)) {
     if (is_by_layer(*scaling)) return;
-    for (const auto& [name, value] : scaling->items())
-      rope.emplace(name == "type" ? "rope_type" : name, value);
+    for (const auto& [name, value] : scaling->items()) {
+      const std::string field = name == "type" ? "rope_type" : name;
+      if (!rope.contains(field)) rope[field] = value;
+    }
     fields.erase("rope_scaling");
   }
   const auto move_to = [&](const char* name, std::initializer_list<const char*> spellings) {
@@ -52,9 +54,12 @@ void unify_rope(FieldMap& fields) {
   const std::string type = text_of(fields, "model_type");
   const bool has_usual = std::ranges::find(kBaseOf10000, type) != kBaseOf10000.end();
   if (rope.empty() && !has_usual) return;
-  if (has_usual) rope.emplace("rope_theta", 10000.0);
-  rope.emplace("rope_type", "default");
-  rope.emplace("partial_rotary_factor", 1.0);
+  const auto assume_in = [&](const char* name, Json value) {
+    if (!rope.contains(name)) rope[name] = std::move(value);
+  };
+  if (has_usual) assume_in("rope_theta", 10000.0);
+  assume_in("rope_type", "default");
+  assume_in("partial_rotary_factor", 1.0);
   fields.insert_or_assign("rope_parameters", FieldValue{std::move(rope), false});
 }
 

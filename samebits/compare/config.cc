@@ -243,8 +243,8 @@ std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std:
   settle_dtype(left, right, is_attribute_dict(b));
   settle_dtype(right, left, is_attribute_dict(a));
   const ConfigTable table(type_a.empty() ? type_b : type_a);
-  drop_one_sided(left, right, table);
   drop_derived(left, right);
+  drop_one_sided(left, right, table);
   const std::string classes = class_names(left) + class_names(right);
   const char* loose_tie = unread_tie(left, right, classes);
   std::vector<FieldDifference> parts = compare_parts(left, right, depth);

@@ -63,6 +63,14 @@ void unify_rope(FieldMap& fields) {
   fields.insert_or_assign("rope_parameters", FieldValue{std::move(rope), false});
 }
 
+/// 4.57.6 has no word for the attention among the tokens in front, which is PaliGemma's in both.
+void state_prefix_attention(FieldMap& fields) {
+  const auto text = fields.find("text_config");
+  if (text == fields.end() || !text->second.value.is_object()) return;
+  Json& field = text->second.value["use_bidirectional_attention"];
+  if (field.is_null()) field = true;
+}
+
 /// 5.24.0 writes infinities as {"__float__": "Infinity"}.
 void unify_infinities(Json* value, int depth) {
   constexpr int kDeepest = 8;
@@ -117,6 +125,8 @@ bool says_nothing(const FieldMap& fields, std::string_view name, const Json& val
   if (name == "use_timm_backbone" || name == "use_pretrained_backbone")
     return value == false && is_plain_object(find_value(fields, "backbone_config"));
   if (name == "_remove_final_layer_norm") return value == false;
+  if (name == "sliding_window") return equals_any(fields, false, {"use_sliding_window"});
+  if (name == "vocab_size") return is_plain_object(find_value(fields, "text_config"));
   return name == "vision_use_head" && value == true;
 }
 
@@ -141,6 +151,7 @@ void unify_spellings(FieldMap& fields) {
   if (text_of(fields, "model_type").empty()) fields.erase("model_type");
   if (text_of(fields, "model_type") == "videomae") rename_field(fields, "qv_bias", "qkv_bias");
   if (text_of(fields, "model_type") == "blip_text_model") assume(fields, "is_decoder", true);
+  if (text_of(fields, "model_type") == "paligemma") state_prefix_attention(fields);
   for (auto& [name, field] : fields) unify_infinities(&field.value, 0);
   unify_rope(fields);
 }

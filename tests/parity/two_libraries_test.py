@@ -4,18 +4,22 @@ import collections
 import functools
 import sys
 import types
+import unittest.mock
 
 import pytest
 import torch
 from torch import nn
 
 WIDTH, HEADS, DEPTH, CLASSES = 16, 2, 2, 3
+LIBRARIES = {}  # modules by name, which pickle imports while it writes
 
 
 def of_library(path, base, **attributes):
     """A module whose class has the name of a library's, so that pickle writes that name."""
     folder, _, name = path.rpartition(".")
-    module = sys.modules.setdefault(folder, types.ModuleType(folder))
+    for end in [at for at, letter in enumerate(folder) if letter == "."]:
+        LIBRARIES.setdefault(folder[:end], types.ModuleType(folder[:end]))
+    module = LIBRARIES.setdefault(folder, types.ModuleType(folder))
     if not hasattr(module, name):
         setattr(module, name, type(name, (base,), {"__module__": folder, "__qualname__": name}))
     made = getattr(module, name).__new__(getattr(module, name))
@@ -99,8 +103,9 @@ def saved(folder, left, right):
         for parameter in left.parameters():
             parameter.copy_(torch.randn(parameter.shape) * 0.1)
     right.load_state_dict({name_in_timm(name): value for name, value in left.state_dict().items()})
-    torch.save(left, folder / "torchvision.pth")
-    torch.save(right, folder / "timm.pth")
+    with unittest.mock.patch.dict(sys.modules, LIBRARIES):
+        torch.save(left, folder / "torchvision.pth")
+        torch.save(right, folder / "timm.pth")
     return folder / "torchvision.pth", folder / "timm.pth"
 
 
@@ -110,7 +115,7 @@ def test_attributes_of_other_spelling_are_no_difference(run, tmp_path, turned):
     report = run("diff", *(reversed(paths) if turned else paths))
     assert report["verdict"] == "same" and report.status == 0, report["findings"]
     assert report.pair("B")["verdict"] == "identical"
-    assert "heads, eps, activation and pooling are the same" in report.finding("code.version")["summary"]
+    assert any("heads, eps, activation and pooling are the same" in finding["summary"] for finding in report.findings("code.version"))
 
 
 @pytest.mark.parametrize("change, field", [

@@ -11,15 +11,17 @@
 namespace samebits {
 namespace {
 
-std::string what_of(const std::string& name, const Shape& shape, std::vector<float> values) {
-  const WeightSet set = TestWeights().add(name, shape, std::move(values)).set();
+std::string what_of(const std::string& name, const Shape& shape, const std::vector<float>& values) {
+  const TestWeights weights = TestWeights().add(name, shape, values);
+  const WeightSet set = weights.set();
   const auto table = computed_table(name, set[0].view);
   return table ? table->what : "";
 }
 
 std::string what_of(const std::string& name, const Shape& shape,
                     const std::vector<std::int64_t>& values) {
-  const WeightSet set = TestWeights().add_raw(name, DType::int64, shape, values).set();
+  const TestWeights weights = TestWeights().add_raw(name, DType::int64, shape, values);
+  const WeightSet set = weights.set();
   const auto table = computed_table(name, set[0].view);
   return table ? table->what : "";
 }

@@ -82,10 +82,23 @@ class Rest {
     return few;
   }
 
+  /// As many on both sides.
+  bool only_constants_left() const {
+    std::int64_t more_in_a = 0;
+    for (const bool in_a : {true, false}) {
+      const WeightSet& set = in_a ? state_.a() : state_.b();
+      for (std::uint32_t i = 0; i < set.tensors().size(); ++i) {
+        if (!(in_a ? open_a(i) : open_b(i))) continue;
+        if (!set.is_constant(i)) return false;
+        more_in_a += in_a ? 1 : -1;
+      }
+    }
+    return more_in_a == 0;
+  }
+
   bool show_kinship() const {
-    return std::ranges::any_of(state_.matches(), [&](const TensorMatch& match) {
-      return !state_.a().is_constant(match.a[0]);
-    });
+    const auto is_telling = [&](const TensorMatch& m) { return !state_.a().is_constant(m.a[0]); };
+    return std::ranges::any_of(state_.matches(), is_telling);
   }
 
   /// The rules that the pairs from here on teach as well.
@@ -145,6 +158,8 @@ class Rest {
   /// one value, one kind of name ("q_bias" and "query.bias") and little else that is left.
   void pair_alike(bool constants) {
     constexpr double kAlike = 0.6;
+    constexpr double kMoreAlike = 0.7;  // of constants, where something else is left
+    const double least = constants && !only_constants_left() ? kMoreAlike : kAlike;
     std::map<std::pair<Shape, std::vector<std::string>>, OpenTensors> groups;
     for (const std::uint32_t a : state_.all_free_a()) {
       const NamedTensor& tensor = state_.a()[a];
@@ -160,7 +175,7 @@ class Rest {
     std::size_t untried = 0;
     for (const auto& [key, members] : groups) {
       const AlikePairs found =
-          alike_pairs(names_of(state_.a(), members.a), names_of(state_.b(), members.b), kAlike,
+          alike_pairs(names_of(state_.a(), members.a), names_of(state_.b(), members.b), least,
                       &state_.names_left);
       for (const AlikePair& each : found.pairs) {
         const std::uint32_t a = members.a[each.a];
@@ -185,15 +200,8 @@ class Rest {
   }
 
   bool are_one_constant(std::uint32_t a, std::uint32_t b) const {
-    const TensorView& left = state_.a()[a].view;
-    const TensorView& right = state_.b()[b].view;
-    return are_constants(a, b) && left.dtype() == right.dtype() && left.numel() > 0 &&
-           last_word(state_.a()[a].name) == last_word(state_.b()[b].name) &&
-           same_first(left, right);
-  }
-
-  static std::string_view last_word(std::string_view name) {
-    return name.substr(name.find_last_of("._") + 1);  // npos + 1 is 0
+    return are_constants(a, b) && may_be_one_constant(state_.a()[a].name, state_.a()[a].view,
+                                                      state_.b()[b].name, state_.b()[b].view);
   }
 
   static std::vector<std::string_view> names_of(const WeightSet& set,

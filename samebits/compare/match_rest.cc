@@ -97,8 +97,8 @@ class Rest {
   }
 
   bool show_kinship() const {
-    const auto is_telling = [&](const TensorMatch& m) { return !state_.a().is_constant(m.a[0]); };
-    return std::ranges::any_of(state_.matches(), is_telling);
+    return std::ranges::any_of(
+        state_.matches(), [&](const TensorMatch& m) { return !state_.a().is_constant(m.a[0]); });
   }
 
   /// The rules that the pairs from here on teach as well.
@@ -159,6 +159,7 @@ class Rest {
   void pair_alike(bool constants) {
     constexpr double kAlike = 0.6;
     constexpr double kMoreAlike = 0.7;  // of constants, where something else is left
+    if (constants) both_ = modules_of_both(state_.a(), state_.b());
     const double least = constants && !only_constants_left() ? kMoreAlike : kAlike;
     std::map<std::pair<Shape, std::vector<std::string>>, OpenTensors> groups;
     for (const std::uint32_t a : state_.all_free_a()) {
@@ -200,8 +201,11 @@ class Rest {
   }
 
   bool are_one_constant(std::uint32_t a, std::uint32_t b) const {
-    return are_constants(a, b) && may_be_one_constant(state_.a()[a].name, state_.a()[a].view,
-                                                      state_.b()[b].name, state_.b()[b].view);
+    const NamedTensor& x = state_.a()[a];
+    const NamedTensor& y = state_.b()[b];
+    return are_constants(a, b) && !both_.contains(module_around(x.name)) &&
+           !both_.contains(module_around(y.name)) &&
+           may_be_one_constant(x.name, x.view, y.name, y.view);
   }
 
   static std::vector<std::string_view> names_of(const WeightSet& set,
@@ -381,6 +385,7 @@ class Rest {
 
   AlignmentState& state_;
   std::vector<bool> paired_a_, paired_b_;
+  std::set<std::string, std::less<>> both_;  // see modules_of_both()
   std::vector<Link> pairs_;
   std::map<std::uint32_t, std::uint32_t>
       holds_;  // tensor of B, and the one of A whose bytes it has

@@ -8,16 +8,22 @@ namespace {
 constexpr std::size_t kMostAround = 32;  // modules around a tensor that are looked at
 constexpr const char* kRoot = " ";
 
-/// The path of the module around: "a.b." of "a.b.c" and of "a.b.c."; "" of what has no dot.
+std::string path_key(std::string_view path) { return path.empty() ? kRoot : std::string(path); }
+
+}  // namespace
+
 std::string_view module_around(std::string_view path) {
   if (!path.empty() && path.back() == '.') path.remove_suffix(1);
   const std::size_t dot = path.rfind('.');
   return dot == std::string_view::npos ? std::string_view() : path.substr(0, dot + 1);
 }
 
-std::string path_key(std::string_view path) { return path.empty() ? kRoot : std::string(path); }
-
-}  // namespace
+std::set<std::string, std::less<>> modules_of_both(const WeightSet& a, const WeightSet& b) {
+  std::set<std::string, std::less<>> modules;
+  for (const NamedTensor& tensor : a.tensors())
+    if (b.find(tensor.name)) modules.emplace(module_around(tensor.name));
+  return modules;
+}
 
 void ModulePartners::learn(const std::vector<NamePair>& examples) {
   partners_.clear();

@@ -1,13 +1,16 @@
 // Which module of B a module of A is, by the tensors in both that are known to belong together.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "samebits/compare/rename_rules.h"
+#include "samebits/compare/weight_set.h"
 
 namespace samebits {
 
@@ -25,5 +28,11 @@ class ModulePartners {
   // By paths of A with their dots; "" of B: the pairs do not agree. The root is " ".
   std::unordered_map<std::string, std::string> partners_;
 };
+
+/// The modules, with their dots, that hold a tensor by the same name on both sides: what stands in
+/// one of them under another name is no other spelling of the module.
+std::set<std::string, std::less<>> modules_of_both(const WeightSet& a, const WeightSet& b);
+/// "a.b." of "a.b.c".
+std::string_view module_around(std::string_view name);
 
 }  // namespace samebits

@@ -63,6 +63,14 @@ TEST(ModulePartners, ConstantsOfAlikeNamesPairWhereAllElseHas) {
   EXPECT_EQ(compare(a, b).verdict, WeightsVerdict::different);
 }
 
+TEST(ModulePartners, AMisspeltConstantIsNoOtherNaming) {
+  TestWeights a = TestWeights().random("layer.0.mlp.dense.weight", {4, 4}, 1);
+  TestWeights b = TestWeights().random("layer.0.mlp.dense.weight", {4, 4}, 1);
+  a.constant("layer.0.mlp.dense.bias", {4}, 0);
+  b.constant("layer.0.mlp.dnse.bias", {4}, 0);
+  EXPECT_EQ(compare(a, b).verdict, WeightsVerdict::different);
+}
+
 TEST(ModulePartners, ConstantsOfAnotherValueOrKindDoNotPair) {
   TestWeights a = TestWeights().random("layer.0.norm.weight", {4}, 1);
   TestWeights b = TestWeights().random("layer.0.norm.weight", {4}, 1);

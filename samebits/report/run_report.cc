@@ -102,6 +102,7 @@ std::string run_json_text(const RunReport& report) {
                      {"top", std::move(top)},
                      {"timing", {{"load_s", report.load_s}, {"forward_s", report.forward_s}}},
                      {"isa", report.isa},
+                     {"isa_reason", report.isa_reason},
                      {"threads", report.threads},
                      {"assumed", report.assumed},
                      {"notes", report.notes}};

@@ -30,7 +30,8 @@ struct RunReport {
   std::vector<std::string> assumed, notes;
   double load_s = 0;
   std::vector<double> forward_s;
-  std::string isa;  // "avx512"
+  std::string isa;         // "avx512"
+  std::string isa_reason;  // KernelChoice::reason, or "--isa"
   int threads = 1;
 };
 

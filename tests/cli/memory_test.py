@@ -1,8 +1,12 @@
 """Where the system gives no memory or no threads: a clear error and exit status 2, or the same report as ever."""
 
 import json
+import math
+import os
 import pathlib
+import random
 import resource
+import struct
 import subprocess
 
 import pytest
@@ -40,7 +44,7 @@ def least(command):
 
 def without_times(text):
     report = json.loads(text)
-    for field in ("timing", "threads"):
+    for field in ("timing", "threads", "isa", "isa_reason"):
         report.pop(field, None)
     return report
 
@@ -65,3 +69,50 @@ def test_too_little_memory_is_said_and_is_no_crash(command):
             assert report["verdict"] == "unknown" and report["not_checked"]
         said += 1
     assert said and finished
+
+
+def write_vit(folder, width=512, layers=12):
+    """A ViT of 150 MB with random weights, as save_pretrained writes it."""
+    config = {
+        "model_type": "vit", "architectures": ["ViTModel"], "hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": 8,
+        "intermediate_size": 4 * width, "image_size": 32, "patch_size": 16, "num_channels": 3, "hidden_act": "gelu", "layer_norm_eps": 1e-12,
+        "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, "qkv_bias": True, "add_pooling_layer": False,
+    }
+    shapes = {"embeddings.cls_token": [1, 1, width], "embeddings.position_embeddings": [1, 5, width]}
+
+    def layer(name, rows, *depth):
+        shapes[f"{name}.weight"], shapes[f"{name}.bias"] = [rows, *depth], [rows]
+
+    layer("embeddings.patch_embeddings.projection", width, 3, 16, 16)
+    layer("layernorm", width)
+    for i in range(layers):
+        at = f"encoder.layer.{i}."
+        for name in ("query", "key", "value"):
+            layer(f"{at}attention.attention.{name}", width, width)
+        layer(f"{at}attention.output.dense", width, width)
+        layer(f"{at}intermediate.dense", 4 * width, width)
+        layer(f"{at}output.dense", width, 4 * width)
+        layer(f"{at}layernorm_before", width)
+        layer(f"{at}layernorm_after", width)
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [end, end := end + 4 * math.prod(shape)]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    (folder / "config.json").write_text(json.dumps(config))
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.write(random.Random(7).randbytes(1 << 20).replace(b"\x7f", b"\x3f").replace(b"\xff", b"\xbf") * (end // (1 << 20)))
+        file.write(bytes(end % (1 << 20)))
+    return end
+
+
+@pytest.mark.parametrize("threads", (1, 2))
+def test_a_run_holds_its_weights_once(tmp_path, threads):
+    weights = write_vit(tmp_path)
+    words = [transcript.PROGRAM, "run", tmp_path, "--threads", threads, "--json"]
+    process = subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE)
+    output = json.loads(process.stdout.read())
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0 and output["outputs"][0]["shape"] == [1, 5, 512]
+    assert usage.ru_maxrss * 1024 < 1.6 * weights

@@ -1,6 +1,7 @@
 """samebits run: what it prints and saves, over routes, instruction sets, threads and batches."""
 
 import json
+import re
 import subprocess
 
 import conftest
@@ -49,6 +50,17 @@ def test_every_route_isa_and_thread_count_gives_the_same_bits():
             assert report(EXAMPLE / "hf", "--isa", isa)["isa"] == isa
     assert digests(EXAMPLE / "whole.pth", *given) == wanted
     assert digests(EXAMPLE / "statedict.pth", *given, "--config", EXAMPLE / "hf" / "config.json") == wanted
+
+
+def test_the_kernels_that_ran_have_a_reason():
+    assert report(EXAMPLE / "hf", "--isa", "scalar")["isa_reason"] == "--isa"
+    found = report(EXAMPLE / "hf")
+    measured = re.fullmatch(r"measured: a product takes (\d+\.\d\d) of its time with (\w+)", found["isa_reason"])
+    vectors = set(isas()) - {"scalar"}
+    if len(vectors) > 1:
+        assert {found["isa"], measured[2]} <= vectors and found["isa"] != measured[2] and 0 < float(measured[1]) < 1.04
+    else:
+        assert measured is None and "only" in found["isa_reason"]
 
 
 def test_saved_outputs_are_those_of_transformers(tmp_path):

@@ -81,7 +81,7 @@ def measure_loops(rates, table):
         blocks = {int(name.split("/")[2]): rate for name, rate in rates.items() if name.startswith(f"block/{isa}/")}
         shown = "  ".join(f"{rows}: {rate / 1e9:.0f}" for rows, rate in sorted(blocks.items()))
         print(f"  {isa}: GF/s of a block by its rows  {shown}")
-        largest = [rate for rows, rate in blocks.items() if rows > max(blocks) - 2]
+        largest = [rate for rows, rate in blocks.items() if rows > 0.9 * max(blocks)]
         peak = rates.get(f"peak/{isa}")
         if peak:
             print(f"  {isa}: {peak / 1e9:.0f} GF/s at most")

@@ -137,11 +137,10 @@ def compare(what, medians, limits, table):
 
 
 def vit_peers(folder, batch, threads, names):
-    path = exported(folder, batch)
     makers = {
         "PyTorch": lambda: Peer(TORCH, "ViTForImageClassification", folder, batch, threads),
-        "ONNX Runtime": lambda: Peer(ONNX, path, batch, threads),
-        "OpenVINO": lambda: Peer(OPENVINO, path, batch, threads),
+        "ONNX Runtime": lambda: Peer(ONNX, exported(folder, batch), batch, threads),
+        "OpenVINO": lambda: Peer(OPENVINO, exported(folder, batch), batch, threads),
     }
     return {name: makers[name]() for name in names}
 

@@ -1,0 +1,24 @@
+// samebits lock and samebits verify: a model's identity as a file, and whether this is still it.
+#pragma once
+
+#include <string>
+
+#include "samebits/base/error.h"
+#include "samebits/explain/report.h"
+#include "samebits/explain/subjects.h"
+#include "samebits/lock/lock.h"
+
+namespace samebits {
+
+/// Reads every byte. Errors: those of open_checkpoint and make_lock; what it could not read;
+/// inconsistent where a checksum does not hold.
+Result<Lock> lock_of(const SubjectOptions& subject, LockAlgorithm algorithm, int threads);
+
+/// What stands in a checkpoint and no lock covers, in words; "" where there is nothing.
+std::string not_locked(const Checkpoint& checkpoint);
+
+/// Verdict as of diff. A is the checkpoint, B the lock. What one of the two does not hold stands in
+/// not_checked.
+Report verify(const SubjectOptions& subject, const std::string& lock_path, int threads);
+
+}  // namespace samebits

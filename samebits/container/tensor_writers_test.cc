@@ -65,6 +65,16 @@ TEST(StreamNpz, HasOneArrayForEachName) {
   EXPECT_EQ(zip->entries().size(), 3U);
 }
 
+TEST(StreamNpz, ATensorWithoutElementsHasTheChecksumOfItsHeader) {
+  const TensorsToWrite empty{.tensors = {{"e", DType::float32, {0, 3}, 0}},
+                             .blobs = {{0, [](const ByteSink& sink) { return sink({}); }}}};
+  Sink out;
+  ASSERT_TRUE(stream_npz(empty, out.sink()));
+  const auto zip = ZipArchive::open(out.bytes, "x");
+  ASSERT_TRUE(zip);
+  EXPECT_EQ(zip->actual_crc32(zip->entries()[0]), zip->entries()[0].crc32);
+}
+
 TEST(TensorWriters, ANameTwiceIsAnError) {
   TensorsToWrite twice = some_tensors();
   twice.tensors[1].name = "flag";

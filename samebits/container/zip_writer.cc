@@ -51,7 +51,9 @@ Result<void> ZipWriter::add(const std::string& name, const Blob& blob, std::uint
   std::uint32_t crc = 0;
   std::uint64_t size = 0;
   SAMEBITS_TRY_VOID(blob.feed([&](Bytes bytes) -> Result<void> {
-    crc = static_cast<std::uint32_t>(crc32_z(crc, bytes.data(), bytes.size()));
+    // Of no bytes at no place zlib gives the checksum of the beginning.
+    if (!bytes.empty())
+      crc = static_cast<std::uint32_t>(crc32_z(crc, bytes.data(), bytes.size()));
     size += bytes.size();
     return {};
   }));

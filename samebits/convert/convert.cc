@@ -155,7 +155,7 @@ Result<Converted> convert_now(const ConvertRequest& request) {
       const Checkpoint input,
       open_checkpoint(request.input,
                       {.key = request.key, .cross_check = true, .threads = request.threads}));
-  SAMEBITS_TRY_VOID(check_plain(input));
+  SAMEBITS_TRY_VOID(check_plain(input, request.threads));
   SAMEBITS_TRY(const Json config, config_of(request, input));
   SAMEBITS_TRY(const TensorPlan plan, plan_of(request, input, config));
   const PlannedBytes bytes = planned_bytes(plan, request.dtype);

@@ -8,6 +8,7 @@
 
 #include "samebits/explain/directory_load.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/verify.h"
 
 namespace samebits {
 namespace {
@@ -139,16 +140,8 @@ std::uint64_t TensorPlan::renamed() const {
       std::ranges::count_if(tensors, [](const PlannedTensor& t) { return t.name != t.from; }));
 }
 
-Result<void> check_plain(const Checkpoint& checkpoint) {
-  if (!checkpoint.unread.empty()) return fail(checkpoint.unread.front());
-  if (!checkpoint.has_weights() || checkpoint.weights().weights.empty())
-    return fail(cannot(checkpoint, ErrorCode::usage, "holds no weights to convert",
-                       "samebits inspect lists what is in it"));
-  for (const Oddity& oddity : checkpoint.oddities) {
-    if (oddity.kind == Oddity::Kind::bad_checksum)
-      return fail(cannot(checkpoint, ErrorCode::inconsistent, oddity.summary,
-                         "Take the file from its source again"));
-  }
+Result<void> check_plain(const Checkpoint& checkpoint, int threads) {
+  SAMEBITS_TRY_VOID(check_whole(checkpoint, threads));
   SAMEBITS_TRY_VOID(check_beside(checkpoint));
   return check_stored(checkpoint);
 }

@@ -27,10 +27,10 @@ struct TensorPlan {
   std::uint64_t renamed() const;     // tensors with another name, or of several pieces
 };
 
-/// Errors of every plan: what cannot be written exactly, by name. inconsistent for absent values
-/// and names that stand twice, unsupported for quantized and sparse tensors, for what loading hands
-/// to the model and is no tensor, for adapters and further models.
-Result<void> check_plain(const Checkpoint& checkpoint);
+/// Errors of every plan: those of check_whole(), and what cannot be written exactly, by name.
+/// inconsistent for absent values and names that stand twice, unsupported for quantized and sparse
+/// tensors, for what loading hands to the model and is no tensor, for adapters and further models.
+Result<void> check_plain(const Checkpoint& checkpoint, int threads);
 
 /// Names as they stand, without `prefix`. Errors: usage where a name does not begin with it.
 Result<TensorPlan> plan_as_named(const Checkpoint& checkpoint, const std::string& prefix);

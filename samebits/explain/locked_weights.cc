@@ -108,7 +108,7 @@ std::string how_unlike(const LockedTensor& a, const LockedTensor& b) {
   if (a.shape != b.shape)
     return fmt::format("shape {} became {}", shape_text(b.shape), shape_text(a.shape));
   if (a.identity != b.identity) return "it is stored as another kind of tensor";
-  return "the digest is another one";
+  return "another digest";
 }
 
 /// What the stand-ins cannot say is taken from the tensors themselves.

@@ -7,6 +7,8 @@
 
 #include "samebits/base/exceptions.h"
 #include "samebits/base/float_mode.h"
+#include "samebits/checkpoint/deep.h"
+#include "samebits/checkpoint/record_checksums.h"
 #include "samebits/explain/locked_weights.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/rules.h"
@@ -17,32 +19,25 @@
 namespace samebits {
 namespace {
 
-Error first_fault(const Checkpoint& checkpoint) {
-  if (!checkpoint.unread.empty()) return checkpoint.unread.front();
-  for (const Oddity& oddity : checkpoint.oddities) {
-    if (oddity.kind != Oddity::Kind::bad_checksum) continue;
-    return {.code = ErrorCode::inconsistent,
-            .what = oddity.summary,
-            .file = checkpoint.files[oddity.file].path,
-            .offset = oddity.offset,
-            .hint = "Take the file from its source again: a damaged one is not locked"};
-  }
-  return {.code = ErrorCode::usage,
-          .what = "holds no weights to lock",
-          .file = checkpoint.path,
-          .hint = "samebits inspect lists what is in it"};
+/// What a file holds that was damaged is no model's identity.
+Result<void> check_records(const Checkpoint& checkpoint, int threads) {
+  for (const RecordFault& fault :
+       faults_of_records(checkpoint, checkpoint.weights().weights, RecordCheck::checksums, threads))
+    return fail({.code = ErrorCode::inconsistent,
+                 .what = fault.unwritten
+                             ? "the values of record " + fault.record + " were never written"
+                             : bad_checksum_text(fault.record, fault.stored, fault.computed),
+                 .file = checkpoint.files[fault.file].path,
+                 .offset = fault.offset,
+                 .hint = "Take the file from its source again"});
+  return {};
 }
 
 Result<Lock> lock_now(const SubjectOptions& subject, LockAlgorithm algorithm, int threads) {
   SAMEBITS_TRY(
       const Checkpoint checkpoint,
       open_checkpoint(subject.path, {.key = subject.key, .cross_check = true, .threads = threads}));
-  const bool damaged = std::ranges::any_of(checkpoint.oddities, [](const Oddity& oddity) {
-    return oddity.kind == Oddity::Kind::bad_checksum;
-  });
-  if (!checkpoint.unread.empty() || damaged || !checkpoint.has_weights() ||
-      checkpoint.weights().weights.empty())
-    return fail(first_fault(checkpoint));
+  SAMEBITS_TRY_VOID(check_whole(checkpoint, threads));
   return make_lock(checkpoint, algorithm, threads);
 }
 
@@ -63,7 +58,7 @@ std::uint32_t add_entry(Checkpoint* checkpoint, const LockedTensor& tensor, bool
 Checkpoint checkpoint_of(const Lock& lock, const std::string& path, const Checkpoint& other) {
   Checkpoint checkpoint;
   checkpoint.path = path;
-  checkpoint.kind = CheckpointKind::numpy;
+  checkpoint.kind = CheckpointKind::lock;
   Candidate candidate;
   for (const LockedTensor& tensor : lock.tensors)
     candidate.weights.push_back(add_entry(&checkpoint, tensor, false));
@@ -153,6 +148,16 @@ Report verify_now(const SubjectOptions& options, const std::string& lock_path, i
 
 }  // namespace
 
+Result<void> check_whole(const Checkpoint& checkpoint, int threads) {
+  if (!checkpoint.unread.empty()) return fail(checkpoint.unread.front());
+  if (checkpoint.has_weights() && !checkpoint.weights().weights.empty())
+    return check_records(checkpoint, threads);
+  return fail({.code = ErrorCode::usage,
+               .what = "it holds no weights",
+               .file = checkpoint.path,
+               .hint = "samebits inspect lists what is in it"});
+}
+
 Result<Lock> lock_of(const SubjectOptions& subject, LockAlgorithm algorithm, int threads) {
   const FloatMode contract;
   return caught(subject.path, [&] { return lock_now(subject, algorithm, threads); });
@@ -169,7 +174,7 @@ std::string not_locked(const Checkpoint& checkpoint) {
     parts.push_back(counted(tensors, "tensor") + " outside the weights");
   const auto values = std::ranges::count(checkpoint.values, false, &StoredValue::loaded);
   if (values > 0)
-    parts.push_back(counted(static_cast<std::uint64_t>(values), "value") + " that is no tensor");
+    parts.push_back(counted(static_cast<std::uint64_t>(values), "value") + " beside the tensors");
   return fmt::format("{}", fmt::join(parts, " and "));
 }
 

@@ -10,8 +10,11 @@
 
 namespace samebits {
 
-/// Reads every byte. Errors: those of open_checkpoint and make_lock; what it could not read;
-/// inconsistent where a checksum does not hold.
+/// Errors: what could not be read of the checkpoint; usage where it holds no weights; inconsistent
+/// where a checksum of their records does not hold.
+Result<void> check_whole(const Checkpoint& checkpoint, int threads);
+
+/// Reads every byte. Errors: those of open_checkpoint, check_whole() and make_lock.
 Result<Lock> lock_of(const SubjectOptions& subject, LockAlgorithm algorithm, int threads);
 
 /// What stands in a checkpoint and no lock covers, in words; "" where there is nothing.

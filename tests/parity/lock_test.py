@@ -182,7 +182,7 @@ def test_reshaped_values_are_the_same_values(verify):
 def test_a_config_field_a_mode_and_preprocessing_are_found(run, routes, tmp_path):
     folder = routes / "zero"
     subprocess.run([str(PROGRAM), "lock", str(folder / "hf"), "-o", str(tmp_path / "hf.lock")], check=True, capture_output=True)
-    for name in ("hf", "whole.pth", "statedict.pth", "lightning.ckpt"):
+    for name in ("hf", "whole.pth", "statedict.pth", "ema.pth"):
         report = run("verify", folder / name, tmp_path / "hf.lock")
         assert report["verdict"] == "same" and not report.causes("cause", "contributes"), name
     report = run("verify", routes / "trained-zero" / "hf", tmp_path / "hf.lock")

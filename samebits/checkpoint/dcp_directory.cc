@@ -47,6 +47,7 @@ class DcpReader {
     if (metadata.error) return fail(*metadata.error);
     SAMEBITS_TRY(const DcpMetadata known,
                  read_dcp_metadata(metadata.tree, metadata.root, source.path));
+    SAMEBITS_TRY_VOID(bound_pieces(known));
     for (const DcpTensor& tensor : known.tensors) add_tensor(tensor);
     for (std::size_t i = 0; i < known.values.size(); ++i)
       add_value(known.value_names[i], known.values[i]);
@@ -60,6 +61,25 @@ class DcpReader {
     SAMEBITS_TRY(auto map, MappedFile::open(directory_ + "/" + name));
     out_.files.push_back({directory_ + "/" + name, container, std::move(map)});
     return opened_[name] = static_cast<std::uint32_t>(out_.files.size() - 1);
+  }
+
+  /// Pieces that lie in one another cost the files nothing and their reader everything.
+  Result<void> bound_pieces(const DcpMetadata& known) {
+    std::uint64_t described = 0;
+    const auto add = [&](const DcpPiece& piece) {
+      if (!checked_add(described, piece.length, &described)) described = ~std::uint64_t{0};
+      if (const auto file = open_file(piece.file, "torch-dcp"); !file) return;  // said later
+    };
+    for (const DcpTensor& tensor : known.tensors) std::ranges::for_each(tensor.pieces, add);
+    std::ranges::for_each(known.values, add);
+    for (const SourceFile& file : out_.files) file_bytes_ += file.map->size();
+    const std::uint64_t most = kLimits.described_bytes + kLimits.described_factor * file_bytes_;
+    if (described <= most) return {};
+    return fail({.code = ErrorCode::limit,
+                 .what = "the pieces that the metadata names lie in one another again and again",
+                 .file = directory_,
+                 .expected = fmt::format("{} bytes at most", most),
+                 .found = std::to_string(described)});
   }
 
   Error cannot(const std::string& name, std::string what) const {
@@ -162,12 +182,12 @@ class DcpReader {
   /// Pieces that cover the tensor once, copied to their places.
   Result<void> put_together(const DcpTensor& tensor, StoredTensor* stored) {
     SAMEBITS_TRY(const std::uint64_t count, element_count(tensor.size));
-    std::uint64_t bytes = 0, files = 0;
-    for (const DcpPiece& piece : tensor.pieces) files += piece.length;
-    if (!checked_mul(count, itemsize(tensor.dtype), &bytes) || bytes > files)
+    std::uint64_t bytes = 0;
+    // Together they are no more than the files, whose bytes stand in one tensor each.
+    if (!checked_mul(count, itemsize(tensor.dtype), &bytes) || bytes > file_bytes_ - assembled_)
       return fail(
-          cannot(tensor.name,
-                 fmt::format("its pieces hold {} bytes, and it has {} elements", files, count)));
+          cannot(tensor.name, fmt::format("it has {} elements, more than the files hold", count)));
+    assembled_ += bytes;
     auto owned = std::make_shared<std::vector<std::uint8_t>>(bytes);
     std::uint64_t covered = 0;
     std::set<Shape> begins;
@@ -270,6 +290,7 @@ class DcpReader {
   std::string directory_;
   std::map<std::string, std::uint32_t> opened_;
   std::uint32_t next_storage_ = 0;
+  std::uint64_t file_bytes_ = 0, assembled_ = 0;
 };
 
 }  // namespace

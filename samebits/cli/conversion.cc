@@ -29,6 +29,10 @@ Json conversion_json(const Converted& done, const std::string& input) {
           {"assumed", done.assumed}};
 }
 
+std::string json_lines(const Json& object) {
+  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 std::string line_of(std::string_view label, const std::string& text) {
   std::string lines;
   for (const std::string& part : wrap(printable(text), 68)) {
@@ -40,10 +44,10 @@ std::string line_of(std::string_view label, const std::string& text) {
 }  // namespace
 
 std::string conversion_text(const Converted& done, const std::string& input, bool json) {
-  if (json) return json_text(conversion_json(done, input)) + "\n";
-  std::string text =
-      fmt::format("wrote {}: {} in {}, read back and bit-identical\n\n", printable(done.output),
-                  counted(done.tensors, "tensor"), counted(done.files.size(), "file"));
+  if (json) return json_lines(conversion_json(done, input));
+  std::string text = fmt::format("wrote {}: {} in {}, read back and compared bit for bit\n\n",
+                                 printable(done.output), counted(done.tensors, "tensor"),
+                                 counted(done.files.size(), "file"));
   if (!done.target.empty())
     text += line_of(
         "names",
@@ -51,8 +55,10 @@ std::string conversion_text(const Converted& done, const std::string& input, boo
                     counted_of(done.renamed, done.tensors, "tensor", "was", "were"), done.target));
   if (done.cast > 0)
     text +=
-        line_of("types", fmt::format("{} cast; values of {} were rounded",
-                                     counted(done.cast, "tensor", "was", "were"), done.rounded));
+        line_of("types", counted(done.cast, "tensor", "was", "were") +
+                             (done.rounded == 0
+                                  ? std::string(" cast; no value changed")
+                                  : fmt::format(" cast; values of {} were rounded", done.rounded)));
   if (done.tied > 0)
     text += line_of("ties", fmt::format("{} for a tensor that another name has too",
                                         counted(done.tied, "name", "stands", "stand")));
@@ -72,7 +78,7 @@ std::string repair_text(const Repaired& done, const std::string& input, bool jso
   object["loads"] = {
       {"target", done.target}, {"loaded", done.loaded}, {"target_tensors", done.target_tensors}};
   object["outputs"] = done.outputs;
-  return json_text(object) + "\n";
+  return json_lines(object);
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {

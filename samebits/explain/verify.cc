@@ -83,7 +83,10 @@ Checkpoint checkpoint_of(const Lock& lock, const std::string& path, const Checkp
 
 Result<Lock> read_lock(const std::string& path) {
   SAMEBITS_TRY(const auto file, MappedFile::open(path));
-  return parse_lock(file->bytes(), path);
+  Result<Lock> lock = parse_lock(file->bytes(), path);
+  if (!lock && lock.error().hint.empty())
+    lock.error().hint = "A lock file is what samebits lock writes";
+  return lock;
 }
 
 /// Indexes of a comparison count sorted names; those of a report count the candidate's weights.

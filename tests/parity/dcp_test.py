@@ -1,7 +1,9 @@
 """Directories of torch.distributed.checkpoint, whole and in shards of several processes, against torch's own reading."""
 
+import dataclasses
 import hashlib
 import json
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -88,6 +90,57 @@ def test_a_missing_file_is_said(run, tmp_path):
     report = run("inspect", tmp_path / "dcp")
     assert report["verdict"] == "unknown" and "__0_0.distcp" in str(report["not_checked"])
     assert [entry["offset"] for entry in report.part("entries")] == [None]
+
+
+def changed(folder, change):
+    """The directory with other metadata."""
+    path = folder / ".metadata"
+    metadata = pickle.loads(path.read_bytes())
+    change(metadata)
+    path.write_bytes(pickle.dumps(metadata, protocol=4))
+
+
+def move(**fields):
+    def change(metadata):
+        index, place = next(iter(metadata.storage_data.items()))
+        metadata.storage_data[index] = dataclasses.replace(place, **fields)
+
+    return change
+
+
+def resize(metadata):
+    metadata.state_dict_metadata["model.w"].size = torch.Size([3, 5])
+
+
+def many_pieces(metadata):
+    index, place = next(iter(metadata.storage_data.items()))
+    for i in range(1000):
+        metadata.storage_data[dataclasses.replace(index, offset=torch.Size([i, 0]))] = place
+
+
+@pytest.mark.parametrize("change, says", [
+    (move(offset=1 << 40), "ends before the piece"), (move(length=3), ""), (move(relative_path="../x"), "not complete"),
+    (move(relative_path="nosuch"), "nosuch"), (move(transform_descriptors=["zstd"]), "transforms"), (resize, "another shape"),
+    (many_pieces, ""), (lambda m: m.state_dict_metadata.clear(), ""), (lambda m: m.__dict__.pop("storage_data"), "no metadata"),
+])
+def test_metadata_that_does_not_fit_is_an_error(change, says, run, tmp_path):
+    dcp.save({"model": {"w": torch.randn(3, 4)}}, checkpoint_id=str(tmp_path / "dcp"))
+    changed(tmp_path / "dcp", change)
+    report = run("inspect", tmp_path / "dcp")
+    assert says in str(report["not_checked"])
+    assert report["verdict"] == "unknown" or change.__name__ == "<lambda>"
+
+
+def test_pieces_that_do_not_cover_a_tensor_are_an_error(run, tmp_path):
+    dcp.save({"model": {"w": torch.randn(6, 4)}}, checkpoint_id=str(tmp_path / "dcp"))
+
+    def shrink(metadata):
+        metadata.state_dict_metadata["model.w"].size = torch.Size([9, 4])
+        metadata.state_dict_metadata["model.w"].chunks *= 2
+
+    changed(tmp_path / "dcp", shrink)
+    report = run("inspect", tmp_path / "dcp")
+    assert report["verdict"] == "unknown" and "cover 24 of 36 elements" in str(report["not_checked"])
 
 
 def test_convert_writes_what_was_put_together(tmp_path):

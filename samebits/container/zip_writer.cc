@@ -52,8 +52,7 @@ Result<void> ZipWriter::add(const std::string& name, const Blob& blob, std::uint
   std::uint64_t size = 0;
   SAMEBITS_TRY_VOID(blob.feed([&](Bytes bytes) -> Result<void> {
     // Of no bytes at no place zlib gives the checksum of the beginning.
-    if (!bytes.empty())
-      crc = static_cast<std::uint32_t>(crc32_z(crc, bytes.data(), bytes.size()));
+    if (!bytes.empty()) crc = static_cast<std::uint32_t>(crc32_z(crc, bytes.data(), bytes.size()));
     size += bytes.size();
     return {};
   }));

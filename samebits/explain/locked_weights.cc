@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -132,6 +133,22 @@ void settle(const std::vector<LockedTensor>& a, const std::vector<LockedTensor>&
   }
 }
 
+/// Names of tensors of several roles on one side whose roles the other side has one by one.
+std::set<std::string> fused_names(const std::vector<NamedTensor>& whole,
+                                  const std::vector<NamedTensor>& parts) {
+  std::map<std::string, std::string> by_role;
+  for (const NamedTensor& tensor : parts)
+    if (tensor.roles.size() == 1) by_role[tensor.roles[0]] = tensor.name;
+  std::set<std::string> names;
+  for (const NamedTensor& tensor : whole) {
+    const auto is_known = [&](const std::string& role) { return by_role.contains(role); };
+    if (tensor.roles.size() < 2 || !std::ranges::all_of(tensor.roles, is_known)) continue;
+    names.insert(tensor.name);
+    for (const std::string& role : tensor.roles) names.insert(by_role[role]);
+  }
+  return names;
+}
+
 void order_matches(const std::vector<LockedTensor>& a, std::vector<TensorMatch>* matches) {
   std::vector<std::string_view> names;
   for (const LockedTensor& tensor : a) names.push_back(tensor.name);
@@ -162,6 +179,27 @@ WeightComparison compare_locked(const std::vector<LockedTensor>& a,
   order_matches(a, &comparison.matches);
   settle_verdict(&comparison);
   return comparison;
+}
+
+void set_aside_fused(const std::vector<LockedTensor>& a, const std::vector<LockedTensor>& b,
+                     WeightComparison* comparison) {
+  if (comparison->only_a.empty() || comparison->only_b.empty()) return;
+  const std::vector<NamedTensor> left = named(a, true);
+  const std::vector<NamedTensor> right = named(b, true);
+  std::set<std::string> fused = fused_names(left, right);
+  fused.merge(fused_names(right, left));
+  std::size_t count = 0;
+  for (auto* names : {&comparison->only_a, &comparison->only_b})
+    count += std::erase_if(*names, [&](const std::string& name) { return fused.contains(name); });
+  if (count == 0) return;
+  comparison->unsearched.push_back(
+      fmt::format("{} tensors are fused on one side and apart on the other, where digests say "
+                  "nothing; samebits "
+                  "diff against the file that was locked compares them",
+                  count));
+  settle_verdict(comparison);
+  if (comparison->verdict != WeightsVerdict::different)
+    comparison->verdict = WeightsVerdict::unknown;
 }
 
 }  // namespace samebits

@@ -14,4 +14,10 @@ namespace samebits {
 WeightComparison compare_locked(const std::vector<LockedTensor>& a,
                                 const std::vector<LockedTensor>& b, int threads);
 
+/// Takes out of the names on one side only those of tensors that the tables of names know to be
+/// fused on one side and apart on the other (qkv), whose digests say nothing. The verdict is then
+/// unknown, unless others differ; what was left open stands in `unsearched`.
+void set_aside_fused(const std::vector<LockedTensor>& a, const std::vector<LockedTensor>& b,
+                     WeightComparison* comparison);
+
 }  // namespace samebits

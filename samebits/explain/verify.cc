@@ -109,6 +109,10 @@ void add_weights(Report& report, const Lock& held, const Lock& lock, int threads
       comparison.bytes_compared += view->nbytes();
   settle_ties(report, &report.weights[0]);
   for (const std::string& text : comparison.unsearched) add_gap(report, text, Gap::aside);
+  const std::size_t said = comparison.unsearched.size();
+  set_aside_fused(held.tensors, lock.tensors, &comparison);
+  for (std::size_t i = said; i < comparison.unsearched.size(); ++i)
+    add_gap(report, comparison.unsearched[i], Gap::open);
 }
 
 void add_lock_subject(Report& report, const std::string& path, const Result<Lock>& lock) {

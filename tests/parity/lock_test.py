@@ -264,3 +264,19 @@ def test_a_lock_of_safetensors_save_model_names_what_it_left_out(verify, tmp_pat
     assert len(load_file(tmp_path / "once.safetensors")) == 1
     once, twice = lock(tmp_path / "once.safetensors")[0], spec.contents(model.state_dict())
     assert once["contents"] == twice
+
+
+def test_fused_tensors_leave_it_unknown(run, routes, tmp_path):
+    """timm's and mae's qkv is transformers' query, key and value, stacked: a lock holds digests of one or the other."""
+    hf = routes / "trained" / "hf"
+    for name, words in (("hf", ["lock", hf]), ("mae", ["convert", hf, tmp_path / "mae.pth", "--to", "mae"]), ("mae", ["lock", tmp_path / "mae.pth"])):
+        words += ["-o", tmp_path / f"{name}.lock"] if words[0] == "lock" else []
+        subprocess.run([str(PROGRAM), *map(str, words)], check=True, capture_output=True)
+    for path, locked in ((tmp_path / "mae.pth", "hf"), (hf, "mae")):
+        report = run("verify", path, tmp_path / f"{locked}.lock")
+        assert report["verdict"] == "unknown" and "fused on one side" in str(report["not_checked"])
+        assert report["weights"][0]["verdict"] == "unknown" and not report.causes("cause", "contributes")
+    state = torch.load(tmp_path / "mae.pth", weights_only=True)["model"]
+    state["blocks.0.mlp.fc1.bias"] += 1
+    torch.save({"model": state}, tmp_path / "mae.pth")
+    assert run("verify", tmp_path / "mae.pth", tmp_path / "hf.lock").causes("cause") == {"weights.changed"}

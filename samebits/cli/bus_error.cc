@@ -14,7 +14,7 @@ namespace samebits {
 namespace {
 
 constexpr std::array kReporting =
-    std::to_array<std::string_view>({"inspect", "diff", "explain", "check", "resume"});
+    std::to_array<std::string_view>({"inspect", "diff", "explain", "check", "resume", "verify"});
 constexpr std::array kFlags =
     std::to_array<std::string_view>({"--json", "--deep", "--sha256", "--all", "--files-only"});
 

@@ -62,6 +62,9 @@ int run(int argc, char** argv) {
   samebits::add_check(&program, &status);
   samebits::add_resume(&program, &status);
   samebits::add_run(&program, &status);
+  samebits::add_lock(&program, &status);
+  samebits::add_verify(&program, &status);
+  samebits::add_convert(&program, &status);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

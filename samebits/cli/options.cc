@@ -115,8 +115,7 @@ CLI::Option* add_seed(CLI::App* command, const std::string& name,
 
 int ReportOptions::thread_count() const { return threads == 0 ? available_threads() : threads; }
 
-void add_report_options(CLI::App* command, ReportOptions* options) {
-  command->add_flag("--json", options->json, "print the report as JSON (docs/json.md)");
+void add_reading_options(CLI::App* command, ReportOptions* options) {
   command
       ->add_option("--key", options->keys,
                    "which weights, where a file holds several: state_dict, model, ema, ...; "
@@ -128,6 +127,11 @@ void add_report_options(CLI::App* command, ReportOptions* options) {
       [options](std::uint64_t count) { options->threads = static_cast<int>(count); },
       "how many threads to use (default: one for each processor)")
       ->type_name("N");
+}
+
+void add_report_options(CLI::App* command, ReportOptions* options) {
+  command->add_flag("--json", options->json, "print the report as JSON (docs/json.md)");
+  add_reading_options(command, options);
   command->add_option("--color", options->color, "auto (default), always or never")
       ->type_name("WHEN")
       ->check(CLI::Validator(is_color, ""));

@@ -24,6 +24,9 @@ struct ReportOptions {
   int thread_count() const;
 };
 
+/// --key and --threads: of every command that reads weights.
+void add_reading_options(CLI::App* command, ReportOptions* options);
+/// These, --json and --color.
 void add_report_options(CLI::App* command, ReportOptions* options);
 /// --html, for commands that make a Report.
 void add_html_option(CLI::App* command, ReportOptions* options);

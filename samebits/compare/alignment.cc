@@ -71,9 +71,11 @@ std::vector<RenameRule> rules_of(AlignmentState& state) {
   return state.rules_of_matches().used_by(names);
 }
 
-// Names on one side whose elements the other side has under a name that is tied to them.
+// Names on one side whose elements the other side has under a name that is tied to them, or
+// computes.
 bool only_tied(const WeightComparison& comparison) {
   std::set<std::string> tied;
+  for (const ComputedAlone& table : comparison.computed) tied.insert(table.name);
   for (const TieDifference& tie : comparison.ties) {
     tied.insert(tie.names_a.begin(), tie.names_a.end());
     tied.insert(tie.names_b.begin(), tie.names_b.end());

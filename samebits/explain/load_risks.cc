@@ -78,6 +78,18 @@ void find_counters(Report& report, const LoadReport& load) {
   add_finding(report, std::move(finding));
 }
 
+void find_tables(Report& report, const LoadReport& load) {
+  if (load.tables.empty()) return;
+  Finding finding =
+      load_finding(load, "state.buffers", load.tables,
+                   fmt::format("{} not in the checkpoint and {} what a class computes when it is "
+                               "built",
+                               counted(load.tables.size(), "table", "is", "are"),
+                               load.tables.size() == 1 ? "holds" : "hold"));
+  finding.role = Role::note;
+  add_finding(report, std::move(finding));
+}
+
 void find_dropped(Report& report, const LoadReport& load) {
   if (load.dropped.empty()) return;
   Finding finding = load_finding(load, "weights.missing", load.dropped,
@@ -190,6 +202,7 @@ void find_load_risks(Report& report) {
   find_refusal(report, load);
   find_random(report, load);
   find_counters(report, load);
+  find_tables(report, load);
   find_dropped(report, load);
   find_mismatched(report, load);
 }

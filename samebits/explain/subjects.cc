@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "samebits/base/parallel.h"
+#include "samebits/explain/computed_findings.h"
 #include "samebits/explain/tensor_roles.h"
 #include "samebits/explain/tied_findings.h"
 
@@ -95,6 +96,7 @@ void compare_with_first(Report& report, std::size_t other, std::vector<WeightSet
   if (!has_weights(a) || !has_weights(b)) return;
   report.weights.push_back({a.label, b.label, compare_weights(sets[0], sets[other], {threads})});
   settle_ties(report, &report.weights.back());
+  settle_computed(report, &report.weights.back());
   const WeightComparison& found = report.weights.back().comparison;
   for (const std::string& name : found.unreadable)
     add_gap(report, "the values of " + name + " could not be read", Gap::blocking);

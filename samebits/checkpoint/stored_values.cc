@@ -9,6 +9,7 @@
 #include "samebits/base/json.h"
 #include "samebits/checkpoint/candidates.h"
 #include "samebits/checkpoint/module_tree.h"
+#include "samebits/checkpoint/numpy_objects.h"
 #include "samebits/checkpoint/plain_value.h"
 #include "samebits/checkpoint/torch_tensor.h"
 #include "samebits/checkpoint/tree_digest.h"
@@ -36,6 +37,7 @@ std::string short_text(const Tree& tree, NodeId node) {
 struct ValueList {
   Checkpoint& checkpoint;
   const Tree& tree;
+  bool arrays_are_tensors = false;            // numpy arrays are entries, and compared as such
   std::map<NodeId, TreeDigest> digests = {};  // what a pickle names again is read once
 };
 
@@ -43,6 +45,7 @@ void add_value(ValueList& values, NodeId node, const std::string& path, bool loa
   const Tree& tree = values.tree;
   std::vector<StoredValue>& list = values.checkpoint.values;
   if ((tree.kind(node) == Kind::none && !loaded) || is_tensor(tree, node)) return;
+  if (values.arrays_are_tensors && is_numpy_array(tree, node)) return;
   if (list.size() > kMostValues) return;
   if (list.size() == kMostValues)
     return list.push_back(
@@ -168,8 +171,9 @@ std::map<std::string, Shape> placeholder_shapes(const Tree& tree, NodeId root) {
 
 }  // namespace
 
-void collect_values(Checkpoint& checkpoint, const Tree& tree, NodeId root) {
-  ValueList values{checkpoint, tree};
+void collect_values(Checkpoint& checkpoint, const Tree& tree, NodeId root,
+                    bool arrays_are_tensors) {
+  ValueList values{checkpoint, tree, arrays_are_tensors};
   const std::string key = checkpoint.has_weights() ? checkpoint.weights().key : "";
   const auto weights = node_at(tree, root, key);
   if (checkpoint.has_weights() && weights && is_mapping(tree, *weights) &&

@@ -8,6 +8,7 @@
 #include "samebits/base/limits.h"
 #include "samebits/checkpoint/module_attributes.h"
 #include "samebits/checkpoint/module_tree.h"
+#include "samebits/checkpoint/packed_params.h"
 #include "samebits/checkpoint/plain_value.h"
 #include "samebits/checkpoint/torch_tensor.h"
 
@@ -74,6 +75,7 @@ class ScriptModules {
     const std::size_t index = result_.modules.size() - 1;
     add_tensors(node, path, state, index, TensorRole::parameter);
     add_tensors(node, path, state, index, TensorRole::buffer);
+    add_packed(node, path, state, index);
     for (const KeyValue& item : state) {
       if (is_script_module(item.value)) read(item.value, join_path(path, item.key));
     }
@@ -178,6 +180,22 @@ class ScriptModules {
       const std::string name = join_path(path, item.key);
       result_.tensors.push_back({name, item.value, role});
       take_entry(name, join_path(first_path_[module], item.key), role);
+    }
+  }
+
+  void add_packed(NodeId module, const std::string& path, const std::vector<KeyValue>& state,
+                  std::size_t index) {
+    for (const KeyValue& item : state) {
+      for (const KeyValue& part : packed_tensors(tree_, item.value)) {
+        const std::string own = join_path(item.key, part.key);
+        characters_ += path.size() + own.size();
+        if (out_.entries.size() >= kLimits.tree_entries || characters_ > most_characters_)
+          return note_limit(item.value);
+        result_.modules[index].buffers.push_back(own);
+        const std::string name = join_path(path, own);
+        result_.tensors.push_back({name, part.value, TensorRole::buffer});
+        take_entry(name, join_path(first_path_[module], own), TensorRole::buffer);
+      }
     }
   }
 

@@ -16,11 +16,12 @@ struct Check {
 
   int run() const {
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects({path}, report.keys);
-    if (!subjects) return usage_error(subjects.error());
+    if (!subjects) return command_error("check", {path}, subjects.error(), report);
     if (const Result<void> free = check_targets({{"--html", report.html}}, {path, target}); !free)
-      return usage_error(free.error());
+      return command_error("check", {path}, free.error(), report);
     Result<Report> made = run_check(subjects->front());
-    return made ? print_report(*std::move(made), report) : usage_error(made.error());
+    return made ? print_report(*std::move(made), report)
+                : command_error("check", {path}, made.error(), report);
   }
 
   Result<Report> run_check(const SubjectOptions& subject) const {

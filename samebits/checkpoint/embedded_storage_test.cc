@@ -20,9 +20,9 @@ std::string loaded_from(const std::string& stream) {
 
 /// A float32 vector of two over that storage.
 std::string vector_over(const std::string& stored) {
-  return call(
-      global("torch._utils", "_rebuild_tensor_v2"),
-      {stored, number(0), tuple({number(2)}), tuple({number(1)}), kFalse, dict({{"a", kNothing}})});
+  return call(global("torch._utils", "_rebuild_tensor_v2"),
+              {stored, number(0), tuple({number(2)}), tuple({number(1)}), kFalse,
+               call(global("collections", "OrderedDict"), {})});
 }
 
 std::string stream_of(const std::vector<float>& values) {

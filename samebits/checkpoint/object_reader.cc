@@ -143,6 +143,16 @@ class Walk {
       add_tensor(tensor.node, join_path(path, tensor.name),
                  role == TensorRole::weight ? tensor.role : TensorRole::other);
     }
+    for (const ModuleRecord& module : modules.modules) {
+      for (StoredTensor& number : layer_numbers(out_, module, object_.file)) {
+        if (out_.entries.size() >= most_entries_) break;
+        number.path =
+            object_.prefix +
+            join_path(module.path.empty() ? path : join_path(path, module.path), number.path);
+        number.role = role == TensorRole::weight ? TensorRole::buffer : TensorRole::other;
+        push(std::move(number));
+      }
+    }
     // Tensors that are plain attributes, not registered: they are in the file, but state_dict()
     // does not hold them.
     const std::vector<std::size_t> suspended = std::exchange(open_, {});
@@ -332,7 +342,7 @@ bool is_bookkeeping(const Checkpoint& checkpoint, const Candidate& candidate) {
   if (candidate.is_module || candidate.key.empty() || is_usual_key(candidate.key)) return false;
   return std::ranges::all_of(candidate.weights, [&](std::uint32_t index) {
     const TensorView& view = checkpoint.entries[index].view;
-    return view.numel() <= 1 || (view.dtype() == DType::uint8 && view.numel() == kDeviceState);
+    return view.shape().empty() || (view.dtype() == DType::uint8 && view.numel() == kDeviceState);
   });
 }
 
@@ -340,12 +350,13 @@ void set_aside_bookkeeping(Checkpoint& checkpoint) {
   if (checkpoint.candidates.size() < 2) return;
   std::vector<std::uint32_t> loose;
   std::vector<Candidate> kept;
-  for (Candidate& candidate : checkpoint.candidates) {
+  for (const Candidate& candidate : checkpoint.candidates) {
     if (is_bookkeeping(checkpoint, candidate))
       loose.insert(loose.end(), candidate.weights.begin(), candidate.weights.end());
     else
-      kept.push_back(std::move(candidate));
+      kept.push_back(candidate);
   }
+  if (kept.empty() || loose.empty()) return;
   for (const std::uint32_t index : loose) {
     const bool is_weight = std::ranges::any_of(kept, [&](const Candidate& each) {
       return std::ranges::find(each.weights, index) != each.weights.end();

@@ -1,5 +1,9 @@
 #include "samebits/checkpoint/packed_params.h"
 
+#include <cstring>
+#include <memory>
+
+#include "samebits/checkpoint/torch_files.h"
 #include "samebits/checkpoint/torch_tensor.h"
 
 namespace samebits {
@@ -37,7 +41,42 @@ void collect_packed(const Tree& tree, NodeId node, const std::string& path, int 
     collect_packed(tree, item, join_path(path, std::to_string(i++)), depth + 1, found);
 }
 
+template <class T>
+StoredTensor number_tensor(Checkpoint& checkpoint, const char* name, DType dtype, T number,
+                           std::uint32_t file) {
+  const auto bytes = std::make_shared<std::vector<std::uint8_t>>(sizeof number);
+  std::memcpy(bytes->data(), &number, sizeof number);
+  StoredTensor tensor;
+  tensor.path = name;
+  tensor.file = file;
+  tensor.device = "cpu";
+  tensor.storage = next_storage_id(checkpoint);
+  tensor.storage_bytes = sizeof number;
+  const Result<TensorView> view = TensorView::make(dtype, {}, {}, 0, *bytes);
+  tensor.readable = view.has_value();
+  if (view) tensor.view = *view;
+  tensor.note = "a number of the module, and a tensor of its state_dict()";
+  checkpoint.owned.push_back(bytes);
+  return tensor;
+}
+
 }  // namespace
+
+std::vector<StoredTensor> layer_numbers(Checkpoint& checkpoint, const ModuleRecord& module,
+                                        std::uint32_t file) {
+  std::vector<StoredTensor> tensors;
+  const auto scale = module.hyper.find("scale");
+  const auto zero = module.hyper.find("zero_point");
+  const bool has_both = scale != module.hyper.end() && zero != module.hyper.end();
+  if (!has_both || module.class_path.find("nn.quantized.") == std::string::npos ||
+      !scale->is_number() || !zero->is_number_integer())
+    return tensors;
+  tensors.push_back(number_tensor(checkpoint, "scale", DType::float32, scale->get<float>(), file));
+  tensors.push_back(
+      number_tensor(checkpoint, "zero_point", DType::int64, zero->get<std::int64_t>(), file));
+  tensors.back().storage = tensors.front().storage + 1;
+  return tensors;
+}
 
 std::vector<KeyValue> packed_tensors(const Tree& tree, NodeId node) {
   std::vector<KeyValue> found;

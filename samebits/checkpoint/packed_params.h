@@ -8,11 +8,18 @@
 
 #include <vector>
 
+#include "samebits/checkpoint/checkpoint.h"
 #include "samebits/checkpoint/tree_view.h"
 
 namespace samebits {
 
 /// By place in the object's state: "0", "1", "1.0". Empty for any other node.
 std::vector<KeyValue> packed_tensors(const pickle::Tree& tree, NodeId node);
+
+/// The scale and zero point of a quantized layer: numbers of Python in the module, and tensors in
+/// its state_dict(). As tensors with values of their own, by the names "scale" and "zero_point";
+/// empty for other modules.
+std::vector<StoredTensor> layer_numbers(Checkpoint& checkpoint, const ModuleRecord& module,
+                                        std::uint32_t file);
 
 }  // namespace samebits

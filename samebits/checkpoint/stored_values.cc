@@ -25,7 +25,18 @@ constexpr std::size_t kMostValues = 10'000;
 
 /// What load_state_dict() hands to a module although it is no tensor.
 bool is_module_state(const std::string& key) {
+  // The type that was packed is that of its tensors.
+  if (key.ends_with("_packed_params.dtype")) return false;
   return key.ends_with("_extra_state") || key.find("_packed_params") != std::string::npos;
+}
+
+/// Tensors in tuples, and None: entries, which are compared by themselves.
+bool holds_tensors_only(const Tree& tree, NodeId node, int depth = 0) {
+  constexpr int kDeepestTuple = 4;
+  if (tree.kind(node) == Kind::none || is_tensor(tree, node)) return true;
+  if (tree.kind(node) != Kind::tuple || depth > kDeepestTuple) return false;
+  return std::ranges::all_of(
+      elements(tree, node), [&](NodeId item) { return holds_tensors_only(tree, item, depth + 1); });
 }
 
 std::string short_text(const Tree& tree, NodeId node) {
@@ -179,6 +190,8 @@ void collect_values(Checkpoint& checkpoint, const Tree& tree, NodeId root,
   if (checkpoint.has_weights() && weights && is_mapping(tree, *weights) &&
       !is_module(tree, *weights)) {
     for (const KeyValue& item : mapping_items(tree, *weights)) {
+      const bool packed = item.key.find("_packed_params") != std::string::npos;
+      if (packed && holds_tensors_only(tree, item.value)) continue;
       if (is_module_state(item.key))
         add_value(values, item.value, item.key, true);
       else

@@ -108,7 +108,11 @@ void read_unlike_layouts(Report& report) {
   std::map<std::string, std::set<std::string>> layouts;  // by key, over all subjects
   for (const Subject& subject : report.subjects) {
     if (!has_weights(subject)) continue;
-    for (const auto& [key, layout] : stored_keys(subject).layouts) layouts[key].insert(layout);
+    const auto sparse = sparse_weights(*subject.checkpoint);
+    for (const auto& [key, layout] : stored_keys(subject).layouts) {
+      const auto found = sparse.find(key);
+      layouts[key].insert(found == sparse.end() ? layout : found->second.form);
+    }
   }
   for (Subject& subject : report.subjects) {
     if (!has_weights(subject)) continue;

@@ -1,6 +1,7 @@
 #include "samebits/model/find_renaming.h"
 
 #include <gtest/gtest.h>
+#include <algorithm>
 
 #include "samebits/model/name_rules.h"
 

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "samebits/family/name_table.h"
+
 namespace samebits::model {
 namespace {
 

@@ -83,10 +83,20 @@ std::string beyond_prediction(const Checkpoint& checkpoint, const std::string& m
 }
 
 void note_defaults(Report& report, const model::LoadTarget& target) {
-  report.assumed.push_back(fmt::format(
-      "{}: no config.json: {}.from_pretrained takes the default sizes of its class; put the "
-      "config.json of the training beside the weights, or pass config=",
-      report.subjects[0].path, target.model_class->name));
+  report.assumed.push_back(
+      fmt::format("{}: no config.json: {}.from_pretrained takes the default sizes of its class",
+                  report.subjects[0].path, target.model_class->name));
+}
+
+/// Sizes that do not fit are the default ones: no renaming helps.
+void want_config(LoadReport* load) {
+  if (load->mismatched.empty() || !load->remedy.empty()) return;
+  load->remedy =
+      "Put the config.json of the training beside the weights, or pass it as config=: without it "
+      "the class is built with its default sizes";
+  load->repair.clear();
+  load->refits.clear();
+  load->restored = 0;
 }
 
 Result<void> check_built_in(Report& report, const model::TargetName& name) {
@@ -124,6 +134,7 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
     report.loads.push_back(load_report(target, model::predict_load(target, weights.shapes, way)));
     if (directory && way == Way::from_pretrained)
       refuse_missing_files(checkpoint, report.loads.back());
+    if (by_defaults && way == Way::from_pretrained) want_config(&report.loads.back());
   };
   add(first);
   report.loads[0].packed = weights.quantized;

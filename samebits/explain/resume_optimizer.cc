@@ -278,9 +278,11 @@ ResumeRow judge_optimizer(const ResumeFacts& facts, const OptimizerState& optimi
   const MomentFacts moments = moment_facts(facts, optimizer);
   const std::string kind = optimizer.kind();
   std::string detail = kind.empty() ? "" : kind + ", ";
-  detail += fmt::format("state of {} of {}, {}", moments.with_state,
-                        counted(optimizer.listed(), "parameter"),
-                        counted(optimizer.groups.size(), "group"));
+  detail += optimizer.keeps_one_state() && moments.with_state == 1
+                ? fmt::format("one state for {}", counted(optimizer.listed(), "parameter"))
+                : fmt::format("state of {} of {}", moments.with_state,
+                              counted(optimizer.listed(), "parameter"));
+  detail += ", " + counted(optimizer.groups.size(), "group");
   if (moments.frozen > 0) detail += fmt::format(", {} frozen", moments.frozen);
   if (moments.steps.size() == 1) detail += ", step " + count_text(moments.steps.begin()->first);
   ResumeRow row = resume_row(kOptimizerPart, "present", optimizer.place, detail);

@@ -254,6 +254,8 @@ def test_without_a_config_from_pretrained_builds_the_default_sizes(run, tmp_path
     load = report["loads"][0]
     assert report["verdict"] == "risk" and load["way"] == "from_pretrained" and "size" in load["raises"] and load["mismatched"]
     assert "no config.json" in " ".join(report["assumed"])
+    finding = report.finding("load.refused")
+    assert "config.json" in finding["remedy"] and report["findings"][0] == finding and not load["repair"]
 
 
 def test_a_wrapped_model_is_recognized_by_what_it_wraps(run, tmp_path):
@@ -405,6 +407,23 @@ def test_a_fresh_optimizer_is_fresh_whatever_it_keeps(run, tmp_path, name):
             assert row["state"] == "fresh" and fresh
         else:
             assert row["state"] != "fresh" and not fresh and (name.split()[-1] + ",") in row["detail"]
+
+
+def test_one_state_for_all_parameters_lacks_none(run, tmp_path):
+    model = net()
+    optimizer = torch.optim.LBFGS(model.parameters())
+
+    def loss():
+        optimizer.zero_grad()
+        value = model(torch.ones(2, 4)).pow(2).mean()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    checkpoint(tmp_path / "a", model, optimizer, 1)
+    report = run("resume", tmp_path / "a")
+    row = next(row for row in report["resume"] if row["part"] == "optimizer moments")
+    assert row["state"] == "present" and "LBFGS, one state for 4 parameters" in row["detail"]
 
 
 def test_moments_that_are_no_numbers_are_a_risk(run, tmp_path):

@@ -12,6 +12,7 @@
 #include "samebits/checkpoint/file_reader.h"
 #include "samebits/checkpoint/hf_directory.h"
 #include "samebits/checkpoint/oddities.h"
+#include "samebits/checkpoint/record_checksums.h"
 #include "samebits/checkpoint/side_pickles.h"
 #include "samebits/checkpoint/torch_refusals.h"
 
@@ -58,6 +59,7 @@ Result<Checkpoint> open_now(const std::string& path, const OpenOptions& options)
   sort_calls(checkpoint);
   account_bytes(checkpoint);
   find_oddities(checkpoint);
+  find_unwritten(checkpoint);
   if (options.deep)
     read_deep(checkpoint, options.threads);
   else if (options.cross_check)

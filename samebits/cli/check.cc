@@ -18,11 +18,11 @@ struct Check {
 
   int run() const {
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects({path}, report.keys);
-    if (!subjects) return usage_error(subjects.error());
+    if (!subjects) return command_error("check", {path}, subjects.error(), report);
     if (const Result<void> free = check_targets({{"--html", report.html}}, {path, target}); !free)
-      return usage_error(free.error());
+      return command_error("check", {path}, free.error(), report);
     Result<Report> made = run_check(subjects->front());
-    if (!made) return usage_error(made.error());
+    if (!made) return command_error("check", {path}, made.error(), report);
     if (!output.empty()) return write(subjects->front(), *made);
     return print_report(*std::move(made), report);
   }
@@ -30,9 +30,9 @@ struct Check {
   int write(const SubjectOptions& subject, const Report& made) const {
     if (const Result<void> free = check_targets({{"--write", file_to_write(made)}}, {path, target});
         !free)
-      return usage_error(free.error());
+      return command_error("check", {path}, free.error(), report);
     const Result<Repaired> done = repair(subject, made);
-    if (!done) return usage_error(done.error());
+    if (!done) return command_error("check", {path}, done.error(), report);
     return write_output(repair_text(*done, path, report.json)) ? 0 : 2;
   }
 

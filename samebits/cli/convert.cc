@@ -63,20 +63,24 @@ struct ConvertCommand {
   }
 
   int run() {
-    if (const Result<void> read = read_options(); !read) return usage_error(read.error());
+    if (const Result<void> read = read_options(); !read) return failed(read.error());
     const Result<std::vector<SubjectOptions>> subjects =
         choose_subjects({request.input}, report.keys);
-    if (!subjects) return usage_error(subjects.error());
+    if (!subjects) return failed(subjects.error());
     request.key = subjects->front().key;
     request.threads = report.thread_count();
     const bool file = request.format != ConvertFormat::hf;
     if (const Result<void> free = check_targets({{"OUT", file ? request.output : ""}},
                                                 {request.input, request.config_path});
         !free)
-      return usage_error(free.error());
+      return failed(free.error());
     const Result<Converted> done = work();
-    if (!done) return usage_error(done.error());
+    if (!done) return failed(done.error());
     return write_output(conversion_text(*done, request.input, report.json)) ? 0 : 2;
+  }
+
+  int failed(const Error& error) const {
+    return command_error("convert", {request.input}, error, report);
   }
 
   Result<Converted> work() const {

@@ -58,9 +58,9 @@ struct VerifyCommand {
 
   int run() const {
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects({path}, report.keys);
-    if (!subjects) return usage_error(subjects.error());
+    if (!subjects) return command_error("verify", {path}, subjects.error(), report);
     if (const Result<void> free = check_targets({{"--html", report.html}}, {path, lock}); !free)
-      return usage_error(free.error());
+      return command_error("verify", {path}, free.error(), report);
     Report made;
     {
       const Progress progress("reading " + path);

@@ -200,6 +200,16 @@ int print_report(Report report, const ReportOptions& options) {
   return print_rendered(report_of_error(command, subjects, error), options);
 }
 
+int command_error(const std::string& command, const std::vector<std::string>& paths,
+                  const Error& error, const ReportOptions& options) {
+  if (options.json) {
+    std::vector<SubjectOptions> subjects;
+    for (const std::string& path : paths) subjects.push_back({path, ""});
+    write_output(json_text(report_of_error(command, subjects, error)));
+  }
+  return usage_error(error);
+}
+
 int usage_error(const Error& error) {
   std::fprintf(stderr, "samebits: %s\n", printable(to_string(error)).c_str());
   return 2;

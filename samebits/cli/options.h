@@ -68,4 +68,9 @@ bool write_output(const std::string& text);
 /// "samebits: ..." on standard error; the exit status of a usage error.
 int usage_error(const Error& error);
 
+/// What keeps a command from its work although its command line could be read: as a usage error,
+/// and with --json also as a report on standard output whose `not_checked` holds it.
+int command_error(const std::string& command, const std::vector<std::string>& paths,
+                  const Error& error, const ReportOptions& options);
+
 }  // namespace samebits

@@ -158,7 +158,10 @@ struct Run {
       const Progress progress("running " + request.model);
       return caught(request.model, [this] { return make(); });
     }();
-    if (!made) return usage_error(made.error());
+    if (!made) {
+      if (report.json) write_output(run_failure_json(request.model, to_string(made.error())));
+      return usage_error(made.error());
+    }
     const std::string text = report.json ? run_json_text(*made) : render_run(*made, output_width());
     return write_output(text) ? 0 : 2;
   }

@@ -20,6 +20,7 @@
 #include "samebits/explain/load_risks.h"
 #include "samebits/explain/loading_findings.h"
 #include "samebits/explain/module_findings.h"
+#include "samebits/explain/other_weights.h"
 #include "samebits/explain/quantized_findings.h"
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/script_findings.h"
@@ -91,6 +92,10 @@ void of_subjects(Report& report, const PairFacts& pair) {
 
 constexpr auto kPairRules = std::to_array<PairRule>({
     {kCompared, find_in_weights},
+    {kCompared,
+     [](Report& report, const PairFacts& pair) {
+       find_other_weights(report, pair.a, pair.b, pair.options.threads);
+     }},
     {kCompared | kVerify, of_subjects<find_state_values>},
     {kCompared | kVerify, of_subjects<find_adapter_config_changes>},
     {kCompared | kVerify, of_subjects<find_config_changes>},

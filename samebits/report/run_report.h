@@ -38,7 +38,7 @@ struct RunReport {
 /// Schema "samebits.run/1".
 std::string run_json_text(const RunReport& report);
 /// The same of a run that ended before it had outputs: `not_checked` says why.
-std::string run_failure_json(const std::string& why);
+std::string run_failure_json(const std::string& model, const std::string& why);
 /// `width` in columns.
 std::string render_run(const RunReport& report, int width);
 

@@ -47,6 +47,7 @@ void add_check(CLI::App* program, int* status) {
           "needed; another checkpoint; or a JSON list of names and shapes")
       ->type_name("TARGET")
       ->required();
+  add_all_option(command, &chosen->report, "every name and rule, instead of groups");
   add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits check hf/ --for transformers-4:ViTMAEForPreTraining");

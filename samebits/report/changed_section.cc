@@ -167,6 +167,7 @@ void change_table(const Report& report, const WeightPair& pair, Screen* screen) 
   screen->blank();
   screen->table(Screen::kIndent, table.columns(), cells);
   if (left_out > 0) screen->line(Screen::kIndent, and_more(left_out));
+  screen->blank();
 }
 
 }  // namespace

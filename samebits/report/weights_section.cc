@@ -173,9 +173,9 @@ void rules_table(const WeightPair& pair, Screen* screen) {
     rows.push_back({shown(rules[i].from), "->", shown(rules[i].to), grouped(rules[i].count)});
   }
   screen->table(kUnder,
-                {{.title = "in " + pair.a, .give = Column::Give::elide},
+                {{.title = "in " + pair.a, .give = Column::Give::wrap},
                  {},
-                 {.title = "in " + pair.b, .give = Column::Give::elide},
+                 {.title = "in " + pair.b, .give = Column::Give::wrap},
                  {.title = "tensors", .right = true}},
                 rows);
   if (rules.size() > listed) screen->row("", and_more(rules.size() - listed));

@@ -83,6 +83,7 @@ void add_check(CLI::App* program, int* status) {
                    "run both; exit status 0 where all of that holds, else 2")
       ->type_name("FIXED");
   command->add_flag("--force", chosen->force, "with --write: replace what stands there");
+  add_all_option(command, &chosen->report, "every name and rule, instead of groups");
   add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits check hf/ --for transformers-4:ViTMAEForPreTraining");

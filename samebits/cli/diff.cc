@@ -40,6 +40,8 @@ void add_diff(CLI::App* program, int* status) {
       "found, 2 something could not be read.");
   command->add_option("A", chosen->a, "a file or directory of weights, of any format")->required();
   command->add_option("B", chosen->b, "another")->required();
+  add_all_option(command, &chosen->report,
+                 "every tensor, rule and name, instead of the first of each list");
   add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits diff hf/ statedict.pth");

@@ -49,7 +49,7 @@ void add_inspect(CLI::App* program, int* status) {
   command->add_flag("--deep", chosen->deep, "read every byte: NaN, Inf, checksums");
   command->add_flag("--sha256", chosen->sha256,
                     "the digest of every tensor's row-major little-endian bytes; implies --deep");
-  command->add_flag("--all", chosen->report.all, "list every tensor");
+  add_all_option(command, &chosen->report, "list every tensor");
   add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits inspect whole.pth");

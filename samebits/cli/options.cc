@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <string_view>
 #include <type_traits>
 
 #include <fmt/format.h>
@@ -80,9 +81,19 @@ CLI::Option* add_checked(CLI::App* command, const std::string& name, const Numbe
 }  // namespace
 
 int output_width() {
+  constexpr int kLeast = 40;
+  constexpr int kMost = 240;
+  // As the tools of the shell have it: the variable counts in pipes, too, and before the terminal.
+  if (const char* given = std::getenv("COLUMNS"); given != nullptr) {
+    const std::string_view text = given;
+    int width = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), width);
+    if (error == std::errc() && stop == text.data() + text.size() && width > 0)
+      return std::clamp(width, kLeast, kMost);
+  }
   winsize size{};
   if (isatty(STDOUT_FILENO) != 1 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 80;
-  return size.ws_col == 0 ? 80 : std::clamp<int>(size.ws_col, 60, 120);
+  return size.ws_col == 0 ? 80 : std::clamp<int>(size.ws_col, kLeast, kMost);
 }
 
 bool write_output(const std::string& text) {
@@ -135,6 +146,10 @@ void add_report_options(CLI::App* command, ReportOptions* options) {
   command->add_option("--color", options->color, "auto (default), always or never")
       ->type_name("WHEN")
       ->check(CLI::Validator(is_color, ""));
+}
+
+void add_all_option(CLI::App* command, ReportOptions* options, const std::string& description) {
+  command->add_flag("--all", options->all, description);
 }
 
 void add_html_option(CLI::App* command, ReportOptions* options) {

@@ -49,6 +49,7 @@ void add_resume(CLI::App* program, int* status) {
                    "a training's file or directory: torch.save, Lightning, Trainer, accelerate")
       ->required();
   command->add_option("NEXT", chosen->next, "a later state of the same training");
+  add_all_option(command, &chosen->report, "every detail, instead of the first");
   add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits resume checkpoint-500");

@@ -9,6 +9,7 @@
 #include "samebits/base/exceptions.h"
 #include "samebits/base/limits.h"
 #include "samebits/cli/commands.h"
+#include "samebits/cli/field_options.h"
 #include "samebits/cli/input_options.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
@@ -213,6 +214,7 @@ void add_run(CLI::App* program, int* status) {
       ->add_option("--config", chosen->request.config_path,
                    "the config.json of a model that carries none")
       ->type_name("FILE");
+  add_field_options(command, &chosen->request.fields);
   command
       ->add_option("--only", chosen->request.only,
                    "outputs to give, instead of all: what nothing of them needs is not computed")

@@ -42,6 +42,7 @@ struct RunRequest {
   std::string model;        // path
   std::string key;          // which of several sets of weights
   std::string config_path;  // "": the model's own
+  Json fields;              // config fields that count before those of either; null: none
   InputRequest input;
   std::string noise_path;  // safetensors with noise; "": rand(batch, patches) with noise_seed
   std::uint64_t noise_seed = 42;

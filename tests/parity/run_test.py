@@ -63,6 +63,34 @@ def test_the_kernels_that_ran_have_a_reason():
         assert measured is None and "only" in found["isa_reason"]
 
 
+GIVEN = ["--heads", 4, "--eps", "1e-12", "--act", "gelu", "--image-size", 32, "--decoder-heads", 2, "--mask-ratio", 0.75]
+
+
+def test_options_say_what_a_state_dict_does_not():
+    given = ["--randn", "2x3x32x32", "--seed", 3, "--noise-seed", 9]
+    found = report(EXAMPLE / "statedict.pth", *given, *GIVEN)
+    assert {output["name"]: output["sha256"] for output in found["outputs"]} == digests(EXAMPLE / "hf", *given)
+    assert "config: num_attention_heads 4, as given" in found["assumed"]
+    other = digests(EXAMPLE / "statedict.pth", *given, "--heads", 2, *GIVEN[2:])
+    assert other["last_hidden_state"] != digests(EXAMPLE / "hf", *given)["last_hidden_state"]
+
+
+def test_a_state_dict_without_them_is_refused_by_name():
+    complaint = run(EXAMPLE / "statedict.pth", status=2).stderr
+    for option in ("--heads N", "--eps X", "--act NAME", "--image-size N", "--decoder-heads N", "--mask-ratio R"):
+        assert option in complaint
+    assert "layer_norm_eps" in complaint
+    complaint = run(EXAMPLE / "statedict.pth", *GIVEN[2:], status=2).stderr
+    assert "nothing says num_attention_heads, and" in complaint and "--eps" not in complaint
+    assert "it takes a whole number" in run(EXAMPLE / "hf", "--heads", 0, status=2).stderr
+
+
+def test_explain_takes_the_same_options():
+    words = [str(conftest.PROGRAM), "explain", *[str(EXAMPLE / "statedict.pth")] * 2, *map(str, GIVEN), "--json"]
+    found = json.loads(subprocess.run(words, capture_output=True, text=True, timeout=120).stdout)
+    assert found["outputs"] and "A: config from the options" in found["assumed"]
+
+
 def test_saved_outputs_are_those_of_transformers(tmp_path):
     out = tmp_path / "out.safetensors"
     run(EXAMPLE / "hf", "--randn", "4x3x32x32", "--seed", 42, "--noise-seed", 7, "--mask-ratio", 0.5, "--save", out)

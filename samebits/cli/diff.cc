@@ -16,9 +16,9 @@ struct Diff {
 
   int run() const {
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects({a, b}, report.keys);
-    if (!subjects) return usage_error(subjects.error());
+    if (!subjects) return command_error("diff", {a, b}, subjects.error(), report);
     if (const Result<void> free = check_targets({{"--html", report.html}}, {a, b}); !free)
-      return usage_error(free.error());
+      return command_error("diff", {a, b}, free.error(), report);
     Report made;
     {
       const Progress progress("comparing " + a + " and " + b);
@@ -40,6 +40,8 @@ void add_diff(CLI::App* program, int* status) {
       "found, 2 something could not be read.");
   command->add_option("A", chosen->a, "a file or directory of weights, of any format")->required();
   command->add_option("B", chosen->b, "another")->required();
+  add_all_option(command, &chosen->report,
+                 "every tensor, rule and name, instead of the first of each list");
   add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits diff hf/ statedict.pth");

@@ -5,6 +5,7 @@
 
 #include "samebits/base/mapped_file.h"
 #include "samebits/cli/commands.h"
+#include "samebits/cli/field_options.h"
 #include "samebits/cli/input_options.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
@@ -20,6 +21,7 @@ struct Explain {
   bool files_only = false;
   double budget = 10;
   std::string config;
+  Json fields;
   InputOptions input;
   ReportOptions report;
 
@@ -28,13 +30,13 @@ struct Explain {
       return usage_error({.code = ErrorCode::usage, .what = "explain needs two subjects or more"});
     }
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects(paths, report.keys);
-    if (!subjects) return usage_error(subjects.error());
+    if (!subjects) return command_error("explain", paths, subjects.error(), report);
     const Result<InputRequest> request = input.request();
-    if (!request) return usage_error(request.error());
+    if (!request) return command_error("explain", paths, request.error(), report);
     if (const Result<void> free = check_targets({{"--html", report.html}}, files()); !free)
-      return usage_error(free.error());
+      return command_error("explain", paths, free.error(), report);
     const Result<Json> given = given_config();
-    if (!given) return usage_error(given.error());
+    if (!given) return command_error("explain", paths, given.error(), report);
     const WallClock::time_point start = WallClock::now();
     const auto more = [this, start] {
       return std::chrono::duration<double>(WallClock::now() - start).count() < budget;
@@ -47,6 +49,7 @@ struct Explain {
                                  .input = *request,
                                  .config = *given,
                                  .config_path = config,
+                                 .fields = fields,
                                  .more = more});
     }
     return print_report(std::move(made), report);
@@ -87,12 +90,15 @@ void add_explain(CLI::App* program, int* status) {
       ->add_option("--config", chosen->config,
                    "the config.json of subjects that carry none (default: another subject's)")
       ->type_name("FILE");
+  add_field_options(command, &chosen->fields);
   add_input_options(command, &chosen->input);
   add_number(
       command, "--budget", {0, 1e9},
       [run = chosen.get()](double seconds) { run->budget = seconds; },
       "after this many seconds search for no smaller set of causes (default: 10)")
       ->type_name("SECONDS");
+  add_all_option(command, &chosen->report,
+                 "every tensor, rule and name, instead of the first of each list");
   add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits explain hf/ whole.pth statedict.pth");

@@ -1,7 +1,10 @@
 #include "samebits/cli/help.h"
 
+#include <unistd.h>
+
 #include <vector>
 
+#include "samebits/cli/nearest.h"
 #include "samebits/report/text.h"
 
 namespace samebits {
@@ -69,6 +72,36 @@ void add_commands(const CLI::App& app, std::string* out) {
   if (!entries.empty()) *out += "\ncommands\n" + entries;
 }
 
+std::vector<std::string> words_of(const CLI::App& app, bool options) {
+  std::vector<std::string> words;
+  if (!options) {
+    for (const CLI::App* command : app.get_subcommands(nullptr))
+      words.push_back(command->get_name());
+    return words;
+  }
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
+  }
+  return words;
+}
+
+/// What is wrong with a word that no command, option or argument is.
+std::string unknown_text(const CLI::App& app, const std::string& given) {
+  constexpr std::size_t kShown = 100;
+  const std::string word = elide_middle(printable(given), kShown);
+  const bool is_option = given.starts_with('-');
+  const bool of_program = app.get_parent() == nullptr;
+  const std::string meant =
+      is_option || of_program ? nearest(given.substr(0, given.find('=')), words_of(app, is_option))
+                              : "";
+  const std::string suggestion = meant.empty() ? "" : ": did you mean " + meant + "?";
+  if (is_option) return app.get_name() + " has no option " + word + suggestion;
+  if (!of_program) return word + " is one argument too many for " + app.get_name();
+  if (suggestion.empty() && access(given.c_str(), F_OK) == 0)
+    return "a path needs a command in front of it: samebits inspect " + word;
+  return "there is no command " + word + suggestion;
+}
+
 }  // namespace
 
 std::string help_text(const CLI::App& app) {
@@ -88,8 +121,13 @@ std::string help_text(const CLI::App& app) {
 
 std::string usage_text(const CLI::App& program, const CLI::Error& error) {
   const std::vector<CLI::App*> commands = program.get_subcommands();  // the parsed ones
-  const std::string name = commands.empty() ? program.get_name() : full_name(*commands[0]);
-  return "samebits: " + printable(error.what()) + "\nTry " + name + " --help\n";
+  const CLI::App& app = commands.empty() ? program : *commands[0];
+  const std::vector<std::string> unknown = program.remaining(true);
+  const bool is_unknown =
+      error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError) && !unknown.empty();
+  const std::string text = is_unknown ? unknown_text(app, unknown.front()) : error.what();
+  return "samebits: " + printable(text) + "\nTry " +
+         (commands.empty() ? program.get_name() : full_name(app)) + " --help\n";
 }
 
 }  // namespace samebits

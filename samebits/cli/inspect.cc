@@ -18,9 +18,9 @@ struct Inspect {
 
   int run() const {
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects({path}, report.keys);
-    if (!subjects) return usage_error(subjects.error());
+    if (!subjects) return command_error("inspect", {path}, subjects.error(), report);
     if (const Result<void> free = check_targets({{"--html", report.html}}, {path}); !free)
-      return usage_error(free.error());
+      return command_error("inspect", {path}, free.error(), report);
     const InspectOptions options = {.deep = deep || sha256,
                                     .sha256 = sha256,
                                     .threads = report.thread_count(),
@@ -49,7 +49,7 @@ void add_inspect(CLI::App* program, int* status) {
   command->add_flag("--deep", chosen->deep, "read every byte: NaN, Inf, checksums");
   command->add_flag("--sha256", chosen->sha256,
                     "the digest of every tensor's row-major little-endian bytes; implies --deep");
-  command->add_flag("--all", chosen->report.all, "list every tensor");
+  add_all_option(command, &chosen->report, "list every tensor");
   add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits inspect whole.pth");

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <string_view>
 #include <type_traits>
 
 #include <fmt/format.h>
@@ -80,9 +81,19 @@ CLI::Option* add_checked(CLI::App* command, const std::string& name, const Numbe
 }  // namespace
 
 int output_width() {
+  constexpr int kLeast = 40;
+  constexpr int kMost = 240;
+  // As the tools of the shell have it: the variable counts in pipes, too, and before the terminal.
+  if (const char* given = std::getenv("COLUMNS"); given != nullptr) {
+    const std::string_view text = given;
+    int width = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), width);
+    if (error == std::errc() && stop == text.data() + text.size() && width > 0)
+      return std::clamp(width, kLeast, kMost);
+  }
   winsize size{};
   if (isatty(STDOUT_FILENO) != 1 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 80;
-  return size.ws_col == 0 ? 80 : std::clamp<int>(size.ws_col, 60, 120);
+  return size.ws_col == 0 ? 80 : std::clamp<int>(size.ws_col, kLeast, kMost);
 }
 
 bool write_output(const std::string& text) {
@@ -115,8 +126,7 @@ CLI::Option* add_seed(CLI::App* command, const std::string& name,
 
 int ReportOptions::thread_count() const { return threads == 0 ? available_threads() : threads; }
 
-void add_report_options(CLI::App* command, ReportOptions* options) {
-  command->add_flag("--json", options->json, "print the report as JSON (docs/json.md)");
+void add_reading_options(CLI::App* command, ReportOptions* options) {
   command
       ->add_option("--key", options->keys,
                    "which weights, where a file holds several: state_dict, model, ema, ...; "
@@ -128,9 +138,18 @@ void add_report_options(CLI::App* command, ReportOptions* options) {
       [options](std::uint64_t count) { options->threads = static_cast<int>(count); },
       "how many threads to use (default: one for each processor)")
       ->type_name("N");
+}
+
+void add_report_options(CLI::App* command, ReportOptions* options) {
+  command->add_flag("--json", options->json, "print the report as JSON (docs/json.md)");
+  add_reading_options(command, options);
   command->add_option("--color", options->color, "auto (default), always or never")
       ->type_name("WHEN")
       ->check(CLI::Validator(is_color, ""));
+}
+
+void add_all_option(CLI::App* command, ReportOptions* options, const std::string& description) {
+  command->add_flag("--all", options->all, description);
 }
 
 void add_html_option(CLI::App* command, ReportOptions* options) {
@@ -194,6 +213,16 @@ int print_report(Report report, const ReportOptions& options) {
   const std::string command = std::move(report.command);
   report = {};  // gives back its memory
   return print_rendered(report_of_error(command, subjects, error), options);
+}
+
+int command_error(const std::string& command, const std::vector<std::string>& paths,
+                  const Error& error, const ReportOptions& options) {
+  if (options.json) {
+    std::vector<SubjectOptions> subjects;
+    for (const std::string& path : paths) subjects.push_back({path, ""});
+    write_output(json_text(report_of_error(command, subjects, error)));
+  }
+  return usage_error(error);
 }
 
 int usage_error(const Error& error) {

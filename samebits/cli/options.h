@@ -18,15 +18,21 @@ struct ReportOptions {
   int threads = 0;  // 0: as many as there are processors
   std::string color = "auto";
   std::vector<std::string> keys;  // "NAME" or "B=NAME"
-  bool all = false;               // inspect: list every tensor
+  bool all = false;               // long lists whole
   std::string html;               // where the page is written; "": nowhere
 
   int thread_count() const;
 };
 
+/// --key and --threads: of every command that reads weights.
+void add_reading_options(CLI::App* command, ReportOptions* options);
+/// These, --json and --color.
 void add_report_options(CLI::App* command, ReportOptions* options);
 /// --html, for commands that make a Report.
 void add_html_option(CLI::App* command, ReportOptions* options);
+
+/// --all, for commands whose reports cut long lists short.
+void add_all_option(CLI::App* command, ReportOptions* options, const std::string& description);
 
 /// Bounds of a number on the command line.
 template <class T>
@@ -57,12 +63,17 @@ Result<std::vector<SubjectOptions>> choose_subjects(const std::vector<std::strin
 /// no error. Where memory runs out, a report that says so is written instead.
 int print_report(Report report, const ReportOptions& options);
 
-/// The terminal's width where the output goes to one, within what reads well; else 80.
+/// COLUMNS where it is set, else the terminal's width where the output goes to one, else 80.
 int output_width();
 /// Writes to standard output. True where everything was written, or nobody reads any more.
 bool write_output(const std::string& text);
 
 /// "samebits: ..." on standard error; the exit status of a usage error.
 int usage_error(const Error& error);
+
+/// What keeps a command from its work although its command line could be read: as a usage error,
+/// and with --json also as a report on standard output whose `not_checked` holds it.
+int command_error(const std::string& command, const std::vector<std::string>& paths,
+                  const Error& error, const ReportOptions& options);
 
 }  // namespace samebits

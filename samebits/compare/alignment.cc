@@ -111,7 +111,10 @@ WeightsVerdict verdict_of(const WeightComparison& comparison, bool values_unsear
   if (!only_tied(comparison))
     return values_unsearched ? WeightsVerdict::unknown : WeightsVerdict::different;
   if (any(MatchKind::rounded)) return WeightsVerdict::rounded;
-  if (any(MatchKind::same_values) || any(MatchKind::rearranged)) return WeightsVerdict::same_values;
+  // A tensor that one side has under one name more is not the same set of tensors.
+  const bool same_set = comparison.only_a.empty() && comparison.only_b.empty();
+  if (!same_set || any(MatchKind::same_values) || any(MatchKind::rearranged))
+    return WeightsVerdict::same_values;
   return WeightsVerdict::identical;
 }
 

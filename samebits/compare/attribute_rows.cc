@@ -122,6 +122,8 @@ constexpr auto kAttributeRows = std::to_array<AttributeRow>({
      "the row is left out of every bag"},
     {"torch.nn.modules.dropout.", "p", kInTraining, "dropout acts in training mode only"},
     {"torch.nn.modules.batchnorm.", "momentum", kInTraining, kActsInTraining},
+    {"torch.nn.modules.batchnorm.", "process_group", kInTraining,
+     "it says which processes share the statistics of a batch"},
     {"torch.nn.modules.instancenorm.", "momentum", kInTraining, kActsInTraining},
     {"torch.nn.modules.rnn.", "dropout", kInTraining, "dropout acts in training mode only"},
     {"torch.nn.modules.activation.MultiheadAttention", "dropout", kInTraining,

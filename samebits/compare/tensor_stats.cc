@@ -64,8 +64,10 @@ ValueRelation relation_of(const ValuePair& pair, const PairMeasurement& measurem
     return norm == 0 ? 0 : norm_a == 0 ? infinite : norm / norm_a;
   };
   stats.norm_ratio = norm_a == norm_b ? 1 : over_a(norm_b);
+  stats.norm_a = norm_a;
+  stats.norm_difference = std::sqrt(all.square_difference);
   const bool broken = all.nan_a != all.nan_b || all.inf_a != all.inf_b;
-  stats.relative_norm = broken ? infinite : over_a(std::sqrt(all.square_difference));
+  stats.relative_norm = broken ? infinite : over_a(stats.norm_difference);
   stats.rows = measurement.rows();
   stats.rows_differing = all.rows_differing;
   stats.first = all.differing == 0 ? 0 : all.first;

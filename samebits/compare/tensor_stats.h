@@ -23,6 +23,7 @@ struct TensorStats {
   std::optional<std::uint64_t> max_ulp;  // same float type only
   double cosine = 1;      // of A and B as vectors; 1 where both are zero, 0 where one is
   double norm_ratio = 1;  // |B| / |A|
+  double norm_a = 0, norm_difference = 0;      // |A|, |A - B|
   std::uint64_t rows = 0, rows_differing = 0;  // slices along dimension 0; a scalar has one
   std::uint64_t first = 0;                     // row-major index of the first differing element
   std::uint64_t nan_a = 0, nan_b = 0, inf_a = 0, inf_b = 0;

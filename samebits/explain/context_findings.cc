@@ -126,9 +126,9 @@ void find_buffers_of_one(Report& report, const Subject& owner, const Subject& a,
                     owner.label, tensor.name.ends_with("position_ids") ? "0, 1, 2, ..." : "zeros"));
   }
   if (wrong.empty()) {
-    finding.summary =
-        fmt::format("{} carries {}; the other side's class rebuilds them when it is constructed",
-                    owner.label, counted(names.size(), "non-persistent buffer"));
+    finding.summary = fmt::format(
+        "{} carries {}; the other side's class rebuilds {} when it is constructed", owner.label,
+        counted(names.size(), "non-persistent buffer"), names.size() == 1 ? "it" : "them");
     finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
   } else {
     finding.role = Role::contributes;

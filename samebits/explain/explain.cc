@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "samebits/base/error.h"
 #include "samebits/explain/beside_findings.h"
 #include "samebits/explain/forward_runs.h"
@@ -15,6 +18,20 @@
 namespace samebits {
 namespace {
 
+/// The given config, or the borrowed one, with fields that were given; says where both are from.
+std::string give_fields(Report& report, const Json& fields, const std::string& from) {
+  Json config = report.given_config;
+  if (config.is_null())
+    config = from.empty() ? Json::object() : subject_of(report, from).checkpoint->config;
+  config.update(fields);
+  report.given_config = std::move(config);
+  std::vector<std::string> texts;
+  for (const auto& [field, value] : fields.items())
+    texts.push_back(fmt::format("{} {}", field, short_json(value)));
+  report.assumed.push_back(fmt::format("the options: {}", fmt::join(texts, ", ")));
+  return from.empty() ? "the options" : from + " and the options";
+}
+
 /// A subject without a config takes the given one, or the first that there is: what that says of
 /// the model is then said of it too.
 void borrow_configs(Report& report, const ExplainOptions& options) {
@@ -23,8 +40,10 @@ void borrow_configs(Report& report, const ExplainOptions& options) {
   const auto owner = std::find_if(
       report.subjects.begin(), report.subjects.end(),
       [](const Subject& s) { return s.checkpoint && s.checkpoint->config.is_object(); });
-  if (from.empty() && owner == report.subjects.end()) return;
-  if (from.empty()) from = owner->label;
+  const bool has_fields = options.fields.is_object() && !options.fields.empty();
+  if (from.empty() && owner == report.subjects.end() && !has_fields) return;
+  if (from.empty()) from = owner == report.subjects.end() ? "" : owner->label;
+  if (has_fields) from = give_fields(report, options.fields, from);
   for (Subject& subject : report.subjects) {
     if (!subject.checkpoint || subject.checkpoint->config.is_object()) continue;
     if (!subject.checkpoint->config_faults.empty()) continue;  // it has one that cannot be read

@@ -13,6 +13,7 @@ struct ExplainOptions {
   InputRequest input{};                              // what the subjects are run on
   Json config{};                                     // for subjects that carry none
   std::string config_path{};                         // where it is from; "": none is given
+  Json fields{};                                     // of the config of such subjects
   std::function<bool()> more = [] { return true; };  // false: search no further
 };
 

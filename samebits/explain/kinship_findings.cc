@@ -346,7 +346,10 @@ void find_mixup(Report& report, const WeightPair& pair) {
                       {"median_cosine", json_number(extent.median_cosine)},
                       {"median_relative", json_number(extent.median_relative)}};
   const StepsNamed named = steps_named(a, b, &finding.evidence);
-  finding.summary = kinship_summary(extent, named, both_hold_initial_values(a, b, pair.comparison));
+  const bool both_initial =
+      extent.median_cosine < kUnlike && both_hold_initial_values(a, b, pair.comparison);
+  if (both_initial) finding.evidence["both_initial"] = true;
+  finding.summary = kinship_summary(extent, named, both_initial);
   finding.details.push_back(fmt::format("{} was written {}, {} {}", a.label, date_of(dates[0]),
                                         b.label, date_of(dates[1])));
   finding.details.insert(finding.details.end(), named.texts.begin(), named.texts.end());

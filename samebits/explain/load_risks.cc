@@ -48,7 +48,7 @@ std::string repair_text(const LoadReport& load) {
 }
 
 void find_random(Report& report, const LoadReport& load) {
-  if (load.random.empty()) return;
+  if (load.random.empty() || !load.remedy.empty()) return;
   const std::string told = load.silent ? "without a word" : "with a warning";
   Finding finding = load_finding(
       load, "weights.reinitialized", load.random,
@@ -135,7 +135,7 @@ bool is_head(const std::string& name, const Mismatch& sizes) {
 }
 
 void find_mismatched(Report& report, const LoadReport& load) {
-  if (load.mismatched.empty()) return;
+  if (load.mismatched.empty() || !load.remedy.empty()) return;
   Finding finding = load_finding(
       load, "weights.missing", load.mismatched,
       counted(load.mismatched.size(), "tensor", "has", "have") + " another shape in the target");
@@ -169,9 +169,9 @@ void find_mismatched(Report& report, const LoadReport& load) {
   add_finding(report, std::move(finding));
 }
 
-/// Files that the loader does not find.
+/// What files cause, and files mend: one that the loader does not find.
 void find_refusal(Report& report, const LoadReport& load) {
-  if (load.raises.empty() || !load.mismatched.empty() || load.remedy.empty()) return;
+  if (load.raises.empty() || load.remedy.empty()) return;
   Finding finding{
       .cause = "load.refused", .role = Role::risk, .proof = Proof::observed, .subjects = {"A"}};
   finding.summary = load.way + " ends with an error: " + load.raises;

@@ -16,6 +16,7 @@
 #include "samebits/explain/finding.h"
 #include "samebits/explain/outputs.h"
 #include "samebits/explain/run_facts.h"
+#include "samebits/explain/segments.h"
 
 namespace samebits {
 
@@ -37,6 +38,7 @@ struct Subject {
 struct WeightPair {
   std::string a, b;  // labels
   WeightComparison comparison;
+  std::vector<Segment> segments{};  // filled by diagnose() (diagnosis.h)
 };
 
 struct FieldsPair {
@@ -99,6 +101,7 @@ struct ResumePart {
 struct Report {
   std::string command;  // "diff"
   Verdict verdict = Verdict::unknown;
+  std::string diagnosis;  // the answer in one sentence, beside the verdict; see diagnosis.h
   std::vector<Subject> subjects;
   Json given_config;                // for subjects that carry none; null: another subject's
   std::vector<WeightPair> weights;  // each pair has A on its left

@@ -6,6 +6,7 @@
 
 #include "samebits/base/exceptions.h"
 #include "samebits/base/float_mode.h"
+#include "samebits/explain/diagnosis.h"
 
 namespace samebits {
 
@@ -40,6 +41,7 @@ Report report_of_error(const std::string& command, const std::vector<SubjectOpti
   }
   add_gap(report, to_string(error), Gap::blocking);
   report.verdict = Verdict::unknown;
+  diagnose(report);
   return report;
 }
 
@@ -48,7 +50,9 @@ Result<Report> reported(const std::string& command, const std::vector<SubjectOpt
   const FloatMode contract;
   try {
     Result<Report> report = make();
-    if (report) shorten(&report->not_checked);
+    if (!report) return report;
+    shorten(&report->not_checked);
+    diagnose(*report);
     return report;
   } catch (const std::exception&) {
     return report_of_error(command, subjects, error_of_exception(""));

@@ -8,6 +8,7 @@
 #include "samebits/compare/trace.h"
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/output_pair.h"
+#include "samebits/explain/segment_text.h"
 #include "samebits/explain/trace_batch.h"
 #include "samebits/explain/trace_causes.h"
 #include "samebits/run/open_vit.h"
@@ -84,8 +85,8 @@ class TraceDiff {
   }
 
   void note_unmatched(const Subject& subject, const std::vector<std::string>& points) {
-    for (const std::string& point : points)
-      report_.not_checked.push_back(fmt::format("{}: only in {}", point, subject.label));
+    for (const std::string& line : folded_names(points, "point"))
+      report_.not_checked.push_back(fmt::format("{}: only in {}", line, subject.label));
   }
 
   bool differs(const std::string& point) const {

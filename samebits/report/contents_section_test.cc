@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "samebits/explain/diagnosis.h"
 #include "samebits/report/sample_report.h"
 #include "samebits/report/terminal.h"
 
@@ -39,7 +40,9 @@ Report inspect_report() {
 }
 
 TEST(Contents, FitOneScreen) {
-  EXPECT_EQ(render_terminal(inspect_report()), R"(clean: no risk found in what was read
+  Report report = inspect_report();
+  diagnose(report);
+  EXPECT_EQ(render_terminal(report), R"(clean: no risk found in what was read
 
   A  model.pth  whole-module pickle  vit   37 tensors   torch 2.13.0
                                      1 of 2 modules in training mode

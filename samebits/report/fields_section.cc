@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "samebits/report/sections.h"
+#include "samebits/report/tell_apart.h"
 #include "samebits/report/text.h"
 
 namespace samebits {
@@ -23,8 +24,12 @@ std::string effect_text(const FieldDifference& difference) {
 }
 
 std::vector<std::string> field_row(const FieldDifference& difference) {
-  return {difference.field, difference.missing_a ? "(none)" : value_text(difference.a),
-          difference.missing_b ? "(none)" : value_text(difference.b), effect_text(difference)};
+  constexpr std::size_t kValue = 40;  // columns of a value; the difference of long ones is kept
+  const std::vector<std::string> values =
+      tell_apart({difference.missing_a ? "(none)" : printable(value_text(difference.a)),
+                  difference.missing_b ? "(none)" : printable(value_text(difference.b))},
+                 kValue);
+  return {difference.field, values[0], values[1], effect_text(difference)};
 }
 
 void field_table(const char* title, const FieldsPair& pair, Screen* screen) {
@@ -34,7 +39,7 @@ void field_table(const char* title, const FieldsPair& pair, Screen* screen) {
   for (const FieldDifference& difference : pair.fields) {
     if (difference.effect == FieldEffect::nothing) {
       ++harmless;
-    } else if (rows.size() == kFields) {
+    } else if (rows.size() == kFields && !screen->all()) {
       ++left_out;
     } else {
       rows.push_back(field_row(difference));
@@ -44,8 +49,8 @@ void field_table(const char* title, const FieldsPair& pair, Screen* screen) {
     screen->blank();
     screen->table(Screen::kIndent,
                   {{.title = title, .give = Column::Give::elide},
-                   {.title = pair.a, .give = Column::Give::elide},
-                   {.title = pair.b, .give = Column::Give::elide},
+                   {.title = pair.a, .give = Column::Give::wrap},
+                   {.title = pair.b, .give = Column::Give::wrap},
                    {.title = "what it can do", .give = Column::Give::wrap}},
                   rows);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "samebits/explain/diagnosis.h"
 #include "samebits/report/sections.h"
 #include "samebits/report/text.h"
 
@@ -13,7 +14,7 @@ constexpr std::size_t kDetails = 6;  // lines under one finding
 std::string_view label_of(Role role) {
   switch (role) {
     case Role::cause: return "cause";
-    case Role::contributes: return "also";  // it can move the outputs as well
+    case Role::contributes: return "contributes";
     case Role::risk: return "risk";
     case Role::note: return "note";
   }
@@ -24,23 +25,34 @@ Tone tone_of(Role role) {
   return role == Role::cause ? Tone::bad : role == Role::risk ? Tone::warn : Tone::plain;
 }
 
-// The leading finding's summary stands in the headline and is not repeated.
-void write_finding(const Finding& finding, bool leading, Screen* screen) {
+/// What is to be done stands under the finding, or under the last of several in a row that ask for
+/// the same.
+struct ShownFinding {
+  const Finding& finding;
+  bool leading = false;  // its proof stands in the headline
+  bool stated = false;   // and its summary
+  bool with_remedy = true;
+};
+
+void write_finding(const ShownFinding& shown, Screen* screen) {
+  const Finding& finding = shown.finding;
   std::string_view label = label_of(finding.role);
   const Tone tone = tone_of(finding.role);
-  if (!leading) {
-    screen->phrases(label, {finding.summary, proof_name(finding.proof)}, tone);
+  const bool is_short = finding.details.empty() && finding.settle.empty();
+  if (!shown.stated || (is_short && shown.with_remedy && !finding.remedy.empty())) {
+    screen->phrases(label, {finding.summary, shown.leading ? "" : proof_name(finding.proof)}, tone);
     label = "";
   }
-  for (std::size_t i = 0; i < std::min(finding.details.size(), kDetails); ++i) {
+  const std::size_t count =
+      screen->all() ? finding.details.size() : std::min(finding.details.size(), kDetails);
+  for (std::size_t i = 0; i < count; ++i) {
     screen->row(label, finding.details[i], tone);
     label = "";
   }
-  if (finding.details.size() > kDetails) {
-    screen->row("", and_more(finding.details.size() - kDetails));
-  }
+  if (finding.details.size() > count) screen->row("", and_more(finding.details.size() - count));
   if (!finding.settle.empty()) screen->row("to settle", finding.settle);
-  if (!finding.remedy.empty()) screen->row("do this", finding.remedy, Tone::bold);
+  if (!finding.remedy.empty() && shown.with_remedy)
+    screen->row("do this", finding.remedy, Tone::bold);
 }
 
 std::string output_text(const OutputPair& pair, const std::string& labels) {
@@ -70,10 +82,22 @@ bool same_outcome(const OutputPair& a, const OutputPair& b) {
 
 void findings_section(const Report& report, Screen* screen) {
   const Finding* leading = leading_finding(report);
+  std::vector<const Finding*> shown;
   for (const Finding& finding : report.findings) {
     // The line of the weights says it already.
     if (finding.cause == "weights.renamed" && finding.role == Role::note) continue;
-    write_finding(finding, &finding == leading, screen);
+    shown.push_back(&finding);
+  }
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    const Finding& finding = *shown[i];
+    const bool is_leading = &finding == leading;
+    const bool again = i + 1 < shown.size() && shown[i + 1]->role == finding.role &&
+                       shown[i + 1]->remedy == finding.remedy;
+    write_finding({.finding = finding,
+                   .leading = is_leading,
+                   .stated = is_leading && report.diagnosis == finding.summary,
+                   .with_remedy = !again},
+                  screen);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "samebits/base/float_mode.h"
 #include "samebits/compare/difference_counts.h"
+#include "samebits/explain/diagnosis.h"
 #include "samebits/report/html_page.h"
 #include "samebits/report/html_plot.h"
 #include "samebits/report/json.h"
@@ -57,8 +58,7 @@ std::string header(const Report& report) {
   const Finding* leading = leading_finding(report);
   return fmt::format(
       "<header><p class=\"verdict {0}\">{1}</p><h1>{2}</h1>{3}</header>\n",
-      verdict_name(report.verdict), verdict_text(report),
-      html_text(leading ? leading->summary : answer_text(report)),
+      verdict_name(report.verdict), verdict_text(report), html_text(report.diagnosis),
       leading ? fmt::format("<p class=\"proof\">{}</p>", proof_name(leading->proof)) : "");
 }
 

@@ -69,6 +69,20 @@ Json name_sets_json(const std::vector<T>& sets) {
   return json;
 }
 
+Json segments_json(const std::vector<Segment>& segments) {
+  Json json = Json::array();
+  for (const Segment& segment : segments)
+    json.push_back({{"name", segment.name},
+                    {"kind", segment_kind_name(segment.kind)},
+                    {"status", segment_status_name(segment.status)},
+                    {"relative", segment.relative ? json_number(*segment.relative) : Json()},
+                    {"tensors", segment.tensors},
+                    {"changed", segment.changed},
+                    {"only_a", segment.only_a},
+                    {"only_b", segment.only_b}});
+  return json;
+}
+
 Json weights_json(const Report& report) {
   Json json = Json::array();
   for (const WeightPair& pair : report.weights) {
@@ -81,6 +95,7 @@ Json weights_json(const Report& report) {
                     {"changed", found.changed},
                     {"only_a", found.only_a},
                     {"only_b", found.only_b},
+                    {"segments", segments_json(pair.segments)},
                     {"rules", rules_json(found.rules)},
                     {"tensors", matches_json(report, pair)},
                     {"exchanges", name_sets_json(found.exchanges)},
@@ -213,6 +228,7 @@ Json common_json(const Report& report) {
           {"tool", {{"version", tool_version()}}},
           {"command", report.command},
           {"verdict", verdict_name(report.verdict)},
+          {"diagnosis", report.diagnosis},
           {"subjects", std::move(subjects)},
           {"weights", weights_json(report)},
           {"config", fields_json(report.config)},

@@ -18,21 +18,7 @@ void outcome(std::string_view label, const std::string& meaning,
              const std::vector<std::string>& names, Tone tone, Screen* screen) {
   if (names.empty()) return;
   screen->row(label, quantity(names.size(), "tensor") + meaning, tone);
-  const std::vector<PrefixGroup> groups = group_by_prefix(names, kGroups);
-  std::vector<std::vector<std::string>> rows;
-  std::size_t left_out = 0;
-  for (const PrefixGroup& group : groups) {
-    const std::size_t count = group.members.size();
-    if (rows.size() == kGroups) {
-      left_out += count;
-    } else {
-      rows.push_back({group.text, count > 1 ? grouped(count) : "", group.numbers});
-    }
-  }
-  screen->table(kUnderLoad,
-                {{.give = Column::Give::elide}, {.right = true}, {.give = Column::Give::elide}},
-                rows);
-  if (left_out > 0) screen->row("", and_more(left_out));
+  names_table({.title = "", .names = names, .lines = kGroups, .indent = kUnderLoad}, screen);
 }
 
 // "stack a, b and c into d", "cut d into a, b and c".
@@ -46,9 +32,10 @@ void refit_rows(const LoadReport& load, Screen* screen) {
   constexpr std::size_t kRefits = 4;
   if (load.refits.empty()) return;
   screen->row(load.repair.empty() ? "repair" : "", "along dimension 0:", Tone::bold);
-  for (std::size_t i = 0; i < std::min(load.refits.size(), kRefits); ++i)
-    screen->row("", refit_text(load.refits[i]));
-  if (load.refits.size() > kRefits) screen->row("", and_more(load.refits.size() - kRefits));
+  const std::size_t shown =
+      screen->all() ? load.refits.size() : std::min(load.refits.size(), kRefits);
+  for (std::size_t i = 0; i < shown; ++i) screen->row("", refit_text(load.refits[i]));
+  if (load.refits.size() > shown) screen->row("", and_more(load.refits.size() - shown));
 }
 
 // What the repair is worth: "this fills 128 of the 128 that would stay random or raise".
@@ -64,13 +51,14 @@ void repair_table(const std::vector<RenameRule>& rules, Screen* screen) {
   const auto shown = [](const std::string& part) { return part.empty() ? "(nothing)" : part; };
   screen->row("repair", "rename in the checkpoint before loading:", Tone::bold);
   std::vector<std::vector<std::string>> rows;
-  for (std::size_t i = 0; i < std::min(rules.size(), kRepairRules); ++i) {
+  const std::size_t listed = screen->all() ? rules.size() : std::min(rules.size(), kRepairRules);
+  for (std::size_t i = 0; i < listed; ++i) {
     rows.push_back({shown(rules[i].from), "->", shown(rules[i].to), grouped(rules[i].count)});
   }
   screen->table(kUnderLoad,
                 {{.give = Column::Give::wrap}, {}, {.give = Column::Give::wrap}, {.right = true}},
                 rows);
-  if (rules.size() > kRepairRules) screen->row("", and_more(rules.size() - kRepairRules));
+  if (rules.size() > listed) screen->row("", and_more(rules.size() - listed));
 }
 
 std::string loaded_text(const LoadReport& load) {

@@ -34,24 +34,11 @@ std::vector<std::uint64_t> numbers_in(std::string_view name) {
 
 std::string numbers_text(const std::vector<std::string>& names,
                          const std::vector<std::uint32_t>& members) {
-  constexpr std::size_t kListed = 8;
-  std::vector<std::uint64_t> numbers;
   if (members.size() < 2) return "";
-  for (const std::uint32_t index : members) {
-    const std::vector<std::uint64_t> found = numbers_in(names[index]);
-    if (found.size() != 1) return "";
-    numbers.push_back(found[0]);
-  }
-  std::sort(numbers.begin(), numbers.end());
-  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
-  const bool gapless = numbers.back() - numbers.front() + 1 == numbers.size();
-  if (gapless && numbers.size() > 1) {
-    return "n = " + std::to_string(numbers.front()) + "-" + std::to_string(numbers.back());
-  }
-  if (numbers.size() > kListed) return "";
-  std::string text = "n = " + std::to_string(numbers[0]);
-  for (std::size_t i = 1; i < numbers.size(); ++i) text += ", " + std::to_string(numbers[i]);
-  return text;
+  std::vector<std::string> chosen;
+  for (const std::uint32_t index : members) chosen.push_back(names[index]);
+  const std::string numbers = numbers_of(chosen);
+  return numbers.empty() ? "" : "n = " + numbers;
 }
 
 // Length of the first `depth` parts of a template.
@@ -120,6 +107,26 @@ std::string name_template(std::string_view name) {
     text += '.';
   });
   text.pop_back();
+  return text;
+}
+
+std::string numbers_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kListed = 8;
+  std::vector<std::uint64_t> numbers;
+  for (const std::string& name : names) {
+    const std::vector<std::uint64_t> found = numbers_in(name);
+    if (found.size() != 1) return "";
+    numbers.push_back(found[0]);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  if (numbers.empty()) return "";
+  const bool gapless = numbers.back() - numbers.front() + 1 == numbers.size();
+  if (gapless && numbers.size() > 1)
+    return std::to_string(numbers.front()) + "-" + std::to_string(numbers.back());
+  if (numbers.size() > kListed) return "";
+  std::string text = std::to_string(numbers[0]);
+  for (std::size_t i = 1; i < numbers.size(); ++i) text += ", " + std::to_string(numbers[i]);
   return text;
 }
 

@@ -11,6 +11,10 @@ namespace samebits {
 /// "blocks.3.norm.weight" as "blocks.{n}.norm.weight": every part that is a number is replaced.
 std::string name_template(std::string_view name);
 
+/// "0-11" or "0, 3, 7": the one number of each name; "" where names have none or several, or the
+/// list would be long.
+std::string numbers_of(const std::vector<std::string>& names);
+
 struct PrefixGroup {
   std::string text;  // the one name, a template that all members share, or a prefix with ".*"
   std::vector<std::uint32_t> members;  // indexes into the names

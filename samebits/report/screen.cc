@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <numeric>
 
+#include "samebits/report/tell_apart.h"
 #include "samebits/report/text.h"
 
 namespace samebits {
 namespace {
 
-constexpr std::size_t kGap = 2;        // between the columns of a table
-constexpr std::size_t kNarrowest = 8;  // what an elastic column keeps
+constexpr std::size_t kGap = 2;             // between the columns of a table
+constexpr std::size_t kNarrowest = 8;       // what an elastic column keeps
+constexpr std::size_t kNarrowestName = 16;  // and one of names
+constexpr std::size_t kProse = 100;         // wider lines of running text are hard to read
 // No text of a report needs more; a name from a file may have megabytes.
 constexpr std::size_t kLongest = 2000;
 
@@ -62,22 +65,48 @@ struct Screen::Grid {
   std::size_t total() const {
     return std::accumulate(widths.begin(), widths.end(), kGap * (widths.size() - 1));
   }
-  // Narrows the widest elastic column until the table fits or none can give more.
-  void shrink_to(std::size_t available) {
-    while (total() > available) {
-      std::size_t widest = widths.size();
-      for (std::size_t i = 0; i < widths.size(); ++i) {
-        if ((*columns)[i].give == Column::Give::never || widths[i] <= kNarrowest) continue;
-        if (widest == widths.size() || widths[i] > widths[widest]) widest = i;
+  // Cuts the cells of the columns that are made for it.
+  void shorten(std::vector<std::vector<std::string>>* cells) {
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      if ((*columns)[i].give != Column::Give::elide) continue;
+      std::vector<std::string> texts;
+      for (const auto& row : *cells) texts.push_back(row[i]);
+      texts = tell_apart(texts, widths[i]);
+      std::size_t widest = samebits::columns((*columns)[i].title);
+      for (std::size_t y = 0; y < cells->size(); ++y) {
+        widest = std::max(widest, samebits::columns(texts[y]));
+        (*cells)[y][i] = texts[y];
       }
-      if (widest == widths.size()) return;
-      --widths[widest];
+      widths[i] = std::min(widths[i], widest);
     }
+  }
+  // Narrows the widest elastic column until the table fits or none can give more; names keep more
+  // than other text as long as that is enough.
+  void shrink_to(std::size_t available) {
+    for (const std::size_t of_names : {kNarrowestName, kNarrowest}) {
+      while (total() > available && narrow_widest(of_names)) {
+      }
+    }
+  }
+  bool narrow_widest(std::size_t of_names) {
+    std::size_t widest = widths.size();
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      const Column::Give give = (*columns)[i].give;
+      const std::size_t least = give == Column::Give::elide ? of_names : kNarrowest;
+      if (give == Column::Give::never || widths[i] <= least) continue;
+      if (widest == widths.size() || widths[i] > widths[widest]) widest = i;
+    }
+    if (widest == widths.size()) return false;
+    --widths[widest];
+    return true;
   }
 };
 
 Screen::Screen(const TerminalStyle& style)
-    : color_(style.color), width_(static_cast<std::size_t>(std::clamp(style.width, 40, 1000))) {}
+    : color_(style.color),
+      all_(style.all),
+      width_(static_cast<std::size_t>(std::clamp(style.width, 40, 1000))),
+      prose_(std::min(width_, kProse)) {}
 
 void Screen::write(std::string_view text, Tone tone) {
   if (blank_ && !out_.empty()) out_ += '\n';
@@ -102,14 +131,14 @@ void Screen::headline(Tone tone, std::string_view word, std::string_view text,
                       std::string_view tail) {
   const std::string start = std::string(word) + ": ";
   const std::size_t reserved = tail.empty() ? 0 : columns(tail) + 3;
-  const std::vector<std::string> lines = wrap(safe(text), width_ - columns(start) - reserved);
+  const std::vector<std::string> lines = wrap(safe(text), prose_ - columns(start) - reserved);
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (i == 0) write(start, tone);
     if (i > 0) write(padding(columns(start)), Tone::plain);
     write(lines[i], Tone::bold);
     if (i == 0 && !tail.empty()) {
       const std::size_t used = columns(start) + columns(lines[0]) + columns(tail);
-      write(padding(width_ - used), Tone::plain);
+      write(padding(prose_ - used), Tone::plain);
       write(tail, Tone::faint);
     }
     end_line();
@@ -117,13 +146,50 @@ void Screen::headline(Tone tone, std::string_view word, std::string_view text,
 }
 
 void Screen::row(std::string_view label, std::string_view text, Tone tone) {
-  const std::string head = padding(kIndent) + padded(safe(label), kLabel);
-  const std::vector<std::string> lines = wrap(safe(text), width_ - kIndent - kLabel);
+  std::vector<std::string> lines = wrap(safe(text), prose_ - kIndent - kLabel);
+  std::string head = padding(kIndent) + padded(safe(label), kLabel);
+  if (columns(label) >= kLabel) {  // its text stands under it
+    write(head, tone);
+    end_line();
+    head = padding(kIndent + kLabel);
+  }
   for (std::size_t i = 0; i < lines.size(); ++i) {
     write(i == 0 ? head : padding(kIndent + kLabel), tone);
     write(lines[i], Tone::plain);
     end_line();
   }
+}
+
+void Screen::write_marks(const Marks& part) {
+  write(safe(part.name) + (part.name.empty() ? "[" : " ["), Tone::plain);
+  for (std::size_t i = 0; i < part.marks.size();) {
+    std::size_t end = i + 1;
+    while (end < part.marks.size() && part.tones[end] == part.tones[i]) ++end;
+    write(std::string_view(part.marks).substr(i, end - i), part.tones[i]);
+    i = end;
+  }
+  write("]", Tone::plain);
+}
+
+void Screen::marks(std::string_view label, const std::vector<Marks>& parts) {
+  constexpr std::size_t kBetween = 3;
+  write(padding(kIndent) + padded(safe(label), kLabel), Tone::plain);
+  std::size_t used = kIndent + kLabel;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const std::size_t needed =
+        columns(safe(parts[i].name)) + (parts[i].name.empty() ? 2 : 3) + parts[i].marks.size();
+    if (i > 0 && used + kBetween + needed > width_) {
+      end_line();
+      write(padding(kIndent + kLabel), Tone::plain);
+      used = kIndent + kLabel;
+    } else if (i > 0) {
+      write(padding(kBetween), Tone::plain);
+      used += kBetween;
+    }
+    write_marks(parts[i]);
+    used += needed;
+  }
+  end_line();
 }
 
 void Screen::phrases(std::string_view label, const std::vector<std::string>& parts, Tone tone) {
@@ -145,6 +211,7 @@ void Screen::table(std::size_t indent, const std::vector<Column>& columns,
   }
   Grid grid(columns, cells);
   grid.shrink_to(width_ > indent ? width_ - indent : 0);
+  grid.shorten(&cells);
   std::vector<std::string> titles;
   for (const Column& column : columns) titles.push_back(column.title);
   const auto has_text = [](const std::string& title) { return !title.empty(); };
@@ -159,10 +226,10 @@ void Screen::write_row(std::size_t indent, const Grid& grid, const std::vector<s
   std::vector<std::vector<std::string>> lines;  // of each cell
   std::size_t height = 1;
   for (std::size_t i = 0; i < cells.size(); ++i) {
-    if ((*grid.columns)[i].give == Column::Give::wrap) {
-      lines.push_back(wrap(cells[i], grid.widths[i]));
+    if ((*grid.columns)[i].give == Column::Give::never) {
+      lines.push_back({cells[i]});
     } else {
-      lines.push_back({elide_middle(cells[i], grid.widths[i])});
+      lines.push_back(wrap(cells[i], grid.widths[i]));
     }
     height = std::max(height, lines.back().size());
   }

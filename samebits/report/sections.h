@@ -9,8 +9,12 @@ namespace samebits {
 
 /// One line a subject: label, path, what it is.
 void subjects_section(const Report& report, Screen* screen);
-/// Which pairs are equal, how many tensors differ, the renaming, and a table of changed tensors.
+/// Which pairs are equal, how many tensors differ, the renaming.
 void weights_section(const Report& report, Screen* screen);
+/// One mark for each block of a model, and for what stands beside them: how far it changed.
+void strip_section(const Report& report, Screen* screen);
+/// The tensors that changed, those that are alike in one row, the largest change first.
+void changed_section(const Report& report, Screen* screen);
 /// Config and preprocessing fields that differ, and what each can do.
 void fields_section(const Report& report, Screen* screen);
 void outputs_section(const Report& report, Screen* screen);
@@ -25,19 +29,23 @@ void findings_section(const Report& report, Screen* screen);
 /// What is in one checkpoint (inspect).
 void contents_section(const Subject& subject, bool all, Screen* screen);
 
-/// The finding whose summary stands beside the verdict, or nullptr.
-const Finding* leading_finding(const Report& report);
+/// Many names in few lines, each with how many it stands for and which numbers; all of them, one a
+/// line, where everything is shown.
+struct NamesTable {
+  std::string title;  // "" for none
+  const std::vector<std::string>& names;
+  std::size_t lines = 0;  // at most
+  std::size_t indent = 0;
+};
+void names_table(const NamesTable& table, Screen* screen);
 
 /// The verdict as the headline begins: "same weights; risk" where a risk is what follows.
 std::string verdict_text(const Report& report);
 
-/// What is said beside the verdict where no finding is.
-std::string answer_text(const Report& report);
-
 /// A JSON value in a table or a line: strings as they stand, everything else as JSON.
 std::string value_text(const Json& value);
 
-/// The start of a list, and how many are left out: "and 23 more: --json lists them".
+/// The end of a list that was cut short: "and 23 more: --all lists them".
 std::string and_more(std::size_t left_out);
 
 }  // namespace samebits

@@ -82,7 +82,7 @@ void subjects_section(const Report& report, Screen* screen) {
   screen->table(Screen::kIndent,
                 {{},
                  {.give = Column::Give::elide},
-                 {.give = Column::Give::elide},
+                 {.give = Column::Give::wrap},
                  {.give = Column::Give::wrap}},
                 rows);
 }

@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "samebits/base/float_mode.h"
 #include "samebits/explain/causes.h"
+#include "samebits/explain/diagnosis.h"
 #include "samebits/report/sections.h"
 #include "samebits/report/text.h"
 
@@ -23,28 +22,10 @@ Tone verdict_tone(Verdict verdict) {
   return Tone::plain;
 }
 
-// Why a subject could not be used, where that is so for one or more of them.
-std::string unread_text(const Report& report) {
-  std::string labels;
-  for (const Subject& subject : report.subjects) {
-    if (subject.checkpoint) continue;
-    labels += (labels.empty() ? "" : ", ") + subject.path;
-  }
-  return labels.empty() ? "not everything could be checked" : labels + " could not be read";
-}
-
-std::string different_answer(const Report& report) {
-  const auto parting = std::find_if(report.outputs.begin(), report.outputs.end(),
-                                    [](const OutputPair& pair) { return pair.differing > 0; });
-  if (!report.traces || parting == report.outputs.end()) return "the differences are listed below";
-  return "the two runs part at " + parting->point;
-}
-
 void headline(const Report& report, Screen* screen) {
   const Finding* leading = leading_finding(report);
-  const std::string text = leading ? leading->summary : answer_text(report);
   const std::string tail = leading ? proof_name(leading->proof) : "";
-  screen->headline(verdict_tone(report.verdict), verdict_text(report), text, tail);
+  screen->headline(verdict_tone(report.verdict), verdict_text(report), report.diagnosis, tail);
 }
 
 void list_section(std::string_view label, const std::vector<std::string>& texts, Tone tone,
@@ -67,6 +48,7 @@ void body(const Report& report, const TerminalStyle& style, Screen* screen) {
   if (has_comparison(report)) {
     screen->blank();
     weights_section(report, screen);
+    changed_section(report, screen);
     fields_section(report, screen);
     report.traces ? trace_section(report, screen) : outputs_section(report, screen);
   }
@@ -99,47 +81,8 @@ std::string verdict_text(const Report& report) {
                                 : "same outputs; risk";
 }
 
-std::string answer_text(const Report& report) {
-  switch (report.verdict) {
-    case Verdict::unknown: return unread_text(report);
-    case Verdict::same:
-      if (report.traces) return "every point is bit-identical";
-      return report.outputs.empty() ? "no difference found in what was compared"
-                                    : "outputs are bit-identical and no difference was found";
-    case Verdict::different: return different_answer(report);
-    case Verdict::risk: return "the risks are listed below";
-    case Verdict::clean: break;
-  }
-  if (report.command == "check" && !report.loads.empty()) {
-    const LoadReport& load = report.loads[0];
-    const std::size_t kept = load.counters.size() + load.tables.size();
-    return fmt::format("all {} of {} are loaded{}", quantity(load.target_tensors - kept, "tensor"),
-                       load.target,
-                       kept == 0               ? ""
-                       : load.tables.empty()   ? ", counters apart"
-                       : load.counters.empty() ? ", computed tables apart"
-                                               : ", counters and computed tables apart");
-  }
-  if (report.command == "resume") {
-    return report.subjects.size() > 1 ? "nothing contradicts that B goes on from A"
-                                      : "nothing is missing that exact resumption needs";
-  }
-  return "no risk found in what was read";
-}
-
-const Finding* leading_finding(const Report& report) {
-  if (report.findings.empty()) return nullptr;
-  const Finding& first = report.findings.front();
-  const auto is_read = [](const Subject& subject) { return subject.checkpoint.has_value(); };
-  const bool all_read = std::all_of(report.subjects.begin(), report.subjects.end(), is_read);
-  if (report.verdict == Verdict::unknown && !all_read) return nullptr;
-  // Of two traces that part, what is found elsewhere is not the answer.
-  if (report.traces && first.role == Role::contributes) return nullptr;
-  return first.role == Role::note ? nullptr : &first;
-}
-
 std::string and_more(std::size_t left_out) {
-  return fmt::format("and {} more: --json lists them", grouped(left_out));
+  return fmt::format("and {} more: --all lists them", grouped(left_out));
 }
 
 std::string render_terminal(const Report& report, const TerminalStyle& style) {
@@ -148,6 +91,7 @@ std::string render_terminal(const Report& report, const TerminalStyle& style) {
   Screen screen(style);
   headline(report, &screen);
   screen.blank();
+  strip_section(report, &screen);
   subjects_section(report, &screen);
   if (report.verdict == Verdict::unknown && !report.not_checked.empty()) {
     screen.blank();

@@ -14,7 +14,7 @@ namespace samebits {
 struct TerminalStyle {
   bool color = false;  // ANSI colours, sparingly
   int width = 80;      // columns, at least 40
-  bool all = false;    // inspect: every tensor
+  bool all = false;    // long lists whole
 };
 
 /// Ends with a newline. Requires findings with identifiers of explain/causes.h.

@@ -203,7 +203,11 @@ std::size_t columns(std::string_view text) {
 std::string elide_middle(std::string_view text, std::size_t width) {
   if (columns(text) <= width) return std::string(text);
   if (width <= 3) return std::string(prefix("...", width));
-  const std::size_t head = (width - 3) / 2;
+  return elide_behind(text, width, (width - 3) / 2);
+}
+
+std::string elide_behind(std::string_view text, std::size_t width, std::size_t head) {
+  if (columns(text) <= width) return std::string(text);
   return std::string(prefix(text, head)) + "..." + std::string(suffix(text, width - 3 - head));
 }
 

@@ -21,6 +21,10 @@ std::size_t columns(std::string_view text);
 /// At most `width` columns: the middle is replaced by "..." where it does not fit.
 std::string elide_middle(std::string_view text, std::size_t width);
 
+/// The same with `head` columns in front of the dots. Requires head + 3 <= width where it is too
+/// long.
+std::string elide_behind(std::string_view text, std::size_t width, std::size_t head);
+
 /// Lines of at most `width` columns (at least 8). Breaks where three spaces separate two phrases if
 /// a whole phrase fits on the next line, else between words, else inside a word; never inside a
 /// number with grouped digits. At least one line, which may be empty.

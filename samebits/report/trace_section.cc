@@ -11,7 +11,7 @@ namespace samebits {
 namespace {
 
 // Counted in ULP, numbers of unlike size are far apart, and the count says nothing.
-constexpr std::uint64_t kTellingUlp = 1'000'000;
+constexpr std::uint64_t kTellingUlp = 4096;
 
 std::vector<std::string> cells(const OutputPair& pair, bool with_units) {
   const bool telling = pair.max_ulp && *pair.max_ulp < kTellingUlp;
@@ -69,8 +69,8 @@ void trace_section(const Report& report, Screen* screen) {
   const std::size_t first = place < kShown ? 0 : place - kShown / 2;
   const bool with_units = differing[0]->floor_units.has_value();  // of double precision
   std::vector<std::vector<std::string>> rows;
-  for (std::size_t i = first; i < differing.size(); ++i) {
-    if (i < first + kShown || i + 1 == differing.size())
+  for (std::size_t i = screen->all() ? 0 : first; i < differing.size(); ++i) {
+    if (screen->all() || i < first + kShown || i + 1 == differing.size())
       rows.push_back(cells(*differing[i], with_units));
   }
   std::vector<Column> columns = {{.title = "point", .give = Column::Give::elide},

@@ -9,9 +9,8 @@
 namespace samebits {
 namespace {
 
-constexpr std::size_t kRules = 9;     // lines of a renaming
-constexpr std::size_t kChanged = 10;  // rows of the table of changed tensors
-constexpr std::size_t kNames = 6;     // lines of names that one side lacks
+constexpr std::size_t kRules = 9;  // lines of a renaming
+constexpr std::size_t kNames = 6;  // lines of names that one side lacks
 constexpr std::size_t kUnder = Screen::kIndent + Screen::kLabel;
 
 std::uint64_t tensors_of_a(const Report& report, const WeightPair& pair) {
@@ -169,85 +168,23 @@ void rules_table(const WeightPair& pair, Screen* screen) {
   if (rules.empty() || is_prefix_rule(rules)) return;
   const auto shown = [](const std::string& part) { return part.empty() ? "(nothing)" : part; };
   std::vector<std::vector<std::string>> rows;
-  for (std::size_t i = 0; i < std::min(rules.size(), kRules); ++i) {
+  const std::size_t listed = screen->all() ? rules.size() : std::min(rules.size(), kRules);
+  for (std::size_t i = 0; i < listed; ++i) {
     rows.push_back({shown(rules[i].from), "->", shown(rules[i].to), grouped(rules[i].count)});
   }
   screen->table(kUnder,
-                {{.title = "in " + pair.a, .give = Column::Give::elide},
+                {{.title = "in " + pair.a, .give = Column::Give::wrap},
                  {},
-                 {.title = "in " + pair.b, .give = Column::Give::elide},
+                 {.title = "in " + pair.b, .give = Column::Give::wrap},
                  {.title = "tensors", .right = true}},
                 rows);
-  if (rules.size() > kRules) screen->row("", and_more(rules.size() - kRules));
+  if (rules.size() > listed) screen->row("", and_more(rules.size() - listed));
 }
 
 void only_table(const std::string& label, const std::vector<std::string>& names, Screen* screen) {
   if (names.empty()) return;
-  const std::vector<PrefixGroup> groups = group_by_prefix(names, kNames);
-  std::vector<std::vector<std::string>> rows;
-  for (std::size_t i = 0; i < std::min(groups.size(), kNames); ++i) {
-    const std::size_t count = groups[i].members.size();
-    rows.push_back({groups[i].text, count > 1 ? grouped(count) : "", groups[i].numbers});
-  }
-  screen->table(kUnder,
-                {{.title = "only in " + label, .give = Column::Give::elide},
-                 {.right = true},
-                 {.give = Column::Give::elide}},
-                rows);
-  if (groups.size() > kNames) {
-    std::size_t left_out = 0;
-    for (std::size_t i = kNames; i < groups.size(); ++i) left_out += groups[i].members.size();
-    screen->row("", and_more(left_out));
-  }
-}
-
-std::string match_name(const Report& report, const WeightPair& pair, const TensorMatch& match) {
-  const bool from_a = !match.a.empty();
-  const std::vector<std::uint32_t>& indexes = from_a ? match.a : match.b;
-  if (indexes.empty()) return "";
-  const std::string& name = weight_name(subject_of(report, from_a ? pair.a : pair.b), indexes[0]);
-  return indexes.size() == 1 ? name : fmt::format("{} and {} more", name, indexes.size() - 1);
-}
-
-// Beyond a few thousand, units in the last place say no more than that the numbers are others.
-std::string ulp_text(std::uint64_t ulp) {
-  return ulp < 10'000 ? grouped(ulp) : short_number(static_cast<double>(ulp));
-}
-
-std::vector<std::string> changed_row(const std::string& name, const TensorMatch& match) {
-  if (!match.stats) return {name, "", "", "", "", match.how};
-  const TensorStats& stats = *match.stats;
-  std::string pattern = stats.pattern;
-  if (!match.how.empty()) pattern += (pattern.empty() ? "" : "; ") + match.how;
-  return {name,
-          short_number(stats.max_abs),
-          short_number(stats.max_relative),
-          stats.max_ulp ? ulp_text(*stats.max_ulp) : "",
-          fmt::format("{}/{}", stats.rows_differing, stats.rows),
-          pattern};
-}
-
-void changed_table(const Report& report, const WeightPair& pair, Screen* screen) {
-  std::vector<std::vector<std::string>> rows;
-  std::size_t changed = 0;
-  for (const TensorMatch& match : pair.comparison.matches) {
-    if (match.kind != MatchKind::changed) continue;
-    if (++changed > kChanged) continue;
-    rows.push_back(changed_row(match_name(report, pair, match), match));
-  }
-  if (rows.empty()) return;
-  screen->blank();
-  const std::string title =
-      report.weights.size() > 1 ? fmt::format("changed, {} to {}", pair.a, pair.b) : "changed";
-  screen->table(Screen::kIndent,
-                {{.title = title, .give = Column::Give::elide},
-                 {.title = "max abs", .right = true},
-                 {.title = "relative", .right = true},
-                 {.title = "ULP", .right = true},
-                 {.title = "rows", .right = true},
-                 {.title = "pattern", .give = Column::Give::wrap}},
-                rows);
-  if (changed > kChanged) screen->line(Screen::kIndent, and_more(changed - kChanged));
+  names_table({.title = "only in " + label, .names = names, .lines = kNames, .indent = kUnder},
+              screen);
 }
 
 }  // namespace
@@ -268,7 +205,6 @@ void weights_section(const Report& report, Screen* screen) {
     only_table(pair.a, pair.comparison.only_a, screen);
     only_table(pair.b, pair.comparison.only_b, screen);
   }
-  for (const WeightPair& pair : report.weights) changed_table(report, pair, screen);
 }
 
 }  // namespace samebits

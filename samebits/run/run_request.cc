@@ -15,7 +15,7 @@
 namespace samebits {
 namespace {
 
-Result<Json> read_config(const RunRequest& request, const Checkpoint& checkpoint) {
+Result<Json> stored_config(const RunRequest& request, const Checkpoint& checkpoint) {
   const bool own = request.config_path.empty();
   if (own && checkpoint.config.is_null() && !checkpoint.config_faults.empty())
     return fail(checkpoint.config_faults[0]);
@@ -24,12 +24,22 @@ Result<Json> read_config(const RunRequest& request, const Checkpoint& checkpoint
   return parse_json(file->bytes(), request.config_path);
 }
 
+/// With the fields that were given in their places.
+Result<Json> read_config(const RunRequest& request, const Checkpoint& checkpoint) {
+  SAMEBITS_TRY(Json config, stored_config(request, checkpoint));
+  if (!request.fields.is_object() || request.fields.empty()) return config;
+  if (config.is_null()) config = Json::object();
+  if (config.is_object()) config.update(request.fields);
+  return config;
+}
+
 /// The model as the config describes it; the mask ratio that was asked for stands in its place.
 Result<VitModel> open_model(const RunRequest& request, const Checkpoint& checkpoint,
                             const Json& config) {
   Json used = config;
+  if (request.mask_ratio && used.is_null()) used = Json::object();
   if (request.mask_ratio && used.is_object()) used["mask_ratio"] = *request.mask_ratio;
-  Result<VitModel> model = open_vit(checkpoint, used);
+  Result<VitModel> model = open_vit(checkpoint, used, request.threads);
   if (model || !model.error().file.empty()) return model;
   Error error = std::move(model).error();
   error.file =
@@ -150,6 +160,10 @@ Result<PreparedRun> prepare_now(const RunRequest& request) {
                   .dropout_seed = request.dropout_seed,
                   .only = request.only};
   if (!request.config_path.empty()) run.assumed.push_back("config: from " + request.config_path);
+  if (request.fields.is_object()) {
+    for (const auto& [field, value] : request.fields.items())
+      run.assumed.push_back(fmt::format("config: {} {}, as given", field, short_json(value)));
+  }
   run.assumed.insert(run.assumed.end(), run.input.assumed.begin(), run.input.assumed.end());
   SAMEBITS_TRY_VOID(prepare_noise(request, run));
   return run;

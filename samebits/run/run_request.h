@@ -42,6 +42,7 @@ struct RunRequest {
   std::string model;        // path
   std::string key;          // which of several sets of weights
   std::string config_path;  // "": the model's own
+  Json fields;              // config fields that count before those of either; null: none
   InputRequest input;
   std::string noise_path;  // safetensors with noise; "": rand(batch, patches) with noise_seed
   std::uint64_t noise_seed = 42;
@@ -49,6 +50,7 @@ struct RunRequest {
   /// Training mode: dropout draws as after manual_seed(*dropout_seed). Nothing: eval mode.
   std::optional<std::uint64_t> dropout_seed;
   std::vector<std::string> only;  // outputs that are wanted; empty: all
+  int threads = 1;                // that load it
 };
 
 /// Everything that a forward pass needs, loaded and checked.

@@ -3,8 +3,10 @@
 #include <array>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "samebits/base/limits.h"
+#include "samebits/family/field_options.h"
 #include "samebits/family/field_ranges.h"
 #include "samebits/model/fields_from_config.h"
 
@@ -15,12 +17,33 @@ namespace {
 constexpr model::Parts kOtherParts =
     model::kPoolNorm | model::kPreNorm | model::kQkNorm | model::kPreLogits | model::kLinearProbe;
 
-Error lacking(const std::string& field) {
-  return {.code = ErrorCode::usage,
-          .what = "the config does not say " + field + ", and the weights do not tell",
-          .hint =
-              "Run the directory that save_pretrained wrote, or name its config.json with "
-              "--config"};
+/// Fields that nothing says. The hint names the options that do.
+Error lacking(const std::vector<std::string>& fields) {
+  std::string options;
+  for (const std::string& field : fields) {
+    const FieldOption* option = option_of_field(field);
+    if (option == nullptr) continue;
+    options += fmt::format("{}{} {}", options.empty() ? "" : " ", option->option, option->type);
+  }
+  return {
+      .code = ErrorCode::usage,
+      .what = fmt::format("nothing says {}, and the weights do not tell", fmt::join(fields, ", ")),
+      .hint = fmt::format("Name the config.json of the model with --config{}{}",
+                          options.empty() ? "" : ", or say it: ", options)};
+}
+
+/// What the pass needs and no shape of a weight tells has to be said.
+Result<void> check_said(const model::Recognition& found, const Json& config) {
+  std::vector<std::string> unsaid = {"num_attention_heads", "layer_norm_eps", "hidden_act",
+                                     "image_size"};
+  if (found.model_class->pass == model::Pass::masked) unsaid.emplace_back("mask_ratio");
+  if ((found.fields.parts & model::kDecoder) != 0)
+    unsaid.emplace_back("decoder_num_attention_heads");
+  std::erase_if(unsaid, [&](const std::string& field) {
+    return config.is_object() && config.contains(field) && !config[field].is_null();
+  });
+  if (!unsaid.empty()) return fail(lacking(unsaid));
+  return {};
 }
 
 class Reader {
@@ -29,7 +52,7 @@ class Reader {
 
   Result<double> number(const char* field) const {
     SAMEBITS_TRY(const Json* value, checked_field(FieldOf::config, config_, field));
-    if (value == nullptr) return fail(lacking(field));
+    if (value == nullptr) return fail(lacking({field}));
     return value->get<double>();
   }
 
@@ -46,7 +69,7 @@ class Reader {
   /// Height and width.
   Result<std::array<std::size_t, 2>> sides(const char* field) const {
     SAMEBITS_TRY(const Json* value, checked_field(FieldOf::config, config_, field));
-    if (value == nullptr) return fail(lacking(field));
+    if (value == nullptr) return fail(lacking({field}));
     if (value->is_array())
       return std::array{(*value)[0].get<std::size_t>(), (*value)[1].get<std::size_t>()};
     return std::array{value->get<std::size_t>(), value->get<std::size_t>()};
@@ -54,7 +77,7 @@ class Reader {
 
   Result<Activation> activation() const {
     SAMEBITS_TRY(const Json* value, checked_field(FieldOf::config, config_, "hidden_act"));
-    if (value == nullptr) return fail(lacking("hidden_act"));
+    if (value == nullptr) return fail(lacking({"hidden_act"}));
     const ActivationName* known =
         value->is_string() ? find_activation(value->get_ref<const std::string&>()) : nullptr;
     if (known != nullptr && known->is_run) return known->function;
@@ -201,7 +224,7 @@ Result<VitConfig> vit_config(const model::Recognition& found, const Json& config
                                          : model::library_name(found.library)),
                  .expected = "ViT, ViT-MAE, DeiT or DINOv2 with a class token and a final norm"});
   }
-  if (!config.is_object()) return fail(lacking("the number of heads"));
+  SAMEBITS_TRY_VOID(check_said(found, config));
   SAMEBITS_TRY_VOID(check_fields(config, found));
   const Reader reader(config);
   VitConfig vit;

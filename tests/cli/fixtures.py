@@ -39,6 +39,15 @@ def blocks(prefix="", change=None):
     return {prefix + name: value for name, value in tensors.items()}
 
 
+def trained():
+    """blocks() with the last two a little further."""
+    tensors = blocks()
+    for name, (shape, values) in tensors.items():
+        if name.startswith(("blocks.1.", "blocks.2.")):
+            tensors[name] = (shape, [value * (1 + (i + 1) / 64) for i, value in enumerate(values)])
+    return tensors
+
+
 def fused(order=(0, 1, 2), rename=False):
     """Two blocks with query, key and value apart, or stacked in that order into one."""
     tensors = {}
@@ -69,6 +78,7 @@ def write(folder):
     (folder / "same.safetensors").write_bytes(whole)
     (folder / "prefixed.safetensors").write_bytes(safetensors(blocks(prefix="model.")))
     (folder / "ulp.safetensors").write_bytes(safetensors(blocks(change="blocks.1.attn.weight")))
+    (folder / "trained.safetensors").write_bytes(safetensors(trained()))
     (folder / "exchanged.safetensors").write_bytes(safetensors(exchanged()))
     (folder / "apart.safetensors").write_bytes(safetensors(fused()))
     (folder / "fused.safetensors").write_bytes(safetensors(fused(rename=True)))

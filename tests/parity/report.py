@@ -4,7 +4,7 @@ import json
 import math
 
 VERDICTS = {"same", "different", "unknown", "clean", "risk"}
-COMPARING = {"diff", "explain"}
+COMPARING = {"diff", "explain", "verify"}
 EXIT = {"same": 0, "different": 1, "unknown": 2, "clean": 0, "risk": 1}
 ROLES = {"cause", "contributes", "risk", "note"}
 PROOFS = {"proved", "observed", "suspected"}

@@ -1,6 +1,7 @@
 """samebits run: what it prints and saves, over routes, instruction sets, threads and batches."""
 
 import json
+import re
 import subprocess
 
 import conftest
@@ -49,6 +50,45 @@ def test_every_route_isa_and_thread_count_gives_the_same_bits():
             assert report(EXAMPLE / "hf", "--isa", isa)["isa"] == isa
     assert digests(EXAMPLE / "whole.pth", *given) == wanted
     assert digests(EXAMPLE / "statedict.pth", *given, "--config", EXAMPLE / "hf" / "config.json") == wanted
+
+
+def test_the_kernels_that_ran_have_a_reason():
+    assert report(EXAMPLE / "hf", "--isa", "scalar")["isa_reason"] == "--isa"
+    found = report(EXAMPLE / "hf")
+    measured = re.fullmatch(r"measured: a product takes (\d+\.\d\d) of its time with (\w+)", found["isa_reason"])
+    vectors = set(isas()) - {"scalar"}
+    if len(vectors) > 1:
+        assert {found["isa"], measured[2]} <= vectors and found["isa"] != measured[2] and 0 < float(measured[1]) < 1.04
+    else:
+        assert measured is None and "only" in found["isa_reason"]
+
+
+GIVEN = ["--heads", 4, "--eps", "1e-12", "--act", "gelu", "--image-size", 32, "--decoder-heads", 2, "--mask-ratio", 0.75]
+
+
+def test_options_say_what_a_state_dict_does_not():
+    given = ["--randn", "2x3x32x32", "--seed", 3, "--noise-seed", 9]
+    found = report(EXAMPLE / "statedict.pth", *given, *GIVEN)
+    assert {output["name"]: output["sha256"] for output in found["outputs"]} == digests(EXAMPLE / "hf", *given)
+    assert "config: num_attention_heads 4, as given" in found["assumed"]
+    other = digests(EXAMPLE / "statedict.pth", *given, "--heads", 2, *GIVEN[2:])
+    assert other["last_hidden_state"] != digests(EXAMPLE / "hf", *given)["last_hidden_state"]
+
+
+def test_a_state_dict_without_them_is_refused_by_name():
+    complaint = run(EXAMPLE / "statedict.pth", status=2).stderr
+    for option in ("--heads N", "--eps X", "--act NAME", "--image-size N", "--decoder-heads N", "--mask-ratio R"):
+        assert option in complaint
+    assert "layer_norm_eps" in complaint
+    complaint = run(EXAMPLE / "statedict.pth", *GIVEN[2:], status=2).stderr
+    assert "nothing says num_attention_heads, and" in complaint and "--eps" not in complaint
+    assert "it takes a whole number" in run(EXAMPLE / "hf", "--heads", 0, status=2).stderr
+
+
+def test_explain_takes_the_same_options():
+    words = [str(conftest.PROGRAM), "explain", *[str(EXAMPLE / "statedict.pth")] * 2, *map(str, GIVEN), "--json"]
+    found = json.loads(subprocess.run(words, capture_output=True, text=True, timeout=120).stdout)
+    assert found["outputs"] and "A: config from the options" in found["assumed"]
 
 
 def test_saved_outputs_are_those_of_transformers(tmp_path):

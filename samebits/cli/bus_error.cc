@@ -13,8 +13,8 @@
 namespace samebits {
 namespace {
 
-constexpr std::array kReporting =
-    std::to_array<std::string_view>({"inspect", "diff", "explain", "check", "resume", "run", "verify"});
+constexpr std::array kReporting = std::to_array<std::string_view>(
+    {"inspect", "diff", "explain", "check", "resume", "run", "verify"});
 constexpr std::array kFlags =
     std::to_array<std::string_view>({"--json", "--deep", "--sha256", "--all", "--files-only"});
 

@@ -37,8 +37,9 @@ check:
 
 bench: all
 	@tools/install_packages.sh bench
-	@python=$$(python3 tools/make_venvs.py peers) && export SAMEBITS=$(CURDIR)/build/release/samebits && \
-	  $$python bench/files.py && $$python bench/tensors.py && $$python bench/forward.py
+	@cmake --preset bench >/dev/null && cmake --build --preset bench --target kernels_bench
+	@python=$$(python3 tools/make_venvs.py peers) && export SAMEBITS=$(CURDIR)/build/release/samebits && failed=0 && \
+	  for bench in kernels files tensors forward; do $$python bench/$$bench.py || failed=1; done; exit $$failed
 
 fuzz:
 	@tools/install_packages.sh fuzz

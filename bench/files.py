@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-from figures import SAMEBITS, Table, make_routes
+from figures import SAMEBITS, Table, make_routes, processor
 
 TORCH_EQUAL = """
 import sys, torch
@@ -105,12 +105,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=11)
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--record", action="store_true", help="keep the ratios in bench/history: on a quiet machine")
     options = parser.parse_args()
     data = make_routes()
-    print(f"ViT-MAE base, 448 MB a file, page cache warm, {os.cpu_count()} cores, medians of {options.repeats}\n")
+    print(f"ViT-MAE base, 448 MB a file, page cache warm, {processor()}, {os.cpu_count()} cores, medians of {options.repeats}\n")
     table = Table()
     measure(data, options.repeats, table)
-    return table.conclude(options.json)
+    return table.conclude(options.json, options.record)
 
 
 if __name__ == "__main__":

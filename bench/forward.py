@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Measures forward passes against PyTorch, ONNX Runtime and OpenVINO, side by side in one run: ratios of medians.
 
-    make bench                      files.py and this
+    make bench                      this and the other benchmarks
     bench/forward.py --rounds 5     more rounds
+    bench/forward.py --record       keep the ratios in bench/history
     bench/forward.py --json FILE    the same figures as JSON
     bench/forward.py --plot FILE    draws how speed scales with the batch and the image
 
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import time
 
-from figures import CACHE, ROOT, SAMEBITS, Table, make_routes
+from figures import CACHE, ROOT, SAMEBITS, Table, busy_loops, forward_seconds, make_routes, processor
 
 VIT = """
 import sys, torch, transformers
@@ -100,12 +101,6 @@ class Peer:
         self.process.wait()
 
 
-def ours(folder, batch, threads, passes, size=224, more=()):
-    command = [SAMEBITS, "run", folder, "--randn", f"{batch}x3x{size}x{size}", "--threads", threads, "--repeat", passes, "--json", *more]
-    done = subprocess.run(list(map(str, command)), capture_output=True, check=True)
-    return statistics.median(json.loads(done.stdout)["timing"]["forward_s"])
-
-
 def make_vit():
     folder = CACHE / "vit-base"
     if not (folder / "model.safetensors").exists():
@@ -126,7 +121,7 @@ def rounds(folder, batch, threads, peers, count, runs):
     times = {name: [] for name in [*runs, *peers]}
     for _ in range(count):
         for name, more in runs.items():
-            times[name].append(ours(folder, batch, threads, passes + 1, more=more))
+            times[name].append(forward_seconds(folder, batch, threads, passes + 1, *more))
         for name, peer in peers.items():
             times[name].append(peer.seconds(passes))
     return {name: statistics.median(taken) for name, taken in times.items()}
@@ -137,23 +132,40 @@ SETTINGS = ((1, 1), (1, 2), (8, 1), (8, 2))  # batch, threads
 
 def compare(what, medians, limits, table):
     for name, limit in limits.items():
-        table.add(f"{what}, run / {name}", medians["run"] / medians[name], 1 / limit, "",
+        table.add(f"{what}, run / {name}", medians["run"] / medians[name], limit, "",
                   f"{medians['run'] * 1000:.0f} ms against {medians[name] * 1000:.0f} ms")
+
+
+def vit_peers(folder, batch, threads, names):
+    makers = {
+        "PyTorch": lambda: Peer(TORCH, "ViTForImageClassification", folder, batch, threads),
+        "ONNX Runtime": lambda: Peer(ONNX, exported(folder, batch), batch, threads),
+        "OpenVINO": lambda: Peer(OPENVINO, exported(folder, batch), batch, threads),
+    }
+    return {name: makers[name]() for name in names}
 
 
 def measure_vit(count, table):
     folder = make_vit()
+    limits = {"PyTorch": 0.5, "ONNX Runtime": 0.85, "OpenVINO": 0.92}
     for batch, threads in SETTINGS:
-        path = exported(folder, batch)
-        peers = {
-            "PyTorch": Peer(TORCH, "ViTForImageClassification", folder, batch, threads),
-            "ONNX Runtime": Peer(ONNX, path, batch, threads),
-            "OpenVINO": Peer(OPENVINO, path, batch, threads),
-        }
+        peers = vit_peers(folder, batch, threads, limits)
         # The peers give logits, and nothing else.
         medians = rounds(folder, batch, threads, peers, count, {"run": ["--only", "logits"], "run of all outputs": []})
-        limits = {"PyTorch": 1.25, "ONNX Runtime": 1.1, "OpenVINO": 1.05, "run of all outputs": 1}
-        compare(f"ViT-B/16, batch {batch}, threads {threads}", medians, limits, table)
+        compare(f"ViT-B/16, batch {batch}, threads {threads}", medians, limits | {"run of all outputs": 1}, table)
+        for peer in peers.values():
+            peer.close()
+
+
+def measure_busy(count, table):
+    """Beside a loop on each processor that never rests."""
+    folder = make_vit()
+    limits = {"PyTorch": 1, "OpenVINO": 1}
+    for batch in (1, 8):
+        peers = vit_peers(folder, batch, 2, limits)
+        with busy_loops():
+            medians = rounds(folder, batch, 2, peers, count, {"run": ["--only", "logits"]})
+        compare(f"ViT-B/16 beside busy loops, batch {batch}, threads 2", medians, limits, table)
         for peer in peers.values():
             peer.close()
 
@@ -161,7 +173,7 @@ def measure_vit(count, table):
 def measure_mae(folder, count, table):
     for batch, threads in SETTINGS:
         peers = {"PyTorch": Peer(TORCH, "ViTMAEForPreTraining", folder, batch, threads)}
-        compare(f"ViT-MAE base, batch {batch}, threads {threads}", rounds(folder, batch, threads, peers, count, {"run": []}), {"PyTorch": 1.4}, table)
+        compare(f"ViT-MAE base, batch {batch}, threads {threads}", rounds(folder, batch, threads, peers, count, {"run": []}), {"PyTorch": 0.45}, table)
         peers["PyTorch"].close()
 
 
@@ -178,8 +190,8 @@ def measure_start(folder, table):
         forward = json.loads(text)["timing"]["forward_s"][0]
         extra.append(time.perf_counter() - before - forward)
         largest = max(largest, usage.ru_maxrss * 1024)
-    table.add(f"start to first output of {weights / 1e6:.0f} MB, less the pass", statistics.median(extra), 0.7, "s")
-    table.add("resident memory / weights", largest / weights, 2.2, "", "the mapped file included")
+    table.add(f"start to first output of {weights / 1e6:.0f} MB, less the pass", statistics.median(extra), 0.25, "s")
+    table.add("resident memory / weights", largest / weights, 1.6, "", "the mapped file included")
 
 
 def resident(command):
@@ -202,11 +214,11 @@ def measure_scaling(table, picture):
     print("\nscaling of ViT-B/16, threads 2")
     rates = {}
     for batch in (1, 2, 4, 8, 16, 32, 64):
-        seconds = ours(folder, batch, 2, 3 if batch < 16 else 1)
+        seconds = forward_seconds(folder, batch, 2, 3 if batch < 16 else 1)
         rates[f"batch {batch}"] = batch * gigaflops(224) / seconds
         print(f"  batch {batch:3}, 224 x 224: {seconds * 1000:9.0f} ms  {rates[f'batch {batch}']:6.0f} GF/s", flush=True)
     for size in (224, 384, 512, 768, 1024):
-        seconds = ours(folder, 1, 2, 3, size)
+        seconds = forward_seconds(folder, 1, 2, 3, size=size)
         rates[f"size {size}"] = gigaflops(size) / seconds
         print(f"  batch   1, {size:4} x {size:4}: {seconds * 1000:7.0f} ms  {rates[f'size {size}']:6.0f} GF/s", flush=True)
     if picture:
@@ -256,31 +268,28 @@ def measure_explain(routes, table):
 
 
 def measure_tiny(table):
-    table.add("forward pass of a tiny ViT-MAE", ours_of_example() * 1000, 1, "ms")
-
-
-def ours_of_example():
-    command = [SAMEBITS, "run", ROOT / "examples" / "vit-mae-tiny" / "hf", "--repeat", 21, "--threads", 1, "--json"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, check=True)
-    return statistics.median(json.loads(done.stdout)["timing"]["forward_s"])
+    seconds = forward_seconds(ROOT / "examples" / "vit-mae-tiny" / "hf", 1, 1, 21, size=32)
+    table.add("forward pass of a tiny ViT-MAE", seconds * 1000, 1, "ms")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--record", action="store_true", help="keep the ratios in bench/history: on a quiet machine")
     parser.add_argument("--plot", type=pathlib.Path, help="write the scaling as SVG")
     options = parser.parse_args()
     routes = make_routes()
-    print(f"\nforward passes, float32, {os.cpu_count()} cores, medians of {options.rounds} rounds\n")
+    print(f"\nforward passes, float32, {processor()}, {os.cpu_count()} cores, medians of {options.rounds} rounds\n")
     table = Table()
     measure_vit(options.rounds, table)
+    measure_busy(options.rounds, table)
     measure_mae(routes / "hf", options.rounds, table)
     measure_start(routes / "hf", table)
     measure_explain(routes, table)
     measure_tiny(table)
     measure_scaling(table, options.plot)
-    return table.conclude(options.json)
+    return table.conclude(options.json, options.record)
 
 
 if __name__ == "__main__":

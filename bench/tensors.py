@@ -19,7 +19,7 @@ import struct
 import sys
 import tempfile
 
-from figures import CACHE, SAMEBITS, Table
+from figures import CACHE, SAMEBITS, Table, processor
 from files import anonymous_memory, compare
 
 # Values of a block, which is repeated to the size of the file; `changed` moves every one of them a little.
@@ -108,17 +108,18 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--size", type=float, default=1.0, help="of a large file, in GB")
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--record", action="store_true", help="keep the ratios in bench/history: on a quiet machine")
     options = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     folder = pathlib.Path(tempfile.mkdtemp(dir=CACHE))
     table = Table()
-    print(f"files of {options.size:g} GB, page cache warm, {os.cpu_count()} cores, medians of {options.repeats}\n")
+    print(f"files of {options.size:g} GB, page cache warm, {processor()}, {os.cpu_count()} cores, medians of {options.repeats}\n")
     try:
         measure_large(folder, int(options.size * 1e9), options.repeats, table)
         measure_many(folder, options.repeats, table)
     finally:
         shutil.rmtree(folder)
-    return table.conclude(options.json)
+    return table.conclude(options.json, options.record)
 
 
 if __name__ == "__main__":

@@ -160,6 +160,10 @@ Result<void> AtomicFile::write(Bytes bytes) {
   return {};
 }
 
+std::string AtomicFile::readable_path() const {
+  return temporary_.empty() ? link_source(descriptor_) : temporary_;
+}
+
 // A link does not replace a file, a rename does, but needs a name to begin with.
 bool AtomicFile::take_name() {
   if (temporary_.empty()) {

@@ -26,6 +26,8 @@ class AtomicFile {
 
   /// Appends. Errors: io.
   Result<void> write(Bytes bytes);
+  /// Where what was written so far can be read until commit().
+  std::string readable_path() const;
   /// Flushes to the disk and takes the target's name. Nothing may be written afterwards. Errors:
   /// io.
   Result<void> commit();

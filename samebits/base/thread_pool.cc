@@ -6,6 +6,8 @@
 #include <new>
 #include <system_error>
 
+#include <sys/resource.h>
+
 #include "samebits/base/float_mode.h"
 
 namespace samebits {
@@ -21,6 +23,15 @@ void pause() {
 #elif defined(__aarch64__)
   __asm__ volatile("isb");  // about as long; yield is over at once
 #endif
+}
+
+/// How often the system took this thread's processor for another one.
+long interruptions() {
+#if defined(RUSAGE_THREAD)
+  rusage usage{};
+  if (::getrusage(RUSAGE_THREAD, &usage) == 0) return usage.ru_nivcsw;
+#endif
+  return 0;
 }
 
 template <class Done>
@@ -121,25 +132,44 @@ void ThreadPool::run(std::size_t count, const std::function<void(std::size_t, st
   const FloatMode contract;
   together = std::clamp<std::size_t>(together, 1, std::max<std::size_t>(count, 1));
   const std::size_t pieces = (count + together - 1) / together;
+  const bool small = together > 1 && pieces <= 2 * static_cast<std::size_t>(threads_);
+  if (small && rest_ > 0) {
+    --rest_;
+    return run_alone(count, body);
+  }
   std::size_t helpers = std::min(pieces, static_cast<std::size_t>(threads_));
   helpers -= std::min<std::size_t>(helpers, 1);
   if (helpers > 0) start_workers(helpers);
   helpers = std::min(helpers, workers_.size());
-  if (helpers == 0) {
-    for (std::size_t i = 0; i < count; ++i) body(i, 0);
-    return;
-  }
+  if (helpers == 0) return run_alone(count, body);
   Items items(count, together, body);
   hand_out(items, helpers);
   items.take(0);
   wait_for_workers();
+  if (small) weigh_help();
   items.rethrow();
+}
+
+void ThreadPool::run_alone(std::size_t count,
+                           const std::function<void(std::size_t, std::size_t)>& body) {
+  for (std::size_t i = 0; i < count; ++i) body(i, 0);
+}
+
+/// The longer nobody comes, the rarer the question: it can cost as long as another program keeps a
+/// processor, a hundred times such a run.
+void ThreadPool::weigh_help() {
+  constexpr std::size_t kFirst = 16;
+  constexpr std::size_t kMost = 4096;
+  const bool gained = helped_ && !interrupted_;
+  last_rest_ = gained ? 0 : std::clamp(4 * last_rest_, kFirst, kMost);
+  rest_ = last_rest_;
 }
 
 void ThreadPool::hand_out(Items& items, std::size_t helpers) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     items_ = &items;
+    helped_ = interrupted_ = false;
     ++round_;
   }
   if (helpers == workers_.size()) return wake_.notify_all();
@@ -170,9 +200,13 @@ void ThreadPool::work(std::size_t thread) {
     if (items_ == nullptr || !items_->any_left()) continue;
     Items& items = *items_;
     ++inside_;
+    helped_ = true;
     lock.unlock();
+    const long before = interruptions();
     items.take(thread);
+    const bool interrupted = interruptions() != before;
     lock.lock();
+    interrupted_ = interrupted_ || interrupted;
     if (--inside_ == 0) left_.notify_one();
   }
 }

@@ -36,6 +36,10 @@ class ThreadPool {
   /// is all of them, the caller's thread does them alone. Returns when all are done. Results must
   /// not depend on the order: write to slot i.
   ///
+  /// Where the last piece would be waited for longer than it takes, as on a machine with other
+  /// work, threads gain nothing: when a few pieces of several items were done before another thread
+  /// came, or one was interrupted at them, the caller's thread does the next such runs alone.
+  ///
   /// Where bodies throw, the exception of the lowest such i is thrown here, and items behind it
   /// that were not begun are left out. The pool can be used again.
   void run(std::size_t count, const std::function<void(std::size_t)>& body,
@@ -48,8 +52,10 @@ class ThreadPool {
   class Items;
   void start_workers(std::size_t wanted);
   void work(std::size_t thread);
+  void run_alone(std::size_t count, const std::function<void(std::size_t, std::size_t)>& body);
   void hand_out(Items& items, std::size_t helpers);
   void wait_for_workers();
+  void weigh_help();
 
   int threads_;
   Starter start_;
@@ -61,6 +67,10 @@ class ThreadPool {
   std::atomic<std::size_t> inside_{0};   // workers that may hold items; changed under the mutex
   Items* items_ = nullptr;               // what a worker may enter for
   bool stop_ = false;
+  bool helped_ = false;        // in this run a worker had items
+  bool interrupted_ = false;   // and lost its processor with them
+  std::size_t rest_ = 0;       // small runs that the caller does alone
+  std::size_t last_rest_ = 0;  // how many it did the last time; grows as long as no help comes
 };
 
 }  // namespace samebits

@@ -59,6 +59,37 @@ TEST(ThreadPool, WorkThatIsWorthNoThreadStartsNone) {
   EXPECT_EQ(started, 3);
 }
 
+/// Whether a second thread takes part: the first item waits for it a while.
+bool is_helped(ThreadPool& pool, std::size_t together, int milliseconds) {
+  std::atomic<bool> helped = false;
+  pool.run(
+      4,
+      [&](std::size_t item, std::size_t thread) {
+        helped = helped || thread > 0;
+        for (int i = 0; item == 0 && i < 10 * milliseconds && !helped; ++i)
+          std::this_thread::sleep_for(std::chrono::microseconds(100));
+      },
+      together);
+  return helped;
+}
+
+TEST(ThreadPool, WhereNobodyComesInTimeTheCallerWorksAloneForAWhile) {
+  std::atomic<bool> away = true;
+  ThreadPool pool(2, [&](std::function<void()> work) {
+    return try_start([&away, work = std::move(work)] {
+      while (away) std::this_thread::sleep_for(std::chrono::microseconds(100));
+      work();
+    });
+  });
+  for (int round = 0; round < 100; ++round) pool.run(4, [](std::size_t) {}, 2);
+  away = false;
+  EXPECT_TRUE(is_helped(pool, 1, 1000)) << "items that are large by themselves are handed out";
+  EXPECT_FALSE(is_helped(pool, 2, 20));
+  bool helped = false;
+  for (int round = 0; round < 6000 && !helped; ++round) helped = is_helped(pool, 2, 2);
+  EXPECT_TRUE(helped) << "others are asked again some time";
+}
+
 TEST(ThreadPool, NoTwoCallsAtATimeHaveOneThread) {
   ThreadPool pool(3);
   std::vector<std::atomic<int>> inside(3);

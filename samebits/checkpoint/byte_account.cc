@@ -1,6 +1,7 @@
 #include "samebits/checkpoint/byte_account.h"
 
 #include <algorithm>
+#include <array>
 
 namespace samebits {
 namespace {
@@ -58,7 +59,16 @@ bool all_zero(Bytes bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t b) { return b == 0; });
 }
 
-/// Walks the sorted ranges of one file and emits them without overlap, with the gaps between them.
+constexpr std::size_t kUses = 5;  // those that ranges have; the rest is found between them
+
+ByteUse use_at(std::size_t priority_index) {
+  constexpr std::array kOrder = {ByteUse::weights, ByteUse::buffers, ByteUse::optimizer,
+                                 ByteUse::other_tensors, ByteUse::structure};
+  return kOrder[priority_index];
+}
+
+/// Walks the ends of the ranges of one file, and emits what they cover without overlap, with the
+/// gaps between them. Of ranges that lie over each other the first use in order of priority counts.
 class Settler {
  public:
   Settler(std::uint32_t file, Bytes bytes, std::vector<ByteRange>& out)
@@ -66,14 +76,35 @@ class Settler {
 
   void add(const ByteRange& range) {
     const std::uint64_t end = std::min<std::uint64_t>(range.end, bytes_.size());
-    const std::uint64_t begin = std::max(range.begin, position_);
-    if (begin >= end) return;
-    gap(begin);
-    emit(begin, end, range.use);
+    const auto use = static_cast<std::uint8_t>(priority(range.use));
+    if (range.begin >= end || use >= kUses) return;
+    ends_.push_back({range.begin, use, true});
+    ends_.push_back({end, use, false});
   }
-  void finish() { gap(bytes_.size()); }
+
+  void finish() {
+    std::ranges::sort(ends_, {}, &End::at);
+    std::array<std::int64_t, kUses> open{};
+    for (const End& each : ends_) {
+      if (each.at > position_) cover(each.at, open);
+      open[each.use] += each.opens ? 1 : -1;
+    }
+    gap(bytes_.size());
+  }
 
  private:
+  struct End {
+    std::uint64_t at;
+    std::uint8_t use;
+    bool opens;
+  };
+
+  void cover(std::uint64_t until, const std::array<std::int64_t, kUses>& open) {
+    for (std::size_t i = 0; i < kUses; ++i) {
+      if (open[i] > 0) return emit(position_, until, use_at(i));
+    }
+    gap(until);
+  }
   void gap(std::uint64_t until) {
     if (until <= position_) return;
     const std::uint64_t length = until - position_;
@@ -95,6 +126,7 @@ class Settler {
   std::uint32_t file_;
   Bytes bytes_;
   std::vector<ByteRange>& out_;
+  std::vector<End> ends_;
   std::uint64_t position_ = 0;
 };
 
@@ -108,12 +140,7 @@ void use_bytes(Checkpoint& checkpoint, std::uint32_t file, std::uint64_t begin, 
 void account_bytes(Checkpoint& checkpoint) {
   add_tensors(checkpoint);
   std::vector<ByteRange> used = std::move(checkpoint.bytes);
-  std::sort(used.begin(), used.end(), [](const ByteRange& a, const ByteRange& b) {
-    if (a.file != b.file) return a.file < b.file;
-    if (a.begin != b.begin) return a.begin < b.begin;
-    if (priority(a.use) != priority(b.use)) return priority(a.use) < priority(b.use);
-    return a.end > b.end;
-  });
+  std::ranges::stable_sort(used, {}, &ByteRange::file);
   checkpoint.bytes.clear();
   auto range = used.begin();
   for (std::uint32_t file = 0; file < checkpoint.files.size(); ++file) {

@@ -7,8 +7,10 @@
 #include <unordered_set>
 
 #include "samebits/checkpoint/call_text.h"
+#include "samebits/checkpoint/embedded_storage.h"
 #include "samebits/checkpoint/import_names.h"
 #include "samebits/checkpoint/module_tree.h"
+#include "samebits/checkpoint/pickled_bytes.h"
 #include "samebits/checkpoint/plain_calls.h"
 #include "samebits/checkpoint/tree_view.h"
 
@@ -120,7 +122,8 @@ class CallLister {
 
  private:
   void list_call(const Call& call) {
-    const CallEffect effect = judge_.effect(call.target);
+    const CallEffect effect =
+        is_embedded(call.target) ? CallEffect::plain : judge_.effect(call.target);
     const NodeId made_by = judge_.maker(call.target);
     use(made_by);
     use(tree_.callable(call.target));
@@ -131,6 +134,17 @@ class CallLister {
       use(type);
       add(call, judge_.callee(type).name, CallEffect::constructs, type);
     }
+  }
+
+  /// torch.load() of bytes that hold one storage and call nothing.
+  bool is_embedded(NodeId object) {
+    const auto argument = embedded_argument(tree_, object);
+    if (!argument) return false;
+    const auto [place, is_new] = embedded_.try_emplace(*argument, false);
+    if (!is_new) return place->second;
+    const auto stream = pickled_bytes(tree_, *argument, out_.files[file_].map->bytes());
+    place->second = stream && read_embedded_storage(stream->bytes, "", 0).has_value();
+    return place->second;
   }
 
   /// What the pickle makes of data, and fills before it has attributes, is part of the making. All
@@ -250,6 +264,7 @@ class CallLister {
   CallCounter counter_;
   std::vector<bool> built_;  // by node: has attributes of the file's choice
   std::unordered_set<std::string> used_, packages_;
+  std::unordered_map<NodeId, bool> embedded_;  // by the argument
 };
 
 }  // namespace

@@ -265,6 +265,34 @@ TEST_F(Calls, AMemberOfAClassIsAValueAndWhatIsDoneToItIsNot) {
                 ElementsAre("REDUCE builtins.getattr 1"));
 }
 
+// As pickle writes a bound method, of a hook that a module keeps.
+TEST_F(Calls, AMethodThatIsKeptIsAValue) {
+  const auto method_of = [](const std::string& owner, const char* name) {
+    return call(global("builtins", "getattr"), {owner, text(name)});
+  };
+  const std::string model = global("transformers.models.esm.modeling_esm", "EsmModel") + ")\x81";
+  EXPECT_THAT(alarming(pickled(method_of(model, "load_hook"))), IsEmpty());
+  EXPECT_THAT(alarming(pickled(method_of(model, "load_hook") + ")R")),
+              ElementsAre("REDUCE the result of builtins.getattr 1"));
+  EXPECT_THAT(alarming(pickled(method_of(model, "__reduce__"))),
+              ElementsAre("REDUCE builtins.getattr 1"));
+  const std::string process = global("subprocess", "Popen") + ")\x81";
+  EXPECT_THAT(alarming(pickled(method_of(process, "kill"))), Contains("REDUCE builtins.getattr 1"));
+  EXPECT_THAT(alarming(pickled(method_of(call(global("my", "f"), {}), "kill"))),
+              Contains("REDUCE builtins.getattr 1"));
+}
+
+TEST_F(Calls, APartialOfAModelsFunctionIsNone) {
+  const auto kept = [](const char* module, const char* name) {
+    return call(global("functools", "partial"), {global(module, name)});
+  };
+  EXPECT_THAT(alarming(pickled(kept("torch._C._fft", "fft_fftn"))), IsEmpty());
+  EXPECT_THAT(alarming(pickled(kept("transformers.models.fnet.modeling_fnet", "two_dim_matmul"))),
+              IsEmpty());
+  for (const char* module : {"torch.hub", "transformers.utils.hub", "my"})
+    EXPECT_THAT(alarming(pickled(kept(module, "load"))), ElementsAre("REDUCE functools.partial 1"));
+}
+
 TEST_F(Calls, ANameThatLeadsThroughAModuleIsNoPartOfTheFirst) {
   EXPECT_THAT(alarming(pickled(global("torch.nn", "parallel.os.system") + ")\x81")),
               ElementsAre("NEWOBJ torch.nn.parallel.os.system 1"));

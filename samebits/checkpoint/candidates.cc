@@ -219,6 +219,8 @@ bool is_rng_key(const std::string& key) {
          name.ends_with("_rng") || name == "random_rng_state" || name == "generator_state";
 }
 
+bool is_usual_key(const std::string& key) { return rank_of(short_name(key)) != kUnranked; }
+
 bool is_average_key(const std::string& key) {
   const std::string name = lower(short_name(key));
   return name == "ema" || name.starts_with("ema_") || name.ends_with("_ema") ||

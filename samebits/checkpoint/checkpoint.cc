@@ -19,6 +19,7 @@ const char* kind_name(CheckpointKind kind) {
     case CheckpointKind::tensors: return "tensors";
     case CheckpointKind::numpy: return "numpy";
     case CheckpointKind::pickle: return "pickle";
+    case CheckpointKind::lock: return "lock";
   }
   SAMEBITS_CHECK(false);
   return "";
@@ -37,6 +38,7 @@ const char* kind_label(CheckpointKind kind) {
     case CheckpointKind::tensors: return "tensors";
     case CheckpointKind::numpy: return "numpy arrays";
     case CheckpointKind::pickle: return "pickle without tensors";
+    case CheckpointKind::lock: return "lock file";
   }
   SAMEBITS_CHECK(false);
   return "";

@@ -30,6 +30,7 @@ enum class CheckpointKind : std::uint8_t {
   tensors,              // tensors in lists, tuples or nested dicts, or one alone
   numpy,                // .npy, .npz
   pickle,               // a pickle without tensors
+  lock,                 // what samebits lock wrote: digests in the place of values
 };
 const char* kind_name(CheckpointKind kind);   // "hf-directory", as in JSON
 const char* kind_label(CheckpointKind kind);  // "Hugging Face directory", as on the terminal

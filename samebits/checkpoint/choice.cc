@@ -3,6 +3,8 @@
 namespace samebits {
 namespace {
 
+constexpr const char* kByKey = "asked for by --key";
+
 std::string shown(const std::string& key) { return key.empty() ? "the whole file" : key; }
 
 std::string list_keys(const Checkpoint& checkpoint) {
@@ -29,6 +31,8 @@ void name_tensors(Checkpoint& checkpoint) {
 
 }  // namespace
 
+bool is_chosen_by_key(const Checkpoint& checkpoint) { return checkpoint.choice_reason == kByKey; }
+
 Result<void> choose_weights(Checkpoint& checkpoint, const std::string& key) {
   auto& candidates = checkpoint.candidates;
   std::size_t chosen = 0;
@@ -50,7 +54,7 @@ Result<void> choose_weights(Checkpoint& checkpoint, const std::string& key) {
     checkpoint.choice_reason =
         key.empty()
             ? shown(candidates[0].key) + " comes first in the usual order; --key takes another"
-            : "asked for by --key";
+            : kByKey;
   }
   return {};
 }

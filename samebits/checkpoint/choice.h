@@ -12,4 +12,7 @@ namespace samebits {
 /// that key; the hint lists those there are.
 Result<void> choose_weights(Checkpoint& checkpoint, const std::string& key);
 
+/// Whether --key said which of several candidates is meant.
+bool is_chosen_by_key(const Checkpoint& checkpoint);
+
 }  // namespace samebits

@@ -51,13 +51,6 @@ void count_block(DType dtype, Bytes bytes, NotFinite& count) {
   }
 }
 
-std::string unwritten_text(const std::string& record) {
-  return fmt::format(
-      "the values of record {} were never written: zeros without a checksum, as "
-      "torch.serialization.skip_data leaves them",
-      record);
-}
-
 void check_zip(Checkpoint& checkpoint, std::uint32_t file, int threads) {
   const SourceFile& source = checkpoint.files[file];
   const Result<ZipArchive> zip = ZipArchive::open(source.map->bytes(), source.path);
@@ -81,8 +74,9 @@ void check_zip(Checkpoint& checkpoint, std::uint32_t file, int threads) {
   });
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const bool said = std::ranges::any_of(checkpoint.oddities, [&](const Oddity& oddity) {
-      return oddity.kind == Oddity::Kind::bad_checksum && oddity.file == file &&
-             oddity.offset == entries[i].data_offset;
+      return (oddity.kind == Oddity::Kind::bad_checksum ||
+              oddity.kind == Oddity::Kind::unwritten) &&
+             oddity.file == file && oddity.offset == entries[i].data_offset;
     });
     if (faults[i].empty() || said) continue;
     const bool unwritten = of_torch && ArchiveChecksums::has_none(entries[i]);
@@ -90,11 +84,7 @@ void check_zip(Checkpoint& checkpoint, std::uint32_t file, int threads) {
                   .summary = faults[i],
                   .file = file,
                   .offset = entries[i].data_offset};
-    for (const StoredTensor& tensor : checkpoint.entries) {
-      if (tensor.file == file && tensor.offset >= entries[i].data_offset &&
-          tensor.offset < entries[i].data_offset + entries[i].compressed_size)
-        oddity.tensors.push_back(tensor.path);
-    }
+    name_tensors_of(checkpoint, entries[i], &oddity);
     checkpoint.oddities.push_back(std::move(oddity));
   }
 }

@@ -13,9 +13,11 @@ namespace {
 constexpr std::size_t kMostNames = 10'000;
 
 constexpr std::string_view kDcpHint =
-    "Put its weights together with python -m torch.distributed.checkpoint.format_utils "
-    "dcp_to_torch {} OUT. That writes the optimizer's state under text keys (\"0\"), which "
-    "load_state_dict takes without a word and does not use: make them integers before resuming";
+    "Name that directory: {}. To load it elsewhere, python -m "
+    "torch.distributed.checkpoint.format_utils dcp_to_torch {} OUT writes one file, with the "
+    "optimizer's state under text keys (\"0\"), which load_state_dict takes without a word and "
+    "does "
+    "not use";
 
 std::vector<std::string> names_in(const std::string& directory) {
   std::vector<std::string> names;
@@ -46,8 +48,8 @@ std::optional<Error> find_dcp(const std::string& directory, const std::vector<st
       count_names(names, [](const std::string& name) { return name.ends_with(".distcp"); });
   if (!has_metadata && shards == 0) return std::nullopt;
   if (has_metadata)
-    return named(directory, "a distributed checkpoint (DCP), which is not read",
-                 fmt::format(fmt::runtime(kDcpHint), directory));
+    return named(directory, "a distributed checkpoint (DCP)",
+                 fmt::format(fmt::runtime(kDcpHint), directory, directory));
   return named(
       directory,
       fmt::format("a part of a distributed checkpoint (DCP): {} without the .metadata that "

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "samebits/checkpoint/candidates.h"
 #include "samebits/checkpoint/numpy_objects.h"
@@ -15,6 +16,9 @@ using pickle::Tree;
 
 constexpr std::uint64_t kTorchBytes = 5056;
 constexpr std::size_t kWords = 624;
+// at::CPUGeneratorImplState (ATen/CPUGeneratorImpl.cpp): seed, left, seeded, next, 624 words of 64
+// bits each, normal numbers that are kept.
+constexpr std::size_t kLeftAt = 8, kSeededAt = 12, kNextAt = 16, kWordsAt = 24;
 constexpr std::array kDevices = std::to_array<std::string_view>(
     {"cuda", "gpu", "xpu", "mps", "npu", "hpu", "mlu", "musa", "xla"});
 constexpr std::array kOwners =
@@ -102,7 +106,30 @@ std::optional<GeneratorState> torch_state(const Checkpoint& checkpoint, const En
                         .entry = found->second};
 }
 
+template <class T>
+T read_at(Bytes bytes, std::size_t at) {
+  T value;
+  std::memcpy(&value, bytes.data() + at, sizeof value);
+  return value;
+}
+
 }  // namespace
+
+bool holds_generator(const TensorView& view) {
+  if (view.dtype() != DType::uint8 || view.numel() != kTorchBytes || view.shape().size() != 1)
+    return false;
+  std::vector<std::uint8_t> buffer;
+  const Bytes bytes = view.row_major_bytes(buffer);
+  const auto left = read_at<std::int32_t>(bytes, kLeftAt);
+  if (left < 1 || left > static_cast<std::int32_t>(kWords)) return false;
+  if (read_at<std::int32_t>(bytes, kSeededAt) != 1) return false;
+  if (read_at<std::uint64_t>(bytes, kNextAt) > kWords) return false;
+  for (std::size_t i = 0; i < kWords; ++i) {
+    if (read_at<std::uint64_t>(bytes, kWordsAt + i * sizeof(std::uint64_t)) >> 32U != 0)
+      return false;
+  }
+  return true;
+}
 
 std::optional<GeneratorState> read_generator_state(const Checkpoint& checkpoint,
                                                    const EntryIndex& index, const Tree& tree,

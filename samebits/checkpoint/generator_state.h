@@ -26,6 +26,10 @@ struct GeneratorState {
   std::optional<std::uint32_t> entry;  // torch and device: the bytes, as an entry
 };
 
+/// True for the state of torch's CPU generator, whatever name it stands under: 5056 bytes that
+/// agree with the layout.
+bool holds_generator(const TensorView& view);
+
 /// The state that `node` is, or nothing. `path` is that of its entry.
 std::optional<GeneratorState> read_generator_state(const Checkpoint& checkpoint,
                                                    const EntryIndex& index,

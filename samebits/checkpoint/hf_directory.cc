@@ -15,6 +15,7 @@
 #include "samebits/checkpoint/companions.h"
 #include "samebits/checkpoint/directory_kinds.h"
 #include "samebits/checkpoint/file_reader.h"
+#include "samebits/checkpoint/lost_shards.h"
 #include "samebits/checkpoint/safetensors_files.h"
 #include "samebits/checkpoint/shards.h"
 #include "samebits/checkpoint/training_values.h"
@@ -87,7 +88,9 @@ class DirectoryReader {
     if (out_.config.is_object()) out_.config_from = "config.json";
     read_fields("preprocessor_config.json", out_.preprocessing, out_.preprocessing_faults);
     SAMEBITS_TRY(const std::string weights, pick_weights());
-    SAMEBITS_TRY_VOID(is_index(weights) ? read_sharded(weights) : read_weights_file(weights));
+    SAMEBITS_TRY_VOID(series_             ? read_series(*series_)
+                      : is_index(weights) ? read_sharded(weights)
+                                          : read_weights_file(weights));
     add_candidates(weights);
     for (const std::string& other : present_) {
       const bool adapter = other.starts_with("adapter_") || weights.starts_with("adapter_");
@@ -142,6 +145,10 @@ class DirectoryReader {
     }
     if (present_.empty()) {
       if (auto distributed = find_distributed(directory_)) return fail(*std::move(distributed));
+      series_ = find_series(directory_);
+      if (series_) present_ = {series_->name()};
+    }
+    if (present_.empty()) {
       SAMEBITS_TRY_VOID(add_single_checkpoint());
     }
     if (present_.empty()) return fail(no_weights());
@@ -171,10 +178,7 @@ class DirectoryReader {
                    .what = "the directory cannot be listed: " + error.message(),
                    .file = directory_});
     }
-    std::erase_if(found, [](const std::string& name) {
-      return std::any_of(kCompanions.begin(), kCompanions.end(),
-                         [&](const Companion& c) { return c.name == name; });
-    });
+    std::erase_if(found, is_companion);
     if (indexes.size() == 1)
       present_ = indexes;
     else if (found.size() == 1)
@@ -260,31 +264,61 @@ class DirectoryReader {
       }
       shards[shard.get<std::string>()].insert(name);
     }
-    for (const auto& [shard, names] : shards) SAMEBITS_TRY_VOID(read_shard(shard, names));
+    for (const auto& [shard, names] : shards)
+      SAMEBITS_TRY_VOID(read_shard(shard, names, index_name, shards));
     ShardReport report(out_, directory_);
     report.check_index(index, index_name, shards);
     report.take_last_of_doubled();
     return {};
   }
 
-  Result<void> read_shard(const std::string& shard, const std::set<std::string>& names) {
-    if (!exists(in_directory(shard))) {
+  /// Shards whose index is gone: together they are the model, which no loader puts together.
+  Result<void> read_series(const ShardSeries& series) {
+    for (const std::string& shard : series.present) SAMEBITS_TRY_VOID(read_weights_file(shard));
+    out_.oddities.push_back(
+        {.kind = Oddity::Kind::incomplete,
+         .summary = fmt::format("{} shards lie in the directory, and their index, {}, does not: "
+                                "from_pretrained finds no weights",
+                                series.present.size(), series.index_name()),
+         .remedy = fmt::format("Get {} from where the shards are from", series.index_name())});
+    for (const std::string& shard : series.absent) {
       out_.unread.push_back({.code = ErrorCode::io,
                              .what = "a shard of the model is missing",
                              .file = in_directory(shard),
-                             .expected = std::to_string(names.size()) + " tensors",
+                             .expected = fmt::format("{} shards", series.count()),
+                             .found = std::to_string(series.present.size()),
                              .hint = kWholeDirectory});
-      out_.oddities.push_back({.kind = Oddity::Kind::incomplete,
-                               .summary = "the shard " + shard +
-                                          ", which the index names, is not there: " +
-                                          std::to_string(names.size()) + " tensors are absent",
-                               .tensors = {names.begin(), names.end()},
-                               .remedy = kWholeDirectory});
-      for (const std::string& name : names) add_unreadable_tensor(out_, name);
-      return {};
     }
-    SAMEBITS_TRY_VOID(read_weights_file(shard));
     return {};
+  }
+
+  Result<void> read_shard(const std::string& shard, const std::set<std::string>& names,
+                          const std::string& index_name, const ShardNames& shards) {
+    if (exists(in_directory(shard))) return read_weights_file(shard);
+    std::string summary =
+        fmt::format("the shard {}, which {} names, is not there: {} {} absent", shard, index_name,
+                    names.size(), names.size() == 1 ? "tensor is" : "tensors are");
+    std::string remedy = kWholeDirectory;
+    if (const auto [orphan, held] = find_orphan(directory_, names, shards); !orphan.empty()) {
+      summary += fmt::format("; {}, which the index does not name, holds {} of them", orphan, held);
+      remedy = fmt::format("Rename {} to {}, if both are of one save; else get {} from there",
+                           orphan, shard, shard);
+    }
+    out_.unread.push_back({.code = ErrorCode::io,
+                           .what = "a shard of the model is missing",
+                           .file = in_directory(shard),
+                           .expected = std::to_string(names.size()) + " tensors",
+                           .hint = remedy});
+    out_.oddities.push_back({.kind = Oddity::Kind::incomplete,
+                             .summary = std::move(summary),
+                             .tensors = {names.begin(), names.end()},
+                             .remedy = std::move(remedy)});
+    for (const std::string& name : names) add_unreadable_tensor(out_, name);
+    return {};
+  }
+
+  static bool is_companion(const std::string& name) {
+    return std::ranges::any_of(kCompanions, [&](const Companion& c) { return c.name == name; });
   }
 
   Error index_error(const std::string& name, std::string what) const {
@@ -352,8 +386,10 @@ class DirectoryReader {
     const auto text = [&](const char* field) {
       return out_.adapter.contains(field) ? json_text(out_.adapter[field]) : std::string("?");
     };
+    const std::string base = text("base_model_name_or_path");
     out_.description = "adapter (" + text("peft_type") + ", r " + text("r") + ", lora_alpha " +
-                       text("lora_alpha") + ") for " + text("base_model_name_or_path");
+                       text("lora_alpha") + ")";
+    if (base != "null" && base != "?") out_.description += " for " + base;
   }
 
   void read_companions() {
@@ -386,6 +422,7 @@ class DirectoryReader {
   const OpenOptions options_;
   const bool is_second_look_;
   std::vector<std::string> present_;
+  std::optional<ShardSeries> series_;  // shards without an index, which are then present_
 };
 
 }  // namespace

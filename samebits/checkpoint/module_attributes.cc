@@ -204,10 +204,11 @@ class AttributeReader {
     return result;
   }
 
-  /// Texts that cannot be taken for a tag. 1 and "1" are two keys.
+  /// Whole texts that cannot be taken for a tag. 1 and "1" are two keys.
   bool has_plain_keys(const std::vector<KeyValue>& items) const {
     return std::ranges::all_of(items, [&](const KeyValue& item) {
-      return tree_.kind(item.key_node) == Kind::text && !item.key.starts_with('$');
+      return tree_.kind(item.key_node) == Kind::text && !item.key.starts_with('$') &&
+             item.key.size() == tree_.text(item.key_node).size();
     });
   }
 

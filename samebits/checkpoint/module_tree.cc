@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "samebits/base/limits.h"
+#include "samebits/checkpoint/packed_params.h"
 #include "samebits/checkpoint/plain_value.h"
 #include "samebits/checkpoint/torch_tensor.h"
 
@@ -175,6 +176,17 @@ class Reader {
           .push_back(item.key);
       result_.tensors.push_back({join_path(path, item.key), item.value,
                                  persists ? TensorRole::buffer : TensorRole::transient});
+    }
+    for (const KeyValue& item : state) register_packed(item, path, index);
+  }
+
+  /// What a quantized layer packed is in its state_dict(), too.
+  void register_packed(const KeyValue& item, const std::string& path, std::size_t index) {
+    for (const KeyValue& part : packed_tensors(tree_, item.value)) {
+      const std::string name = join_path(item.key, part.key);
+      if (!count_tensor(path, name)) continue;
+      result_.modules[index].buffers.push_back(name);
+      result_.tensors.push_back({join_path(path, name), part.value, TensorRole::buffer});
     }
   }
 

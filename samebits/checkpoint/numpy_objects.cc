@@ -1,9 +1,9 @@
 #include "samebits/checkpoint/numpy_objects.h"
 
-#include <functional>
 #include <optional>
 
 #include "samebits/base/limits.h"
+#include "samebits/checkpoint/pickled_bytes.h"
 #include "samebits/container/npy.h"
 
 namespace samebits {
@@ -85,31 +85,6 @@ std::optional<Shape> shape_of(const Tree& tree, NodeId node) {
   return shape;
 }
 
-/// Bytes as text whose characters are below 256 (protocols 0 to 2); nothing for other text.
-std::shared_ptr<std::vector<std::uint8_t>> from_latin1(std::string_view text) {
-  auto bytes = std::make_shared<std::vector<std::uint8_t>>();
-  bytes->reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<std::uint8_t>(text[i]);
-    if (c < 0x80) {
-      bytes->push_back(c);
-    } else if ((c == 0xc2 || c == 0xc3) && i + 1 < text.size()) {
-      const auto low = static_cast<std::uint8_t>(text[++i]);
-      bytes->push_back(static_cast<std::uint8_t>((c & 3) << 6 | (low & 0x3f)));
-    } else {
-      return nullptr;
-    }
-  }
-  return bytes;
-}
-
-bool stands_in(Bytes file, std::string_view text) {
-  const auto* begin = reinterpret_cast<const char*>(file.data());
-  constexpr std::less_equal<const char*> kNotAfter;
-  return !file.empty() && kNotAfter(begin, text.data()) &&
-         kNotAfter(text.data() + text.size(), begin + file.size());
-}
-
 /// The data: bytes, bytearray(bytes), bytes() for none, or _codecs.encode(text, "latin1").
 bool take_data(const Tree& tree, NodeId node, Bytes file, NumpyArray* array, Bytes* data) {
   if (tree.kind(node) == Kind::object) {
@@ -117,7 +92,7 @@ bool take_data(const Tree& tree, NodeId node, Bytes file, NumpyArray* array, Byt
     const std::string name = class_of(tree, node);
     if (args.empty()) return name == "__builtin__.bytes" || name == "builtins.bytes";
     if (name == "_codecs.encode") {
-      array->owned = from_latin1(tree.text(args[0]));
+      array->owned = latin1_bytes(tree.text(args[0]));
       if (array->owned) *data = *array->owned;
       return array->owned != nullptr;
     }

@@ -9,9 +9,11 @@
 #include "samebits/checkpoint/candidates.h"
 #include "samebits/checkpoint/choice.h"
 #include "samebits/checkpoint/described_bytes.h"
+#include "samebits/checkpoint/generator_state.h"
 #include "samebits/checkpoint/module_attributes.h"
 #include "samebits/checkpoint/module_tree.h"
 #include "samebits/checkpoint/numpy_objects.h"
+#include "samebits/checkpoint/packed_params.h"
 #include "samebits/checkpoint/plain_value.h"
 #include "samebits/checkpoint/stored_values.h"
 #include "samebits/checkpoint/torch_files.h"
@@ -125,6 +127,8 @@ class Walk {
         role == TensorRole::weight && tree_.callable(node) != kNone ? TensorRole::other : role;
     for (const KeyValue& item : attributes(tree_, node))
       visit(item.value, join_path(path, item.key), inner);
+    for (const KeyValue& item : packed_tensors(tree_, node))
+      visit(item.value, join_path(path, item.key), inner);
     std::size_t i = 0;
     for (const NodeId item : elements(tree_, tree_.args(node)))
       visit(item, join_path(path, std::to_string(i++)), inner);
@@ -138,6 +142,16 @@ class Walk {
       if (out_.entries.size() >= most_entries_) break;
       add_tensor(tensor.node, join_path(path, tensor.name),
                  role == TensorRole::weight ? tensor.role : TensorRole::other);
+    }
+    for (const ModuleRecord& module : modules.modules) {
+      for (StoredTensor& number : layer_numbers(out_, module, object_.file)) {
+        if (out_.entries.size() >= most_entries_) break;
+        number.path =
+            object_.prefix +
+            join_path(module.path.empty() ? path : join_path(path, module.path), number.path);
+        number.role = role == TensorRole::weight ? TensorRole::buffer : TensorRole::other;
+        push(std::move(number));
+      }
     }
     // Tensors that are plain attributes, not registered: they are in the file, but state_dict()
     // does not hold them.
@@ -169,7 +183,7 @@ class Walk {
       const bool registered =
           item.key == "_parameters" || item.key == "_buffers" || item.key == "_modules";
       if (registered || seen_tensors_.count(item.value) != 0) continue;
-      if (is_module(tree_, item.value)) continue;
+      if (is_module(tree_, item.value) || !packed_tensors(tree_, item.value).empty()) continue;
       visit_unseen(item.value, join_path(path, item.key));
     }
   }
@@ -260,6 +274,8 @@ class Walk {
     entry.identity = std::move(part.identity);
     entry.view = std::move(part.view);
     entry.readable = part.storage != nullptr && describe(&entry);
+    const bool may_be_state = entry.role == TensorRole::weight || entry.role == TensorRole::other;
+    if (may_be_state && entry.readable && holds_generator(entry.view)) entry.role = TensorRole::rng;
     if (part.storage != nullptr) {
       entry.file = part.storage->file;
       entry.offset = part.offset;
@@ -318,6 +334,37 @@ class Walk {
   std::unordered_map<NodeId, std::size_t> arrays_;  // their entries
   std::uint64_t copied_ = 0;                        // bytes of arrays that stand in no file
 };
+
+/// Numbers and generators' states that stand in a dict, and no model's weights: what a callback
+/// keeps, {"cpu": state, "cuda": [state]}.
+bool is_bookkeeping(const Checkpoint& checkpoint, const Candidate& candidate) {
+  constexpr std::uint64_t kDeviceState = 16;  // bytes: a seed and an offset
+  if (candidate.is_module || candidate.key.empty() || is_usual_key(candidate.key)) return false;
+  return std::ranges::all_of(candidate.weights, [&](std::uint32_t index) {
+    const TensorView& view = checkpoint.entries[index].view;
+    return view.shape().empty() || (view.dtype() == DType::uint8 && view.numel() == kDeviceState);
+  });
+}
+
+void set_aside_bookkeeping(Checkpoint& checkpoint) {
+  if (checkpoint.candidates.size() < 2) return;
+  std::vector<std::uint32_t> loose;
+  std::vector<Candidate> kept;
+  for (const Candidate& candidate : checkpoint.candidates) {
+    if (is_bookkeeping(checkpoint, candidate))
+      loose.insert(loose.end(), candidate.weights.begin(), candidate.weights.end());
+    else
+      kept.push_back(candidate);
+  }
+  if (kept.empty() || loose.empty()) return;
+  for (const std::uint32_t index : loose) {
+    const bool is_weight = std::ranges::any_of(kept, [&](const Candidate& each) {
+      return std::ranges::find(each.weights, index) != each.weights.end();
+    });
+    if (!is_weight) checkpoint.entries[index].role = TensorRole::other;
+  }
+  checkpoint.candidates = std::move(kept);
+}
 
 /// The module whose config object is the model's: the outermost one of transformers, else the
 /// outermost of any library that has one.
@@ -424,13 +471,14 @@ Result<void> read_main_object(Checkpoint& checkpoint, const TorchObject& object,
   walk.visit(object.root, "", TensorRole::other);
   std::erase_if(checkpoint.candidates,
                 [](const Candidate& c) { return c.weights.empty() && !c.is_module; });
+  set_aside_bookkeeping(checkpoint);
   SAMEBITS_TRY_VOID(choose_weights(checkpoint, key));
   take_modules(checkpoint, object, walk);
   take_config_beside(checkpoint, object);
   read_training_state(checkpoint, object.tree, object.root);
   read_training_values(checkpoint, object.tree, object.root);
   checkpoint.kind = kind_of(checkpoint, object);
-  collect_values(checkpoint, object.tree, object.root);
+  collect_values(checkpoint, object.tree, object.root, !holds_tensors);
   mark_placeholders(checkpoint, object.tree, object.root);
   const bool are_arrays = !holds_tensors && checkpoint.has_weights();
   if (are_arrays && checkpoint.kind != CheckpointKind::training_checkpoint)

@@ -6,11 +6,13 @@
 #include "samebits/base/float_mode.h"
 #include "samebits/checkpoint/byte_account.h"
 #include "samebits/checkpoint/calls.h"
+#include "samebits/checkpoint/dcp_directory.h"
 #include "samebits/checkpoint/deep.h"
 #include "samebits/checkpoint/field_faults.h"
 #include "samebits/checkpoint/file_reader.h"
 #include "samebits/checkpoint/hf_directory.h"
 #include "samebits/checkpoint/oddities.h"
+#include "samebits/checkpoint/record_checksums.h"
 #include "samebits/checkpoint/side_pickles.h"
 #include "samebits/checkpoint/torch_refusals.h"
 
@@ -22,6 +24,12 @@ Result<void> read_single_file(Checkpoint& checkpoint, const std::string& path,
   SAMEBITS_TRY(auto map, MappedFile::open(path));
   checkpoint.files.push_back({path, "", std::move(map)});
   return read_file(checkpoint, {.file = 0, .main = true, .key = options.key});
+}
+
+Result<void> read_directory(Checkpoint& checkpoint, const std::string& path,
+                            const OpenOptions& options) {
+  if (is_dcp_directory(path)) return read_dcp_directory(checkpoint, path, options.key);
+  return read_hf_directory(checkpoint, path, options);
 }
 
 /// model_type and versions from the config; both may stand nowhere.
@@ -42,7 +50,7 @@ Result<Checkpoint> open_now(const std::string& path, const OpenOptions& options)
   checkpoint.path = path;
   std::error_code error;
   const bool directory = std::filesystem::is_directory(path, error);
-  SAMEBITS_TRY_VOID(directory ? read_hf_directory(checkpoint, path, options)
+  SAMEBITS_TRY_VOID(directory ? read_directory(checkpoint, path, options)
                               : read_single_file(checkpoint, path, options));
   if (directory) add_side_calls(checkpoint, path);
   derive_from_config(checkpoint);
@@ -51,6 +59,7 @@ Result<Checkpoint> open_now(const std::string& path, const OpenOptions& options)
   sort_calls(checkpoint);
   account_bytes(checkpoint);
   find_oddities(checkpoint);
+  find_unwritten(checkpoint);
   if (options.deep)
     read_deep(checkpoint, options.threads);
   else if (options.cross_check)

@@ -13,20 +13,27 @@ using pickle::Kind;
 using pickle::kNone;
 using pickle::Tree;
 
-// Options of groups by which an optimizer keeps a state for each parameter.
+// Options of groups by which an optimizer keeps a state: all of torch's but SGD without momentum,
+// and transformers' Adafactor.
 constexpr std::array kStateOptions =
-    std::to_array<std::string_view>({"betas", "alpha", "rho", "lr_decay", "etas"});
+    std::to_array<std::string_view>({"betas", "alpha", "rho", "lr_decay", "etas", "beta2_decay",
+                                     "decay_rate", "history_size", "ns_steps"});
 
 struct NamedKind {
   std::string_view tensor, option, kind;
 };
 // The first row whose tensor or option is there.
 constexpr NamedKind kOptimizerKinds[] = {
-    {"", "decoupled_weight_decay", "AdamW or NAdam"},
+    {"", "ns_steps", "Muon"},
+    {"", "lambd", "ASGD"},
+    {"", "history_size", "LBFGS"},
+    {"", "beta2_decay", "Adafactor"},
+    {"", "relative_step", "Adafactor"},
     {"exp_inf", "", "Adamax"},
     {"mu_product", "", "NAdam"},
     {"exp_avg_sq_row", "", "Adafactor"},
-    {"exp_avg_sq", "", "Adam or AdamW"},
+    {"", "amsgrad", "Adam or AdamW"},
+    {"exp_avg_sq", "", "Adam or its kin"},
     {"acc_delta", "rho", "Adadelta"},
     {"square_avg", "alpha", "RMSprop"},
     {"sum", "lr_decay", "Adagrad"},
@@ -118,13 +125,22 @@ std::size_t OptimizerState::listed() const {
   return count;
 }
 
+bool says_state(std::string_view option, const Json& value) {
+  if (option == "momentum") return value.is_number() && value.get<double>() != 0;
+  return std::ranges::find(kStateOptions, option) != kStateOptions.end();
+}
+
 bool OptimizerState::keeps_moments() const {
   return std::ranges::any_of(groups, [](const ParameterGroup& group) {
-    return is_on(group.options, "momentum") ||
-           std::ranges::any_of(kStateOptions, [&](std::string_view name) {
-             return group.options.contains(std::string(name));
-           });
+    return std::ranges::any_of(group.options.items(), [](const auto& option) {
+      return says_state(option.key(), option.value());
+    });
   });
+}
+
+bool OptimizerState::keeps_one_state() const {
+  return std::ranges::any_of(
+      groups, [](const ParameterGroup& group) { return group.options.contains("history_size"); });
 }
 
 std::string OptimizerState::kind() const {
@@ -134,17 +150,20 @@ std::string OptimizerState::kind() const {
                                  [&](const auto& tensor) { return tensor.first == name; });
     });
   };
+  const auto has_option = [&](std::string_view name) {
+    return std::ranges::any_of(groups, [&](const ParameterGroup& group) {
+      return group.options.contains(std::string(name));
+    });
+  };
+  if (has_option("decoupled_weight_decay")) {
+    if (has_option("momentum_decay")) return "NAdam";
+    if (!has_option("amsgrad")) return "RAdam";
+    return is_on(groups[0].options, "decoupled_weight_decay") ? "AdamW" : "Adam";
+  }
   for (const NamedKind& row : kOptimizerKinds) {
-    const bool has_option =
-        !row.option.empty() && std::ranges::any_of(groups, [&](const ParameterGroup& group) {
-          return group.options.contains(std::string(row.option));
-        });
-    if (row.option == "decoupled_weight_decay") {
-      if (has_option && has_tensor("exp_avg_sq") && !has_tensor("mu_product"))
-        return is_on(groups[0].options, "decoupled_weight_decay") ? "AdamW" : "Adam";
-      continue;
-    }
-    if (has_option || (!row.tensor.empty() && has_tensor(row.tensor))) return std::string(row.kind);
+    const bool by_option = !row.option.empty() && has_option(row.option);
+    const bool by_tensor = !row.tensor.empty() && has_tensor(row.tensor);
+    if (by_option || by_tensor) return std::string(row.kind);
   }
   return "";
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -38,12 +39,16 @@ struct OptimizerState {
   std::vector<ParameterGroup> groups;
   std::vector<ParameterState> parameters;
 
-  std::size_t listed() const;  // parameters in the groups
-  bool keeps_moments() const;  // a group has betas, a momentum or the like
+  std::size_t listed() const;    // parameters in the groups
+  bool keeps_moments() const;    // a group has betas, a momentum or the like
+  bool keeps_one_state() const;  // for all parameters together, under the first one's key (LBFGS)
   /// "Adam or AdamW", "AdamW", "SGD", ... by what its groups and states hold; "" where nothing
   /// tells.
   std::string kind() const;
 };
+
+/// An option of a group by which an optimizer keeps a state.
+bool says_state(std::string_view option, const Json& value);
 
 /// A number: Python's own, or a tensor of one element at `path`; nothing for anything else.
 std::optional<double> number_at(const Checkpoint& checkpoint, const EntryIndex& index,

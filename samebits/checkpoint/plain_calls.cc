@@ -45,6 +45,10 @@ constexpr std::array kInertBases = std::to_array<std::string_view>({
     "collections.deque",
 });
 
+// Modules of torch all of whose functions compute with tensors.
+constexpr std::array kComputingModules = std::to_array<std::string_view>(
+    {"torch.nn.functional", "torch._C._nn", "torch._C._fft", "torch._C._special"});
+
 bool is_class_name(std::string_view name) {
   return !name.empty() && name[0] >= 'A' && name[0] <= 'Z';
 }
@@ -312,9 +316,9 @@ bool PlainCalls::is_empty_mapping(NodeId node) const {
   });
 }
 
-/// functools.partial keeps a function for later, as activation modules do: of torch.nn, one that
-/// only computes. Its state may name another one than its argument.
-bool PlainCalls::keeps_computation(NodeId object) const {
+/// functools.partial keeps a function for later, as activation modules do: of torch or of a model
+/// of transformers, one that only computes. Its state may name another one than its argument.
+bool PlainCalls::keeps_computation(NodeId object) {
   if (!tree_.is_global(tree_.callable(object), "functools", "partial")) return false;
   const auto computes = [&](NodeId arguments) {
     const auto kept = elements(tree_, arguments);
@@ -322,23 +326,26 @@ bool PlainCalls::keeps_computation(NodeId object) const {
     const std::string_view module = tree_.module(kept[0]);
     const std::string_view name = tree_.name(kept[0]);
     if (name.find('.') != name.npos) return false;
-    return module == "torch.nn.functional" || module == "torch._C._nn" ||
-           (module.starts_with("torch.nn.modules.") && is_class_name(name));
+    return std::ranges::find(kComputingModules, module) != kComputingModules.end() ||
+           (module.starts_with("torch.nn.modules.") && is_class_name(name)) ||
+           (module.starts_with("transformers.models.") && callee(kept[0]).is_foreign_class);
   };
   return computes(tree_.args(object)) && std::ranges::all_of(tree_.states(object), computes);
 }
 
-/// getattr(Class, "NAME"), as Python 3.11 writes members of enumerations. What is called or changed
+/// getattr(Class, "NAME"), as Python 3.11 writes members of enumerations, or getattr(object,
+/// "name"), as pickle writes a method that is kept for later (a hook). What is called or changed
 /// through it is listed on its own.
 bool PlainCalls::is_member(NodeId object) {
   const NodeId callable = tree_.callable(object);
   const auto given = elements(tree_, tree_.args(object));
   const bool gets = tree_.is_global(callable, "builtins", "getattr") ||
                     tree_.is_global(callable, "__builtin__", "getattr");
-  if (!gets || given.size() != 2 || tree_.kind(given[0]) != Kind::global ||
-      tree_.kind(given[1]) != Kind::text)
-    return false;
+  if (!gets || given.size() != 2 || tree_.kind(given[1]) != Kind::text) return false;
   const std::string_view name = tree_.text(given[1]);
+  if (const auto owner = constructed_class(tree_, given[0]))
+    return callee(*owner).is_foreign_class && !name.empty() && name[0] != '_';
+  if (tree_.kind(given[0]) != Kind::global) return false;
   if (tree_.is_global(given[0], "torch.distributed.checkpoint.metadata", "_MEM_FORMAT_ENCODING"))
     return name.starts_with("TORCH_");
   return callee(given[0]).is_foreign_class && is_class_name(tree_.name(given[0])) &&

@@ -62,7 +62,7 @@ class PlainCalls {
   bool is_type(NodeId node);
   bool is_stored(NodeId node) const;
   bool is_empty_mapping(NodeId node) const;
-  bool keeps_computation(NodeId object) const;
+  bool keeps_computation(NodeId object);
   bool is_member(NodeId object);
   bool has_inert_base(NodeId object, int depth);
   bool sets_only_data_attributes(NodeId state) const;

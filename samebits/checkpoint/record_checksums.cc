@@ -10,6 +10,8 @@
 namespace samebits {
 namespace {
 
+constexpr std::string_view kSkipped =
+    " storages have no checksum, as torch.serialization.skip_data";
 constexpr std::string_view kNoChecksums = "the archive was written without checksums";
 
 /// "archive/data/3", "archive/constants/0".
@@ -128,12 +130,55 @@ void note_absent_checksums(Checkpoint& checkpoint, const ZipArchive& zip, std::u
   if (without == 0) return;
   std::string text = std::string(kNoChecksums) + ": whether its records are whole cannot be told";
   if (!absent)
-    text = fmt::format(
-        "{} of {} storages have no checksum, as torch.serialization.skip_data leaves them: room "
-        "whose values are written later, or never",
-        without, storages);
+    text = fmt::format("{} of {}{} leaves them: room whose values are written later, or never",
+                       without, storages, kSkipped);
   checkpoint.oddities.push_back(
       {.kind = Oddity::Kind::other, .summary = std::move(text), .file = file});
+}
+
+std::string unwritten_text(const std::string& record) {
+  return fmt::format(
+      "the values of record {} were never written: zeros without a checksum, as "
+      "torch.serialization.skip_data leaves them",
+      record);
+}
+
+void find_unwritten(Checkpoint& checkpoint) {
+  constexpr std::uint64_t kMostZeros = std::uint64_t{256} << 20U;
+  std::uint64_t zeros = 0;
+  for (std::uint32_t file = 0; file < checkpoint.files.size(); ++file) {
+    const auto said = [&](const Oddity& oddity) {
+      return oddity.file == file && oddity.summary.find(kSkipped) != std::string::npos;
+    };
+    if (std::ranges::none_of(checkpoint.oddities, said)) continue;
+    const SourceFile source = checkpoint.files[file];
+    const Result<ZipArchive> zip = ZipArchive::open(source.map->bytes(), source.path);
+    if (!zip) continue;
+    bool all = true;
+    for (const ZipEntry& entry : zip->entries()) {
+      if (!is_storage_record(entry) || !ArchiveChecksums::has_none(entry)) continue;
+      const bool is_room =
+          entry.method == 0 && zeros + entry.size <= kMostZeros && holds_zeros(*zip, entry);
+      all = all && is_room;
+      if (!is_room) continue;
+      zeros += entry.size;
+      Oddity oddity{.kind = Oddity::Kind::unwritten,
+                    .summary = unwritten_text(entry.name),
+                    .file = file,
+                    .offset = entry.data_offset};
+      name_tensors_of(checkpoint, entry, &oddity);
+      checkpoint.oddities.push_back(std::move(oddity));
+    }
+    if (all) std::erase_if(checkpoint.oddities, said);
+  }
+}
+
+void name_tensors_of(const Checkpoint& checkpoint, const ZipEntry& entry, Oddity* oddity) {
+  for (const StoredTensor& tensor : checkpoint.entries) {
+    if (tensor.file == oddity->file && tensor.offset >= entry.data_offset &&
+        tensor.offset < entry.data_offset + entry.compressed_size)
+      oddity->tensors.push_back(tensor.path);
+  }
 }
 
 bool lacks_checksums(const Checkpoint& checkpoint) {

@@ -54,6 +54,15 @@ class ArchiveChecksums {
 /// An oddity where a torch archive has no checksums, or storages of it have none.
 void note_absent_checksums(Checkpoint& checkpoint, const ZipArchive& zip, std::uint32_t file);
 
+/// An `unwritten` oddity for each storage of a torch archive that holds no values, in the place of
+/// what note_absent_checksums() said of it. Real values end the look at a record at once; no more
+/// than 256 MB of zeros are read, and past them nothing is said.
+void find_unwritten(Checkpoint& checkpoint);
+/// Paths of the tensors whose bytes lie in the record of an oddity.
+void name_tensors_of(const Checkpoint& checkpoint, const ZipEntry& entry, Oddity* oddity);
+/// What such an oddity says.
+std::string unwritten_text(const std::string& record);
+
 /// Whether an archive among the files was written without checksums.
 bool lacks_checksums(const Checkpoint& checkpoint);
 

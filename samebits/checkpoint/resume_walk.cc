@@ -247,7 +247,7 @@ class PartWalk {
     if (name.find("lr_scheduler.") != std::string::npos) {
       state_.schedulers.push_back({place(path), values(node, path)});
     } else if (name.find(".optim.") != std::string::npos || name.ends_with("Optimizer")) {
-      state_.whole_objects.push_back(place(path));
+      state_.whole_objects.push_back(path.empty() ? "the whole file" : place(path));
     } else if (!attributes(tree_, node).empty()) {
       visit_items(attributes(tree_, node), path, depth);
     } else {

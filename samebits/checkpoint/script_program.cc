@@ -81,6 +81,7 @@ class ProgramReader {
   }
 
   std::string canonical(std::string_view text) {
+    locals_.clear();
     std::string result;
     std::size_t at = 0;
     while (at < text.size()) {
@@ -90,7 +91,7 @@ class ProgramReader {
         result += text.substr(begin, at - begin);
       } else if (is_name_char(text[at])) {
         while (at < text.size() && (is_name_char(text[at]) || text[at] == '.')) ++at;
-        result += reference(text.substr(begin, at - begin));
+        result += local_or_reference(text.substr(begin, at - begin));
       } else {
         result += text[at++];
       }
@@ -98,11 +99,22 @@ class ProgramReader {
     return result;
   }
 
+  /// torch numbers the temporaries ("_10") of all classes of one file, which it writes in an order
+  /// that changes from save to save: here each unit numbers its own, as they come.
+  std::string local_or_reference(std::string_view token) {
+    const std::string_view head = token.substr(0, token.find('.'));
+    const bool numbered = head.size() > 1 && head[0] == '_' &&
+                          head.find_first_not_of("0123456789", 1) == std::string_view::npos;
+    if (!numbered) return reference(token);
+    const auto place = locals_.try_emplace(std::string(head), locals_.size()).first;
+    return fmt::format("_{}{}", place->second, token.substr(head.size()));
+  }
+
   ScriptCode& code_;
   ScriptProgram program_;
   std::deque<std::pair<std::string, const ScriptClass*>> queue_;
   std::unordered_map<const ScriptClass*, std::string> names_;
-  std::unordered_map<std::string, std::size_t> counts_, constants_;
+  std::unordered_map<std::string, std::size_t> counts_, constants_, locals_;
   std::unordered_map<std::string, std::uint32_t> entries_;
 };
 

@@ -77,8 +77,9 @@ std::string ShardReport::file_name(std::uint32_t file) const {
   return std::filesystem::path(out_.files[file].path).filename().string();
 }
 
-void ShardReport::add(Oddity::Kind kind, std::string summary, std::string tensor) {
-  Oddity oddity{.kind = kind, .summary = std::move(summary)};
+void ShardReport::add(Oddity::Kind kind, std::string summary, std::string tensor,
+                      std::string remedy) {
+  Oddity oddity{.kind = kind, .summary = std::move(summary), .remedy = std::move(remedy)};
   if (!tensor.empty()) oddity.tensors.push_back(std::move(tensor));
   out_.oddities.push_back(std::move(oddity));
 }

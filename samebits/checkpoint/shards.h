@@ -46,7 +46,7 @@ class ShardReport {
   void take_last_of_doubled();
 
  private:
-  void add(Oddity::Kind kind, std::string summary, std::string tensor);
+  void add(Oddity::Kind kind, std::string summary, std::string tensor, std::string remedy = "");
   void find_strays(const ShardNames& shards);
   std::string file_name(std::uint32_t file) const;
 

@@ -9,6 +9,7 @@
 #include "samebits/base/json.h"
 #include "samebits/checkpoint/candidates.h"
 #include "samebits/checkpoint/module_tree.h"
+#include "samebits/checkpoint/numpy_objects.h"
 #include "samebits/checkpoint/plain_value.h"
 #include "samebits/checkpoint/torch_tensor.h"
 #include "samebits/checkpoint/tree_digest.h"
@@ -24,7 +25,18 @@ constexpr std::size_t kMostValues = 10'000;
 
 /// What load_state_dict() hands to a module although it is no tensor.
 bool is_module_state(const std::string& key) {
+  // The type that was packed is that of its tensors.
+  if (key.ends_with("_packed_params.dtype")) return false;
   return key.ends_with("_extra_state") || key.find("_packed_params") != std::string::npos;
+}
+
+/// Tensors in tuples, and None: entries, which are compared by themselves.
+bool holds_tensors_only(const Tree& tree, NodeId node, int depth = 0) {
+  constexpr int kDeepestTuple = 4;
+  if (tree.kind(node) == Kind::none || is_tensor(tree, node)) return true;
+  if (tree.kind(node) != Kind::tuple || depth > kDeepestTuple) return false;
+  return std::ranges::all_of(
+      elements(tree, node), [&](NodeId item) { return holds_tensors_only(tree, item, depth + 1); });
 }
 
 std::string short_text(const Tree& tree, NodeId node) {
@@ -36,6 +48,7 @@ std::string short_text(const Tree& tree, NodeId node) {
 struct ValueList {
   Checkpoint& checkpoint;
   const Tree& tree;
+  bool arrays_are_tensors = false;            // numpy arrays are entries, and compared as such
   std::map<NodeId, TreeDigest> digests = {};  // what a pickle names again is read once
 };
 
@@ -43,6 +56,7 @@ void add_value(ValueList& values, NodeId node, const std::string& path, bool loa
   const Tree& tree = values.tree;
   std::vector<StoredValue>& list = values.checkpoint.values;
   if ((tree.kind(node) == Kind::none && !loaded) || is_tensor(tree, node)) return;
+  if (values.arrays_are_tensors && is_numpy_array(tree, node)) return;
   if (list.size() > kMostValues) return;
   if (list.size() == kMostValues)
     return list.push_back(
@@ -168,13 +182,16 @@ std::map<std::string, Shape> placeholder_shapes(const Tree& tree, NodeId root) {
 
 }  // namespace
 
-void collect_values(Checkpoint& checkpoint, const Tree& tree, NodeId root) {
-  ValueList values{checkpoint, tree};
+void collect_values(Checkpoint& checkpoint, const Tree& tree, NodeId root,
+                    bool arrays_are_tensors) {
+  ValueList values{checkpoint, tree, arrays_are_tensors};
   const std::string key = checkpoint.has_weights() ? checkpoint.weights().key : "";
   const auto weights = node_at(tree, root, key);
   if (checkpoint.has_weights() && weights && is_mapping(tree, *weights) &&
       !is_module(tree, *weights)) {
     for (const KeyValue& item : mapping_items(tree, *weights)) {
+      const bool packed = item.key.find("_packed_params") != std::string::npos;
+      if (packed && holds_tensors_only(tree, item.value)) continue;
       if (is_module_state(item.key))
         add_value(values, item.value, item.key, true);
       else

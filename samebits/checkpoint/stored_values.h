@@ -13,7 +13,9 @@ namespace samebits {
 
 /// Adds the values of the chosen weights that are no tensors, and what stands beside the candidates
 /// and optimizer states, to Checkpoint::values. After the choice.
-void collect_values(Checkpoint& checkpoint, const pickle::Tree& tree, NodeId root);
+/// `arrays_are_tensors`: numpy arrays are entries of the checkpoint, and no values beside them.
+void collect_values(Checkpoint& checkpoint, const pickle::Tree& tree, NodeId root,
+                    bool arrays_are_tensors);
 
 /// DeepSpeed's ZeRO stage 3 leaves parameters of shape [0] and their shapes in `param_shapes`:
 /// these entries become absent, with their true shapes, and `unread` says where the values are.

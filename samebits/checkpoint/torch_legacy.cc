@@ -4,7 +4,9 @@
 #include "samebits/base/limits.h"
 #include "samebits/checkpoint/byte_account.h"
 #include "samebits/checkpoint/calls.h"
+#include "samebits/checkpoint/embedded_storage.h"
 #include "samebits/checkpoint/object_reader.h"
+#include "samebits/checkpoint/pickled_bytes.h"
 #include "samebits/checkpoint/torch_files.h"
 #include "samebits/checkpoint/torch_refusals.h"
 #include "samebits/checkpoint/torch_tensor.h"
@@ -163,22 +165,39 @@ class LegacyReader {
   StorageTable storages_;
 };
 
-/// torch.storage._load_from_bytes(b): what pickle.dump() writes for a storage, a legacy stream of
-/// its own inside the pickle.
-void note_embedded(Checkpoint& checkpoint, const Pickle& pickle, std::uint32_t file) {
-  const std::string path = checkpoint.files[file].path;
+/// The storages that pickle.dump() wrote, each a stream of its own. What is none is left out: its
+/// tensor says so, and the list of calls.
+StorageTable embedded_storages(Checkpoint& checkpoint, const Pickle& pickle, std::uint32_t file) {
+  const SourceFile source = checkpoint.files[file];
+  StorageTable table;
+  std::uint32_t id = next_storage_id(checkpoint);
   for (const pickle::Call& call : pickle.calls) {
-    if (!pickle.tree.is_global(pickle.tree.callable(call.target), "torch.storage",
-                               "_load_from_bytes"))
+    const auto argument = embedded_argument(pickle.tree, call.target);
+    if (!argument || table.by_node.contains(call.target)) continue;
+    const std::string key = "bytes of node " + std::to_string(*argument);
+    auto known = table.by_key.find(key);
+    const auto stream = pickled_bytes(pickle.tree, *argument, source.map->bytes());
+    if (!stream) continue;
+    const std::uint64_t base =
+        stream->owned ? call.offset : stream->bytes.data() - source.map->bytes().data();
+    auto storage = read_embedded_storage(stream->bytes, source.path, base);
+    if (!storage) {
+      checkpoint.unread.push_back(std::move(storage).error());
       continue;
-    checkpoint.unread.push_back(
-        {.code = ErrorCode::unsupported,
-         .what = "tensors were written by pickle.dump(), each as a torch file inside the pickle",
-         .file = path,
-         .offset = call.offset,
-         .hint = "Save with torch.save(model, path), or model.state_dict(), and compare that"});
-    return;
+    }
+    if (known == table.by_key.end()) {
+      const std::uint64_t before = storage->elements.data() - stream->bytes.data();
+      if (stream->owned) checkpoint.owned.push_back(stream->owned);
+      table.by_key.emplace(key, StorageRecord{.bytes = storage->elements,
+                                              .file = file,
+                                              .offset = stream->owned ? base : base + before,
+                                              .id = id++,
+                                              .inflated = stream->owned != nullptr});
+    }
+    storage->id.key = key;
+    table.by_node.emplace(call.target, std::move(storage->id));
   }
+  return table;
 }
 
 bool has_protocol_second(Bytes bytes, const std::string& file) {
@@ -206,6 +225,7 @@ std::optional<Error> damaged_legacy(Bytes bytes, const std::string& file) {
   constexpr std::size_t kHead = 512;  // holds magic number, version and system information
   const std::string_view head = as_text(bytes.first(std::min(bytes.size(), kHead)));
   const auto says = [&](std::string_view key) { return head.find(key) != std::string_view::npos; };
+  if (says("_load_from_bytes")) return std::nullopt;  // streams inside a pickle
   const bool system = says("protocol_version") && says("little_endian") && says("type_sizes");
   if (!system && !has_protocol_second(bytes, file)) return std::nullopt;
   return Error{.code = ErrorCode::malformed,
@@ -236,9 +256,8 @@ Result<void> read_bare_pickle(Checkpoint& checkpoint, const FilePart& part) {
   }
   if (first.error) return fail(*first.error);
   if (part.calls_only) return {};
-  note_embedded(checkpoint, first, part.file);
-  const StorageTable none;
-  const TorchObject object{first.tree, first.root, none, part.file, part.prefix};
+  const StorageTable storages = embedded_storages(checkpoint, first, part.file);
+  const TorchObject object{first.tree, first.root, storages, part.file, part.prefix};
   if (part.main) return read_main_object(checkpoint, object, part.key);
   read_companion_object(checkpoint, object, part);
   return {};

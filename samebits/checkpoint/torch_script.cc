@@ -8,6 +8,7 @@
 #include "samebits/base/limits.h"
 #include "samebits/checkpoint/module_attributes.h"
 #include "samebits/checkpoint/module_tree.h"
+#include "samebits/checkpoint/packed_params.h"
 #include "samebits/checkpoint/plain_value.h"
 #include "samebits/checkpoint/torch_tensor.h"
 
@@ -44,6 +45,7 @@ class ScriptModules {
       : out_(checkpoint),
         tree_(object.tree),
         code_(code),
+        file_(object.file),
         most_modules_(kLimits.tree_repeats + tree_.size()),
         most_characters_(kLimits.module_characters +
                          kLimits.module_characters_per_node * tree_.size()) {
@@ -74,6 +76,8 @@ class ScriptModules {
     const std::size_t index = result_.modules.size() - 1;
     add_tensors(node, path, state, index, TensorRole::parameter);
     add_tensors(node, path, state, index, TensorRole::buffer);
+    add_packed(node, path, state, index);
+    add_numbers(path, index);
     for (const KeyValue& item : state) {
       if (is_script_module(item.value)) read(item.value, join_path(path, item.key));
     }
@@ -181,6 +185,32 @@ class ScriptModules {
     }
   }
 
+  void add_packed(NodeId module, const std::string& path, const std::vector<KeyValue>& state,
+                  std::size_t index) {
+    for (const KeyValue& item : state) {
+      for (const KeyValue& part : packed_tensors(tree_, item.value)) {
+        const std::string own = join_path(item.key, part.key);
+        characters_ += path.size() + own.size();
+        if (out_.entries.size() >= kLimits.tree_entries || characters_ > most_characters_)
+          return note_limit(item.value);
+        result_.modules[index].buffers.push_back(own);
+        const std::string name = join_path(path, own);
+        result_.tensors.push_back({name, part.value, TensorRole::buffer});
+        take_entry(name, join_path(first_path_[module], own), TensorRole::buffer);
+      }
+    }
+  }
+
+  void add_numbers(const std::string& path, std::size_t index) {
+    for (StoredTensor& number : layer_numbers(out_, result_.modules[index], file_)) {
+      if (out_.entries.size() >= kLimits.tree_entries) return;
+      number.path = join_path(path, number.path);
+      number.role = TensorRole::buffer;
+      candidate_.weights.push_back(static_cast<std::uint32_t>(out_.entries.size()));
+      out_.entries.push_back(std::move(number));
+    }
+  }
+
   /// A module that stands twice has one entry so far, under its first path.
   void take_entry(const std::string& path, const std::string& first, TensorRole role) {
     auto found = by_path_.find(path);
@@ -199,6 +229,7 @@ class ScriptModules {
   Checkpoint& out_;
   const pickle::Tree& tree_;
   ScriptCode& code_;
+  std::uint32_t file_;
   ModuleTree result_;
   Candidate candidate_;
   std::unordered_map<std::string, std::uint32_t> by_path_;

@@ -17,6 +17,11 @@ std::optional<std::pair<std::uint64_t, std::uint64_t>> read_view(const Tree& tre
 
 }  // namespace
 
+std::optional<StorageId> StorageTable::id_of(const Tree& tree, NodeId node) const {
+  const auto found = by_node.find(node);
+  return found == by_node.end() ? read_storage_id(tree, node) : std::optional(found->second);
+}
+
 std::optional<std::string> key_of_id(const Tree& tree, NodeId node) {
   if (tree.kind(node) == Kind::integer) return std::to_string(tree.integer(node));
   return as_string(tree, node);

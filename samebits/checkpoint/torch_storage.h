@@ -30,17 +30,6 @@ struct ContainerTensor {
   StorageRecord storage;
 };
 
-/// Filled by the reader of a container, asked by the meaning of its pickle.
-struct StorageTable {
-  std::map<std::string, StorageRecord> by_key;
-  std::map<std::string, ContainerTensor> tensors;  // by persistent id; tar only
-  bool big_endian = false;
-  const StorageRecord* find(const std::string& key) const {
-    const auto found = by_key.find(key);
-    return found == by_key.end() ? nullptr : &found->second;
-  }
-};
-
 /// The text or number of an id or key, as text; nothing for anything else.
 std::optional<std::string> key_of_id(const pickle::Tree& tree, NodeId node);
 
@@ -56,5 +45,19 @@ struct StorageId {
 };
 /// Nothing where the node is no such id.
 std::optional<StorageId> read_storage_id(const pickle::Tree& tree, NodeId node);
+
+/// Filled by the reader of a container, asked by the meaning of its pickle.
+struct StorageTable {
+  std::map<std::string, StorageRecord> by_key;
+  std::map<NodeId, StorageId> by_node;             // of storages that are no persistent ids
+  std::map<std::string, ContainerTensor> tensors;  // by persistent id; tar only
+  bool big_endian = false;
+  const StorageRecord* find(const std::string& key) const {
+    const auto found = by_key.find(key);
+    return found == by_key.end() ? nullptr : &found->second;
+  }
+  /// The storage that a node stands for; nothing where it is none.
+  std::optional<StorageId> id_of(const pickle::Tree& tree, NodeId node) const;
+};
 
 }  // namespace samebits

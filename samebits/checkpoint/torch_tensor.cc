@@ -130,7 +130,7 @@ class TensorReader {
   Result<TorchTensor> strided(NodeId node, Args args, std::size_t least, NodeId metadata) const {
     if (args.size() < std::min<std::size_t>(least, 4))
       return fail(error(node, "a tensor lacks arguments"));
-    const auto id = read_storage_id(tree_, args[0]);
+    const auto id = storages_.id_of(tree_, args[0]);
     if (!id) return fail(error(node, "a tensor's storage is no storage"));
     DType dtype = id->dtype;
     if (least == 7) {

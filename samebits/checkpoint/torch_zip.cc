@@ -1,5 +1,9 @@
 #include <algorithm>
+#include <string_view>
 #include <unordered_map>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "samebits/base/limits.h"
 #include "samebits/checkpoint/byte_account.h"
@@ -20,6 +24,7 @@
 #include "samebits/container/zip.h"
 #include "samebits/container/zip_loaders.h"
 #include "samebits/container/zip_order.h"
+#include "samebits/tensor/digest.h"
 
 namespace samebits {
 namespace {
@@ -246,6 +251,7 @@ class ZipReader {
     if (const ZipEntry* constants = zip_.find(prefix_ + "constants.pkl"))
       read_constants(*constants);
     read_program(object, code);
+    note_extra_files();
     return choose_weights(out_, part_.key);
   }
 
@@ -256,6 +262,43 @@ class ZipReader {
     out_.program = read_script_program(code, class_of(object.tree, object.root), out_.entries);
     out_.program->way = frozen ? "frozen" : traced ? "traced" : "scripted";
     out_.program->version = small_text("version").value_or("");
+  }
+
+  /// What torch.jit.save() was given as _extra_files: torch.jit.load() hands them to who asks.
+  void note_extra_files() {
+    constexpr std::size_t kLongestText = 60;
+    std::vector<std::string> names;
+    const std::string folder = prefix_ + "extra/";
+    for (const ZipEntry& entry : zip_.entries()) {
+      if (!entry.name.starts_with(folder) || entry.name.ends_with('/')) continue;
+      std::vector<std::uint8_t> buffer;
+      const Result<Bytes> bytes = inflate(entry, buffer);
+      if (!bytes) {
+        out_.unread.push_back(bytes.error());
+        continue;
+      }
+      check_sum(entry);
+      names.push_back(entry.name.substr(folder.size()));
+      const std::string_view text = as_text(*bytes);
+      const bool is_short = text.size() <= kLongestText && is_printable(text);
+      out_.values.push_back({.path = "extra/" + names.back(),
+                             .loaded = false,
+                             .text = is_short ? std::string(text) : "",
+                             .digest = sha256_hex(*bytes)});
+    }
+    if (names.empty()) return;
+    out_.oddities.push_back(
+        {.kind = Oddity::Kind::other,
+         .summary = fmt::format(
+             "{} beside the code, which torch.jit.load hands over as "
+             "_extra_files: {}",
+             names.size() == 1 ? "a file lies" : fmt::format("{} files lie", names.size()),
+             fmt::join(names, ", ")),
+         .file = part_.file});
+  }
+
+  static bool is_printable(std::string_view text) {
+    return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
   }
 
   /// Pickles that torch.load() would not touch, and whoever unpacks the archive might. Another

@@ -5,6 +5,7 @@
 
 #include "samebits/checkpoint/candidates.h"
 #include "samebits/checkpoint/plain_value.h"
+#include "samebits/checkpoint/torch_tensor.h"
 
 namespace samebits {
 namespace {
@@ -62,10 +63,15 @@ class StateReader {
                contains(key, "data_loader")) {
       set(state_.sampler, place);
     } else if (is_average_key(key)) {
-      set(state_.ema, place);
+      if (!is_tensor(tree_, item.value)) set(state_.ema, place);  // n_averaged is a count
     } else if (contains(key, "optim")) {
-      set(state_.optimizer, place);
+      set(named_only_, place);
     }
+  }
+
+  /// What is an optimizer's by its name alone counts where nothing is one by its form.
+  void finish() {
+    if (named_only_) set(state_.optimizer, *named_only_);
   }
 
  private:
@@ -88,6 +94,7 @@ class StateReader {
 
   TrainingState& state_;
   const Tree& tree_;
+  std::optional<std::string> named_only_;
 };
 
 void read_lightning(Checkpoint& checkpoint, const Tree& tree, const std::vector<KeyValue>& items) {
@@ -117,6 +124,7 @@ void read_training_state(Checkpoint& checkpoint, const Tree& tree, NodeId root) 
                                      [&](const Candidate& c) { return c.key == item.key; });
     if (!weights || is_average_key(item.key)) reader.read(item, item.key);
   }
+  reader.finish();
 }
 
 bool has_training_state(const TrainingState& training) {

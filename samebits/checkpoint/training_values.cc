@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "samebits/checkpoint/candidates.h"
+#include "samebits/checkpoint/optimizer_state.h"
 #include "samebits/checkpoint/plain_value.h"
 #include "samebits/tensor/dtype.h"
 
@@ -21,9 +22,6 @@ constexpr std::array kSettings = std::to_array<std::string_view>(
     {"args", "arguments", "config", "cfg", "conf", "hparams", "hyper_parameters", "hyperparameters",
      "hyper_params", "opt", "opts", "options", "params", "settings", "kwargs", "train_config",
      "training_args", "model_args", "arch"});
-// Fields of an optimizer's groups by which it keeps a state for each parameter.
-constexpr std::array kMomentFields =
-    std::to_array<std::string_view>({"betas", "alpha", "rho", "lr_decay", "etas"});
 constexpr std::size_t kMaxText = 200;  // of a text beside the weights that is taken as a value
 
 bool contains_name(std::span<const std::string_view> names, std::string_view name) {
@@ -207,9 +205,7 @@ class ValueReader : public SettingsReader {
       }
       if (tree_.kind(item.value) == Kind::none) continue;
       json[item.key] = settings(item.value, item.key, 0);
-      const bool momentum =
-          item.key == "momentum" && json[item.key].is_number() && json[item.key].get<double>() != 0;
-      if (momentum || contains_name(kMomentFields, item.key)) facts->keeps_moments = true;
+      if (says_state(item.key, json[item.key])) facts->keeps_moments = true;
     }
     Json& groups = out_.training.values["param_groups"];
     if (groups.size() < 1'000) groups.push_back(std::move(json));

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "samebits/base/limits.h"
+
 namespace samebits {
 
 using pickle::Kind;
@@ -52,10 +54,18 @@ std::span<const NodeId> sequence_items(const Tree& tree, NodeId node) {
 
 namespace {
 
+/// A longer one leads nowhere, and a pickle may have it read once for each of its bytes.
+std::string cut_key(const Tree& tree, NodeId key) {
+  const std::string_view text = tree.text(key);
+  if (text.size() <= kLimits.path_characters) return std::string(text);
+  return fmt::format("{}... ({} characters at byte {})", text.substr(0, kLimits.path_characters),
+                     text.size(), tree.offset(key));
+}
+
 std::string key_text(const Tree& tree, NodeId key) {
   switch (tree.kind(key)) {
     case Kind::text:
-    case Kind::bytes: return std::string(tree.text(key));
+    case Kind::bytes: return cut_key(tree, key);
     case Kind::integer: return std::to_string(tree.integer(key));
     case Kind::real: return fmt::format("{}", tree.real(key));
     case Kind::boolean: return tree.boolean(key) ? "True" : "False";

@@ -28,7 +28,8 @@ bool is_sequence(const pickle::Tree& tree, NodeId node);
 std::span<const NodeId> sequence_items(const pickle::Tree& tree, NodeId node);
 
 /// The mapping's items with Python's meaning: a key keeps its first place and takes its last value.
-/// Keys that are neither text, bytes, numbers nor None are named by their kind ("tuple").
+/// Keys that are neither text, bytes, numbers nor None are named by their kind ("tuple"); keys that
+/// are too long for a path are cut and have their offset behind them.
 std::vector<KeyValue> mapping_items(const pickle::Tree& tree, NodeId node);
 
 /// What BUILD gave an object: attributes of every dict state (and of the slots' dict of a (dict,

@@ -14,7 +14,7 @@ namespace samebits {
 namespace {
 
 constexpr std::array kReporting =
-    std::to_array<std::string_view>({"inspect", "diff", "explain", "check", "resume"});
+    std::to_array<std::string_view>({"inspect", "diff", "explain", "check", "resume", "run", "verify"});
 constexpr std::array kFlags =
     std::to_array<std::string_view>({"--json", "--deep", "--sha256", "--all", "--files-only"});
 
@@ -28,8 +28,6 @@ std::string bus_error_report(int argc, const char* const* argv) {
   const std::span<const char* const> words(argv, static_cast<std::size_t>(std::max(argc, 0)));
   const bool json = std::ranges::any_of(
       words, [](const char* word) { return std::string_view(word) == "--json"; });
-  if (json && words.size() > 1 && std::string_view(words[1]) == "run")
-    return run_failure_json(kBusErrorText);
   if (!json || words.size() < 2 || !is_in(kReporting, words[1])) return "";
   Report report;
   report.command = words[1];
@@ -44,6 +42,8 @@ std::string bus_error_report(int argc, const char* const* argv) {
     subject.path = words[i];
     report.subjects.push_back(std::move(subject));
   }
+  if (report.command == "run")
+    return run_failure_json(report.subjects.empty() ? "" : report.subjects[0].path, kBusErrorText);
   report.not_checked.emplace_back(kBusErrorText);
   return json_text(report);
 }

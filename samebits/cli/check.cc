@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "samebits/cli/commands.h"
+#include "samebits/cli/conversion.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
@@ -11,16 +12,45 @@ namespace samebits {
 namespace {
 
 struct Check {
-  std::string path, target;
+  std::string path, target, output;
+  bool force = false;
   ReportOptions report;
 
   int run() const {
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects({path}, report.keys);
-    if (!subjects) return usage_error(subjects.error());
+    if (!subjects) return command_error("check", {path}, subjects.error(), report);
     if (const Result<void> free = check_targets({{"--html", report.html}}, {path, target}); !free)
-      return usage_error(free.error());
+      return command_error("check", {path}, free.error(), report);
     Result<Report> made = run_check(subjects->front());
-    return made ? print_report(*std::move(made), report) : usage_error(made.error());
+    if (!made) return command_error("check", {path}, made.error(), report);
+    if (!output.empty()) return write(subjects->front(), *made);
+    return print_report(*std::move(made), report);
+  }
+
+  int write(const SubjectOptions& subject, const Report& made) const {
+    if (const Result<void> free = check_targets({{"--write", file_to_write(made)}}, {path, target});
+        !free)
+      return command_error("check", {path}, free.error(), report);
+    const Result<Repaired> done = repair(subject, made);
+    if (!done) return command_error("check", {path}, done.error(), report);
+    return write_output(repair_text(*done, path, report.json)) ? 0 : 2;
+  }
+
+  /// A directory is no target of check_targets(): its writer looks at what stands there.
+  std::string file_to_write(const Report& made) const {
+    const bool directory =
+        !made.loads.empty() && made.loads[0].way == model::way_name(model::Way::from_pretrained);
+    return directory ? "" : output;
+  }
+
+  Result<Repaired> repair(const SubjectOptions& subject, const Report& made) const {
+    const Progress progress("writing " + output);
+    return write_repair({.subject = subject,
+                         .target = target,
+                         .output = output,
+                         .force = force,
+                         .threads = report.thread_count()},
+                        made);
   }
 
   Result<Report> run_check(const SubjectOptions& subject) const {
@@ -48,6 +78,12 @@ void add_check(CLI::App* program, int* status) {
       ->type_name("TARGET")
       ->required();
   add_all_option(command, &chosen->report, "every name and rule, instead of groups");
+  command
+      ->add_option("--write", chosen->output,
+                   "apply the repair: write what loads in full, read it back, check it again, and "
+                   "run both; exit status 0 where all of that holds, else 2")
+      ->type_name("FIXED");
+  command->add_flag("--force", chosen->force, "with --write: replace what stands there");
   add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits check hf/ --for transformers-4:ViTMAEForPreTraining");

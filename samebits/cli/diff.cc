@@ -16,9 +16,9 @@ struct Diff {
 
   int run() const {
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects({a, b}, report.keys);
-    if (!subjects) return usage_error(subjects.error());
+    if (!subjects) return command_error("diff", {a, b}, subjects.error(), report);
     if (const Result<void> free = check_targets({{"--html", report.html}}, {a, b}); !free)
-      return usage_error(free.error());
+      return command_error("diff", {a, b}, free.error(), report);
     Report made;
     {
       const Progress progress("comparing " + a + " and " + b);

@@ -30,13 +30,13 @@ struct Explain {
       return usage_error({.code = ErrorCode::usage, .what = "explain needs two subjects or more"});
     }
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects(paths, report.keys);
-    if (!subjects) return usage_error(subjects.error());
+    if (!subjects) return command_error("explain", paths, subjects.error(), report);
     const Result<InputRequest> request = input.request();
-    if (!request) return usage_error(request.error());
+    if (!request) return command_error("explain", paths, request.error(), report);
     if (const Result<void> free = check_targets({{"--html", report.html}}, files()); !free)
-      return usage_error(free.error());
+      return command_error("explain", paths, free.error(), report);
     const Result<Json> given = given_config();
-    if (!given) return usage_error(given.error());
+    if (!given) return command_error("explain", paths, given.error(), report);
     const WallClock::time_point start = WallClock::now();
     const auto more = [this, start] {
       return std::chrono::duration<double>(WallClock::now() - start).count() < budget;

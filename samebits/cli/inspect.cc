@@ -18,9 +18,9 @@ struct Inspect {
 
   int run() const {
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects({path}, report.keys);
-    if (!subjects) return usage_error(subjects.error());
+    if (!subjects) return command_error("inspect", {path}, subjects.error(), report);
     if (const Result<void> free = check_targets({{"--html", report.html}}, {path}); !free)
-      return usage_error(free.error());
+      return command_error("inspect", {path}, free.error(), report);
     const InspectOptions options = {.deep = deep || sha256,
                                     .sha256 = sha256,
                                     .threads = report.thread_count(),

@@ -1,5 +1,6 @@
 // The program. Reads the command line, runs one command, ends with its exit status.
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <sstream>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include "samebits/cli/help.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/process.h"
+#include "samebits/kernels/kernel_choice.h"
 #include "samebits/report/json.h"
 
 namespace {
@@ -19,6 +21,10 @@ int end_of_parsing(const CLI::App& program, const CLI::ParseError& error) {
   const bool is_answer = program.exit(error, output, complaint) == 0;
   std::fputs(complaint.str().c_str(), stderr);
   return samebits::write_output(output.str()) && is_answer ? 0 : 2;
+}
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 // Nothing is called "": it is what a shell makes of a variable that is not set, and must not count
@@ -56,6 +62,9 @@ int run(int argc, char** argv) {
   samebits::add_check(&program, &status);
   samebits::add_resume(&program, &status);
   samebits::add_run(&program, &status);
+  samebits::add_lock(&program, &status);
+  samebits::add_verify(&program, &status);
+  samebits::add_convert(&program, &status);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -73,6 +82,7 @@ int main(int argc, char** argv) {
   samebits::open_standard_files();
   samebits::set_signals();
   samebits::share_memory_where_it_is_limited();
+  samebits::measure_kernels_with(seconds_now);
   return samebits::run_on_own_stack([&] {
     samebits::print_on_bus_error(samebits::bus_error_report(argc, argv));
     return run(argc, argv);

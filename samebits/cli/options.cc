@@ -126,8 +126,7 @@ CLI::Option* add_seed(CLI::App* command, const std::string& name,
 
 int ReportOptions::thread_count() const { return threads == 0 ? available_threads() : threads; }
 
-void add_report_options(CLI::App* command, ReportOptions* options) {
-  command->add_flag("--json", options->json, "print the report as JSON (docs/json.md)");
+void add_reading_options(CLI::App* command, ReportOptions* options) {
   command
       ->add_option("--key", options->keys,
                    "which weights, where a file holds several: state_dict, model, ema, ...; "
@@ -139,6 +138,11 @@ void add_report_options(CLI::App* command, ReportOptions* options) {
       [options](std::uint64_t count) { options->threads = static_cast<int>(count); },
       "how many threads to use (default: one for each processor)")
       ->type_name("N");
+}
+
+void add_report_options(CLI::App* command, ReportOptions* options) {
+  command->add_flag("--json", options->json, "print the report as JSON (docs/json.md)");
+  add_reading_options(command, options);
   command->add_option("--color", options->color, "auto (default), always or never")
       ->type_name("WHEN")
       ->check(CLI::Validator(is_color, ""));
@@ -209,6 +213,16 @@ int print_report(Report report, const ReportOptions& options) {
   const std::string command = std::move(report.command);
   report = {};  // gives back its memory
   return print_rendered(report_of_error(command, subjects, error), options);
+}
+
+int command_error(const std::string& command, const std::vector<std::string>& paths,
+                  const Error& error, const ReportOptions& options) {
+  if (options.json) {
+    std::vector<SubjectOptions> subjects;
+    for (const std::string& path : paths) subjects.push_back({path, ""});
+    write_output(json_text(report_of_error(command, subjects, error)));
+  }
+  return usage_error(error);
 }
 
 int usage_error(const Error& error) {

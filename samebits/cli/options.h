@@ -24,6 +24,9 @@ struct ReportOptions {
   int thread_count() const;
 };
 
+/// --key and --threads: of every command that reads weights.
+void add_reading_options(CLI::App* command, ReportOptions* options);
+/// These, --json and --color.
 void add_report_options(CLI::App* command, ReportOptions* options);
 /// --html, for commands that make a Report.
 void add_html_option(CLI::App* command, ReportOptions* options);
@@ -67,5 +70,10 @@ bool write_output(const std::string& text);
 
 /// "samebits: ..." on standard error; the exit status of a usage error.
 int usage_error(const Error& error);
+
+/// What keeps a command from its work although its command line could be read: as a usage error,
+/// and with --json also as a report on standard output whose `not_checked` holds it.
+int command_error(const std::string& command, const std::vector<std::string>& paths,
+                  const Error& error, const ReportOptions& options);
 
 }  // namespace samebits

@@ -21,6 +21,7 @@
 #include <thread>
 #include <utility>
 
+#include "samebits/base/atomic_directory.h"
 #include "samebits/base/atomic_write.h"
 #include "samebits/base/exceptions.h"
 
@@ -55,6 +56,7 @@ void say(std::string_view text) {
 // Ends by the signal itself, so that a shell sees 128 + its number and stops its script.
 extern "C" void end_by_signal(int number) {
   remove_temporary_files();
+  remove_temporary_directory();
   for (const Ending& ending : kEndings) {
     if (ending.signal == number && !ending.text.empty()) say(ending.text);
   }
@@ -64,6 +66,7 @@ extern "C" void end_by_signal(int number) {
 // A mapped file that another program truncates raises SIGBUS on the next read.
 extern "C" void end_on_bus_error(int) {
   remove_temporary_files();
+  remove_temporary_directory();
   say("samebits: a file became shorter while it was read, or its disk failed\n");
   (void)!::write(STDOUT_FILENO, bus_error_output.data(), bus_error_output.size());
   ::_exit(2);

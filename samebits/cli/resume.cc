@@ -18,9 +18,9 @@ struct Resume {
     std::vector<std::string> paths = {path};
     if (!next.empty()) paths.push_back(next);
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects(paths, report.keys);
-    if (!subjects) return usage_error(subjects.error());
+    if (!subjects) return command_error("resume", paths, subjects.error(), report);
     if (const Result<void> free = check_targets({{"--html", report.html}}, paths); !free)
-      return usage_error(free.error());
+      return command_error("resume", paths, free.error(), report);
     Report made;
     {
       const Progress progress("reading " + path);

@@ -15,6 +15,7 @@
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
 #include "samebits/container/safetensors_writer.h"
+#include "samebits/kernels/kernel_choice.h"
 #include "samebits/report/json.h"
 #include "samebits/report/run_report.h"
 #include "samebits/run/run_request.h"
@@ -68,18 +69,18 @@ struct Run {
   int repeat = 1;
   std::size_t top = 0;
 
-  Result<const KernelTable*> kernels() const {
-    if (isa.empty()) return &best_kernels();
+  Result<KernelChoice> kernels() const {
+    if (isa.empty()) return default_kernels();
     for (const Isa wanted : built_isas()) {
       if (isa != isa_name(wanted)) continue;
-      if (const KernelTable* table = kernel_table(wanted)) return table;
+      if (const KernelTable* table = kernel_table(wanted)) return KernelChoice{table, "--isa"};
     }
     return fail(
         {.code = ErrorCode::usage, .what = "--isa " + isa + ": this machine has no " + isa});
   }
 
   Result<RunReport> make() const {
-    SAMEBITS_TRY(const KernelTable* table, kernels());
+    SAMEBITS_TRY(const KernelChoice choice, kernels());
     RunRequest wanted = request;
     SAMEBITS_TRY(wanted.input, input.request());
     std::vector<std::string> inputs = input.files();
@@ -87,21 +88,24 @@ struct Run {
     SAMEBITS_TRY_VOID(check_targets({{"--save", save}, {"--trace", trace}}, inputs));
     SAMEBITS_TRY(const auto subjects, choose_subjects({request.model}, report.keys));
     wanted.key = subjects.front().key;
+    wanted.threads = report.thread_count();
     const Clock::time_point start = Clock::now();
     SAMEBITS_TRY(PreparedRun run, prepare_run(wanted));
     RunReport made;
     made.load_s = seconds_since(start);
     ThreadPool pool(report.thread_count());
+    const Engine engine{*choice.kernels, pool};
     VitOutputs outputs;
     for (int i = 0; i < repeat; ++i) {
       const Clock::time_point begin = Clock::now();
-      SAMEBITS_TRY(outputs, run.forward({*table, pool}));
+      SAMEBITS_TRY(outputs, run.forward(engine));
       made.forward_s.push_back(seconds_since(begin));
     }
     SAMEBITS_TRY_VOID(fill(run, outputs, &made));
-    made.isa = isa_name(table->isa);
+    made.isa = isa_name(choice.kernels->isa);
+    made.isa_reason = choice.reason;
     made.threads = pool.threads();
-    if (!trace.empty()) SAMEBITS_TRY_VOID(write_trace(run, {*table, pool}, made));
+    if (!trace.empty()) SAMEBITS_TRY_VOID(write_trace(run, engine, made));
     return made;
   }
 
@@ -155,7 +159,10 @@ struct Run {
       const Progress progress("running " + request.model);
       return caught(request.model, [this] { return make(); });
     }();
-    if (!made) return usage_error(made.error());
+    if (!made) {
+      if (report.json) write_output(run_failure_json(request.model, to_string(made.error())));
+      return usage_error(made.error());
+    }
     const std::string text = report.json ? run_json_text(*made) : render_run(*made, output_width());
     return write_output(text) ? 0 : 2;
   }
@@ -234,7 +241,7 @@ void add_run(CLI::App* program, int* status) {
   command
       ->add_option(
           "--isa", chosen->isa,
-          fmt::format("{} (default: the widest of this machine)", fmt::join(isa_names(), ", ")))
+          fmt::format("{} (default: the fastest of this machine)", fmt::join(isa_names(), ", ")))
       ->type_name("NAME")
       ->check(CLI::IsMember(isa_names()).description(""));
   add_report_options(command, &chosen->report);

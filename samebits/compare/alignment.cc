@@ -71,9 +71,11 @@ std::vector<RenameRule> rules_of(AlignmentState& state) {
   return state.rules_of_matches().used_by(names);
 }
 
-// Names on one side whose elements the other side has under a name that is tied to them.
+// Names on one side whose elements the other side has under a name that is tied to them, or
+// computes.
 bool only_tied(const WeightComparison& comparison) {
   std::set<std::string> tied;
+  for (const ComputedAlone& table : comparison.computed) tied.insert(table.name);
   for (const TieDifference& tie : comparison.ties) {
     tied.insert(tie.names_a.begin(), tie.names_a.end());
     tied.insert(tie.names_b.begin(), tie.names_b.end());
@@ -109,7 +111,10 @@ WeightsVerdict verdict_of(const WeightComparison& comparison, bool values_unsear
   if (!only_tied(comparison))
     return values_unsearched ? WeightsVerdict::unknown : WeightsVerdict::different;
   if (any(MatchKind::rounded)) return WeightsVerdict::rounded;
-  if (any(MatchKind::same_values) || any(MatchKind::rearranged)) return WeightsVerdict::same_values;
+  // A tensor that one side has under one name more is not the same set of tensors.
+  const bool same_set = comparison.only_a.empty() && comparison.only_b.empty();
+  if (!same_set || any(MatchKind::same_values) || any(MatchKind::rearranged))
+    return WeightsVerdict::same_values;
   return WeightsVerdict::identical;
 }
 

@@ -60,6 +60,14 @@ struct TieDifference {
   std::string summary;
 };
 
+/// A table on one side only that a class computes when it is built (see computed_table.h). The
+/// caller knows what else the files say, and settles which are.
+struct ComputedAlone {
+  std::string name;
+  bool in_a = true;
+  std::string what;
+};
+
 struct WeightComparison {
   WeightsVerdict verdict = WeightsVerdict::unknown;
   std::uint64_t matched = 0;  // tensors of A with a partner in B, changed ones included
@@ -71,6 +79,7 @@ struct WeightComparison {
                                      // others in A's order (see listing_order())
   std::vector<Exchange> exchanges;
   std::vector<TieDifference> ties;
+  std::vector<ComputedAlone> computed;
   std::vector<std::string> unreadable;  // names that could not be read, on either side
   /// What was left untried because it would have taken too long, in words. Where it leaves open
   /// whether values are equal, the verdict is unknown.

@@ -100,9 +100,14 @@ std::vector<std::uint32_t> AlignmentState::of_roles(bool in_a,
 
 std::optional<std::uint32_t> AlignmentState::expected(std::uint32_t index_a) const {
   if (const auto found = by_name_or_role(index_a)) return found;
-  const auto found = b_.find(rules_.apply(a_[index_a].name));
-  if (!found || !free_b(*found) || a_.find(b_[*found].name)) return std::nullopt;
-  return found;
+  const std::string& name = a_[index_a].name;
+  const auto usable = [&](const std::string& other) {
+    const auto found = b_.find(other);
+    return found && free_b(*found) && !a_.find(other) ? found : std::nullopt;
+  };
+  if (const auto found = usable(rules_.apply(name))) return found;
+  const auto other = modules_.name_of(name);
+  return other ? usable(*other) : std::nullopt;
 }
 
 bool AlignmentState::learn_rules(const std::vector<NamePair>& examples) {
@@ -110,6 +115,7 @@ bool AlignmentState::learn_rules(const std::vector<NamePair>& examples) {
       learnt_from_ > 0 && learnt_from_ <= examples.size() &&
       std::all_of(examples.begin(), examples.end(),
                   [&](const NamePair& example) { return rules_.apply(example.a) == example.b; });
+  if (learnt_from_ != examples.size()) modules_.learn(examples);
   learnt_from_ = examples.size();
   if (explained) return false;
   rules_ = RenameRules::learn(examples);

@@ -11,6 +11,7 @@
 
 #include "samebits/compare/alignment.h"
 #include "samebits/compare/alike_names.h"
+#include "samebits/compare/module_partners.h"
 
 namespace samebits {
 
@@ -51,7 +52,8 @@ class AlignmentState {
   std::optional<std::uint32_t> back_by_name_or_role(std::uint32_t index_b) const;
   /// The free tensors of A, or of B, that have these roles, each alone; empty unless all are there.
   std::vector<std::uint32_t> of_roles(bool in_a, const std::vector<std::string>& roles) const;
-  /// By name, by role, or else by the rules that the matches under other names teach.
+  /// By name, by role, or else by the rules that the matches under other names teach; where those
+  /// lead nowhere, by the partners of the modules around it.
   std::optional<std::uint32_t> expected(std::uint32_t index_a) const;
   /// Learns those rules anew, or from these examples; keeps those that explain all of them.
   void learn_rules();
@@ -83,6 +85,7 @@ class AlignmentState {
   std::vector<bool> taken_a_, taken_b_;
   std::vector<TensorMatch> matches_;
   std::map<std::string, std::uint32_t> role_a_, role_b_;  // tensors that are one thing, and alone
+  ModulePartners modules_;
   std::size_t learnt_from_ = 0;
   std::optional<std::size_t> rules_of_matches_;  // that the rules were learnt from, and no others
   std::vector<Misplaced> misplaced_;

@@ -208,12 +208,12 @@ TEST(Ties, SavedOnceAreNoLoss) {
   const TestWeights a = TestWeights().random("embed", {4, 2}, 1).tie("head");
   const TestWeights b = TestWeights().random("embed", {4, 2}, 1);
   const WeightComparison found = compare(a, b);
-  EXPECT_EQ(found.verdict, WeightsVerdict::identical);
+  EXPECT_EQ(found.verdict, WeightsVerdict::same_values);
   EXPECT_THAT(found.only_a, ElementsAre("head"));
   ASSERT_EQ(found.ties.size(), 1U);
   EXPECT_THAT(found.ties[0].names_a, ElementsAre("embed", "head"));
   EXPECT_THAT(found.ties[0].names_b, ElementsAre("embed"));
-  EXPECT_EQ(compare(b, a).verdict, WeightsVerdict::identical);
+  EXPECT_EQ(compare(b, a).verdict, WeightsVerdict::same_values);
   EXPECT_THAT(compare(b, a).ties[0].names_a, ElementsAre("embed"));
   EXPECT_THAT(compare(b, a).ties[0].names_b, ElementsAre("embed", "head"));
 }

@@ -122,6 +122,8 @@ constexpr auto kAttributeRows = std::to_array<AttributeRow>({
      "the row is left out of every bag"},
     {"torch.nn.modules.dropout.", "p", kInTraining, "dropout acts in training mode only"},
     {"torch.nn.modules.batchnorm.", "momentum", kInTraining, kActsInTraining},
+    {"torch.nn.modules.batchnorm.", "process_group", kInTraining,
+     "it says which processes share the statistics of a batch"},
     {"torch.nn.modules.instancenorm.", "momentum", kInTraining, kActsInTraining},
     {"torch.nn.modules.rnn.", "dropout", kInTraining, "dropout acts in training mode only"},
     {"torch.nn.modules.activation.MultiheadAttention", "dropout", kInTraining,
@@ -153,6 +155,8 @@ constexpr auto kAttributeRows = std::to_array<AttributeRow>({
     {"transformers.", "is_quantized", kStill, kTransformers},
     {"transformers.", "layer_idx", kStill, "it counts layers in a cache"},
     {"transformers.", "num_labels", kStill, kOfShapes},
+    {"transformers.", "loss_type", kStill, "a loss is no output"},
+    {"transformers.", "backbone_type", kStill, "it says where the backbone's class comes from"},
     {"transformers.", "layerdrop", kInTraining, kActsInTraining},
     {"transformers.", "dropout", kInTraining, "dropout acts in training mode only"},
     {"transformers.", "dropout_prob", kInTraining, "dropout acts in training mode only"},
@@ -208,6 +212,15 @@ constexpr auto kMovers = std::to_array<std::string_view>({"act",
                                                           "stride",
                                                           "variance_epsilon",
                                                           "window_size"});
+
+/// Attributes that one version of a class sets otherwise than the other, and reads otherwise:
+/// 4.57.6 passes its own flag beside that of GPT-2's cross attention, and Gemma's mask says what it
+/// attends to where the flag does not.
+struct OtherInVersions {
+  std::string_view class_name, attribute;
+};
+constexpr OtherInVersions kOtherInVersions[] = {{"GPT2Attention", "is_causal"},
+                                                {"GemmaAttention", "is_causal"}};
 
 constexpr auto kLibraries = std::to_array<std::string_view>(
     {"torch.", "transformers.", "timm.", "torchvision.", "torchmetrics.", "lightning.",
@@ -269,6 +282,13 @@ AttributeRow attribute_row(std::string_view class_path, std::string_view attribu
 
 bool is_unlisted_private(const AttributeRow& row, std::string_view attribute) {
   return row.why == kPrivate && attribute.starts_with('_');
+}
+
+bool is_other_in_versions(std::string_view class_path, std::string_view attribute) {
+  return class_path.starts_with("transformers.") &&
+         std::ranges::any_of(kOtherInVersions, [&](const OtherInVersions& each) {
+           return each.class_name == last_part(class_path) && each.attribute == attribute;
+         });
 }
 
 bool names_a_run(const AttributeRow& row) { return row.why == kRunName; }

@@ -28,6 +28,10 @@ AttributeRow attribute_row(std::string_view class_path, std::string_view attribu
 /// Whether the row is the rule for private attributes of libraries, and none of that name.
 bool is_unlisted_private(const AttributeRow& row, std::string_view attribute);
 
+/// Whether versions 4.57.6 and 5.24.0 of a class of transformers set the attribute otherwise in one
+/// and the same model.
+bool is_other_in_versions(std::string_view class_path, std::string_view attribute);
+
 /// Whether the row says that the attribute names a run or a place.
 bool names_a_run(const AttributeRow& row);
 

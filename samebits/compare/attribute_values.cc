@@ -289,4 +289,12 @@ std::vector<ValueDifference> compare_values(const Json* a, const Json* b, const 
   return values.take();
 }
 
+bool is_one_size(const Json& left, const Json& right) {
+  if (left.is_array() == right.is_array()) return false;
+  const Json& one = left.is_array() ? right : left;
+  const Json& both = left.is_array() ? left : right;
+  return one.is_number() && !both.empty() &&
+         std::ranges::all_of(both, [&](const Json& value) { return value == one; });
+}
+
 }  // namespace samebits

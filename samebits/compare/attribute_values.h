@@ -35,4 +35,7 @@ struct ValueSides {
 /// may go through it. Each side may be nullptr: absent.
 std::vector<ValueDifference> compare_values(const Json* a, const Json* b, const ValueSides& sides);
 
+/// 16 and (16, 16): one size in two spellings.
+bool is_one_size(const Json& left, const Json& right);
+
 }  // namespace samebits

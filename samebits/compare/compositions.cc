@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <numeric>
 #include <set>
 
 #include <fmt/format.h>
@@ -11,6 +10,7 @@
 #include "samebits/compare/constant_tensor.h"
 #include "samebits/compare/name_affinity.h"
 #include "samebits/compare/name_pieces.h"
+#include "samebits/compare/stacked_order.h"
 
 namespace samebits {
 namespace {
@@ -122,10 +122,21 @@ class Composer {
     return tails;
   }
 
-  // A part has the dimensions behind the first in common with its whole, or all of them. False
-  // where nothing can be composed.
+  // Of each shape behind the first dimension of tails, those tails.
+  static std::map<TailKey, std::vector<Shape>> longer_tails(
+      const std::map<TailKey, std::uint64_t>& tails) {
+    std::map<TailKey, std::vector<Shape>> longer;
+    for (const auto& [key, most] : tails) {
+      if (key.second.size() > 1) longer[{key.first, behind(key.second)}].push_back(key.second);
+    }
+    return longer;
+  }
+
+  // A part has the dimensions behind the first in common with its whole, or all of them, or those
+  // behind the second: rows of one of several experts. False where nothing can be composed.
   bool index_parts() {
     const std::map<TailKey, std::uint64_t> tails = wanted_tails();
+    const std::map<TailKey, std::vector<Shape>> longer = longer_tails(tails);
     std::vector<std::uint32_t> wanted;
     for (const std::uint32_t i : whole_is_b_ ? state_.all_free_a() : state_.all_free_b()) {
       const TensorView& view = parts_[i].view;
@@ -139,6 +150,9 @@ class Composer {
       if (view.numel() == 0) continue;
       add_under(view.shape());
       if (!view.shape().empty()) add_under(behind(view.shape()));
+      if (const auto at = longer.find({view.dtype(), behind(view.shape())}); at != longer.end())
+        for (const Shape& tail : at->second)
+          if (tail != view.shape()) add_under(tail);
       if (fits) wanted.push_back(i);
     }
     parts_.compute_digests(wanted, state_.threads());
@@ -283,8 +297,14 @@ class Composer {
     match.a = whole_is_b_ ? parts : std::vector{whole};
     match.b = whole_is_b_ ? std::vector{whole} : parts;
     match.kind = MatchKind::rearranged;
-    match.how = whole_is_b_ ? "stacked along dimension 0" : "cut along dimension 0";
-    if (const std::string contrary = contrary_order(whole, parts); !contrary.empty()) {
+    const bool of_rows =
+        parts_[parts[0]].view.shape() != behind(whole_[whole].view.shape()) &&
+        behind(parts_[parts[0]].view.shape()) != behind(whole_[whole].view.shape());
+    match.how = fmt::format("{} along {}", whole_is_b_ ? "stacked" : "cut",
+                            of_rows ? "dimensions 0 and 1" : "dimension 0");
+    std::vector<const NamedTensor*> stacked;
+    for (const std::uint32_t part : parts) stacked.push_back(&parts_[part]);
+    if (const std::string contrary = contrary_order(whole_[whole], stacked); !contrary.empty()) {
       match.kind = MatchKind::exchanged;
       match.how = contrary;
       state_.contrary.push_back({whole_[whole].name, contrary, match});
@@ -294,95 +314,6 @@ class Composer {
       by_bytes_[{view.dtype(), view.numel()}][*parts_.digest(part)].erase(part);
     }
     state_.match(std::move(match));
-  }
-
-  /// "is stacked in the order key, query, value instead of query, key, value", or "" where the
-  /// order is that of the roles, or of the letters in the whole's name, or nothing tells.
-  std::string contrary_order(std::uint32_t whole, const std::vector<std::uint32_t>& parts) const {
-    std::vector<std::string> found;
-    for (const std::uint32_t part : parts) {
-      const std::vector<std::string>& roles = parts_[part].roles;
-      found.push_back(roles.size() == 1 ? roles[0] : "");
-    }
-    std::vector<std::string> wanted = whole_[whole].roles;
-    const bool told_by_roles =
-        wanted.size() == found.size() && std::find(found.begin(), found.end(), "") == found.end();
-    if (!told_by_roles) {
-      if (const std::string block = other_block(whole, parts); !block.empty())
-        return "holds what belongs to block " + block;
-      found = attention_letters(parts);
-      wanted = wanted_letters(whole, found);
-    }
-    if (found == wanted || wanted.empty()) return "";
-    const bool several_blocks = !of_one_block(found) || !of_one_block(wanted);
-    const std::vector<std::string> order = short_roles(found, several_blocks);
-    const std::vector<std::string> expected = short_roles(wanted, several_blocks);
-    if (order == expected)
-      return "holds what belongs to block " + found[0].substr(0, found[0].find(':'));
-    return fmt::format("is stacked in the order {} instead of {}", fmt::join(order, ", "),
-                       fmt::join(expected, ", "));
-  }
-
-  static bool of_one_block(const std::vector<std::string>& roles) {
-    const auto block = [](const std::string& role) { return role.substr(0, role.find(':') + 1); };
-    return std::ranges::all_of(
-        roles, [&](const std::string& role) { return block(role) == block(roles[0]); });
-  }
-
-  // "query" for "3:query.weight", and "3:query" where the block matters.
-  static std::vector<std::string> short_roles(const std::vector<std::string>& roles,
-                                              bool with_block) {
-    std::vector<std::string> names;
-    for (std::string role : roles) {
-      if (!with_block) role.erase(0, role.find(':') + 1);
-      names.push_back(role.substr(0, role.rfind('.')));
-    }
-    return names;
-  }
-
-  // The number in a part's name, where it is not the whole's: blocks.0.qkv made of layer.1's parts.
-  std::string other_block(std::uint32_t whole, const std::vector<std::uint32_t>& parts) const {
-    const std::vector<std::string> own = name_numbers(whole_[whole].name);
-    for (const std::uint32_t part : parts) {
-      const std::vector<std::string> numbers = name_numbers(parts_[part].name);
-      if (numbers.size() == own.size() && numbers != own)
-        return fmt::format("{}", fmt::join(numbers, "."));
-    }
-    return "";
-  }
-
-  // "q", "k", "v" for parts whose names differ in just that; empty for others.
-  std::vector<std::string> attention_letters(const std::vector<std::uint32_t>& parts) const {
-    std::vector<std::string> letters;
-    for (const std::uint32_t part : parts) {
-      const Pieces own = split_name(parts_[part].name);
-      const Pieces other = split_name(parts_[part == parts[0] ? parts.back() : parts[0]].name);
-      const std::vector<Hunk> hunks = differing_hunks(own, other);
-      if (hunks.size() != 1 || hunks[0].a_end != hunks[0].a_begin + 1) return {};
-      const std::string letter(own[hunks[0].a_begin].substr(0, 1));
-      if (std::string_view("qkv").find(letter) == std::string_view::npos) return {};
-      letters.push_back(letter);
-    }
-    return letters;
-  }
-
-  // In the order in which a piece of the whole's name spells them ("qkv"), else q, k, v, as torch
-  // stacks them in in_proj_weight.
-  std::vector<std::string> wanted_letters(std::uint32_t whole,
-                                          const std::vector<std::string>& found) const {
-    if (found.empty()) return {};
-    std::string sorted = std::accumulate(found.begin(), found.end(), std::string());
-    std::string order = "qkv";
-    std::sort(sorted.begin(), sorted.end());
-    for (std::string spelt = sorted;;) {
-      if (whole_[whole].name.find(spelt) != std::string::npos && spelt.size() > 1) order = spelt;
-      if (!std::next_permutation(spelt.begin(), spelt.end())) break;
-    }
-    std::vector<std::string> wanted = found;
-    std::stable_sort(wanted.begin(), wanted.end(), [&](const std::string& x, const std::string& y) {
-      return order.find(x) < order.find(y);
-    });
-    return wanted;
   }
 
   AlignmentState& state_;

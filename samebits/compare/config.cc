@@ -5,6 +5,7 @@
 
 #include "samebits/base/float_mode.h"
 #include "samebits/compare/field_map.h"
+#include "samebits/compare/version_fields.h"
 #include "samebits/family/activations.h"
 #include "samebits/family/classes.h"
 
@@ -127,6 +128,7 @@ FieldMap normalized(const Json& config, const std::string& model_type) {
   for (const FieldAlias& alias : config_aliases()) rename_field(fields, alias.alias, alias.name);
   unify_type(fields);
   unify_dtype(fields);
+  unify_spellings(fields);
   unify_label_count(fields);
   const ConfigTable table(model_type);
   for (const auto& [name, field] : table.fields()) {
@@ -175,8 +177,9 @@ const char* unread_by_classes(std::string_view field, const std::string& classes
     return "neither class has a pooler";
   if (field == "encoder_stride" && !any("MaskedImageModeling"))
     return "neither class predicts masked images";
-  if ((field == "apply_layernorm" || field == "reshape_hidden_states") && !any("Backbone"))
-    return "neither class is a backbone";
+  const bool of_backbone = field == "apply_layernorm" || field == "reshape_hidden_states" ||
+                           field == "out_features" || field == "out_indices";
+  if (of_backbone && !any("Backbone")) return "neither class is a backbone";
   return nullptr;
 }
 
@@ -240,14 +243,18 @@ std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std:
   settle_dtype(left, right, is_attribute_dict(b));
   settle_dtype(right, left, is_attribute_dict(a));
   const ConfigTable table(type_a.empty() ? type_b : type_a);
+  drop_derived(left, right);
   drop_one_sided(left, right, table);
-  std::vector<FieldDifference> parts = compare_parts(left, right, depth);
   const std::string classes = class_names(left) + class_names(right);
+  const char* loose_tie = unread_tie(left, right, classes);
+  std::vector<FieldDifference> parts = compare_parts(left, right, depth);
   const ActivationName* activation = find_activation(text_of(left, "hidden_act"));
   const ActivationName* other = find_activation(text_of(right, "hidden_act"));
   const bool same_function =
       activation != nullptr && other != nullptr && activation->function == other->function;
   std::vector<FieldDifference> found = compare_fields(left, right, [&](const std::string& name) {
+    if (name == "tie_word_embeddings" && loose_tie != nullptr)
+      return FieldJudgement{FieldEffect::nothing, loose_tie};
     if (const char* why = unread_by_classes(name, classes))
       return FieldJudgement{FieldEffect::nothing, why};
     if (name == "hidden_act" && same_function && activation->function == Activation::silu)

@@ -260,6 +260,72 @@ TEST(CompareConfigs, OneDtypeAloneIsComparedWhereThatSaysSomething) {
               testing::Contains("dtype:numerics"));
 }
 
+// transformers 4.57.6 on the left, 5.24.0 on the right.
+TEST(CompareConfigs, SpellingsOfTwoVersionsAreOne) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"model_type": "llama", "rope_theta": 10000.0, "rope_scaling": null})",
+       R"({"model_type": "llama",
+           "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"}})"},
+      {R"({"model_type": "gpt_neox", "rotary_pct": 0.25, "rotary_emb_base": 10000})",
+       R"({"model_type": "gpt_neox", "rope_parameters": {
+           "partial_rotary_factor": 0.25, "rope_theta": 10000, "rope_type": "default"}})"},
+      {R"({"model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2.0}})",
+       R"({"model_type": "llama", "rope_parameters": {
+           "rope_theta": 10000.0, "rope_type": "linear", "factor": 2.0}})"},
+      {R"({"model_type": "esm"})", R"({"model_type": "esm", "rope_theta": 10000.0})"},
+      {R"({"encoder_layers": 2, "num_hidden_layers": 2})", R"({"encoder_layers": 2})"},
+      {R"({"hidden_size": 16, "num_attention_heads": 2})",
+       R"({"hidden_size": 16, "num_attention_heads": 2, "head_dim": 8})"},
+      {"{}", R"({"layer_types": ["full_attention", "full_attention"]})"},
+      {R"({"backbone_config": {"a": 1}, "use_timm_backbone": false})",
+       R"({"backbone_config": {"a": 1}})"},
+      {R"({"limit": [0.0, "Infinity"]})", R"({"limit": [0.0, {"__float__": "Infinity"}]})"},
+      {R"({"model_type": "blip_text_model"})",
+       R"({"model_type": "blip_text_model", "is_decoder": true})"},
+      {R"({"model_type": "videomae", "qkv_bias": true})",
+       R"({"model_type": "videomae", "qv_bias": true})"},
+      {R"({"part_config": {"model_type": ""}})", R"({"part_config": {"model_type": "sam"}})"},
+  };
+  for (const auto& [four, five] : cases) {
+    EXPECT_THAT(names(compare(four, five)), IsEmpty()) << four;
+    EXPECT_THAT(names(compare(five, four)), IsEmpty()) << four;
+  }
+}
+
+TEST(CompareConfigs, WhatTwoVersionsMeanOtherwiseIsADifference) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"model_type": "llama", "rope_theta": 10000.0})",
+       R"({"model_type": "llama",
+           "rope_parameters": {"rope_theta": 500000.0, "rope_type": "default"}})"},
+      {R"({"model_type": "llama", "rope_theta": 10000.0})",
+       R"({"model_type": "llama", "rope_parameters": {
+           "rope_theta": 10000.0, "rope_type": "linear", "factor": 2.0}})"},
+      {R"({"model_type": "mixtral"})",
+       R"({"model_type": "mixtral", "rope_parameters": {"rope_theta": 10000.0}})"},
+      {R"({"encoder_layers": 2, "num_hidden_layers": 3})", R"({"encoder_layers": 2})"},
+      {R"({"hidden_size": 16, "num_attention_heads": 2})",
+       R"({"hidden_size": 16, "num_attention_heads": 2, "head_dim": 16})"},
+      {"{}", R"({"layer_types": ["full_attention", "sliding_attention"]})"},
+      {"{}", R"({"use_timm_backbone": true, "backbone_config": {"a": 1}})"},
+      {R"({"model_type": "bert"})", R"({"model_type": "bert", "is_decoder": true})"},
+  };
+  for (const auto& [four, five] : cases) {
+    EXPECT_FALSE(names(compare(four, five)).empty()) << four;
+    EXPECT_FALSE(names(compare(five, four)).empty()) << four;
+  }
+}
+
+TEST(CompareConfigs, TiesCountWhereAClassHasAnOutputLayer) {
+  const auto tie = [](const char* classes, const char* a, const char* b) {
+    return effect("tie_word_embeddings", ("[" + std::string(a) + ", " + b + "]").c_str(), classes,
+                  classes, "bert");
+  };
+  EXPECT_EQ(tie("BertForMaskedLM", "true", "false"), "outputs");
+  EXPECT_EQ(tie("", "true", "false"), "outputs");
+  EXPECT_EQ(tie("BertForTokenClassification", "true", "false"), "nothing");
+  EXPECT_EQ(tie("BertForMaskedLM", "null", "false"), "nothing");  // the class decides
+}
+
 TEST(ConfigTable, EveryRowSaysWhyAndEveryDefaultIsJson) {
   for (const ConfigField& row : config_field_rows()) {
     EXPECT_FALSE(row.why.empty()) << row.name;

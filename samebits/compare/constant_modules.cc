@@ -35,10 +35,12 @@ std::string module_of(const std::string& name) {
   return dot == std::string::npos ? "" : name.substr(0, dot + 1);
 }
 
-/// The modules without any partner, by what they hold. Nothing where a tensor without a partner is
-/// not constant, or is not of a module of two tensors and more that has none.
+/// The modules without any partner, by what they hold and, with `numbered`, by their numbers.
+/// Nothing where a tensor without a partner is not constant, or is not of a module of two tensors
+/// and more that has none.
 std::optional<ModulesOfOneKind> left_modules(const WeightSet& set,
-                                             const std::vector<std::uint32_t>& free) {
+                                             const std::vector<std::uint32_t>& free,
+                                             bool numbered) {
   std::map<std::string, ModuleKey> modules;
   for (const std::uint32_t i : free) {
     if (!set[i].readable || set[i].view.numel() == 0 || !set.is_constant(i)) return std::nullopt;
@@ -46,7 +48,7 @@ std::optional<ModulesOfOneKind> left_modules(const WeightSet& set,
     std::vector<std::uint8_t> buffer;
     const Bytes element = set[i].view.row_major_range(0, 1, buffer);
     ModuleKey& key = modules[module];
-    key.numbers = name_numbers(module);
+    if (numbered) key.numbers = name_numbers(module);
     key.leaves[set[i].name.substr(module.size())] = {
         set[i].view.dtype(), set[i].view.shape(), {element.begin(), element.end()}};
   }
@@ -84,20 +86,14 @@ std::vector<std::pair<std::string, std::string>> pair_modules(const std::vector<
   return pairs;
 }
 
-}  // namespace
-
-void match_constant_modules(AlignmentState& state) {
-  const std::vector<std::uint32_t> free = state.all_free_a();
-  if (free.empty() || free.size() != state.all_free_b().size()) return;
-  const bool all_constant = std::ranges::all_of(
-      state.matches(), [&](const TensorMatch& match) { return state.a().is_constant(match.a[0]); });
-  if (all_constant) return;
-  const auto a = left_modules(state.a(), free);
-  const auto b = left_modules(state.b(), state.all_free_b());
-  if (!a || !b || a->size() != b->size()) return;
+/// False where the modules that are left on both sides are not the same.
+bool match_left_modules(AlignmentState& state, bool numbered) {
+  const auto a = left_modules(state.a(), state.all_free_a(), numbered);
+  const auto b = left_modules(state.b(), state.all_free_b(), numbered);
+  if (!a || !b || a->size() != b->size()) return false;
   for (const auto& [key, modules] : *a) {
     const auto other = b->find(key);
-    if (other == b->end() || other->second.size() != modules.size()) return;
+    if (other == b->end() || other->second.size() != modules.size()) return false;
   }
   for (const auto& [key, modules] : *a) {
     for (const auto& [left, right] : pair_modules(modules, b->at(key), &state.names_left)) {
@@ -106,6 +102,19 @@ void match_constant_modules(AlignmentState& state) {
                     MatchKind::renamed);
     }
   }
+  return true;
+}
+
+}  // namespace
+
+void match_constant_modules(AlignmentState& state) {
+  const std::vector<std::uint32_t> free = state.all_free_a();
+  if (free.empty() || free.size() != state.all_free_b().size()) return;
+  const bool all_constant = std::ranges::all_of(
+      state.matches(), [&](const TensorMatch& match) { return state.a().is_constant(match.a[0]); });
+  if (all_constant) return;
+  // Two versions of a class may number its modules otherwise.
+  if (!match_left_modules(state, true)) match_left_modules(state, false);
 }
 
 }  // namespace samebits

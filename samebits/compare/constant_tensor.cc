@@ -62,4 +62,12 @@ bool same_but_for_ones(const Shape& a, const Shape& b) {
   return x == y;
 }
 
+bool may_be_one_constant(std::string_view name_a, const TensorView& a, std::string_view name_b,
+                         const TensorView& b) {
+  const auto last_word = [](std::string_view name) {
+    return name.substr(name.find_last_of("._") + 1);  // npos + 1 is 0
+  };
+  return same_first(a, b) && last_word(name_a) == last_word(name_b);
+}
+
 }  // namespace samebits

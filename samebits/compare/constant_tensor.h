@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 
 #include "samebits/tensor/tensor.h"
 
@@ -20,5 +21,10 @@ bool same_first(const TensorView& a, const TensorView& b);
 
 /// The same sizes in the same order, but for those of 1.
 bool same_but_for_ones(const Shape& a, const Shape& b);
+
+/// Of two constants whether they have one value, and names that end in one word ("q_bias",
+/// "query.bias").
+bool may_be_one_constant(std::string_view name_a, const TensorView& a, std::string_view name_b,
+                         const TensorView& b);
 
 }  // namespace samebits

@@ -189,6 +189,16 @@ TEST(ConstantModules, ArePairedWhereAllElseIs) {
   EXPECT_EQ(compare(more, a).matched, 2U);
 }
 
+TEST(ConstantModules, ArePairedUnderOtherNumbers) {
+  TestWeights a = TestWeights().random("head.weight", {4, 4}, 1);
+  TestWeights b = TestWeights().random("head.weight", {4, 4}, 1);
+  a.constant("fpn.0.1.weight", {4}, 1).constant("fpn.0.1.bias", {4}, 0);
+  b.constant("fpn.stage.norm.weight", {4}, 1).constant("fpn.stage.norm.bias", {4}, 0);
+  EXPECT_EQ(compare(a, b).verdict, WeightsVerdict::identical);
+  b.constant("fpn.extra.weight", {4}, 1).constant("fpn.extra.bias", {4}, 0);
+  EXPECT_EQ(compare(a, b).matched, 1U);
+}
+
 TEST(ConstantModules, StayApartWhereAnythingElseIsLeft) {
   TestWeights a = with_norms("before", "after");
   TestWeights b = with_norms("ln_x", "ln_y");

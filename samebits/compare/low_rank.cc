@@ -82,15 +82,21 @@ class DifferenceRank {
 
   /// Pivots of the sample, until nothing but noise is left.
   bool eliminate() {
-    const std::size_t most =
-        std::min<std::size_t>({row_sample_.size() / 4, column_sample_.size() / 4, 128});
+    const std::size_t side = std::min(row_sample_.size(), column_sample_.size());
+    const std::size_t few = std::min<std::size_t>(side / 4, 128);
+    const std::size_t most = std::min<std::size_t>(side * 3 / 4, 384);
+    double least_pivot = std::numeric_limits<double>::infinity();
     std::vector<std::vector<double>> rest(row_sample_.size());
     for (std::size_t i = 0; i < rest.size(); ++i)
       for (const std::uint64_t column : column_sample_) rest[i].push_back(whole_[i][column]);
     for (;;) {
       const auto [row, column] = largest_of(rest);
-      if (std::abs(rest[row][column]) <= 16 * noise_) return !pivots_.empty();
+      const double pivot = std::abs(rest[row][column]);
+      // Many pivots that fade into the noise are a training's; a product's end at once.
+      if (pivot <= 16 * noise_)
+        return !pivots_.empty() && (pivots_.size() <= few || least_pivot > 1024 * noise_);
       if (pivots_.size() == most) return false;
+      least_pivot = std::min(least_pivot, pivot);
       pivots_.emplace_back(row, column_sample_[column]);
       const std::vector<double> pivot_row = rest[row];
       for (std::vector<double>& each : rest) {

@@ -18,7 +18,8 @@ struct LowRank {
   double residual = 0;  // largest element of the difference that the rank leaves unexplained
 };
 
-/// Nothing where the rank is above a quarter of the smaller side (or 128), the difference is not
+/// Nothing where the rank is above three quarters of the smaller side (or 384), where it is above a
+/// quarter (or 128) and the last of it hardly stands out of the noise, where the difference is not
 /// well above rounding, or the shapes or types have no such comparison.
 std::optional<LowRank> low_rank_difference(const TensorView& a, const TensorView& b);
 

@@ -9,17 +9,19 @@ namespace {
 
 constexpr std::int64_t kRows = 48, kColumns = 40;
 
-/// A matrix, and the same plus a product of factors of that rank, rounded to float32.
-TestWeights merged(int rank) {
+/// A matrix, and the same plus a product of factors of that rank, rounded to float32. Each column
+/// of the factors counts `fading` times as much as the one before it.
+TestWeights merged(int rank, float fading = 1) {
   const std::vector<float> base = TestWeights::numbers(kRows * kColumns, 1);
   const std::vector<float> left = TestWeights::numbers(kRows * 64, 2);
   const std::vector<float> right = TestWeights::numbers(kColumns * 64, 3);
   std::vector<float> sum = base;
   for (std::int64_t i = 0; i < kRows; ++i) {
     for (std::int64_t j = 0; j < kColumns; ++j) {
-      for (int k = 0; k < rank; ++k)
+      float weight = 1;
+      for (int k = 0; k < rank; ++k, weight *= fading)
         sum[static_cast<std::size_t>(i * kColumns + j)] +=
-            left[static_cast<std::size_t>(i * 64 + k)] *
+            weight * left[static_cast<std::size_t>(i * 64 + k)] *
             right[static_cast<std::size_t>(j * 64 + k)];
     }
   }
@@ -32,7 +34,7 @@ std::optional<LowRank> difference(const TestWeights& weights) {
 }
 
 TEST(LowRank, TheRankOfAMergedProductIsFound) {
-  for (const int rank : {1, 2, 4, 8}) {
+  for (const int rank : {1, 2, 4, 8, 11, 20, 28}) {
     const auto found = difference(merged(rank));
     ASSERT_TRUE(found) << rank;
     EXPECT_EQ(found->rank, static_cast<std::uint32_t>(rank));
@@ -42,8 +44,12 @@ TEST(LowRank, TheRankOfAMergedProductIsFound) {
 
 TEST(LowRank, AFullRankOrEqualMatrixHasNone) {
   EXPECT_FALSE(difference(merged(40)));
-  EXPECT_FALSE(difference(merged(11)));  // above a quarter of the smaller side
+  EXPECT_FALSE(difference(merged(31)));  // above three quarters of the smaller side
   EXPECT_FALSE(difference(merged(0)));
+}
+
+TEST(LowRank, ManyRanksThatFadeIntoTheNoiseAreATrainings) {
+  EXPECT_FALSE(difference(merged(40, 0.4F)));
 }
 
 TEST(LowRank, OtherShapesAndSmallMatricesAreNotAsked) {

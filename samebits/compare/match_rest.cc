@@ -33,9 +33,10 @@ class Rest {
     pair_rounded();
     pair_expected();
     const std::size_t before = pairs_.size();
-    pair_alike();
+    pair_alike(false);
     if (has_few_left()) learn_from(before);
     pair_expected();
+    if (has_few_left() && show_kinship()) pair_alike(true);
     compare_composed(true);
     compare_composed(false);
     classify();
@@ -79,6 +80,25 @@ class Rest {
       few = few && left * 10 <= set.tensors().size();
     }
     return few;
+  }
+
+  /// As many on both sides.
+  bool only_constants_left() const {
+    std::int64_t more_in_a = 0;
+    for (const bool in_a : {true, false}) {
+      const WeightSet& set = in_a ? state_.a() : state_.b();
+      for (std::uint32_t i = 0; i < set.tensors().size(); ++i) {
+        if (!(in_a ? open_a(i) : open_b(i))) continue;
+        if (!set.is_constant(i)) return false;
+        more_in_a += in_a ? 1 : -1;
+      }
+    }
+    return more_in_a == 0;
+  }
+
+  bool show_kinship() const {
+    const auto is_telling = [&](const TensorMatch& m) { return !state_.a().is_constant(m.a[0]); };
+    return std::ranges::any_of(state_.matches(), is_telling);
   }
 
   /// The rules that the pairs from here on teach as well.
@@ -134,9 +154,12 @@ class Rest {
     return found;
   }
 
-  /// Same shape, alike names, the same numbers: the most alike first. Two constants need a rule.
-  void pair_alike() {
+  /// Same shape, alike names, the same numbers: the most alike first. Two constants need a rule, or
+  /// one value, one kind of name ("q_bias" and "query.bias") and little else that is left.
+  void pair_alike(bool constants) {
     constexpr double kAlike = 0.6;
+    constexpr double kMoreAlike = 0.7;  // of constants, where something else is left
+    const double least = constants && !only_constants_left() ? kMoreAlike : kAlike;
     std::map<std::pair<Shape, std::vector<std::string>>, OpenTensors> groups;
     for (const std::uint32_t a : state_.all_free_a()) {
       const NamedTensor& tensor = state_.a()[a];
@@ -152,24 +175,33 @@ class Rest {
     std::size_t untried = 0;
     for (const auto& [key, members] : groups) {
       const AlikePairs found =
-          alike_pairs(names_of(state_.a(), members.a), names_of(state_.b(), members.b), kAlike,
+          alike_pairs(names_of(state_.a(), members.a), names_of(state_.b(), members.b), least,
                       &state_.names_left);
       for (const AlikePair& each : found.pairs) {
         const std::uint32_t a = members.a[each.a];
         const std::uint32_t b = members.b[each.b];
-        if (!state_.a().is_constant(a) || !state_.b().is_constant(b)) pair(a, b);
+        if (constants ? are_one_constant(a, b) : !are_constants(a, b)) pair(a, b);
       }
       if (!found.complete)
         untried += static_cast<std::size_t>(
             std::ranges::count_if(members.a, [&](std::uint32_t i) { return open_a(i); }));
     }
-    if (untried > 0)
+    if (untried > 0 && !constants)
       state_.names_unsearched.push_back(
           fmt::format("{} without a partner {} not held against the name of every tensor of that "
                       "shape on the right: there are too many",
                       untried == 1 ? "1 tensor of the left side"
                                    : fmt::format("{} tensors of the left side", untried),
                       untried == 1 ? "was" : "were"));
+  }
+
+  bool are_constants(std::uint32_t a, std::uint32_t b) const {
+    return state_.a().is_constant(a) && state_.b().is_constant(b);
+  }
+
+  bool are_one_constant(std::uint32_t a, std::uint32_t b) const {
+    return are_constants(a, b) && may_be_one_constant(state_.a()[a].name, state_.a()[a].view,
+                                                      state_.b()[b].name, state_.b()[b].view);
   }
 
   static std::vector<std::string_view> names_of(const WeightSet& set,

@@ -154,6 +154,10 @@ class TreeComparison {
     if (once && left_out(a, name, left == nullptr ? *right : *left, row)) return;
     if (left != nullptr && right != nullptr && compare_as_configs(a, name, *left, *right)) return;
     if (name == "padding" && is_one_padding(a, b)) return;
+    if (!one_library_ && left != nullptr && right != nullptr &&
+        (is_other_in_versions(a.class_path, name) ||
+         (is_model_library(a.class_path) && is_one_size(*left, *right))))
+      return;
     for (ValueDifference& each : compare_values(left, right, sides_)) {
       ModuleDifference difference{a.path,
                                   a.class_path,

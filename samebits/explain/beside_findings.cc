@@ -9,6 +9,7 @@
 
 #include "samebits/checkpoint/shards.h"
 #include "samebits/compare/field_map.h"
+#include "samebits/explain/other_weights.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/uncompared_files.h"
 
@@ -110,8 +111,9 @@ std::map<std::string, const StoredTensor*> loose_tensors(const Checkpoint& check
   std::map<std::string, const StoredTensor*> loose;
   for (std::uint32_t i = 0; i < checkpoint.entries.size(); ++i) {
     const StoredTensor& tensor = checkpoint.entries[i];
-    if (known.contains(i) || tensor.role == TensorRole::optimizer || tensor.role == TensorRole::rng)
-      continue;
+    const bool apart = tensor.role == TensorRole::optimizer || tensor.role == TensorRole::rng ||
+                       tensor.role == TensorRole::transient;
+    if (known.contains(i) || apart) continue;
     loose[tensor.path] = &tensor;
   }
   return loose;
@@ -144,18 +146,37 @@ std::string some_lines(const ValueNames& lines) {
   return text;
 }
 
-/// Optimizer, generators and other sets of weights of a subject, which no comparison reads.
-ValueNames left_aside(const Checkpoint& checkpoint) {
+/// Optimizer, generators and other sets of weights of a subject, which no comparison with one of
+/// the others read.
+ValueNames left_aside(const Checkpoint& checkpoint, const std::vector<const Checkpoint*>& others) {
   ValueNames parts;
-  const bool optimizer =
-      std::any_of(checkpoint.entries.begin(), checkpoint.entries.end(),
-                  [](const StoredTensor& t) { return t.role == TensorRole::optimizer; });
-  if (optimizer) parts.push_back("the optimizer's state");
+  const auto has = [&](TensorRole role) {
+    return std::ranges::any_of(checkpoint.entries,
+                               [&](const StoredTensor& t) { return t.role == role; });
+  };
+  if (has(TensorRole::optimizer)) parts.emplace_back("the optimizer's state");
+  if (has(TensorRole::rng)) parts.emplace_back("the states of random generators");
   for (std::size_t i = 0; i < checkpoint.candidates.size(); ++i) {
-    if (i != checkpoint.chosen)
-      parts.push_back("the weights under " + checkpoint.candidates[i].key);
+    const Candidate& candidate = checkpoint.candidates[i];
+    const auto compared = [&](const Checkpoint* other) {
+      const auto pairs = sets_beside(checkpoint, *other);
+      return std::ranges::any_of(pairs, [&](const auto& pair) { return pair.first == &candidate; });
+    };
+    const bool covered = !candidate.weights.empty() && is_part_of_chosen(checkpoint, candidate);
+    if (i != checkpoint.chosen && !covered && !std::ranges::all_of(others, compared))
+      parts.push_back("the weights under " + candidate.key);
   }
   return parts;
+}
+
+/// The subjects that it was compared with: A with all others, these with A.
+std::vector<const Checkpoint*> partners(const Report& report, const Subject& subject) {
+  std::vector<const Checkpoint*> found;
+  const Subject& a = report.subjects[0];
+  for (const Subject& other : report.subjects) {
+    if (other.checkpoint && (&other == &a) != (&subject == &a)) found.push_back(&*other.checkpoint);
+  }
+  return found;
 }
 
 }  // namespace
@@ -265,7 +286,7 @@ void list_uncompared(Report& report) {
   }
   for (const Subject& subject : report.subjects) {
     if (!subject.checkpoint) continue;
-    const ValueNames parts = left_aside(*subject.checkpoint);
+    const ValueNames parts = left_aside(*subject.checkpoint, partners(report, subject));
     if (!parts.empty())
       report.not_checked.push_back(
           fmt::format("{}: not compared: {}", subject.label, some_of(parts)));

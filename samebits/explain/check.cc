@@ -82,6 +82,23 @@ std::string beyond_prediction(const Checkpoint& checkpoint, const std::string& m
   return "";
 }
 
+void note_defaults(Report& report, const model::LoadTarget& target) {
+  report.assumed.push_back(
+      fmt::format("{}: no config.json: {}.from_pretrained takes the default sizes of its class",
+                  report.subjects[0].path, target.model_class->name));
+}
+
+/// Sizes that do not fit are the default ones: no renaming helps.
+void want_config(LoadReport* load) {
+  if (load->mismatched.empty() || !load->remedy.empty()) return;
+  load->remedy =
+      "Put the config.json of the training beside the weights, or pass it as config=: without it "
+      "the class is built with its default sizes";
+  load->repair.clear();
+  load->refits.clear();
+  load->restored = 0;
+}
+
 Result<void> check_built_in(Report& report, const model::TargetName& name) {
   const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
   const bool transformers = name.library == model::Library::transformers4 ||
@@ -93,7 +110,13 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
     return {};
   }
   const StoredWeights weights = stored_weights(checkpoint);
-  const Json* config = checkpoint.config.is_object() ? &checkpoint.config : nullptr;
+  // Without config.json from_pretrained builds its class with the defaults.
+  const bool by_defaults = directory && transformers && !checkpoint.config.is_object() &&
+                           checkpoint.config_faults.empty();
+  const Json none = Json::object();
+  const Json* config = by_defaults                     ? &none
+                       : checkpoint.config.is_object() ? &checkpoint.config
+                                                       : nullptr;
   if (name.library == model::Library::transformers5 && is_trainer_checkpoint(checkpoint))
     report.lost_on_resume = renamed_on_disk(checkpoint);
   Result<model::LoadTarget> made = model::make_target(name, config, weights.shapes);
@@ -105,11 +128,13 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
   }
   const model::LoadTarget target = *std::move(made);
   for (const std::string& text : target.assumed) report.assumed.push_back(text);
+  if (by_defaults) note_defaults(report, target);
   const Way first = directory && transformers ? Way::from_pretrained : Way::state_dict;
   const auto add = [&](Way way) {
     report.loads.push_back(load_report(target, model::predict_load(target, weights.shapes, way)));
     if (directory && way == Way::from_pretrained)
       refuse_missing_files(checkpoint, report.loads.back());
+    if (by_defaults && way == Way::from_pretrained) want_config(&report.loads.back());
   };
   add(first);
   report.loads[0].packed = weights.quantized;

@@ -107,15 +107,17 @@ std::string wrong_positions(const NamedTensor& tensor) {
 /// Buffers that state_dict() leaves out, in one file only: what the other side's class builds is
 /// known of positions alone.
 void find_buffers_of_one(Report& report, const Subject& owner, const Subject& a, const Subject& b,
-                         const WeightSet& present) {
+                         const WeightSet& present, const FieldNames& alone) {
+  if (alone.empty()) return;
   Finding finding{.cause = "state.buffers",
                   .role = Role::note,
                   .proof = Proof::observed,
                   .subjects = {a.label, b.label}};
   FieldNames names;
   FieldNames wrong;
-  for (const NamedTensor& tensor : present.tensors()) {
-    names.push_back(tensor.name);
+  for (const std::string& name : alone) {
+    const NamedTensor& tensor = present[present.find(name).value()];
+    names.push_back(name);
     const std::string held = wrong_positions(tensor);
     if (held.empty()) continue;
     wrong.push_back(tensor.name);
@@ -124,9 +126,9 @@ void find_buffers_of_one(Report& report, const Subject& owner, const Subject& a,
                     owner.label, tensor.name.ends_with("position_ids") ? "0, 1, 2, ..." : "zeros"));
   }
   if (wrong.empty()) {
-    finding.summary =
-        fmt::format("{} carries {}; the other side's class rebuilds them when it is constructed",
-                    owner.label, counted(names.size(), "non-persistent buffer"));
+    finding.summary = fmt::format(
+        "{} carries {}; the other side's class rebuilds {} when it is constructed", owner.label,
+        counted(names.size(), "non-persistent buffer"), names.size() == 1 ? "it" : "them");
     finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
   } else {
     finding.role = Role::contributes;
@@ -241,24 +243,24 @@ void find_buffer_changes(Report& report, const Subject& a, const Subject& b, int
   WeightSet left = buffer_set(*a.checkpoint, a.checkpoint->weights());
   WeightSet right = buffer_set(*b.checkpoint, b.checkpoint->weights());
   if (left.tensors().empty() && right.tensors().empty()) return;
-  if (left.tensors().empty() || right.tensors().empty())
-    return find_buffers_of_one(report, left.tensors().empty() ? b : a, a, b,
-                               left.tensors().empty() ? right : left);
   const WeightComparison comparison = compare_weights(left, right, {threads});
   if (says_equal(comparison.verdict)) return;
-  FieldNames names = comparison.only_a;
-  names.insert(names.end(), comparison.only_b.begin(), comparison.only_b.end());
+  find_buffers_of_one(report, a, a, b, left, comparison.only_a);
+  find_buffers_of_one(report, b, a, b, right, comparison.only_b);
+  FieldNames names;
   for (const TensorMatch& match : comparison.matches) {
     if (match.kind == MatchKind::changed || match.kind == MatchKind::exchanged ||
         match.kind == MatchKind::rounded)
       names.push_back(left.tensors()[match.a.at(0)].name);
   }
+  if (names.empty()) return;
   Finding finding{.cause = "state.buffers",
                   .role = Role::contributes,
                   .proof = Proof::observed,
                   .subjects = {a.label, b.label}};
-  finding.summary = fmt::format("{} differ, which no state_dict() shows",
-                                counted(names.size(), "non-persistent buffer"));
+  finding.summary =
+      fmt::format("{}, which no state_dict() shows",
+                  counted(names.size(), "non-persistent buffer", "differs", "differ"));
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
   finding.remedy =
       "Build both models by the same code and version, or copy these buffers from one to the other";

@@ -29,9 +29,13 @@ std::string different_text(const Report& report) {
 std::string clean_text(const Report& report) {
   if (report.command == "check" && !report.loads.empty()) {
     const LoadReport& load = report.loads[0];
-    return fmt::format("all {} of {} are loaded{}",
-                       counted(load.target_tensors - load.counters.size(), "tensor"), load.target,
-                       load.counters.empty() ? "" : ", counters apart");
+    const std::size_t kept = load.counters.size() + load.tables.size();
+    return fmt::format("all {} of {} are loaded{}", counted(load.target_tensors - kept, "tensor"),
+                       load.target,
+                       kept == 0               ? ""
+                       : load.tables.empty()   ? ", counters apart"
+                       : load.counters.empty() ? ", computed tables apart"
+                                               : ", counters and computed tables apart");
   }
   if (report.command == "resume") {
     return report.subjects.size() > 1 ? "nothing contradicts that B goes on from A"

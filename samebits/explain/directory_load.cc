@@ -76,7 +76,10 @@ void refuse_missing_files(const Checkpoint& checkpoint, LoadReport& load) {
     const std::string variant = variant_in(taken);
     load.raises =
         "OSError: no file named model.safetensors or pytorch_model.bin is in the directory";
-    load.remedy = variant.empty()
+    const bool series = taken.find("-*-of-") != std::string::npos;
+    load.remedy = series ? "Get the index of these shards from where they are from, or load them "
+                           "one by one"
+                  : variant.empty()
                       ? fmt::format("Rename {} to model.safetensors, or load it by itself", taken)
                       : fmt::format("Pass variant=\"{}\" to from_pretrained, which then finds {}",
                                     variant, taken);

@@ -253,6 +253,7 @@ void find_invalid(Report& report, const Subject& subject) {
   std::vector<std::string> names;
   std::vector<std::string> details;
   bool all_unwritten = true;
+  bool all_numbers = true;  // values that are not finite, and nothing else
   for (const Oddity& oddity : checkpoint.oddities) {
     if (oddity.kind != Oddity::Kind::bad_checksum && oddity.kind != Oddity::Kind::not_finite &&
         oddity.kind != Oddity::Kind::unwritten)
@@ -260,13 +261,14 @@ void find_invalid(Report& report, const Subject& subject) {
     if (is_said_of_pair(report, subject, oddity)) continue;
     details.push_back(oddity.summary);
     all_unwritten = all_unwritten && oddity.kind == Oddity::Kind::unwritten;
+    all_numbers = all_numbers && oddity.kind == Oddity::Kind::not_finite;
     names.insert(names.end(), oddity.tensors.begin(), oddity.tensors.end());
   }
   for (const StoredTensor& tensor : checkpoint.entries) {
     if (tensor.readable || tensor.absent || tensor.device == "meta") continue;
     names.push_back(tensor.path);
     details.push_back(tensor.note);
-    all_unwritten = false;
+    all_unwritten = all_numbers = false;
   }
   if (details.empty()) return;
   const std::size_t count = details.size();
@@ -278,10 +280,11 @@ void find_invalid(Report& report, const Subject& subject) {
   finding.summary = count == 1 ? details[0]
                     : all_unwritten
                         ? fmt::format("the values of {} records were never written", count)
-                        : fmt::format(
-                              "{} records or tensors are damaged or hold values that are "
-                              "not finite",
-                              count);
+                    : all_numbers ? fmt::format("{} tensors hold values that are not finite", count)
+                                  : fmt::format(
+                                        "{} records or tensors are damaged or hold values that are "
+                                        "not finite",
+                                        count);
   if (count > 1)
     finding.details.assign(
         details.begin(),
@@ -289,9 +292,11 @@ void find_invalid(Report& report, const Subject& subject) {
   std::sort(names.begin(), names.end(), natural_less);
   names.erase(std::unique(names.begin(), names.end()), names.end());
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
-  finding.remedy = all_unwritten
-                       ? "Write the values into these records, or save again without skip_data"
-                       : "Get the file again from its source, or from an earlier save";
+  finding.remedy =
+      all_unwritten ? "Write the values into these records, or save again without skip_data"
+      : all_numbers ? "Where they are no mask of infinities that is meant, go back to a "
+                      "checkpoint from before the training diverged"
+                    : "Get the file again from its source, or from an earlier save";
   add_finding(report, std::move(finding));
 }
 

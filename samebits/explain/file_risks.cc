@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "samebits/explain/subjects.h"
 
@@ -29,8 +30,13 @@ constexpr Group kIncomplete{Oddity::Kind::incomplete, "file.incomplete", "parts"
 
 void find_group(Report& report, const Subject& subject, const Group& group) {
   std::vector<std::string> parts;
-  for (const Oddity& oddity : subject.checkpoint->oddities)
-    if (oddity.kind == group.kind) parts.push_back(oddity.summary);
+  std::vector<std::string> remedies;  // of the parts, each once
+  for (const Oddity& oddity : subject.checkpoint->oddities) {
+    if (oddity.kind != group.kind) continue;
+    parts.push_back(oddity.summary);
+    const std::string remedy = oddity.remedy.empty() ? group.remedy : oddity.remedy;
+    if (std::ranges::find(remedies, remedy) == remedies.end()) remedies.push_back(remedy);
+  }
   if (parts.empty()) return;
   Finding finding{.cause = group.cause,
                   .role = Role::risk,
@@ -43,7 +49,7 @@ void find_group(Report& report, const Subject& subject, const Group& group) {
     for (std::size_t i = 0; i < std::min(parts.size(), kShown); ++i)
       finding.details.push_back(parts[i]);
   finding.evidence = {{group.evidence, name_list(parts)}};
-  finding.remedy = group.remedy;
+  finding.remedy = fmt::format("{}", fmt::join(remedies, "; "));
   add_finding(report, std::move(finding));
 }
 

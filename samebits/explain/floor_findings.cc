@@ -1,8 +1,10 @@
 #include "samebits/explain/floor_findings.h"
 
+#include <array>
 #include <cmath>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace samebits {
 namespace {
@@ -10,6 +12,21 @@ namespace {
 Finding finding_of(const FloorSides& sides, const char* cause, Proof proof) {
   return {
       .cause = cause, .role = Role::cause, .proof = proof, .subjects = {sides.model, sides.trace}};
+}
+
+/// Of the fields that could be meant those that the model's config has.
+std::string fields_to_look_at(const OtherShape& shape, const Json& config) {
+  constexpr std::array<const char*, 4> kTokens = {"mask_ratio", "image_size", "patch_size",
+                                                  "num_register_tokens"};
+  constexpr std::array<const char*, 4> kWidths = {"hidden_size", "intermediate_size", "num_labels",
+                                                  "id2label"};
+  std::vector<std::string> names;
+  for (const char* name : shape.one_width ? kTokens : kWidths)
+    if (config.is_object() && config.contains(name)) names.emplace_back(name);
+  const char* what = shape.one_width ? "the number of tokens" : "widths";
+  return names.empty()
+             ? fmt::format("Look at what decides {} in both", what)
+             : fmt::format("Look at the fields that decide {}: {}", what, fmt::join(names, ", "));
 }
 
 }  // namespace
@@ -36,15 +53,14 @@ Finding rounding_finding(const FloorSides& sides, const std::vector<OutputPair>&
   return finding;
 }
 
-Finding shape_finding(const FloorSides& sides, const OtherShape& shape) {
+Finding shape_finding(const FloorSides& sides, const OtherShape& shape, const Json& config) {
   Finding finding = finding_of(sides, "config.changed", Proof::suspected);
   finding.summary =
       fmt::format("{} has other shapes than the model from {} on", sides.trace, shape.point);
   finding.details = {
       fmt::format("{} there, the model with its config {}", shape.trace, shape.model)};
   finding.evidence = {{"fields", Json::object()}, {"point", shape.point}};
-  finding.remedy =
-      "Look at the fields that decide the number of tokens: mask_ratio, image_size, patch_size";
+  finding.remedy = fields_to_look_at(shape, config);
   finding.settle = "Record the run again with the config of " + sides.model;
   return finding;
 }

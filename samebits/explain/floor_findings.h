@@ -22,6 +22,7 @@ constexpr std::uint32_t kOrders = 2;
 struct OtherShape {
   std::string point, model, trace;
   std::size_t before = 0;  // compared points in front of it
+  bool one_width = true;   // they differ in another dimension than the last
 };
 
 /// The labels of the two sides.
@@ -32,7 +33,8 @@ struct FloorSides {
 /// Every point is within rounding. Requires points, each with floor_units.
 Finding rounding_finding(const FloorSides& sides, const std::vector<OutputPair>& points);
 
-Finding shape_finding(const FloorSides& sides, const OtherShape& shape);
+/// `config`: the model's, whose fields the remedy names.
+Finding shape_finding(const FloorSides& sides, const OtherShape& shape, const Json& config);
 
 /// As far off as recording in `type` makes it: how many times as coarse as float32's that type's
 /// rounding is; 0 for types that nobody runs in.

@@ -35,6 +35,17 @@ TEST(FloorFindings, RoundingNamesTheWorstPoint) {
   EXPECT_EQ(none.evidence["largest_units"], 0.0);
 }
 
+TEST(FloorFindings, OtherShapesNameFieldsThatTheConfigHas) {
+  const auto remedy = [](bool one_width, const Json& config) {
+    return shape_finding(kSides, {"x", "[1, 5]", "[1, 4]", 0, one_width}, config).remedy;
+  };
+  const Json vit = {{"image_size", 32}, {"patch_size", 16}, {"hidden_size", 48}};
+  EXPECT_EQ(remedy(true, vit),
+            "Look at the fields that decide the number of tokens: image_size, patch_size");
+  EXPECT_EQ(remedy(false, vit), "Look at the fields that decide widths: hidden_size");
+  EXPECT_EQ(remedy(true, Json()), "Look at what decides the number of tokens in both");
+}
+
 TEST(FloorFindings, ADepartureIsProvedOnlyByABrokenBound) {
   const Finding suspected = departure_finding(kSides, point_with("x", 50), std::nullopt);
   EXPECT_EQ(suspected.proof, Proof::suspected);

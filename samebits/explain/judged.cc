@@ -122,6 +122,7 @@ void judge_exchange(Finding& finding, const PairRuns& pair, Kind kind) {
   const bool of_pair = finding.subjects == std::vector{pair.a, pair.b};
   const bool of_one = kind == Kind::mode && finding.subjects.size() == 1 &&
                       (is_about(finding, pair.a) || is_about(finding, pair.b));
+  if (finding.evidence.contains("beside")) return;  // weights that did not run
   if ((!of_pair && !of_one) || finding.role == Role::note) return;
   if (pair.equal) {
     if (kind == Kind::weights)

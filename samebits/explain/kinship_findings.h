@@ -8,10 +8,6 @@
 
 namespace samebits {
 
-/// The model types of two unlike architectures, "vit and gpt2", or "of unlike shapes" where the
-/// files do not name them; "" where the weights may be of one.
-std::string unlike_architectures(const Report& report, const WeightPair& pair);
-
 /// weights.reinitialized: the sign of a load that failed silently. Weights are unlike, and on one
 /// side their norms are all one and their biases zero, or what kept its name is bit-identical while
 /// what was renamed is unlike. Returns the names (A's) that it accounts for.

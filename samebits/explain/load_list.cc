@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "samebits/checkpoint/open.h"
+#include "samebits/compare/computed_table.h"
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/model/find_renaming.h"
@@ -104,6 +105,17 @@ void search_repair(const LoadList& target, const std::vector<bool>& unfilled,
     load.restored += unfilled[i] && restored.contains(target.one[i]) ? 1 : 0;
 }
 
+/// The target's class computes it when it is built, whatever is loaded afterwards. The names of a
+/// checkpoint's list are those of its weights, and then aliases.
+bool is_computed(const LoadList& target, std::size_t i) {
+  if (!target.checkpoint || !target.checkpoint->has_weights()) return false;
+  const std::vector<std::uint32_t>& weights = target.checkpoint->weights().weights;
+  if (i >= weights.size()) return false;
+  const StoredTensor& tensor = target.checkpoint->entries[weights[i]];
+  return tensor.readable && tensor.identity.empty() &&
+         computed_table(tensor.name, tensor.view).has_value();
+}
+
 bool is_json(Bytes bytes) {
   const std::string_view text = as_text(bytes);
   const std::size_t first = text.find_first_not_of(" \t\r\n");
@@ -161,8 +173,10 @@ LoadReport load_into_list(const LoadList& target, const std::vector<model::Store
         absent && wanted.size() <= 1 && is_lone_counter(name, [&](const std::string& statistic) {
           return offered.contains(statistic);
         });
-    const bool random = absent && !counter;
+    const bool table = absent && !counter && is_computed(target, i);
+    const bool random = absent && !counter && !table;
     if (counter) load.counters.push_back(name);
+    if (table) load.tables.push_back(name);
     unfilled.push_back(random || other);
     if (random) load.random.push_back(name);
     if (!absent && !other) ++load.loaded;

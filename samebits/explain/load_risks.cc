@@ -48,7 +48,7 @@ std::string repair_text(const LoadReport& load) {
 }
 
 void find_random(Report& report, const LoadReport& load) {
-  if (load.random.empty()) return;
+  if (load.random.empty() || !load.remedy.empty()) return;
   const std::string told = load.silent ? "without a word" : "with a warning";
   Finding finding = load_finding(
       load, "weights.reinitialized", load.random,
@@ -75,6 +75,18 @@ void find_counters(Report& report, const LoadReport& load) {
                   counted(load.counters.size(), "counter", "is", "are")));
   finding.role = Role::note;
   finding.details.emplace_back("outputs in eval mode do not depend on such a counter");
+  add_finding(report, std::move(finding));
+}
+
+void find_tables(Report& report, const LoadReport& load) {
+  if (load.tables.empty()) return;
+  Finding finding =
+      load_finding(load, "state.buffers", load.tables,
+                   fmt::format("{} not in the checkpoint and {} what a class computes when it is "
+                               "built",
+                               counted(load.tables.size(), "table", "is", "are"),
+                               load.tables.size() == 1 ? "holds" : "hold"));
+  finding.role = Role::note;
   add_finding(report, std::move(finding));
 }
 
@@ -123,7 +135,7 @@ bool is_head(const std::string& name, const Mismatch& sizes) {
 }
 
 void find_mismatched(Report& report, const LoadReport& load) {
-  if (load.mismatched.empty()) return;
+  if (load.mismatched.empty() || !load.remedy.empty()) return;
   Finding finding = load_finding(
       load, "weights.missing", load.mismatched,
       counted(load.mismatched.size(), "tensor", "has", "have") + " another shape in the target");
@@ -157,9 +169,9 @@ void find_mismatched(Report& report, const LoadReport& load) {
   add_finding(report, std::move(finding));
 }
 
-/// Files that the loader does not find.
+/// What files cause, and files mend: one that the loader does not find.
 void find_refusal(Report& report, const LoadReport& load) {
-  if (load.raises.empty() || !load.mismatched.empty() || load.remedy.empty()) return;
+  if (load.raises.empty() || load.remedy.empty()) return;
   Finding finding{
       .cause = "load.refused", .role = Role::risk, .proof = Proof::observed, .subjects = {"A"}};
   finding.summary = load.way + " ends with an error: " + load.raises;
@@ -190,6 +202,7 @@ void find_load_risks(Report& report) {
   find_refusal(report, load);
   find_random(report, load);
   find_counters(report, load);
+  find_tables(report, load);
   find_dropped(report, load);
   find_mismatched(report, load);
 }

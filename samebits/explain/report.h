@@ -77,6 +77,7 @@ struct LoadReport {
   std::vector<LoadRefit> refits;       // the same, for tensors that must be cut or stacked
   std::uint64_t restored = 0;          // of random and mismatched, how many these would fill
   std::vector<std::string> counters;   // absent, and so left at 0
+  std::vector<std::string> tables;     // absent, and computed when the model is built
   std::vector<std::string> packed;     // stored as the library `packed_by` packs them
   std::string packed_by;
 };

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/checkpoint/deep.h"
 #include "samebits/explain/resume_shapes.h"
 #include "samebits/explain/subjects.h"
 
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t kZeroBytes = 256u << 20;  // of zeros that are read, of one optimizer
 constexpr std::uint64_t kZeroBlock = 1u << 16;    // elements
+constexpr std::uint64_t kFiniteBytes = 1u << 30;  // of moments that are looked through for NaN
 
 constexpr const char* kOptimizerPart = "optimizer moments";
 
@@ -32,12 +34,21 @@ bool is_all_zero(const TensorView& view, std::uint64_t* budget) {
   return true;
 }
 
+/// True where a value was read that is NaN or infinite.
+bool shows_no_number(const TensorView& view, std::uint64_t* budget) {
+  if (view.nbytes() > *budget) return false;
+  *budget -= view.nbytes();
+  const NotFinite count = count_not_finite(view);
+  return count.nan + count.inf > 0;
+}
+
 /// What the tensors of an optimizer's state show.
 struct MomentFacts {
   std::size_t with_state = 0, with_moments = 0, zero = 0;
-  std::vector<std::string> unlisted;  // keys that no group lists
-  std::vector<std::string> without;   // listed keys without state, but for frozen ones
-  std::size_t frozen = 0;             // listed, without state, and frozen in the file
+  std::vector<std::string> unlisted;    // keys that no group lists
+  std::vector<std::string> without;     // listed keys without state, but for frozen ones
+  std::size_t frozen = 0;               // listed, without state, and frozen in the file
+  std::vector<std::string> not_finite;  // keys whose moments hold NaN or infinite values
   std::map<double, std::size_t> steps;
 };
 
@@ -54,6 +65,7 @@ MomentFacts moment_facts(const ResumeFacts& resumed, const OptimizerState& optim
   for (const ParameterGroup& group : optimizer.groups)
     listed.insert(group.keys.begin(), group.keys.end());
   std::uint64_t budget = kZeroBytes;
+  std::uint64_t finite_budget = kFiniteBytes;
   for (const ParameterState& parameter : optimizer.parameters) {
     ++facts.with_state;
     held.insert(parameter.key);
@@ -61,11 +73,14 @@ MomentFacts moment_facts(const ResumeFacts& resumed, const OptimizerState& optim
     if (parameter.step) ++facts.steps[*parameter.step];
     std::size_t moments = 0;
     bool zero = true;
+    bool finite = true;
     for (const auto& [name, entry] : parameter.tensors) {
       if (!is_moment(source, entry)) continue;
       ++moments;
       zero = zero && is_all_zero(source.entries[entry].view, &budget);
+      finite = finite && !shows_no_number(source.entries[entry].view, &finite_budget);
     }
+    if (!finite) facts.not_finite.push_back(parameter.key);
     if (moments > 0) ++facts.with_moments;
     if (moments > 0 && zero) ++facts.zero;
   }
@@ -168,7 +183,7 @@ void judge_numbers(const OptimizerState& optimizer, ResumeRow& row) {
 void judge_without_state(const ResumeFacts& facts, const OptimizerState& optimizer,
                          const MomentFacts& moments, ResumeRow& row) {
   const bool some = !moments.without.empty() && moments.with_state > moments.unlisted.size();
-  if (!some || !optimizer.keeps_moments()) return;
+  if (!some || !optimizer.keeps_moments() || optimizer.keeps_one_state()) return;
   ResumeIssue issue{.missing = {kOptimizerPart}};
   issue.summary = fmt::format(
       "{} no state in the optimizer ({}): no gradient came to {} yet, or {} moments are lost",
@@ -180,6 +195,20 @@ void judge_without_state(const ResumeFacts& facts, const OptimizerState& optimiz
   issue.remedy =
       "Nothing, where these parameters are frozen or unused; else take the optimizer's state from "
       "another save";
+  row.issues.push_back(std::move(issue));
+}
+
+void judge_finite(const ResumeFacts& facts, const OptimizerState& optimizer,
+                  const MomentFacts& moments, ResumeRow& row) {
+  if (moments.not_finite.empty()) return;
+  ResumeIssue issue{.missing = {kOptimizerPart}};
+  issue.summary = fmt::format("moments of {} in the optimizer ({}) hold NaN or infinite values",
+                              counted(moments.not_finite.size(), "parameter"), optimizer.place);
+  issue.details.push_back("they are those of " +
+                          some_of(names_of_keys(facts, optimizer, moments.not_finite)));
+  issue.details.emplace_back("a step that is made of them is NaN, or none at all");
+  issue.evidence = {{"optimizer", optimizer.place}, {"not_finite", name_list(moments.not_finite)}};
+  issue.remedy = "Go back to a checkpoint from before the training diverged";
   row.issues.push_back(std::move(issue));
 }
 
@@ -249,9 +278,11 @@ ResumeRow judge_optimizer(const ResumeFacts& facts, const OptimizerState& optimi
   const MomentFacts moments = moment_facts(facts, optimizer);
   const std::string kind = optimizer.kind();
   std::string detail = kind.empty() ? "" : kind + ", ";
-  detail += fmt::format("state of {} of {}, {}", moments.with_state,
-                        counted(optimizer.listed(), "parameter"),
-                        counted(optimizer.groups.size(), "group"));
+  detail += optimizer.keeps_one_state() && moments.with_state == 1
+                ? fmt::format("one state for {}", counted(optimizer.listed(), "parameter"))
+                : fmt::format("state of {} of {}", moments.with_state,
+                              counted(optimizer.listed(), "parameter"));
+  detail += ", " + counted(optimizer.groups.size(), "group");
   if (moments.frozen > 0) detail += fmt::format(", {} frozen", moments.frozen);
   if (moments.steps.size() == 1) detail += ", step " + count_text(moments.steps.begin()->first);
   ResumeRow row = resume_row(kOptimizerPart, "present", optimizer.place, detail);
@@ -259,6 +290,7 @@ ResumeRow judge_optimizer(const ResumeFacts& facts, const OptimizerState& optimi
   if (!why.empty()) row.issues.push_back(fresh_issue(facts, optimizer, moments, why));
   judge_keys(optimizer, moments, row);
   judge_numbers(optimizer, row);
+  judge_finite(facts, optimizer, moments, row);
   if (why.empty()) {
     judge_without_state(facts, optimizer, moments, row);
     judge_own_steps(optimizer, moments, row);

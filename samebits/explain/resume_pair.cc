@@ -65,6 +65,9 @@ bool is_moving_field(const std::string& key) {
 }
 bool is_rate(const std::string& key) { return key == "lr" || key == "d" || key == "k"; }
 
+/// None and what is not there are not told apart.
+std::string value_text(const Json& value) { return value.is_null() ? "none" : json_text(value); }
+
 void find_changed_fields(Report& report, const FieldChanges& changes, const char* what) {
   if (changes.fields.empty()) return;
   Finding finding{.cause = "config.changed",
@@ -75,7 +78,7 @@ void find_changed_fields(Report& report, const FieldChanges& changes, const char
   for (const auto& [name, values] : changes.fields.items()) {
     names.push_back(name);
     finding.details.push_back(
-        fmt::format("{}: A {}, B {}", name, json_text(values[0]), json_text(values[1])));
+        fmt::format("{}: A {}, B {}", name, value_text(values[0]), value_text(values[1])));
   }
   finding.summary = fmt::format("A and B have other {}: {}", what, some_of(names));
   finding.evidence = {{"fields", changes.fields}};
@@ -199,6 +202,76 @@ void find_new_moments(Report& report, const ResumeFacts& a, const ResumeFacts& b
   add_finding(report, std::move(finding));
 }
 
+/// What tells a group from the others: its options but for rates, and how many parameters it has.
+std::string group_identity(const ParameterGroup& group) {
+  Json options = Json::object();
+  for (const auto& [name, value] : group.options.items())
+    if (!is_rate(name) && name != "initial_lr") options[name] = value;
+  return fmt::format("{} {}", group.keys.size(), options.dump());
+}
+
+/// Place in A of each group of B, where B has the same groups in another order.
+std::optional<std::vector<std::size_t>> other_order(const OptimizerState& a,
+                                                    const OptimizerState& b) {
+  if (a.groups.size() != b.groups.size()) return std::nullopt;
+  std::map<std::string, std::vector<std::size_t>> places;
+  for (std::size_t g = a.groups.size(); g-- > 0;) places[group_identity(a.groups[g])].push_back(g);
+  std::vector<std::size_t> order;
+  bool moved = false;
+  for (std::size_t g = 0; g < b.groups.size(); ++g) {
+    std::vector<std::size_t>& left = places[group_identity(b.groups[g])];
+    if (left.empty()) return std::nullopt;
+    order.push_back(left.back());
+    left.pop_back();
+    moved = moved || order.back() != g;
+  }
+  return moved ? std::optional(order) : std::nullopt;
+}
+
+bool find_moved_groups(Report& report, const OptimizerState& a, const OptimizerState& b) {
+  const auto order = other_order(a, b);
+  if (!order) return false;
+  Finding finding =
+      mixup(fmt::format("the groups of the optimizer ({}) stand in another order in B", a.place));
+  for (std::size_t g = 0; g < order->size(); ++g) {
+    if ((*order)[g] != g && finding.details.size() < 5)
+      finding.details.push_back(fmt::format("group {} of B is group {} of A", g, (*order)[g]));
+  }
+  finding.details.emplace_back(
+      "load_state_dict assigns moments and rates by place: with A's state parameters get those of "
+      "others (torch 2.13.0)");
+  finding.evidence = {{"optimizer", a.place}, {"order", *order}};
+  finding.remedy = "Build the optimizer with its groups in A's order";
+  add_finding(report, std::move(finding));
+  return true;
+}
+
+/// Rates move with a schedule; without one in the files something else moved them.
+void note_rates(Report& report, const ResumeFacts& a, const ResumeFacts& b,
+                const OptimizerState& left, const OptimizerState& right) {
+  if (!a.state.schedulers.empty() || !b.state.schedulers.empty()) return;
+  Finding finding{.cause = "config.changed",
+                  .role = Role::note,
+                  .proof = Proof::observed,
+                  .subjects = {"A", "B"}};
+  Json fields = Json::object();
+  for (std::size_t g = 0; g < std::min(left.groups.size(), right.groups.size()); ++g) {
+    const Json from = left.groups[g].options.value("lr", Json());
+    const Json to = right.groups[g].options.value("lr", Json());
+    if (from == to) continue;
+    fields[fmt::format("{}.param_groups.{}.lr", left.place, g)] = Json::array({from, to});
+    if (finding.details.size() < 5)
+      finding.details.push_back(
+          fmt::format("group {}: A {}, B {}", g, value_text(from), value_text(to)));
+  }
+  if (fields.empty()) return;
+  finding.summary = fmt::format(
+      "other learning rates in {}, and no schedule stands in the files that would move them",
+      counted(fields.size(), "group"));
+  finding.evidence = {{"fields", std::move(fields)}};
+  add_finding(report, std::move(finding));
+}
+
 void find_optimizer_changes(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
   const auto& left = a.state.optimizers;
   const auto& right = b.state.optimizers;
@@ -209,6 +282,8 @@ void find_optimizer_changes(Report& report, const ResumeFacts& a, const ResumeFa
     const std::string place = left[i].place;
     changes.add(place + ".groups", left[i].groups.size(), right[i].groups.size());
     changes.add(place + ".parameters", left[i].listed(), right[i].listed());
+    if (find_moved_groups(report, left[i], right[i])) continue;
+    note_rates(report, a, b, left[i], right[i]);
     for (std::size_t g = 0; g < std::min(left[i].groups.size(), right[i].groups.size()); ++g)
       changes.add_object(fmt::format("{}.param_groups.{}", place, g), left[i].groups[g].options,
                          right[i].groups[g].options, is_rate);

@@ -193,8 +193,9 @@ class Floor {
     const auto exact = passes.truth.find(own.name);
     const bool one_shape = without_ones(values.a.shape()) == without_ones(values.b.shape());
     if (!one_shape && !other_shape_)
-      other_shape_ = OtherShape{own.name, shape_text(values.a.shape()),
-                                shape_text(values.b.shape()), report_.outputs.size()};
+      other_shape_ =
+          OtherShape{own.name, shape_text(values.a.shape()), shape_text(values.b.shape()),
+                     report_.outputs.size(), have_one_width(values.a.shape(), values.b.shape())};
     if (exact == passes.truth.end() || !other.readable || !have_numbers(values) || !one_shape) {
       report_.not_checked.push_back(fmt::format("{}: {} {} in {}", own.name,
                                                 info(other.view.dtype()).torch,
@@ -220,6 +221,10 @@ class Floor {
     types_.emplace(own.name, other.view.dtype());
   }
 
+  static bool have_one_width(const Shape& a, const Shape& b) {
+    return a.size() == b.size() && a.size() > 1 && a.back() == b.back();
+  }
+
   static Shape without_ones(Shape shape) {
     std::erase(shape, 1);
     return shape;
@@ -235,7 +240,7 @@ class Floor {
     if (!different) return;
     const auto at = static_cast<std::size_t>(beyond - report_.outputs.begin());
     if (other_shape_ && other_shape_->before <= at) {
-      add_finding(report_, shape_finding(sides_, *other_shape_));
+      add_finding(report_, shape_finding(sides_, *other_shape_, config_used(report_, model_)));
     } else if (beyond == report_.outputs.end()) {
       add_finding(report_, rounding_finding(sides_, report_.outputs));
     } else {

@@ -20,6 +20,7 @@
 #include "samebits/explain/load_risks.h"
 #include "samebits/explain/loading_findings.h"
 #include "samebits/explain/module_findings.h"
+#include "samebits/explain/other_weights.h"
 #include "samebits/explain/quantized_findings.h"
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/script_findings.h"
@@ -37,6 +38,7 @@ enum Commands : std::uint8_t {
   kExplain = 4,
   kCheck = 8,
   kResume = 16,
+  kVerify = 32,
   kCompared = kDiff | kExplain,
   kAll = kInspect | kCompared | kCheck | kResume,
 };
@@ -46,6 +48,7 @@ std::uint8_t command_of(const Report& report) {
   if (report.command == "diff") return kDiff;
   if (report.command == "explain") return kExplain;
   if (report.command == "resume") return kResume;
+  if (report.command == "verify") return kVerify;
   SAMEBITS_CHECK(report.command == "check");
   return kCheck;
 }
@@ -89,18 +92,22 @@ void of_subjects(Report& report, const PairFacts& pair) {
 
 constexpr auto kPairRules = std::to_array<PairRule>({
     {kCompared, find_in_weights},
-    {kCompared, of_subjects<find_state_values>},
-    {kCompared, of_subjects<find_adapter_config_changes>},
-    {kCompared, of_subjects<find_config_changes>},
+    {kCompared,
+     [](Report& report, const PairFacts& pair) {
+       find_other_weights(report, pair.a, pair.b, pair.options.threads);
+     }},
+    {kCompared | kVerify, of_subjects<find_state_values>},
+    {kCompared | kVerify, of_subjects<find_adapter_config_changes>},
+    {kCompared | kVerify, of_subjects<find_config_changes>},
     {kCompared, of_subjects<find_module_changes>},
     {kCompared, of_subjects<find_tree_changes>},
     {kCompared, of_subjects<find_script_changes>},
     {kCompared, of_subjects<find_unlike_config>},
-    {kCompared,
+    {kCompared | kVerify,
      [](Report& report, const PairFacts& pair) {
        find_preprocessing_changes(report, pair.a, pair.b, pair.options.preprocessing_role);
      }},
-    {kCompared, of_subjects<find_mode_changes>},
+    {kCompared | kVerify, of_subjects<find_mode_changes>},
     {kCompared,
      [](Report& report, const PairFacts& pair) {
        find_buffer_changes(report, pair.a, pair.b, pair.options.threads);
@@ -114,7 +121,7 @@ struct SubjectRule {
 };
 
 constexpr auto kSubjectRules = std::to_array<SubjectRule>({
-    {kAll, find_calls},
+    {kAll | kVerify, find_calls},
     {kInspect | kCompared, find_unusual_imports},
     {kInspect, find_load_refused},
     {kInspect, find_foreign_devices},

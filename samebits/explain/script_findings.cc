@@ -19,19 +19,28 @@ const ScriptProgram* program_of(const Subject& subject) {
 /// "my.Block" of "my.Block#0".
 std::string unit_label(const std::string& name) { return name.substr(0, name.rfind('#')); }
 
-std::string_view trimmed_line(std::string_view text, std::size_t begin) {
+/// So much of a line that its byte `at` stands in it, and some of what is before.
+std::string line_around(std::string_view text, std::size_t at) {
   constexpr std::size_t kLongest = 90;
+  constexpr std::size_t kBefore = 40;
+  const std::size_t break_before = at == 0 ? std::string_view::npos : text.rfind('\n', at - 1);
+  std::size_t begin = break_before == std::string_view::npos ? 0 : break_before + 1;
   std::string_view line = text.substr(begin, text.find('\n', begin) - begin);
-  line.remove_prefix(std::min(line.size(), line.find_first_not_of(' ')));
-  return line.substr(0, kLongest);
+  const std::size_t blanks = std::min(line.size(), line.find_first_not_of(' '));
+  line.remove_prefix(blanks);
+  begin += blanks;
+  const std::size_t place = at - std::min(at, begin);
+  const std::size_t cut = line.size() > kLongest && place > kBefore ? place - kBefore : 0;
+  const std::string_view shown = line.substr(cut, kLongest);
+  return fmt::format("{}{}{}", cut > 0 ? "..." : "", shown,
+                     cut + shown.size() < line.size() ? "..." : "");
 }
 
 /// The first lines of two texts that differ.
 std::string differing_lines(const std::string& a, const std::string& b) {
   const auto [left, right] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
   const auto place = static_cast<std::size_t>(left - a.begin());
-  const std::size_t begin = place == 0 ? 0 : a.rfind('\n', place - 1) + 1;
-  return fmt::format("`{}` against `{}`", trimmed_line(a, begin), trimmed_line(b, begin));
+  return fmt::format("`{}` against `{}`", line_around(a, place), line_around(b, place));
 }
 
 struct UnitDifference {

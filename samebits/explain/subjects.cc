@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "samebits/base/parallel.h"
+#include "samebits/explain/computed_findings.h"
+#include "samebits/explain/layout_findings.h"
 #include "samebits/explain/tensor_roles.h"
 #include "samebits/explain/tied_findings.h"
 
@@ -95,9 +97,18 @@ void compare_with_first(Report& report, std::size_t other, std::vector<WeightSet
   if (!has_weights(a) || !has_weights(b)) return;
   report.weights.push_back({a.label, b.label, compare_weights(sets[0], sets[other], {threads})});
   settle_ties(report, &report.weights.back());
+  settle_computed(report, &report.weights.back());
+  settle_layouts(report, &report.weights.back());
   const WeightComparison& found = report.weights.back().comparison;
-  for (const std::string& name : found.unreadable)
-    add_gap(report, "the values of " + name + " could not be read", Gap::blocking);
+  if (found.unreadable.size() <= 3) {
+    for (const std::string& name : found.unreadable)
+      add_gap(report, "the values of " + name + " could not be read", Gap::blocking);
+  } else {
+    add_gap(report,
+            fmt::format("the values of {} tensors could not be read: {}", found.unreadable.size(),
+                        some_of(found.unreadable)),
+            Gap::blocking);
+  }
   for (const std::string& text : found.unsearched)
     add_gap(report, a.label + " and " + b.label + ": " + text,
             found.verdict == WeightsVerdict::unknown ? Gap::blocking : Gap::aside);
@@ -116,6 +127,7 @@ void compare_with_first(Report& report, std::size_t other, std::vector<WeightSet
 }  // namespace
 
 void compare_subjects(Report& report, int threads) {
+  read_unlike_layouts(report);
   for (const Subject& subject : report.subjects) {
     if (subject.checkpoint && !subject.checkpoint->has_weights())
       add_gap(report, subject.path + ": holds no weights to compare", Gap::blocking);

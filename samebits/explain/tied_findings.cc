@@ -15,6 +15,14 @@ namespace {
 
 using TiedNames = std::vector<std::string>;
 
+std::optional<std::uint32_t> weight_index_in(const Checkpoint& checkpoint,
+                                             const std::string& name) {
+  const std::vector<std::uint32_t>& weights = checkpoint.weights().weights;
+  for (std::uint32_t i = 0; i < weights.size(); ++i)
+    if (checkpoint.entries[weights[i]].name == name) return i;
+  return std::nullopt;
+}
+
 /// What says that names are one tensor, in words; "" where nothing does.
 class TieReasons {
  public:
@@ -29,10 +37,31 @@ class TieReasons {
     for (const Subject* subject : subjects_)
       if (are_aliases(*subject, names))
         return "the metadata of " + subject->label + " says that they are one tensor";
+    // What a class ties by its config was asked for above.
+    if (model::are_tied_names(names)) return "";
+    for (const Subject* subject : subjects_)
+      if (leaves_out_tied_names(*subject, names))
+        return "save_pretrained, which wrote " + subject->label +
+               ", leaves out no names of shared tensors but those that the class ties";
     return "";
   }
 
  private:
+  /// save_pretrained() of both versions ends with an error where a class shares tensors whose names
+  /// it does not tie.
+  static bool leaves_out_tied_names(const Subject& subject, const TiedNames& names) {
+    const Checkpoint& checkpoint = *subject.checkpoint;
+    if (checkpoint.kind != CheckpointKind::hf_directory || !checkpoint.producer.is_object())
+      return false;
+    const auto metadata = checkpoint.producer.find("metadata");
+    const bool of_torch = metadata != checkpoint.producer.end() && metadata->is_object() &&
+                          metadata->contains("format") && (*metadata)["format"] == "pt";
+    const auto held = std::ranges::count_if(names, [&](const std::string& name) {
+      return weight_index_in(checkpoint, name).has_value();
+    });
+    return of_torch && held == 1;
+  }
+
   /// save_model() of safetensors writes {"name left out": "name kept"}.
   static bool are_aliases(const Subject& subject, const TiedNames& names) {
     const Json& producer = subject.checkpoint->producer;
@@ -49,13 +78,6 @@ class TieReasons {
 
   const Subject* subjects_[2];
 };
-
-std::optional<std::uint32_t> weight_index(const Subject& subject, const std::string& name) {
-  const std::size_t count = subject.checkpoint->weights().weights.size();
-  for (std::uint32_t i = 0; i < count; ++i)
-    if (weight_name(subject, i) == name) return i;
-  return std::nullopt;
-}
 
 const StoredTensor& stored_weight(const Subject& subject, std::uint32_t index) {
   return subject.checkpoint->entries[subject.checkpoint->weights().weights[index]];
@@ -77,7 +99,7 @@ std::optional<std::string> partner_of(const Report& report, const WeightPair& pa
 std::optional<TieDifference> tie_of(const Report& report, const WeightPair& pair, bool in_a,
                                     const std::string& name, const TieReasons& reasons) {
   const Subject& own = subject_of(report, in_a ? pair.a : pair.b);
-  const auto index = weight_index(own, name);
+  const auto index = weight_index_in(*own.checkpoint, name);
   if (!index) return std::nullopt;
   for (std::uint32_t i = 0; i < own.checkpoint->weights().weights.size(); ++i) {
     const std::string& other = weight_name(own, i);

@@ -45,7 +45,7 @@ TEST_F(Ties, AConfigThatTiesMakesItANote) {
     EXPECT_EQ(report.verdict, Verdict::same);
     EXPECT_EQ(role_of(report), Role::note);
     EXPECT_EQ(exit_status(report), 0);
-    EXPECT_EQ(report.weights[0].comparison.verdict, WeightsVerdict::identical);
+    EXPECT_EQ(report.weights[0].comparison.verdict, WeightsVerdict::same_values);
   }
 }
 

@@ -16,21 +16,40 @@ constexpr const char* kTrainerWay = "Trainer.train(resume_from_checkpoint=...)";
 
 /// What names on disk hold, by model_type, that the names of modules of transformers 5.24.0 do not:
 /// its conversion_mapping.py, in the direction of save_pretrained(). `unless` stands before it in
-/// the module's own names.
+/// the module's own names. A part with "^" stands at the beginning.
 struct RenamedOnDisk {
   std::string_view type;
   std::array<std::string_view, 4> parts;
   std::string_view unless = "";
 };
+using DiskParts = std::array<std::string_view, 4>;
+constexpr DiskParts kLlavaParts = {"^language_model.", "^vision_tower.", "^multi_modal_projector.",
+                                   "^image_newline"};
+constexpr DiskParts kQwenParts = {"^visual.", "^model.embed_tokens.", "^model.layers.",
+                                  "^model.norm."};
 constexpr auto kRenamedOnDisk = std::to_array<RenamedOnDisk>({
     {"audio-spectrogram-transformer", {"encoder.layer."}},
     {"beit", {"encoder.layer."}},
     {"dinov3_convnext", {"stages."}, "model."},
     {"dinov3_vit", {"layer."}, "model."},
+    {"aria", kLlavaParts},
+    {"aya_vision", kLlavaParts},
+    {"gemma3", kLlavaParts},
+    {"got_ocr2", kLlavaParts},
     {"ijepa", {"encoder.layer."}},
+    {"internvl", kLlavaParts},
+    {"llava", kLlavaParts},
+    {"llava_next", kLlavaParts},
+    {"llava_next_video", kLlavaParts},
+    {"llava_onevision", kLlavaParts},
+    {"mistral3", kLlavaParts},
+    {"paligemma", kLlavaParts},
+    {"qwen2_5_vl", kQwenParts},
+    {"qwen2_vl", kQwenParts},
     {"segformer", {"encoder.", "linear_c."}},
     {"swin", {".attention.self.", ".output.dense.", ".intermediate.dense."}},
     {"videomae", {".q_bias", ".v_bias"}},
+    {"vipllava", kLlavaParts},
     {"vit_msn", {"encoder.layer."}},
     {"vivit", {"encoder.layer."}},
     {"yolos", {"encoder.mid_position_embeddings"}},
@@ -38,6 +57,7 @@ constexpr auto kRenamedOnDisk = std::to_array<RenamedOnDisk>({
 
 bool is_renamed(const RenamedOnDisk& known, std::string_view name) {
   return std::ranges::any_of(known.parts, [&](std::string_view part) {
+    if (part.starts_with('^')) return name.starts_with(part.substr(1));
     const std::size_t at = part.empty() ? std::string_view::npos : name.find(part);
     if (at == std::string_view::npos) return false;
     return known.unless.empty() || !name.substr(0, at).ends_with(known.unless);

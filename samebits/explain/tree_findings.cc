@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/modules.h"
+#include "samebits/explain/library_findings.h"
 #include "samebits/explain/script_findings.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/run/module_config.h"
@@ -234,6 +235,7 @@ void leave_open(Report& report, const Subject& a, const Subject& b, const Differ
 
 void find_tree_changes(Report& report, const Subject& a, const Subject& b) {
   if (a.checkpoint->modules.empty() || b.checkpoint->modules.empty()) return;
+  if (find_library_changes(report, a, b)) return;
   std::vector<ModuleDifference> all = compare_modules(
       *a.checkpoint, *b.checkpoint, tensor_names(report, a, b), have_one_library(a, b));
   settle_script_attributes(a, b, &all);

@@ -7,7 +7,10 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/constant_tensor.h"
+#include "samebits/explain/architectures.h"
+#include "samebits/explain/computed_findings.h"
 #include "samebits/explain/kinship_findings.h"
+#include "samebits/explain/left_random.h"
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/tied_findings.h"
@@ -249,6 +252,7 @@ class Finder {
     if (names.empty()) return;
     Names untied;
     std::set<std::string> tied = explained_;
+    for (const ComputedAlone& table : comparison_.computed) tied.insert(table.name);
     for (const TieDifference& tie : comparison_.ties) {
       tied.insert(tie.names_a.begin(), tie.names_a.end());
       tied.insert(tie.names_b.begin(), tie.names_b.end());
@@ -271,11 +275,10 @@ class Finder {
       finding.evidence["architectures"] = architectures_;
       return add(std::move(finding));
     }
-    finding.remedy = fmt::format(
-        "Find out whether {} was saved without {} or {} added later; a loader leaves {} at random "
-        "values",
-        other, untied.size() == 1 ? "it" : "them", untied.size() == 1 ? "it was" : "they were",
-        untied.size() == 1 ? "it" : "them");
+    finding.remedy =
+        fmt::format("Find out whether {} was saved without {} or {} added later{}", other,
+                    untied.size() == 1 ? "it" : "them", untied.size() == 1 ? "it was" : "they were",
+                    left_random_words(pair_, holder == pair_.a ? a_ : b_, untied));
     if (is_frozen(a_) || is_frozen(b_))
       finding.remedy =
           "Compare the archives as they were before torch.jit.freeze: it folds batch norms into "
@@ -341,6 +344,7 @@ void find_weight_causes(Report& report, const WeightPair& pair,
   finder.rearranged();
   finder.renamed();
   find_ties(report, pair);
+  note_computed(report, pair);
   finder.dtype();
 }
 

@@ -1,7 +1,6 @@
 #include "samebits/kernels/kernel_table.h"
 
 #include <cmath>
-#include <iterator>
 
 #include "samebits/kernels/reference.h"
 
@@ -137,13 +136,6 @@ const KernelTable* kernel_table(Isa isa) {
   if (isa == Isa::neon) return &kNeonKernels;
 #endif
   return &kScalarKernels;
-}
-
-const KernelTable& best_kernels() {
-  for (auto isa = std::rbegin(kBuiltIsas); isa != std::rend(kBuiltIsas); ++isa) {
-    if (const KernelTable* table = kernel_table(*isa)) return *table;
-  }
-  return kScalarKernels;
 }
 
 }  // namespace samebits

@@ -62,7 +62,7 @@ struct KernelTable {
 
 /// The kernels of `isa`, or nullptr where this machine or this build has none.
 const KernelTable* kernel_table(Isa isa);
-/// The widest that this machine has.
+/// Those that default_kernels() chose (kernel_choice.h).
 const KernelTable& best_kernels();
 
 }  // namespace samebits

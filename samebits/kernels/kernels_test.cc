@@ -125,6 +125,26 @@ TEST(PackedMatrix, ACopyIsTheSameMatrix) {
   EXPECT_TRUE(assigned.same_bits(packed));
 }
 
+// Query, key and value of widths that end inside a tile.
+TEST(PackedMatrix, IsTheSameWhereItIsPackedInParts) {
+  for (const std::size_t depth : {1U, 7U, 40U}) {
+    const auto w = numbers(120 * depth, 2);
+    const PackedMatrix whole(w.data(), 120, depth, depth);
+    PackedMatrix parts(120, depth);
+    std::size_t first = 0;
+    for (const std::size_t count : {40U, 3U, 32U, 45U}) {
+      parts.pack(w.data() + first * depth, first, count);
+      first += count;
+    }
+    EXPECT_TRUE(parts.same_bits(whole)) << depth;
+    for (std::size_t c = 0; c < 120; ++c) {
+      for (std::size_t k = 0; k < depth; ++k)
+        ASSERT_EQ(parts.tile(c / kTileColumns)[k * kTileColumns + c % kTileColumns],
+                  w[c * depth + k]);
+    }
+  }
+}
+
 TEST_P(Kernels, LinearOfAnyShapeStrideAndTilesIsTheDefinition) {
   std::uint32_t state = 1;
   const auto draw = [&state](std::size_t most) {

@@ -110,6 +110,17 @@ PackedMatrix::PackedMatrix(const float* w, std::size_t columns, std::size_t dept
   pack_tiles_of_rows(w, columns, depth, stride, values_.data());
 }
 
+PackedMatrix::PackedMatrix(std::size_t columns, std::size_t depth)
+    : columns_(columns), depth_(depth), values_(tiles() * kTileColumns * depth) {
+  // Columns behind the last, with those beside them, which pack() writes.
+  if (columns % kTileColumns != 0) std::fill_n(tile(tiles() - 1), kTileColumns * depth, 0.0F);
+}
+
+void PackedMatrix::pack(const float* w, std::size_t first, std::size_t count) {
+  SAMEBITS_CHECK(first <= columns_ && count <= columns_ - first);
+  pack_rows(w, first, count, depth_, depth_, values_.data());
+}
+
 bool PackedMatrix::same_bits(const PackedMatrix& other) const {
   const std::size_t bytes = tiles() * kTileColumns * depth_ * sizeof(float);
   return columns_ == other.columns_ && depth_ == other.depth_ &&

@@ -27,10 +27,16 @@ struct LineAllocator {
     return static_cast<T*>(::operator new(count * sizeof(T), kLine));
   }
   void deallocate(T* memory, std::size_t) { ::operator delete(memory, kLine); }
+  /// Nothing is written into memory that a caller fills.
+  template <class Element>
+  void construct(Element* at) {
+    ::new (static_cast<void*>(at)) Element;
+  }
   bool operator==(const LineAllocator&) const { return true; }
 };
 
-/// Memory whose start is a multiple of 64 bytes, in every copy too.
+/// Memory whose start is a multiple of 64 bytes, in every copy too. What is in it at first is not
+/// said.
 class AlignedFloats {
  public:
   AlignedFloats() = default;
@@ -57,6 +63,10 @@ class PackedMatrix {
   PackedMatrix() = default;
   /// `w` is row-major with `stride` elements from row to row.
   PackedMatrix(const float* w, std::size_t columns, std::size_t depth, std::size_t stride);
+  /// To be filled by pack(), all of its columns.
+  PackedMatrix(std::size_t columns, std::size_t depth);
+  /// `w` [count, depth], row-major, becomes columns [first, first + count).
+  void pack(const float* w, std::size_t first, std::size_t count);
 
   std::size_t columns() const { return columns_; }
   std::size_t depth() const { return depth_; }

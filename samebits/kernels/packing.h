@@ -5,8 +5,13 @@
 
 namespace samebits {
 
-/// w [count, depth]: tile of kTileColumns rows of w, then k, then row of w; zeros for rows behind
-/// the last. `tiles` holds count, rounded up to tiles, times depth elements.
+/// w [count, depth] as rows [first, first + count) of a matrix whose tiles are `tiles`: tile of
+/// kTileColumns rows, then k, then row. Other rows are left as they are.
+void pack_rows(const float* w, std::size_t first, std::size_t count, std::size_t depth,
+               std::size_t stride, float* tiles);
+
+/// w [count, depth]: all tiles, with zeros for rows behind the last. `tiles` holds count, rounded
+/// up to tiles, times depth elements.
 void pack_tiles_of_rows(const float* w, std::size_t count, std::size_t depth, std::size_t stride,
                         float* tiles);
 

@@ -33,6 +33,7 @@ void multiply_block(const float* x, std::size_t x_stride, const float* tile, std
                     bool add, float* out, std::size_t stride, const float* soon) {
   constexpr std::size_t kPointers = (kRows + 2) / 3;
   const float* rows[kPointers];
+#pragma GCC unroll 16
   for (std::size_t p = 0; p < kPointers; ++p) rows[p] = x + 3 * p * x_stride;
   V t[kRows][kVectors];
 #pragma GCC unroll 16
@@ -53,6 +54,7 @@ void multiply_block(const float* x, std::size_t x_stride, const float* tile, std
 #pragma GCC unroll 16
       for (std::size_t v = 0; v < kVectors; ++v) t[r][v] = hn::MulAdd(each, w[v], t[r][v]);
     }
+#pragma GCC unroll 16
     for (std::size_t p = 0; p < kPointers; ++p) ++rows[p];
     if (k % kFetchEvery == 0) {
       __builtin_prefetch(soon, 0, 2);

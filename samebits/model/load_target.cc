@@ -3,6 +3,7 @@
 
 #include "samebits/base/json.h"
 #include "samebits/model/fields_from_config.h"
+#include "samebits/model/name_search.h"
 #include "samebits/model/predict_load.h"
 
 namespace samebits::model {
@@ -119,6 +120,27 @@ std::int64_t fitness(const std::vector<TensorSpec>& specs, const Recognition& re
   return score;
 }
 
+/// "blocks.3." in a name.
+bool stands_in_block(std::string_view name) {
+  for (std::size_t dot = name.find('.'); dot != name.npos; dot = name.find('.', dot + 1)) {
+    const std::size_t end = name.find_first_not_of("0123456789", dot + 1);
+    if (end != name.npos && end > dot + 1 && name[end] == '.') return true;
+  }
+  return false;
+}
+
+/// Tensors of blocks that no class of the family has: a scale of BEiT's. The model is none of it
+/// then, whatever else agrees.
+bool has_foreign_blocks(const Recognition& recognition, const std::vector<StoredShape>& tensors) {
+  std::vector<bool> placed(tensors.size());
+  for (const Piece& piece : recognition.pieces) placed[piece.tensor] = true;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const std::string& name = tensors[i].name;
+    if (!placed[i] && stands_in_block(name) && name.find("lora_") == std::string::npos) return true;
+  }
+  return false;
+}
+
 Result<const ModelClass*> best_class(Library library, const Json* config,
                                      const std::optional<Recognition>& recognition,
                                      const std::vector<StoredShape>& tensors) {
@@ -131,6 +153,10 @@ Result<const ModelClass*> best_class(Library library, const Json* config,
   const ModelClass* best = nullptr;
   std::int64_t best_score = 0;
   const std::string model_type = model_type_of(config);
+  const bool of_transformers =
+      library == Library::transformers4 || library == Library::transformers5;
+  if (of_transformers && model_type.empty() && has_foreign_blocks(*recognition, tensors))
+    return fail(error);
   for (const ModelClass& model_class : classes()) {
     const bool other_type = !model_type.empty() && !model_class.model_type.empty() &&
                             model_class.model_type != model_type;
@@ -146,6 +172,22 @@ Result<const ModelClass*> best_class(Library library, const Json* config,
   }
   if (best) return best;
   return fail(error);
+}
+
+/// Also by the names that are left without those of wrappers, where these tell more.
+std::optional<Recognition> recognize_wrapped(const std::vector<StoredShape>& tensors,
+                                             std::string_view wanted) {
+  std::optional<Recognition> found = recognize(tensors, wanted);
+  std::vector<StoredShape> bare = tensors;
+  bool is_wrapped = false;
+  for (StoredShape& tensor : bare) {
+    std::string name = unwrapped(tensor.name);
+    is_wrapped = is_wrapped || name != tensor.name;
+    tensor.name = std::move(name);
+  }
+  if (!is_wrapped) return found;
+  std::optional<Recognition> other = recognize(bare, wanted);
+  return other && (!found || other->tensors > found->tensors) ? other : found;
 }
 
 Result<const ModelClass*> choose_class(const TargetName& name, const Json* config,
@@ -182,9 +224,11 @@ Result<TargetName> parse_target(std::string_view text) {
 Result<LoadTarget> make_target(const TargetName& name, const Json* config,
                                const std::vector<StoredShape>& tensors) {
   LoadTarget target{.library = name.library};
-  target.recognition = recognize(tensors, name.class_name);
+  target.recognition = recognize_wrapped(tensors, name.class_name);
   target.architectures = architectures_of(config);
-  SAMEBITS_TRY(target.model_class, choose_class(name, config, target.recognition, tensors));
+  // An empty config says nothing of the class: it stands for the class's defaults.
+  const Json* named = config && !config->empty() ? config : nullptr;
+  SAMEBITS_TRY(target.model_class, choose_class(name, named, target.recognition, tensors));
   SAMEBITS_TRY(target.fields,
                fields_for(config, target.recognition, *target.model_class, name.library));
   SAMEBITS_TRY(target.tensors, tensors_of(target.library, *target.model_class, target.fields));

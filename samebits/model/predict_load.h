@@ -44,9 +44,9 @@ struct TargetName {
 Result<TargetName> parse_target(std::string_view text);
 
 /// The class (named, or the config's architecture, or the one that the tensors fit best) with the
-/// sizes of `config`, or of the tensors where it is null. Errors: usage (no such class; nothing to
-/// infer sizes from), those of
-/// fields_from_config(), limit.
+/// sizes of `config` (an empty one: of the class's defaults), or of the tensors where it is null.
+/// Errors: usage (no such class; nothing to infer sizes from), those of fields_from_config(),
+/// limit.
 Result<LoadTarget> make_target(const TargetName& name, const nlohmann::ordered_json* config,
                                const std::vector<StoredShape>& tensors);
 

@@ -187,19 +187,44 @@ bool is_embedding_table(std::string_view name) {
          ends_as_path(name, "decoder.embed_tokens.weight", &front);
 }
 
-/// Models that hold two whole models, each with a config and ties of its own.
-constexpr auto kPairsOfModels = std::to_array<std::string_view>(
-    {"encoder-decoder", "encoder_decoder", "speech-encoder-decoder", "speech_encoder_decoder",
-     "vision-encoder-decoder", "vision_encoder_decoder"});
+constexpr int kDeepestPart = 4;  // of configs in configs
 
-/// The names below the part, without its own; nothing where one stands elsewhere.
+/// Where whole models with a config and ties of their own stand in others: by the field of the
+/// config, and the name of the module.
+struct ModelPart {
+  std::string_view field, module;
+};
+constexpr auto kModelParts = std::to_array<ModelPart>({
+    {"encoder", "encoder"},
+    {"decoder", "decoder"},
+    {"text_encoder", "text_encoder"},
+    {"text_config", "language_model"},
+    {"text_config", "text_model"},
+    {"text_config", "text_decoder"},
+});
+
+/// The names below a module of this name, without what leads there; nothing where one stands
+/// elsewhere.
 std::vector<std::string> names_below(std::string_view part, const std::vector<std::string>& names) {
   std::vector<std::string> below;
   for (const std::string& name : names) {
-    if (!name.starts_with(part) || !name.substr(part.size()).starts_with('.')) return {};
-    below.push_back(name.substr(part.size() + 1));
+    const std::string_view rest =
+        std::string_view(name).starts_with("model.") ? std::string_view(name).substr(6) : name;
+    if (!rest.starts_with(part) || !rest.substr(part.size()).starts_with('.')) return {};
+    below.emplace_back(rest.substr(part.size() + 1));
   }
   return below;
+}
+
+bool part_ties(const Json& config, const std::vector<std::string>& names, int depth) {
+  if (depth > kDeepestPart || !config.is_object() || !are_tied_names(names)) return false;
+  for (const ModelPart& part : kModelParts) {
+    const auto inner = config.find(part.field);
+    if (inner != config.end() && part_ties(*inner, names_below(part.module, names), depth + 1))
+      return true;
+  }
+  return ties_word_embeddings(config) ||
+         (has_type(config, kOneTable) && std::ranges::all_of(names, is_embedding_table));
 }
 
 }  // namespace
@@ -214,13 +239,7 @@ bool is_tied_to(std::string_view target, std::string_view source) {
 }
 
 bool config_ties(const Json& config, const std::vector<std::string>& names) {
-  if (!config.is_object() || !are_tied_names(names)) return false;
-  if (has_type(config, kPairsOfModels)) {
-    for (const char* part : {"encoder", "decoder"})
-      if (config.contains(part) && config_ties(config[part], names_below(part, names))) return true;
-  }
-  return ties_word_embeddings(config) ||
-         (has_type(config, kOneTable) && std::ranges::all_of(names, is_embedding_table));
+  return part_ties(config, names, 0);
 }
 
 bool ties_word_embeddings(const Json& config) {

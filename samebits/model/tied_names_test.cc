@@ -67,6 +67,18 @@ TEST(TiedNames, ADecoderInAPairOfModelsTiesByItsOwnConfig) {
   EXPECT_FALSE(config_ties(pair, names));
 }
 
+TEST(TiedNames, ATextModelInAnotherTiesByItsOwnConfig) {
+  const Json config = {{"model_type", "blip-2"}, {"text_config", {{"model_type", "opt"}}}};
+  EXPECT_TRUE(config_ties(config, {"language_model.model.decoder.embed_tokens.weight",
+                                   "language_model.lm_head.weight"}));
+  EXPECT_TRUE(config_ties(config, {"model.language_model.model.decoder.embed_tokens.weight",
+                                   "model.language_model.lm_head.weight"}));
+  EXPECT_FALSE(config_ties(config, {"qformer.embed_tokens.weight", "qformer.lm_head.weight"}));
+  const Json musicgen = {{"model_type", "musicgen"}, {"text_encoder", {{"model_type", "t5"}}}};
+  EXPECT_TRUE(config_ties(
+      musicgen, {"text_encoder.shared.weight", "text_encoder.encoder.embed_tokens.weight"}));
+}
+
 TEST(TiedNames, TheOutputLayerIsFilledFromTheEmbeddings) {
   EXPECT_TRUE(is_tied_to("lm_head.weight", "transformer.wte.weight"));
   EXPECT_FALSE(is_tied_to("transformer.wte.weight", "lm_head.weight"));

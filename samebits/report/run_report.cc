@@ -69,8 +69,9 @@ std::string timing(const RunReport& report) {
 
 }  // namespace
 
-std::string run_failure_json(const std::string& why) {
+std::string run_failure_json(const std::string& model, const std::string& why) {
   const Json json = {{"schema", "samebits.run/1"},
+                     {"model", model},
                      {"outputs", Json::array()},
                      {"not_checked", Json::array({why})}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -102,6 +103,7 @@ std::string run_json_text(const RunReport& report) {
                      {"top", std::move(top)},
                      {"timing", {{"load_s", report.load_s}, {"forward_s", report.forward_s}}},
                      {"isa", report.isa},
+                     {"isa_reason", report.isa_reason},
                      {"threads", report.threads},
                      {"assumed", report.assumed},
                      {"notes", report.notes}};

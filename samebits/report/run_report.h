@@ -30,14 +30,15 @@ struct RunReport {
   std::vector<std::string> assumed, notes;
   double load_s = 0;
   std::vector<double> forward_s;
-  std::string isa;  // "avx512"
+  std::string isa;         // "avx512"
+  std::string isa_reason;  // KernelChoice::reason, or "--isa"
   int threads = 1;
 };
 
 /// Schema "samebits.run/1".
 std::string run_json_text(const RunReport& report);
 /// The same of a run that ended before it had outputs: `not_checked` says why.
-std::string run_failure_json(const std::string& why);
+std::string run_failure_json(const std::string& model, const std::string& why);
 /// `width` in columns.
 std::string render_run(const RunReport& report, int width);
 

@@ -70,7 +70,9 @@ class Modules {
     is_script_ = checkpoint.kind == CheckpointKind::torchscript;
     for (const ModuleRecord& module : checkpoint.modules) {
       if (!is_of_family(module)) continue;
-      if (!root_ || module.path.size() < root_->size()) root_ = module.path;
+      if (root_ && module.path.size() >= root_->size()) continue;
+      root_ = module.path;
+      find_part(*model::type_of_class(module.class_path));
     }
     // A config that is another file's tells of this model no more than its modules do.
     foreign_ = !root_ && !checkpoint.config.is_object();
@@ -133,6 +135,31 @@ class Modules {
       return function.empty() ? Json() : canonical(function);
     });
     return std::move(result_);
+  }
+
+  /// A model around one of the family has a config around its config: an encoder, a backbone.
+  void find_part(const model::ModelType& type) {
+    part_ = "";
+    const auto is_of = [](const Json& config, std::string_view name) {
+      const auto found = config.find("model_type");
+      return found != config.end() && found->is_string() &&
+             found->get_ref<const std::string&>() == name;
+    };
+    const auto own = result_.config.find("model_type");
+    if (own == result_.config.end() || !own->is_string() ||
+        model::find_model_type(own->get_ref<const std::string&>()) != nullptr)
+      return;
+    part_.reset();
+    for (const auto& [name, value] : result_.config.items()) {
+      if (value.is_object() && is_of(value, type.name)) part_ = name;
+    }
+  }
+
+  /// The config of the known model; an empty one where the config around it names none.
+  const Json& own_config() const {
+    static const Json kNone = Json::object();
+    if (!part_) return kNone;
+    return part_->empty() ? result_.config : result_.config[*part_];
   }
 
   static Json attribute(const ModuleRecord& module, const char* name) {
@@ -227,8 +254,8 @@ class Modules {
   /// `of` gives null for modules that have none.
   template <class Of>
   void check_field(const std::string& field, const Json& fallback, Of of) {
-    const Json said = result_.config.contains(field) ? result_.config[field] : fallback;
-    if (said.is_null()) return;
+    const Json said = own_config().contains(field) ? own_config()[field] : fallback;
+    if (said.is_null() || !part_) return;
     const Json expected = canonical(said);
     std::vector<std::pair<const ModuleRecord*, Json>> others;
     std::size_t count = 0;
@@ -243,8 +270,9 @@ class Modules {
                            return o.second == others[0].second;
                          });
     if (uniform) {
-      result_.corrections.push_back({field, said, others[0].second});
-      result_.config[field] = others[0].second;
+      result_.corrections.push_back(
+          {part_->empty() ? field : *part_ + "." + field, said, others[0].second});
+      (part_->empty() ? result_.config : result_.config[*part_])[field] = others[0].second;
       return;
     }
     for (auto& [module, value] : others)
@@ -258,7 +286,7 @@ class Modules {
     check_field(prefix + "num_attention_heads", Json(), [&](const ModuleRecord& module) {
       return is_decoder(module) == decoder ? attribute(module, "num_attention_heads") : Json();
     });
-    const Json& config = result_.config;
+    const Json& config = own_config();
     const std::string width = prefix + "hidden_size";
     if (!config.contains(width) || !config[width].is_number()) return;
     for (const ModuleRecord* module : inside_) {
@@ -317,6 +345,7 @@ class Modules {
 
   ModuleConfig result_;
   std::optional<std::string> root_;
+  std::optional<std::string> part_ = "";  // of the config that is the root's; nothing: it has none
   bool is_script_ = false;
   bool foreign_ = false;  // of no class that is known, and without a config of its own
   std::vector<const ModuleRecord*> inside_;

@@ -54,7 +54,7 @@ Result<model::Recognition> recognize_vit(const Checkpoint& checkpoint, const Jso
   return *found;
 }
 
-Result<VitModel> open_vit(const Checkpoint& checkpoint, const Json& config) {
+Result<VitModel> open_vit(const Checkpoint& checkpoint, const Json& config, int threads) {
   const FloatMode contract;
   const ModuleConfig modules = module_config(checkpoint, config);
   SAMEBITS_TRY(const model::Recognition found, recognize_vit(checkpoint, modules.config));
@@ -66,7 +66,7 @@ Result<VitModel> open_vit(const Checkpoint& checkpoint, const Json& config) {
                  .file = checkpoint.path});
   }
   SAMEBITS_TRY(const VitConfig vit, vit_config(found, modules.config));
-  SAMEBITS_TRY(VitWeights weights, load_vit_weights(checkpoint, found, vit));
+  SAMEBITS_TRY(VitWeights weights, load_vit_weights(checkpoint, found, vit, threads));
   return VitModel(vit, std::move(weights));
 }
 

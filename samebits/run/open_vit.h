@@ -16,6 +16,6 @@ Result<model::Recognition> recognize_vit(const Checkpoint& checkpoint, const Jso
 /// the modules of a pickle contradict in it is taken from them. Errors: unsupported for modules
 /// that no config describes (module_config.h) and where the weights are no ViT's, and those of
 /// vit_config() and load_vit_weights().
-Result<VitModel> open_vit(const Checkpoint& checkpoint, const Json& config);
+Result<VitModel> open_vit(const Checkpoint& checkpoint, const Json& config, int threads = 1);
 
 }  // namespace samebits

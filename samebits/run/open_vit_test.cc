@@ -189,6 +189,19 @@ TEST(PreparedRun, TheCallersFloatModeMovesNoBit) {
   }
 }
 
+TEST(PreparedRun, TheThreadsThatLoadItMoveNoBit) {
+  for (const char* file : {"hf", "whole.pth"}) {
+    const std::vector<NamedArray> wanted = outputs_of({.model = example(file)}, 1);
+    ASSERT_FALSE(wanted.empty());
+    for (const int threads : {2, 5}) {
+      const auto found = outputs_of({.model = example(file), .threads = threads}, 1);
+      ASSERT_EQ(found.size(), wanted.size());
+      for (std::size_t i = 0; i < found.size(); ++i)
+        EXPECT_TRUE(found[i].values == wanted[i].values) << found[i].name;
+    }
+  }
+}
+
 TEST(PreparedRun, WhereNoMemoryIsLeftThatIsAnErrorAndItCanRunAgain) {
   auto run = prepare_run({.model = example("hf")});
   ASSERT_TRUE(run);

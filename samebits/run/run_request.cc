@@ -39,7 +39,7 @@ Result<VitModel> open_model(const RunRequest& request, const Checkpoint& checkpo
   Json used = config;
   if (request.mask_ratio && used.is_null()) used = Json::object();
   if (request.mask_ratio && used.is_object()) used["mask_ratio"] = *request.mask_ratio;
-  Result<VitModel> model = open_vit(checkpoint, used);
+  Result<VitModel> model = open_vit(checkpoint, used, request.threads);
   if (model || !model.error().file.empty()) return model;
   Error error = std::move(model).error();
   error.file =

@@ -50,6 +50,7 @@ struct RunRequest {
   /// Training mode: dropout draws as after manual_seed(*dropout_seed). Nothing: eval mode.
   std::optional<std::uint64_t> dropout_seed;
   std::vector<std::string> only;  // outputs that are wanted; empty: all
+  int threads = 1;                // that load it
 };
 
 /// Everything that a forward pass needs, loaded and checked.

@@ -5,32 +5,37 @@
 
 #include <fmt/format.h>
 
+#include "samebits/base/mapped_pages.h"
+#include "samebits/base/parallel.h"
+
 namespace samebits {
 namespace {
 
-std::vector<float> as_floats(const TensorView& view) {
+/// The numbers of a tensor, row-major: where they lie, or, where they are of another type or in
+/// another order, in `room`.
+std::span<const float> floats_of(const TensorView& view, std::vector<float>& room) {
   std::vector<std::uint8_t> buffer;
   const Bytes bytes = view.row_major_bytes(buffer);
-  std::vector<float> values(view.numel());
-  if (view.dtype() == DType::float32) {
-    if constexpr (std::endian::native == std::endian::little) {
-      std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
-    } else {
-      for (std::size_t i = 0; i < values.size(); ++i)
-        values[i] = std::bit_cast<float>(load_u32le(bytes.data() + 4 * i));
-    }
-    return values;
+  const bool native = view.dtype() == DType::float32 && std::endian::native == std::endian::little;
+  const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(float) == 0;
+  if (native && aligned && view.is_plain())
+    return {reinterpret_cast<const float*>(bytes.data()), view.numel()};
+  room.resize(view.numel());
+  if (native) {
+    if (!bytes.empty()) std::memcpy(room.data(), bytes.data(), bytes.size());
+    return room;
   }
   const std::uint64_t item = itemsize(view.dtype());
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = static_cast<float>(element_as_double(view.dtype(), bytes.data() + item * i));
-  return values;
+  for (std::size_t i = 0; i < room.size(); ++i)
+    room[i] = static_cast<float>(element_as_double(view.dtype(), bytes.data() + item * i));
+  return room;
 }
 
 class Loader {
  public:
-  Loader(const Checkpoint& checkpoint, const model::Recognition& found, const VitConfig& config)
-      : checkpoint_(checkpoint), config_(config) {
+  Loader(const Checkpoint& checkpoint, const model::Recognition& found, const VitConfig& config,
+         int threads)
+      : checkpoint_(checkpoint), config_(config), threads_(threads) {
     for (const model::Piece& piece : found.pieces) {
       if (piece.parts == 1) by_role_[piece.role] = checkpoint.weights().weights[piece.tensor];
     }
@@ -39,28 +44,10 @@ class Loader {
   bool has(const std::string& role) const { return by_role_.contains(role); }
 
   Result<std::vector<float>> values(const std::string& role, std::size_t count) const {
-    const auto at = by_role_.find(role);
-    if (at == by_role_.end()) {
-      return fail({.code = ErrorCode::inconsistent,
-                   .what = "the checkpoint has no tensor for " + role,
-                   .file = checkpoint_.path});
-    }
-    const StoredTensor& tensor = checkpoint_.entries[at->second];
-    if (!tensor.readable) {
-      return fail({.code = ErrorCode::truncated,
-                   .what = "the values of " + tensor.path + " could not be read",
-                   .file = checkpoint_.path});
-    }
-    if (!is_floating(tensor.view.dtype()) || !has_element_values(tensor.view.dtype()) ||
-        tensor.view.numel() != count) {
-      return fail({.code = ErrorCode::unsupported,
-                   .what = "the tensor " + tensor.path + " is not usable as a weight",
-                   .file = checkpoint_.path,
-                   .expected = fmt::format("{} floating-point numbers", count),
-                   .found = fmt::format("{} {}", info(tensor.view.dtype()).torch,
-                                        shape_text(tensor.view.shape()))});
-    }
-    return as_floats(tensor.view);
+    std::vector<float> room;
+    SAMEBITS_TRY(const StoredTensor* tensor, tensor_of(role, count));
+    const std::span<const float> found = floats_of(tensor->view, room);
+    return room.empty() ? std::vector<float>(found.begin(), found.end()) : std::move(room);
   }
 
   Result<NormWeights> norm(const std::string& role, std::size_t width) const {
@@ -73,46 +60,51 @@ class Loader {
   /// Several layers with the same input become one, their outputs side by side.
   Result<LinearWeights> linear(const std::vector<std::string>& roles, std::size_t columns,
                                std::size_t depth) const {
-    LinearWeights layer;
-    std::vector<float> all;
-    for (const std::string& role : roles) {
-      SAMEBITS_TRY(std::vector<float> w, values(role + ".weight", columns * depth));
-      if (roles.size() == 1) {
-        all = std::move(w);
-      } else {
-        all.insert(all.end(), w.begin(), w.end());
-      }
+    LinearWeights layer{.matrix = PackedMatrix(roles.size() * columns, depth)};
+    for (std::size_t i = 0; i < roles.size(); ++i) {
+      SAMEBITS_TRY(const StoredTensor* tensor, tensor_of(roles[i] + ".weight", columns * depth));
+      std::vector<float> room;
+      layer.matrix.pack(floats_of(tensor->view, room).data(), i * columns, columns);
+      give_pages_back(*tensor);
       std::vector<float> bias(columns, 0.0F);
-      if (has(role + ".bias")) {
-        SAMEBITS_TRY(bias, values(role + ".bias", columns));
+      if (has(roles[i] + ".bias")) {
+        SAMEBITS_TRY(bias, values(roles[i] + ".bias", columns));
       }
       layer.bias.insert(layer.bias.end(), bias.begin(), bias.end());
     }
-    layer.matrix = PackedMatrix(all.data(), roles.size() * columns, depth, depth);
     return layer;
   }
 
   /// Roles of blocks are "3:query.weight", of a decoder's "3:decoder:query.weight".
   Result<std::vector<VitBlock>> blocks(const std::string& behind, const VitStack& stack) const {
-    std::vector<VitBlock> blocks(stack.layers);
-    for (std::size_t i = 0; i < stack.layers; ++i) {
-      const std::string at = std::to_string(i) + ":" + behind;
-      const std::size_t width = stack.width;
-      SAMEBITS_TRY(blocks[i].norm1, norm(at + "norm1", width));
-      SAMEBITS_TRY(blocks[i].norm2, norm(at + "norm2", width));
-      if (has(at + "qkv.weight")) {
-        SAMEBITS_TRY(blocks[i].qkv, linear({at + "qkv"}, 3 * width, width));
-      } else {
-        SAMEBITS_TRY(blocks[i].qkv, linear({at + "query", at + "key", at + "value"}, width, width));
-      }
-      SAMEBITS_TRY(blocks[i].attention_output, linear({at + "attention_output"}, width, width));
-      SAMEBITS_TRY_VOID(mlp(at, stack, &blocks[i]));
-      if (has(at + "scale1") || has(at + "scale2")) {
-        SAMEBITS_TRY(blocks[i].scale1, values(at + "scale1", width));
-        SAMEBITS_TRY(blocks[i].scale2, values(at + "scale2", width));
-      }
+    std::vector<Result<VitBlock>> read(stack.layers);
+    parallel_for(stack.layers, threads_,
+                 [&](std::size_t i) { read[i] = block(std::to_string(i) + ":" + behind, stack); });
+    std::vector<VitBlock> blocks;
+    for (Result<VitBlock>& each : read) {
+      SAMEBITS_TRY(VitBlock block, std::move(each));
+      blocks.push_back(std::move(block));
     }
     return blocks;
+  }
+
+  Result<VitBlock> block(const std::string& at, const VitStack& stack) const {
+    const std::size_t width = stack.width;
+    VitBlock block;
+    SAMEBITS_TRY(block.norm1, norm(at + "norm1", width));
+    SAMEBITS_TRY(block.norm2, norm(at + "norm2", width));
+    if (has(at + "qkv.weight")) {
+      SAMEBITS_TRY(block.qkv, linear({at + "qkv"}, 3 * width, width));
+    } else {
+      SAMEBITS_TRY(block.qkv, linear({at + "query", at + "key", at + "value"}, width, width));
+    }
+    SAMEBITS_TRY(block.attention_output, linear({at + "attention_output"}, width, width));
+    SAMEBITS_TRY_VOID(mlp(at, stack, &block));
+    if (has(at + "scale1") || has(at + "scale2")) {
+      SAMEBITS_TRY(block.scale1, values(at + "scale1", width));
+      SAMEBITS_TRY(block.scale2, values(at + "scale2", width));
+    }
+    return block;
   }
 
   Result<void> mlp(const std::string& at, const VitStack& stack, VitBlock* block) const {
@@ -167,16 +159,49 @@ class Loader {
   }
 
  private:
+  /// One that can be read, with so many numbers.
+  Result<const StoredTensor*> tensor_of(const std::string& role, std::size_t count) const {
+    const auto at = by_role_.find(role);
+    if (at == by_role_.end()) {
+      return fail({.code = ErrorCode::inconsistent,
+                   .what = "the checkpoint has no tensor for " + role,
+                   .file = checkpoint_.path});
+    }
+    const StoredTensor& tensor = checkpoint_.entries[at->second];
+    if (!tensor.readable) {
+      return fail({.code = ErrorCode::truncated,
+                   .what = "the values of " + tensor.path + " could not be read",
+                   .file = checkpoint_.path});
+    }
+    if (!is_floating(tensor.view.dtype()) || !has_element_values(tensor.view.dtype()) ||
+        tensor.view.numel() != count) {
+      return fail({.code = ErrorCode::unsupported,
+                   .what = "the tensor " + tensor.path + " is not usable as a weight",
+                   .file = checkpoint_.path,
+                   .expected = fmt::format("{} floating-point numbers", count),
+                   .found = fmt::format("{} {}", info(tensor.view.dtype()).torch,
+                                        shape_text(tensor.view.shape()))});
+    }
+    return &tensor;
+  }
+
+  /// A packed matrix is not read in its file again, and twice its size in memory is too much.
+  void give_pages_back(const StoredTensor& tensor) const {
+    const auto& map = checkpoint_.files[tensor.file].map;
+    if (map != nullptr && tensor.view.is_plain()) give_back(*map, tensor.view.plain_bytes());
+  }
+
   const Checkpoint& checkpoint_;
   const VitConfig& config_;
+  int threads_;
   std::map<std::string, std::uint32_t> by_role_;
 };
 
 }  // namespace
 
 Result<VitWeights> load_vit_weights(const Checkpoint& checkpoint, const model::Recognition& found,
-                                    const VitConfig& config) {
-  const Loader loader(checkpoint, found, config);
+                                    const VitConfig& config, int threads) {
+  const Loader loader(checkpoint, found, config, threads);
   const std::size_t width = config.encoder.width;
   VitWeights weights;
   SAMEBITS_TRY(weights.class_token, loader.values("cls_token", width));

@@ -44,10 +44,11 @@ struct VitWeights {
   NormWeights decoder_norm;
 };
 
-/// The chosen weights of `checkpoint` by their roles. Half types widen exactly; float64 is rounded
-/// to float32. Errors: truncated for a tensor that the file has no bytes for, inconsistent for one
-/// that is missing, unsupported for a type that is no number.
+/// The chosen weights of `checkpoint` by their roles, on so many threads. A matrix is packed out of
+/// the mapped file, whose pages are given back behind it. Half types widen exactly; float64 is
+/// rounded to float32. Errors: truncated for a tensor that the file has no bytes for, inconsistent
+/// for one that is missing, unsupported for a type that is no number.
 Result<VitWeights> load_vit_weights(const Checkpoint& checkpoint, const model::Recognition& found,
-                                    const VitConfig& config);
+                                    const VitConfig& config, int threads = 1);
 
 }  // namespace samebits

@@ -31,6 +31,7 @@ COMMANDS = [
     ["diff", "hf", "hf-half"],
     ["check", "a.safetensors", "--for", "more.json"],
     ["resume", "a.safetensors"],
+    ["verify", "hf", "hf.lock"],
     ["explain", "hf", "whole.pth"],
 ]
 
@@ -69,6 +70,7 @@ def printed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("json")
     fixtures.write(folder)
     torch.save(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout()), folder / "whole.pth")
+    subprocess.run([PROGRAM, "lock", "hf", "-o", "hf.lock"], cwd=folder, check=True, capture_output=True)
     found = {}
     for command in COMMANDS:
         done = subprocess.run([PROGRAM, *command, "--json"], cwd=folder, capture_output=True, timeout=60)

@@ -120,9 +120,11 @@ def test_skipped_data_are_no_values(run, tmp_path):
         assert "never written" in report.finding("weights.invalid")["summary"]
     report = run("diff", tmp_path / "b.pt", tmp_path / "b.pt")
     assert report["verdict"] == "unknown" and "never written" in report["not_checked"][0]
-    assert "4 of 4 storages have no checksum" in str(run("inspect", tmp_path / "b.pt").subject["oddities"])
-    deep = run("inspect", tmp_path / "b.pt", "--deep")
-    assert deep["verdict"] == "risk" and "never written" in deep.finding("weights.invalid")["summary"]
+    for options in ((), ("--deep",)):
+        report = run("inspect", tmp_path / "b.pt", *options)
+        assert report["verdict"] == "risk" and "the values of 4 records were never written" in report.finding("weights.invalid")["summary"]
+        assert set(report.finding("weights.invalid")["evidence"]["tensors"]) == set(model().state_dict())
+        assert "skip_data leaves them: room" not in str(report.subject["oddities"])
 
 
 def test_room_that_was_filled_holds_values(run, tmp_path):

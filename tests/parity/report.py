@@ -4,7 +4,7 @@ import json
 import math
 
 VERDICTS = {"same", "different", "unknown", "clean", "risk"}
-COMPARING = {"diff", "explain"}
+COMPARING = {"diff", "explain", "verify"}
 EXIT = {"same": 0, "different": 1, "unknown": 2, "clean": 0, "risk": 1}
 ROLES = {"cause", "contributes", "risk", "note"}
 PROOFS = {"proved", "observed", "suspected"}
@@ -119,13 +119,14 @@ def check_findings(report):
 
 def check_pairs(report):
     tied = {name for finding in report.findings("weights.tied") for name in finding["evidence"]["tensors"] + finding["evidence"].get("names_b", [])}
+    computed = {name for finding in report.findings("state.buffers") if "side" in finding["evidence"] for name in finding["evidence"]["tensors"]}
     for pair in report["weights"]:
         assert pair["a"] == "A" and pair["verdict"] in WEIGHTS
         assert 0 <= pair["renamed"] <= pair["matched"] and 0 <= pair["changed"]
         assert isinstance(pair["only_a"], list) and isinstance(pair["only_b"], list)
         assert all({"from", "to"} <= set(rule) for rule in pair["rules"])
         if pair["verdict"] == "identical":
-            assert pair["changed"] == 0 and {*pair["only_a"], *pair["only_b"]} <= tied
+            assert pair["changed"] == 0 and {*pair["only_a"], *pair["only_b"]} <= tied | computed
     for pair in report["outputs"]:
         assert pair["a"] == "A" and pair["verdict"] in OUTPUTS
         assert 0 <= pair["differing"] <= pair["elements"]

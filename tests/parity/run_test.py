@@ -1,6 +1,7 @@
 """samebits run: what it prints and saves, over routes, instruction sets, threads and batches."""
 
 import json
+import re
 import subprocess
 
 import conftest
@@ -77,6 +78,17 @@ def test_explain_takes_the_same_options():
     words = [str(conftest.PROGRAM), "explain", *[str(EXAMPLE / "statedict.pth")] * 2, *map(str, GIVEN), "--json"]
     found = json.loads(subprocess.run(words, capture_output=True, text=True, timeout=120).stdout)
     assert found["outputs"] and "A: config from the options" in found["assumed"]
+
+
+def test_the_kernels_that_ran_have_a_reason():
+    assert report(EXAMPLE / "hf", "--isa", "scalar")["isa_reason"] == "--isa"
+    found = report(EXAMPLE / "hf")
+    measured = re.fullmatch(r"measured: a product takes (\d+\.\d\d) of its time with (\w+)", found["isa_reason"])
+    vectors = set(isas()) - {"scalar"}
+    if len(vectors) > 1:
+        assert {found["isa"], measured[2]} <= vectors and found["isa"] != measured[2] and 0 < float(measured[1]) < 1.04
+    else:
+        assert measured is None and "only" in found["isa_reason"]
 
 
 def test_saved_outputs_are_those_of_transformers(tmp_path):

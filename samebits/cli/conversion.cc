@@ -1,0 +1,105 @@
+#include "samebits/cli/conversion.h"
+
+#include <array>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "samebits/report/json.h"
+#include "samebits/report/text.h"
+
+namespace samebits {
+namespace {
+
+Json conversion_json(const Converted& done, const std::string& input) {
+  return {{"schema", "samebits.convert/1"},
+          {"tool", {{"version", tool_version()}}},
+          {"input", input},
+          {"output", done.output},
+          {"files", done.files},
+          {"tensors", done.tensors},
+          {"bytes", done.bytes},
+          {"target", done.target.empty() ? Json() : Json(done.target)},
+          {"renamed", done.renamed},
+          {"cast", done.cast},
+          {"rounded", done.rounded},
+          {"tied", done.tied},
+          {"verified", true},
+          {"left_out", done.left_out},
+          {"assumed", done.assumed}};
+}
+
+std::string json_lines(const Json& object) {
+  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string line_of(std::string_view label, const std::string& text) {
+  std::string lines;
+  for (const std::string& part : wrap(printable(text), 68)) {
+    lines += fmt::format("  {:<9} {}\n", lines.empty() ? label : "", part);
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::string conversion_text(const Converted& done, const std::string& input, bool json) {
+  if (json) return json_lines(conversion_json(done, input));
+  std::string text = fmt::format("wrote {}: {} in {}, read back and compared bit for bit\n\n",
+                                 printable(done.output), counted(done.tensors, "tensor"),
+                                 counted(done.files.size(), "file"));
+  if (!done.target.empty())
+    text += line_of(
+        "names",
+        fmt::format("{} renamed, cut or stacked, for {}",
+                    counted_of(done.renamed, done.tensors, "tensor", "was", "were"), done.target));
+  if (done.cast > 0)
+    text +=
+        line_of("types", counted(done.cast, "tensor", "was", "were") +
+                             (done.rounded == 0
+                                  ? std::string(" cast; no value changed")
+                                  : fmt::format(" cast; values of {} were rounded", done.rounded)));
+  if (done.tied > 0)
+    text += line_of("ties", fmt::format("{} for a tensor that another name has too",
+                                        counted(done.tied, "name", "stands", "stand")));
+  for (const std::string& each : done.assumed) text += line_of("assumed", each);
+  for (const std::string& each : done.left_out) text += line_of("left out", each);
+  if (text.ends_with("\n\n")) text.pop_back();
+  return text;
+}
+
+std::string repair_text(const Repaired& done, const std::string& input, bool json) {
+  const std::string loads = fmt::format("{} of {} load into {}", done.loaded,
+                                        counted(done.target_tensors, "tensor"), done.target);
+  if (!json)
+    return conversion_text(done.written, input, false) + line_of("loads", loads) +
+           line_of("outputs", done.outputs);
+  Json object = conversion_json(done.written, input);
+  object["loads"] = {
+      {"target", done.target}, {"loaded", done.loaded}, {"target_tensors", done.target_tensors}};
+  object["outputs"] = done.outputs;
+  return json_lines(object);
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    std::uint64_t size;
+  };
+  constexpr std::array<Unit, 5> kUnits = {Unit{"TB", 1'000'000'000'000}, Unit{"GB", 1'000'000'000},
+                                          Unit{"MB", 1'000'000}, Unit{"KB", 1'000}, Unit{"", 1}};
+  for (const Unit& unit : kUnits) {
+    if (!text.ends_with(unit.name)) continue;
+    const std::string_view digits = text.substr(0, text.size() - unit.name.size());
+    std::uint64_t count = 0;
+    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
+    std::uint64_t size = 0;
+    if (error != std::errc() || stop != digits.data() + digits.size() || count == 0 ||
+        !checked_mul(count, unit.size, &size))
+      return std::nullopt;
+    return size;
+  }
+  return std::nullopt;
+}
+
+}  // namespace samebits

@@ -1,0 +1,181 @@
+#include "samebits/compare/version_fields.h"
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+#include <optional>
+
+namespace samebits {
+namespace {
+
+/// Types whose classes take 10000 where the config names no base, in both versions.
+constexpr auto kBaseOf10000 = std::to_array<std::string_view>(
+    {"cohere", "esm",       "falcon", "gemma",     "gemma2",   "glm",       "gpt_neox",
+     "llama",  "mistral",   "mimi",   "olmo",      "olmo2",    "phi",       "phi3",
+     "qwen2",  "qwen2_moe", "qwen3",  "qwen3_moe", "stablelm", "starcoder2"});
+
+bool is_plain_object(const Json* value) { return value != nullptr && value->is_object(); }
+
+/// rope_parameters of a class that has several kinds of layers.
+bool is_by_layer(const Json& rope) {
+  return std::ranges::any_of(rope, [](const Json& value) { return value.is_object(); });
+}
+
+Json take_field(FieldMap& fields, std::string_view name) {
+  const auto found = fields.find(name);
+  if (found == fields.end()) return {};
+  Json value = std::move(found->second.value);
+  fields.erase(found);
+  return value;
+}
+
+/// 4.57.6 writes rope_theta, rope_scaling and partial_rotary_factor beside one another.
+void unify_rope(FieldMap& fields) {
+  const Json* written = find_value(fields, "rope_parameters");
+  if (is_plain_object(written) && is_by_layer(*written)) return;
+  Json rope = is_plain_object(written) ? *written : Json::object();
+  const Json* scaling = find_value(fields, "rope_scaling");
+  if (is_plain_object(scaling)) {
+    if (is_by_layer(*scaling)) return;
+    for (const auto& [name, value] : scaling->items()) {
+      const std::string field = name == "type" ? "rope_type" : name;
+      if (!rope.contains(field)) rope[field] = value;
+    }
+    fields.erase("rope_scaling");
+  }
+  const auto move_to = [&](const char* name, std::initializer_list<const char*> spellings) {
+    for (const char* spelling : spellings) {
+      Json value = take_field(fields, spelling);
+      if (!value.is_null() && !rope.contains(name)) rope[name] = std::move(value);
+    }
+  };
+  move_to("rope_theta", {"rope_theta", "rotary_emb_base"});
+  move_to("partial_rotary_factor", {"partial_rotary_factor", "rotary_pct"});
+  const std::string type = text_of(fields, "model_type");
+  const bool has_usual = std::ranges::find(kBaseOf10000, type) != kBaseOf10000.end();
+  if (rope.empty() && !has_usual) return;
+  const auto assume_in = [&](const char* name, Json value) {
+    if (!rope.contains(name)) rope[name] = std::move(value);
+  };
+  if (has_usual) assume_in("rope_theta", 10000.0);
+  assume_in("rope_type", "default");
+  assume_in("partial_rotary_factor", 1.0);
+  fields.insert_or_assign("rope_parameters", FieldValue{std::move(rope), false});
+}
+
+/// 4.57.6 has no word for the attention among the tokens in front, which is PaliGemma's in both.
+void state_prefix_attention(FieldMap& fields) {
+  const auto text = fields.find("text_config");
+  if (text == fields.end() || !text->second.value.is_object()) return;
+  Json& field = text->second.value["use_bidirectional_attention"];
+  if (field.is_null()) field = true;
+}
+
+/// 5.24.0 writes infinities as {"__float__": "Infinity"}.
+void unify_infinities(Json* value, int depth) {
+  constexpr int kDeepest = 8;
+  if (!value->is_structured() || depth > kDeepest) return;
+  if (value->is_object() && value->size() == 1 && value->contains("__float__")) {
+    Json text = (*value)["__float__"];
+    *value = std::move(text);
+    return;
+  }
+  for (Json& inner : *value) unify_infinities(&inner, depth + 1);
+}
+
+bool equals_any(const FieldMap& fields, const Json& value,
+                std::initializer_list<const char*> names) {
+  return std::ranges::any_of(names, [&](const char* name) {
+    const Json* other = find_value(fields, name);
+    return other != nullptr && *other == value;
+  });
+}
+
+std::optional<double> width_of_heads(const FieldMap& fields) {
+  const Json* width = find_value(fields, "hidden_size");
+  const Json* heads = find_value(fields, "num_attention_heads");
+  if (width == nullptr || heads == nullptr || !width->is_number() || !heads->is_number() ||
+      heads->get<double>() <= 0)
+    return std::nullopt;
+  return width->get<double>() / heads->get<double>();
+}
+
+bool is_width_of_heads(const FieldMap& fields, const Json& value) {
+  return value.is_number() && value.get<double>() == width_of_heads(fields);
+}
+
+bool are_all_full(const FieldMap& fields, const Json& layers) {
+  const Json* window = find_value(fields, "use_sliding_window");
+  return layers.is_array() && (window == nullptr || *window != true) &&
+         std::ranges::all_of(layers, [](const Json& layer) { return layer == "full_attention"; });
+}
+
+/// Whether the field says nothing that the others of its side, or its class's default, do not say.
+bool says_nothing(const FieldMap& fields, std::string_view name, const Json& value) {
+  const std::string type = text_of(fields, "model_type");
+  if (name == "num_hidden_layers")
+    return equals_any(fields, value, {"encoder_layers", "decoder_layers", "num_layers"});
+  if (name == "head_dim" || (name == "scale" && type == "sam_vision_model"))
+    return is_width_of_heads(fields, value);
+  if (name == "layer_types") return are_all_full(fields, value);
+  if (name == "scale_decoder_outputs") {
+    const Json* tied = find_value(fields, "tie_word_embeddings");
+    return value == (tied == nullptr ? Json(true) : *tied);
+  }
+  if (name == "use_timm_backbone" || name == "use_pretrained_backbone")
+    return value == false && is_plain_object(find_value(fields, "backbone_config"));
+  if (name == "_remove_final_layer_norm") return value == false;
+  if (name == "sliding_window") return equals_any(fields, false, {"use_sliding_window"});
+  if (name == "vocab_size") return is_plain_object(find_value(fields, "text_config"));
+  return name == "vision_use_head" && value == true;
+}
+
+void drop_derived_of(FieldMap& owner, const FieldMap& other) {
+  std::erase_if(owner, [&](const auto& field) {
+    return !field.second.assumed && other.find(field.first) == other.end() &&
+           says_nothing(owner, field.first, field.second.value);
+  });
+}
+
+/// The classes of a text model with an output layer, which may be tied.
+bool may_tie(std::string_view classes) {
+  constexpr auto kParts = std::to_array<std::string_view>(
+      {"LM", "Generation", "PreTraining", "Seq2Seq", "EncoderDecoder", "Speech", "?"});
+  return std::ranges::any_of(
+      kParts, [&](std::string_view part) { return classes.find(part) != std::string_view::npos; });
+}
+
+}  // namespace
+
+void unify_spellings(FieldMap& fields) {
+  if (text_of(fields, "model_type").empty()) fields.erase("model_type");
+  if (text_of(fields, "model_type") == "videomae") rename_field(fields, "qv_bias", "qkv_bias");
+  if (text_of(fields, "model_type") == "blip_text_model") assume(fields, "is_decoder", true);
+  if (text_of(fields, "model_type") == "paligemma") state_prefix_attention(fields);
+  for (auto& [name, field] : fields) unify_infinities(&field.value, 0);
+  unify_rope(fields);
+}
+
+const char* unread_tie(const FieldMap& a, const FieldMap& b, const std::string& classes) {
+  constexpr const char* kField = "tie_word_embeddings";
+  if (!may_tie(classes)) return "neither class has an output layer that could be tied";
+  const auto left = a.find(kField);
+  const auto right = b.find(kField);
+  if (left == a.end() || right == b.end() || left->second.assumed || right->second.assumed)
+    return "where it is not said the class decides, and the tensors were compared";
+  const auto says_part = [&](const FieldMap& fields) -> const Json* {
+    const Json* part = find_value(fields, "text_config");
+    return is_plain_object(part) && part->contains(kField) ? &(*part)[kField] : nullptr;
+  };
+  const Json* of_a = says_part(a);
+  const Json* of_b = says_part(b);
+  if (of_a == nullptr || of_b == nullptr || *of_a != *of_b) return nullptr;
+  return "transformers 4 reads that of text_config, which is the same";
+}
+
+void drop_derived(FieldMap& a, FieldMap& b) {
+  drop_derived_of(a, b);
+  drop_derived_of(b, a);
+}
+
+}  // namespace samebits

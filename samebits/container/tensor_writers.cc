@@ -1,0 +1,208 @@
+#include "samebits/container/tensor_writers.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "samebits/base/json.h"
+#include "samebits/container/zip_writer.h"
+
+namespace samebits {
+namespace {
+
+constexpr std::uint64_t kDataAlignment = 64;  // of torch.save, of numpy's headers and of ours
+
+template <int bytes>
+std::string low_first(std::uint64_t value) {
+  std::string text;
+  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i) & 0xff);
+  return text;
+}
+
+Bytes as_bytes(const std::string& text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+Result<void> check_names(const TensorsToWrite& tensors) {
+  std::set<std::string_view> names;
+  for (const BlobTensor& tensor : tensors.tensors) {
+    if (names.insert(tensor.name).second) continue;
+    return fail(
+        {.code = ErrorCode::inconsistent, .what = "two tensors would be called " + tensor.name});
+  }
+  return {};
+}
+
+/// Tensors in the order of the file; those of a blob that stands already go to the metadata.
+std::vector<const BlobTensor*> in_safetensors_order(const TensorsToWrite& tensors,
+                                                    std::map<std::string, std::string>* metadata) {
+  std::vector<const BlobTensor*> order;
+  for (const BlobTensor& tensor : tensors.tensors) order.push_back(&tensor);
+  std::ranges::sort(order, [](const BlobTensor* x, const BlobTensor* y) {
+    return std::pair(itemsize(y->dtype), std::string_view(x->name)) <
+           std::pair(itemsize(x->dtype), std::string_view(y->name));
+  });
+  std::map<std::size_t, const BlobTensor*> first;
+  std::erase_if(order, [&](const BlobTensor* tensor) {
+    const auto [at, is_first] = first.try_emplace(tensor->blob, tensor);
+    if (!is_first) (*metadata)[tensor->name] = at->second->name;
+    return !is_first;
+  });
+  return order;
+}
+
+/// Opcodes of pickle's protocol 2.
+std::string pickled_text(std::string_view text) {
+  return "X" + low_first<4>(text.size()) + std::string(text);
+}
+std::string pickled_number(std::uint64_t value) {
+  if (value < 0x100) return "K" + low_first<1>(value);
+  if (value < 0x10000) return "M" + low_first<2>(value);
+  if (value < 0x80000000) return "J" + low_first<4>(value);
+  std::string digits = low_first<8>(value);
+  if ((value >> 63) != 0) digits += '\0';  // the sign's place
+  return "\x8a" + low_first<1>(digits.size()) + digits;
+}
+std::string pickled_global(std::string_view module, std::string_view name) {
+  return fmt::format("c{}\n{}\n", module, name);
+}
+std::string pickled_sizes(const std::vector<std::int64_t>& sizes) {
+  std::string text = "(";
+  for (const std::int64_t size : sizes) text += pickled_number(static_cast<std::uint64_t>(size));
+  return text + "t";
+}
+std::string empty_ordered_dict() { return pickled_global("collections", "OrderedDict") + ")R"; }
+
+/// A tensor over a whole storage. Types without a storage class of their own have an untyped one.
+std::string pickled_tensor(const BlobTensor& tensor, std::uint64_t bytes) {
+  const DTypeInfo& type = info(tensor.dtype);
+  const bool typed = !type.storage.empty();
+  const std::uint64_t count = typed ? bytes / type.itemsize : bytes;
+  const std::string storage = "(" + pickled_text("storage") +
+                              (typed ? pickled_global("torch", type.storage)
+                                     : pickled_global("torch.storage", "UntypedStorage")) +
+                              pickled_text(std::to_string(tensor.blob)) + pickled_text("cpu") +
+                              pickled_number(count) + "tQ";
+  return pickled_global("torch._utils", typed ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3") + "(" +
+         storage + pickled_number(0) + pickled_sizes(tensor.shape) +
+         pickled_sizes(contiguous_strides(tensor.shape)) + "\x89" + empty_ordered_dict() +
+         (typed ? "" : pickled_global("torch", type.torch)) + "tR";
+}
+
+std::string pickled_state_dict(const TensorsToWrite& tensors, std::string_view key) {
+  std::string dict = empty_ordered_dict() + "(";
+  for (const BlobTensor& tensor : tensors.tensors)
+    dict += pickled_text(tensor.name) + pickled_tensor(tensor, tensors.blobs[tensor.blob].size);
+  dict += "u";
+  if (!key.empty()) dict = "}" + pickled_text(key) + dict + "s";
+  return "\x80\x02" + dict + ".";
+}
+
+/// numpy's name of a type; "" where it has none.
+std::string_view npy_type(DType dtype) {
+  switch (dtype) {
+    case DType::float64: return "<f8";
+    case DType::float32: return "<f4";
+    case DType::float16: return "<f2";
+    case DType::complex128: return "<c16";
+    case DType::complex64: return "<c8";
+    case DType::int64: return "<i8";
+    case DType::int32: return "<i4";
+    case DType::int16: return "<i2";
+    case DType::int8: return "|i1";
+    case DType::uint64: return "<u8";
+    case DType::uint32: return "<u4";
+    case DType::uint16: return "<u2";
+    case DType::uint8: return "|u1";
+    case DType::boolean: return "|b1";
+    default: return "";
+  }
+}
+
+std::string npy_header(const BlobTensor& tensor) {
+  const std::string shape = tensor.shape.size() == 1
+                                ? fmt::format("({},)", tensor.shape[0])
+                                : fmt::format("({})", fmt::join(tensor.shape, ", "));
+  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}",
+                                 npy_type(tensor.dtype), shape);
+  constexpr std::size_t kBefore = 10;  // magic, version, length
+  text.append(kDataAlignment - (kBefore + text.size() + 1) % kDataAlignment, ' ');
+  text += '\n';
+  return std::string("\x93NUMPY\x01\x00", 8) + low_first<2>(text.size()) + text;
+}
+
+}  // namespace
+
+bool safetensors_can_hold(DType dtype) {
+  return !info(dtype).safetensors.empty() && dtype != DType::float4_e2m1fn_x2;
+}
+
+bool torch_archive_can_hold(DType dtype) {
+  const DTypeFamily family = info(dtype).family;
+  const bool small = family == DTypeFamily::integer &&
+                     info(dtype).torch.find("int8") == std::string_view::npos &&
+                     itemsize(dtype) == 1;
+  return family != DTypeFamily::quantized && family != DTypeFamily::bits && !small;
+}
+
+bool npz_can_hold(DType dtype) { return !npy_type(dtype).empty(); }
+
+Result<void> stream_safetensors(const TensorsToWrite& tensors,
+                                std::map<std::string, std::string> metadata, const ByteSink& sink) {
+  SAMEBITS_TRY_VOID(check_names(tensors));
+  const std::vector<const BlobTensor*> order = in_safetensors_order(tensors, &metadata);
+  Json header = Json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::uint64_t at = 0;
+  Json::object_t& members = *header.get_ptr<Json::object_t*>();
+  for (const BlobTensor* tensor : order) {
+    SAMEBITS_CHECK(safetensors_can_hold(tensor->dtype));
+    const std::uint64_t end = at + tensors.blobs[tensor->blob].size;
+    // Their names are known to be different; operator[] would look for each among all.
+    members.emplace_back(tensor->name, Json{{"dtype", std::string(info(tensor->dtype).safetensors)},
+                                            {"shape", tensor->shape},
+                                            {"data_offsets", {at, end}}});
+    at = end;
+  }
+  std::string text = json_text(header);
+  text.resize((8 + text.size() + kDataAlignment - 1) / kDataAlignment * kDataAlignment - 8, ' ');
+  SAMEBITS_TRY_VOID(sink(as_bytes(low_first<8>(text.size()) + text)));
+  for (const BlobTensor* tensor : order) SAMEBITS_TRY_VOID(tensors.blobs[tensor->blob].feed(sink));
+  return {};
+}
+
+Result<void> stream_torch_archive(const TensorsToWrite& tensors, std::string_view key,
+                                  const ByteSink& sink) {
+  SAMEBITS_TRY_VOID(check_names(tensors));
+  const std::string folder = "archive/";
+  ZipWriter zip(sink);
+  SAMEBITS_TRY_VOID(zip.add(folder + "data.pkl", pickled_state_dict(tensors, key), kDataAlignment));
+  SAMEBITS_TRY_VOID(zip.add(folder + ".format_version", "1", kDataAlignment));
+  SAMEBITS_TRY_VOID(
+      zip.add(folder + ".storage_alignment", std::to_string(kDataAlignment), kDataAlignment));
+  SAMEBITS_TRY_VOID(zip.add(folder + "byteorder", "little", kDataAlignment));
+  for (std::size_t i = 0; i < tensors.blobs.size(); ++i)
+    SAMEBITS_TRY_VOID(
+        zip.add(fmt::format("{}data/{}", folder, i), tensors.blobs[i], kDataAlignment));
+  SAMEBITS_TRY_VOID(zip.add(folder + "version", "3\n", kDataAlignment));
+  return zip.finish();
+}
+
+Result<void> stream_npz(const TensorsToWrite& tensors, const ByteSink& sink) {
+  SAMEBITS_TRY_VOID(check_names(tensors));
+  ZipWriter zip(sink);
+  for (const BlobTensor& tensor : tensors.tensors) {
+    SAMEBITS_CHECK(npz_can_hold(tensor.dtype));
+    const std::string header = npy_header(tensor);
+    const Blob& data = tensors.blobs[tensor.blob];
+    const Blob array{header.size() + data.size, [&](const ByteSink& to) -> Result<void> {
+                       SAMEBITS_TRY_VOID(to(as_bytes(header)));
+                       return data.feed(to);
+                     }};
+    SAMEBITS_TRY_VOID(zip.add(tensor.name + ".npy", array, kDataAlignment));
+  }
+  return zip.finish();
+}
+
+}  // namespace samebits

@@ -1,0 +1,95 @@
+#include "samebits/explain/computed_findings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "samebits/compare/computed_table.h"
+#include "samebits/compare/settled_verdict.h"
+#include "samebits/explain/subjects.h"
+
+namespace samebits {
+namespace {
+
+constexpr int kDeepestConfig = 4;
+
+/// What a config and the configs in it say of rotary frequencies.
+struct RopeFields {
+  std::vector<double> bases;
+  bool scaled = false;
+};
+
+void collect_rope(const Json& config, int depth, RopeFields* found) {
+  if (!config.is_object() || depth > kDeepestConfig) return;
+  for (const auto& [name, value] : config.items()) {
+    if (name == "rope_theta" && value.is_number()) found->bases.push_back(value.get<double>());
+    if (name == "rope_scaling" && value.is_object()) found->scaled = true;
+    if (name == "rope_type" && value.is_string()) found->scaled |= value != "default";
+    collect_rope(value, depth + 1, found);
+  }
+}
+
+/// Whether a class built from the config computes these frequencies, as far as it says.
+bool may_compute(const Json& config, const ComputedTable& table) {
+  if (!table.rope_theta) return true;
+  RopeFields rope;
+  collect_rope(config, 0, &rope);
+  if (rope.scaled) return false;
+  if (rope.bases.empty()) return true;
+  return std::ranges::any_of(
+      rope.bases, [&](double base) { return std::abs(base - *table.rope_theta) <= 1e-5 * base; });
+}
+
+void settle_side(const Report& report, WeightPair* pair, bool in_a) {
+  WeightComparison& comparison = pair->comparison;
+  const Checkpoint& own = *subject_of(report, in_a ? pair->a : pair->b).checkpoint;
+  const Checkpoint& other = *subject_of(report, in_a ? pair->b : pair->a).checkpoint;
+  const std::vector<std::string>& alone = in_a ? comparison.only_a : comparison.only_b;
+  const std::set<std::string> names(alone.begin(), alone.end());
+  for (const std::uint32_t index : own.weights().weights) {
+    const StoredTensor& tensor = own.entries[index];
+    if (!tensor.readable || !tensor.identity.empty() || !names.contains(tensor.name)) continue;
+    auto table = computed_table(tensor.name, tensor.view);
+    if (table && may_compute(other.config, *table))
+      comparison.computed.push_back({tensor.name, in_a, std::move(table->what)});
+  }
+}
+
+}  // namespace
+
+void settle_computed(const Report& report, WeightPair* pair) {
+  for (const bool in_a : {true, false}) settle_side(report, pair, in_a);
+  if (!pair->comparison.computed.empty()) settle_verdict(&pair->comparison);
+}
+
+void note_computed(Report& report, const WeightPair& pair) {
+  for (const bool in_a : {true, false}) {
+    std::vector<std::string> names;
+    std::string what;
+    for (const ComputedAlone& table : pair.comparison.computed) {
+      if (table.in_a != in_a) continue;
+      if (names.empty()) what = table.what;
+      names.push_back(table.name);
+    }
+    if (names.empty()) continue;
+    Finding finding{.cause = "state.buffers",
+                    .role = Role::note,
+                    .proof = Proof::observed,
+                    .subjects = {pair.a, pair.b}};
+    const std::string& holder = in_a ? pair.a : pair.b;
+    finding.summary = fmt::format("{} only in {} and {} what a class computes when it is built",
+                                  counted(names.size(), "table", "stands", "stand"), holder,
+                                  names.size() == 1 ? "holds" : "hold");
+    finding.details.push_back(fmt::format("{}: {}", names[0], what));
+    finding.evidence = {
+        {"count", names.size()}, {"tensors", name_list(names)}, {"side", holder}, {"first", what}};
+    add_finding(report, std::move(finding));
+  }
+}
+
+}  // namespace samebits

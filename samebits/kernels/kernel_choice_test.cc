@@ -92,13 +92,9 @@ double steady() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// A sanitizer's build on a busy machine is the slowest; the program itself takes half a
-// millisecond.
-TEST(KernelChoice, OfThisMachineIsMadeInAMoment) {
+TEST(KernelChoice, OfThisMachineIsMadeOnce) {
   measure_kernels_with(steady);
-  const double start = steady();
   const KernelChoice& choice = default_kernels();
-  EXPECT_LT(steady() - start, 0.2);
   EXPECT_EQ(choice.kernels, kernel_table(choice.kernels->isa));
   EXPECT_EQ(&best_kernels(), choice.kernels);
   EXPECT_EQ(&default_kernels(), &choice);

@@ -82,7 +82,6 @@ class Rest {
     return few;
   }
 
-  /// As many on both sides.
   bool only_constants_left() const {
     std::int64_t more_in_a = 0;
     for (const bool in_a : {true, false}) {
@@ -158,9 +157,8 @@ class Rest {
   /// one value, one kind of name ("q_bias" and "query.bias") and little else that is left.
   void pair_alike(bool constants) {
     constexpr double kAlike = 0.6;
-    constexpr double kMoreAlike = 0.7;  // of constants, where something else is left
     if (constants) both_ = modules_of_both(state_.a(), state_.b());
-    const double least = constants && !only_constants_left() ? kMoreAlike : kAlike;
+    const double least = constants && !only_constants_left() ? 0.7 : kAlike;
     std::map<std::pair<Shape, std::vector<std::string>>, OpenTensors> groups;
     for (const std::uint32_t a : state_.all_free_a()) {
       const NamedTensor& tensor = state_.a()[a];
@@ -385,7 +383,7 @@ class Rest {
 
   AlignmentState& state_;
   std::vector<bool> paired_a_, paired_b_;
-  std::set<std::string, std::less<>> both_;  // see modules_of_both()
+  std::set<std::string, std::less<>> both_;  // modules_of_both()
   std::vector<Link> pairs_;
   std::map<std::uint32_t, std::uint32_t>
       holds_;  // tensor of B, and the one of A whose bytes it has

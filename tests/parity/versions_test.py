@@ -6,9 +6,10 @@ import sys
 
 import pytest
 import version_zoo
+from sampling import sample
 
 FRESH = ["beit-relative", "beit-shared", "beit-segmentation", "yolos", "swin", "videomae", "segformer", "llava", "swin-decoder", "upernet-beit", "clip"]
-NAMES = sorted([*version_zoo.PLAIN, *version_zoo.BUILT, *(f"{name}-FRESH" for name in FRESH)])
+NAMES = sample(sorted([*version_zoo.PLAIN, *version_zoo.BUILT, *(f"{name}-FRESH" for name in FRESH)]), 6)
 # What is one program in both versions but for the kernel of attention, by the config of the whole module.
 OTHER_KERNEL = {"blip2", "owlvit", "segformer", "swin", "t5", "llava", "segformer-FRESH", "swin-FRESH", "swin-decoder", "swin-decoder-FRESH"}
 
@@ -33,8 +34,9 @@ def pair(report):
 @pytest.mark.parametrize("a, b", [("hf5", "state5.pth"), ("hf5", "whole5.pth"), ("hf4", "state4.pth"), ("hf4", "whole4.pth"), ("hf4", "hf5"), ("state4.pth", "state5.pth")])
 def test_one_model_by_two_routes_is_the_same(run, zoo, name, a, b):
     folder = zoo / name
-    if not (folder / b).exists():
-        pytest.skip("torch.save refuses this module")
+    if not (folder / b).exists():  # a module that torch.save refuses
+        assert b == "whole5.pth" and (folder / "hf5").exists()
+        return
     report = run("diff", folder / a, folder / b)
     pair(report)
     assert report["verdict"] == "same" and report.status == 0, [f for f in report["findings"] if f["role"] != "note"]
@@ -46,8 +48,9 @@ def test_one_model_by_two_routes_is_the_same(run, zoo, name, a, b):
 @pytest.mark.parametrize("name", NAMES)
 def test_whole_modules_of_two_versions_are_the_same(run, zoo, name):
     folder = zoo / name
-    if not (folder / "whole5.pth").exists():
-        pytest.skip("torch.save refuses this module")
+    if not (folder / "whole5.pth").exists():  # torch.save refuses it
+        assert (folder / "hf5").exists()
+        return
     report = run("diff", folder / "whole4.pth", folder / "whole5.pth")
     pair(report)
     assert report["verdict"] == "same", [f for f in report["findings"] if f["role"] != "note"]

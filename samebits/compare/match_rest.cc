@@ -201,9 +201,17 @@ class Rest {
   bool are_one_constant(std::uint32_t a, std::uint32_t b) const {
     const NamedTensor& x = state_.a()[a];
     const NamedTensor& y = state_.b()[b];
-    return are_constants(a, b) && !both_.contains(module_around(x.name)) &&
-           !both_.contains(module_around(y.name)) &&
+    return are_constants(a, b) && !is_slip(x.name, y.name) &&
            may_be_one_constant(x.name, x.view, y.name, y.view);
+  }
+
+  /// One of them stands where it does on both sides, and the other is misspelt.
+  bool is_slip(std::string_view x, std::string_view y) const {
+    const std::string_view of_x = module_around(x);
+    const std::string_view of_y = module_around(y);
+    const bool in_x = both_.contains(of_x);
+    const bool in_y = both_.contains(of_y);
+    return (in_x && in_y) || ((in_x || in_y) && x.substr(of_x.size()) == y.substr(of_y.size()));
   }
 
   static std::vector<std::string_view> names_of(const WeightSet& set,

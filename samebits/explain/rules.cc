@@ -19,6 +19,7 @@
 #include "samebits/explain/layout_findings.h"
 #include "samebits/explain/load_risks.h"
 #include "samebits/explain/loading_findings.h"
+#include "samebits/explain/misspelt_findings.h"
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/other_weights.h"
 #include "samebits/explain/quantized_findings.h"
@@ -74,6 +75,7 @@ void find_in_weights(Report& report, const PairFacts& pair) {
   explained.merge(find_adapted(report, *pair.weights));
   explained.merge(find_running_statistics(report, *pair.weights, explained));
   find_weight_causes(report, *pair.weights, explained);
+  find_misspelt(report, *pair.weights);
   find_companion_changes(report, pair.a, pair.b, pair.options.threads);
   if (!is_damaged) find_mixup(report, *pair.weights);
   if (says_equal(pair.weights->comparison.verdict)) find_unaligned_of_pair(report, pair.a, pair.b);

@@ -52,7 +52,7 @@ Mark mark_of(const WeightPair& pair, const Segment& segment) {
       return {lower(pair.b), Tone::bold, "equal, but for tensors only in " + pair.b};
     case SegmentStatus::exchanged: return {'x', Tone::bad, "in another place or order"};
     case SegmentStatus::changed: return change_mark(segment);
-    case SegmentStatus::unlike: return {'/', Tone::bad, "another shape, type or name"};
+    case SegmentStatus::unlike: return {'/', Tone::bad, "another shape, type, name or digest"};
     case SegmentStatus::not_finite: return {'!', Tone::bad, "NaN or infinite on one side"};
     case SegmentStatus::only_a: return {pair.a[0], Tone::bold, "only in " + pair.a};
     case SegmentStatus::only_b: return {pair.b[0], Tone::bold, "only in " + pair.b};

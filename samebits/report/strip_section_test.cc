@@ -51,7 +51,7 @@ TEST(Strip, GivesEachBlockOneMarkAndExplainsThoseThatOccur) {
             "  blocks    embeddings [=]   layers 0-3 [=.+B]   classifier [/]\n"
             "            = equal   . relative change below 0.001\n"
             "            + relative change 0.01 to 0.1   B only in B\n"
-            "            / another shape, type or name\n");
+            "            / another shape, type, name or digest\n");
 }
 
 TEST(Strip, IsNotShownWhereAllIsEqualOrTheArchitecturesAreTwo) {

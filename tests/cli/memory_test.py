@@ -66,7 +66,7 @@ def test_too_little_memory_is_said_and_is_no_crash(command):
         assert "memory" in done.stdout + done.stderr, done
         if done.stdout:
             report = json.loads(done.stdout)
-            assert report["verdict"] == "unknown" and report["not_checked"]
+            assert report["not_checked"] and report.get("verdict") == (None if command == "run" else "unknown")
         said += 1
     assert said and finished
 

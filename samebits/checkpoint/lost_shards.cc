@@ -35,10 +35,10 @@ struct ShardName {
 
 std::optional<std::size_t> number_in(std::string_view digits) {
   std::size_t number = 0;
-  const char* end = digits.data() + digits.size();
-  const auto [stop, error] = std::from_chars(digits.data(), end, number);
+  const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   constexpr std::size_t kWidth = 5;
-  if (digits.size() != kWidth || error != std::errc() || stop != end) return std::nullopt;
+  if (digits.size() != kWidth || error != std::errc() || stop != digits.data() + digits.size())
+    return std::nullopt;
   return number;
 }
 

@@ -61,12 +61,14 @@ bool is_window(const Numbers& found, std::uint64_t size, std::uint64_t high, std
   const double rows = static_cast<double>((2 * high - 1) * (2 * wide - 1));
   for (std::uint64_t i = 0; i < size; ++i) {
     for (std::uint64_t j = 0; j < size; ++j) {
-      double place = rows + (i < first ? (j < first ? 2 : 0) : 1);
+      const int beside = i < first ? (j < first ? 2 : 0) : 1;
+      double place = rows + beside;
       if (i >= first && j >= first) {
         const std::uint64_t x = i - first;
         const std::uint64_t y = j - first;
-        place = static_cast<double>((x / wide + high - 1 - y / wide) * (2 * wide - 1) +
-                                    (x % wide + wide - 1 - y % wide));
+        const std::uint64_t down = x / wide + high - 1 - y / wide;
+        const std::uint64_t right = x % wide + wide - 1 - y % wide;
+        place = static_cast<double>(down * (2 * wide - 1) + right);
       }
       if (found[i * size + j] != place) return false;
     }

@@ -99,7 +99,7 @@ std::string numbers_text(const std::vector<std::int64_t>& numbers) {
 std::vector<std::string> folded_names(const std::vector<std::string>& names,
                                       const std::string& noun) {
   constexpr std::size_t kMostApart = 3;
-  constexpr std::size_t kLongestNumber = 9;
+  constexpr std::size_t kLongestFolded = 9;
   struct Stack {
     std::vector<std::string> names;
     std::set<std::int64_t> numbers;
@@ -109,7 +109,7 @@ std::vector<std::string> folded_names(const std::vector<std::string>& names,
   for (const std::string& name : names) {
     const Pieces pieces = split_name(name);
     const auto number = std::ranges::find_if(pieces, is_number);
-    const bool in_block = number != pieces.end() && number->size() <= kLongestNumber;
+    const bool in_block = number != pieces.end() && number->size() <= kLongestFolded;
     std::string path = name;
     if (in_block) path = name.substr(0, static_cast<std::size_t>(number->data() - name.data()));
     Stack& stack = stacks[path];

@@ -209,9 +209,9 @@ class Sentence {
 
   std::string start() const {
     if (leading_initial()) return "another seed: both hold initial values, drawn otherwise; ";
-    constexpr double kAlikeCosine = 0.5;  // of two unrelated trainings it is near 0
+    constexpr double kRelatedCosine = 0.5;  // of two unrelated trainings it is near 0
     const ChangeExtent extent = change_extent(found_);
-    if (!any(equal_) && extent.changed > 0 && std::abs(extent.median_cosine) < kAlikeCosine)
+    if (!any(equal_) && extent.changed > 0 && std::abs(extent.median_cosine) < kRelatedCosine)
       return "unlike throughout: ";
     return as_after_fine_tuning() ? "as after fine-tuning: " : "";
   }

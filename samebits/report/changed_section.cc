@@ -101,8 +101,7 @@ std::vector<ChangeRow> change_rows(const Report& report, const WeightPair& pair,
 /// A table whose columns appear where one of its rows has something to say in them.
 class ChangeTable {
  public:
-  ChangeTable(const std::vector<ChangeRow>& rows, std::string title)
-      : rows_(rows), title_(std::move(title)) {
+  ChangeTable(const std::vector<ChangeRow>& rows, std::string title) : title_(std::move(title)) {
     for (const ChangeRow& row : rows) {
       grouped_ |= row.members.size() > 1;
       cosine_ |= row.has_stats() && row.cosine() < kTellingCosine;
@@ -147,7 +146,6 @@ class ChangeTable {
     return numbers.empty() ? quantity(row.names.size(), "tensor") : numbers;
   }
 
-  const std::vector<ChangeRow>& rows_;
   std::string title_;
   bool grouped_ = false, numbers_ = false, cosine_ = false, ulp_ = false;
 };

@@ -48,7 +48,7 @@ SegmentPlace place_by_words(const Pieces& pieces) {
 }
 
 /// "layernorm" of "vit.layernorm."
-std::string_view last_part(std::string_view path) {
+std::string_view end_of_path(std::string_view path) {
   path = without_dot(path);
   return path.substr(path.rfind('.') + 1);
 }
@@ -64,7 +64,7 @@ SegmentMap::SegmentMap(const std::vector<std::string>& names) {
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (found[i].kind != SegmentKind::other) continue;
     found[i].path = module_of(split_name(names[i]));
-    found[i].end = model::names_end(last_part(found[i].path));
+    found[i].end = model::names_end(end_of_path(found[i].path));
     modules.insert(found[i].path);
   }
   for (SegmentPlace& place : found) {

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "samebits/base/atomic_write.h"
+#include "samebits/base/test_folder.h"
 
 namespace samebits {
 namespace {
@@ -18,15 +19,6 @@ bool is_old(const std::string& name) { return name == "old"; }
 
 class AtomicDirectoryTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = testing::TempDir() + "samebits_atomic_directory_" +
-              testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::remove_all(folder_);
-    fs::create_directory(folder_);
-    path_ = folder_ + "/out";
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   Result<void> write(bool replace) const {
     SAMEBITS_TRY(AtomicDirectory made, AtomicDirectory::create(path_, replace, is_old));
     SAMEBITS_TRY_VOID(atomic_write(made.temporary() + "/new", "text"));
@@ -35,7 +27,9 @@ class AtomicDirectoryTest : public testing::Test {
   std::ptrdiff_t names() const {
     return std::distance(fs::directory_iterator(folder_), fs::directory_iterator());
   }
-  std::string folder_, path_;
+  const test_files::Folder own_;
+  const std::string folder_ = own_.path();
+  std::string path_ = folder_ + "/out";
 };
 
 TEST_F(AtomicDirectoryTest, AppearsWhole) {

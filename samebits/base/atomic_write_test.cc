@@ -10,6 +10,8 @@
 
 #include <gtest/gtest.h>
 
+#include "samebits/base/test_folder.h"
+
 namespace samebits {
 namespace {
 
@@ -17,15 +19,6 @@ namespace fs = std::filesystem;
 
 class AtomicWriteTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = testing::TempDir() + "samebits_atomic_write_" +
-              testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::remove_all(folder_);
-    fs::create_directory(folder_);
-    path_ = folder_ + "/report.json";
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   static std::string read(const std::string& path) {
     std::ostringstream text;
     text << std::ifstream(path, std::ios::binary).rdbuf();
@@ -34,7 +27,9 @@ class AtomicWriteTest : public testing::Test {
   std::ptrdiff_t files() const {
     return std::distance(fs::directory_iterator(folder_), fs::directory_iterator());
   }
-  std::string folder_, path_;
+  const test_files::Folder own_;
+  const std::string folder_ = own_.path();
+  const std::string path_ = folder_ + "/report.json";
 };
 
 TEST_F(AtomicWriteTest, MakesTheFile) {

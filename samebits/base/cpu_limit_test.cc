@@ -1,10 +1,8 @@
 #include "samebits/base/cpu_limit.h"
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-
 #include <gtest/gtest.h>
+
+#include "samebits/base/test_folder.h"
 
 namespace samebits {
 namespace {
@@ -12,23 +10,16 @@ namespace {
 /// A folder that stands for the root of a machine.
 class ControlGroups : public testing::Test {
  protected:
-  ControlGroups() {
-    std::string name = testing::TempDir() + "groups_XXXXXX";
-    root_ = ::mkdtemp(name.data());
-  }
-  ~ControlGroups() override { std::filesystem::remove_all(root_); }
-
   void write(const std::string& path, const std::string& text) const {
-    const std::filesystem::path file = root_ + path;
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream(file) << text << "\n";
+    own_.write(path.substr(1), text + "\n");  // below the folder
   }
   void write_own(const std::string& groups, const std::string& mounts) const {
     write("/proc/self/cgroup", groups);
     write("/proc/self/mountinfo", "22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n" + mounts);
   }
 
-  std::string root_;
+  const test_files::Folder own_;
+  const std::string root_ = own_.path();
 };
 
 constexpr const char* kUnified = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw";

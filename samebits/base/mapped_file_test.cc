@@ -7,24 +7,18 @@
 
 #include <gtest/gtest.h>
 
+#include "samebits/base/test_folder.h"
+
 namespace samebits {
 namespace {
 
 class MappedFileTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = testing::TempDir() + "samebits_mapped_file_" +
-              testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directory(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   std::string write(const std::string& name, const std::string& content) const {
-    const std::string path = folder_ + "/" + name;
-    std::ofstream(path, std::ios::binary) << content;
-    return path;
+    return own_.write(name, content);
   }
-  std::string folder_;
+  const test_files::Folder own_;
+  const std::string folder_ = own_.path();
 };
 
 TEST_F(MappedFileTest, ShowsTheFilesBytes) {

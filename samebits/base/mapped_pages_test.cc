@@ -4,30 +4,20 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 
+#include "samebits/base/test_folder.h"
+
 namespace samebits {
 namespace {
 
 class MappedPages : public testing::Test {
  protected:
-  MappedPages() {
-    std::string name = testing::TempDir() + "pages_XXXXXX";
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~MappedPages() override { std::filesystem::remove_all(folder_); }
-  std::string write(const std::string& name, const std::string& content) const {
-    const std::string path = folder_ + "/" + name;
-    std::ofstream(path, std::ios::binary) << content;
-    return path;
-  }
-  std::string folder_;
+  const test_files::Folder folder_;
 };
 
 /// Pages of these bytes that are in this process's memory.
@@ -51,7 +41,7 @@ TEST_F(MappedPages, WhatIsDoneWithLeavesMemoryAndCanBeReadAgain) {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   std::string content(64 * page, 'x');
   for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i / 1000);
-  const auto file = MappedFile::open(write("a", content));
+  const auto file = MappedFile::open(folder_.write("a", content));
   ASSERT_TRUE(file);
   const Bytes bytes = (*file)->bytes();
   ASSERT_EQ(as_text(bytes), content);
@@ -66,7 +56,7 @@ TEST_F(MappedPages, WhatIsDoneWithLeavesMemoryAndCanBeReadAgain) {
 // Memory that no file can give back would be lost.
 TEST_F(MappedPages, BytesThatLieElsewhereAreLeftAlone) {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  const auto file = MappedFile::open(write("a", std::string(4 * page, 'x')));
+  const auto file = MappedFile::open(folder_.write("a", std::string(4 * page, 'x')));
   ASSERT_TRUE(file);
   const std::vector<std::uint8_t> elsewhere(8 * page, 'y');
   give_back(**file, elsewhere);

@@ -1,16 +1,13 @@
 // For tests only: pickles and torch files written opcode by opcode, in a folder that goes away.
 #pragma once
 
-#include <unistd.h>
-
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "samebits/base/test_folder.h"
 #include "samebits/container/zip_builder.h"
 
 namespace samebits::test_files {
@@ -18,27 +15,6 @@ namespace samebits::test_files {
 using zip_builder::le16;
 using zip_builder::le32;
 using zip_builder::le64;
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "samebits-XXXXXX").string();
-    SAMEBITS_CHECK(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string path(const std::string& name = "") const { return (path_ / name).string(); }
-  std::string write(const std::string& name, const std::string& content) const {
-    std::filesystem::create_directories((path_ / name).parent_path());
-    std::ofstream(path_ / name, std::ios::binary) << content;
-    return path(name);
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 // Values of a pickle of protocol 2.
 inline std::string text(const std::string& value) { return "X" + le32(value.size()) + value; }

@@ -320,11 +320,10 @@ class ZipReader {
     // torch.jit.load reads all of the code, the tables of lines beside it included.
     const bool is_code = is_script_ && entry.name.starts_with(prefix_ + "code/");
     if (!bytes) return by_name || is_code ? Result<void>(fail(bytes.error())) : Result<void>();
-    if (is_code) check_sum(entry);
     const bool begins = !bytes->empty() && (*bytes)[0] == 0x80 && pickle::looks_like(*bytes);
-    if (!by_name && !begins) return {};
-    if (!is_code) check_sum(entry);
-    SAMEBITS_TRY_VOID(read_pickle_of(*bytes, entry));
+    const bool is_pickle = by_name || begins;
+    if (is_code || is_pickle) check_sum(entry);
+    if (is_pickle) SAMEBITS_TRY_VOID(read_pickle_of(*bytes, entry));
     return {};
   }
 

@@ -29,10 +29,6 @@ Json conversion_json(const Converted& done, const std::string& input) {
           {"assumed", done.assumed}};
 }
 
-std::string json_lines(const Json& object) {
-  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
 std::string line_of(std::string_view label, const std::string& text) {
   std::string lines;
   for (const std::string& part : wrap(printable(text), 68)) {

@@ -10,6 +10,7 @@
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
+#include "samebits/container/little_endian.h"
 #include "samebits/explain/verify.h"
 #include "samebits/lock/lock_text.h"
 #include "samebits/report/text.h"
@@ -30,9 +31,8 @@ struct LockCommand {
     const Result<Lock> lock = make(subjects->front());
     if (!lock) return usage_error(lock.error());
     const std::string text = lock_text(*lock);
-    const Bytes bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
     // A name that is no UTF-8 would not read back as it stands.
-    if (const Result<Lock> again = parse_lock(bytes, path); !again)
+    if (const Result<Lock> again = parse_lock(bytes_of_text(text), path); !again)
       return usage_error(again.error());
     if (output.empty()) return write_output(text) ? 0 : 2;
     if (const Result<void> written = atomic_write(output, text); !written)

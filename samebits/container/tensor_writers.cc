@@ -6,23 +6,13 @@
 #include <fmt/format.h>
 
 #include "samebits/base/json.h"
+#include "samebits/container/little_endian.h"
 #include "samebits/container/zip_writer.h"
 
 namespace samebits {
 namespace {
 
 constexpr std::uint64_t kDataAlignment = 64;  // of torch.save, of numpy's headers and of ours
-
-template <int bytes>
-std::string low_first(std::uint64_t value) {
-  std::string text;
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i) & 0xff);
-  return text;
-}
-
-Bytes as_bytes(const std::string& text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 Result<void> check_names(const TensorsToWrite& tensors) {
   std::set<std::string_view> names;
@@ -54,15 +44,15 @@ std::vector<const BlobTensor*> in_safetensors_order(const TensorsToWrite& tensor
 
 /// Opcodes of pickle's protocol 2.
 std::string pickled_text(std::string_view text) {
-  return "X" + low_first<4>(text.size()) + std::string(text);
+  return "X" + little_endian<4>(text.size()) + std::string(text);
 }
 std::string pickled_number(std::uint64_t value) {
-  if (value < 0x100) return "K" + low_first<1>(value);
-  if (value < 0x10000) return "M" + low_first<2>(value);
-  if (value < 0x80000000) return "J" + low_first<4>(value);
-  std::string digits = low_first<8>(value);
+  if (value < 0x100) return "K" + little_endian<1>(value);
+  if (value < 0x10000) return "M" + little_endian<2>(value);
+  if (value < 0x80000000) return "J" + little_endian<4>(value);
+  std::string digits = little_endian<8>(value);
   if ((value >> 63) != 0) digits += '\0';  // the sign's place
-  return "\x8a" + low_first<1>(digits.size()) + digits;
+  return "\x8a" + little_endian<1>(digits.size()) + digits;
 }
 std::string pickled_global(std::string_view module, std::string_view name) {
   return fmt::format("c{}\n{}\n", module, name);
@@ -129,7 +119,7 @@ std::string npy_header(const BlobTensor& tensor) {
   constexpr std::size_t kBefore = 10;  // magic, version, length
   text.append(kDataAlignment - (kBefore + text.size() + 1) % kDataAlignment, ' ');
   text += '\n';
-  return std::string("\x93NUMPY\x01\x00", 8) + low_first<2>(text.size()) + text;
+  return std::string("\x93NUMPY\x01\x00", 8) + little_endian<2>(text.size()) + text;
 }
 
 }  // namespace
@@ -167,7 +157,7 @@ Result<void> stream_safetensors(const TensorsToWrite& tensors,
   }
   std::string text = json_text(header);
   text.resize((8 + text.size() + kDataAlignment - 1) / kDataAlignment * kDataAlignment - 8, ' ');
-  SAMEBITS_TRY_VOID(sink(as_bytes(low_first<8>(text.size()) + text)));
+  SAMEBITS_TRY_VOID(sink(bytes_of_text(little_endian<8>(text.size()) + text)));
   for (const BlobTensor* tensor : order) SAMEBITS_TRY_VOID(tensors.blobs[tensor->blob].feed(sink));
   return {};
 }
@@ -197,7 +187,7 @@ Result<void> stream_npz(const TensorsToWrite& tensors, const ByteSink& sink) {
     const std::string header = npy_header(tensor);
     const Blob& data = tensors.blobs[tensor.blob];
     const Blob array{header.size() + data.size, [&](const ByteSink& to) -> Result<void> {
-                       SAMEBITS_TRY_VOID(to(as_bytes(header)));
+                       SAMEBITS_TRY_VOID(to(bytes_of_text(header)));
                        return data.feed(to);
                      }};
     SAMEBITS_TRY_VOID(zip.add(tensor.name + ".npy", array, kDataAlignment));

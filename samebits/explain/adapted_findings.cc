@@ -49,10 +49,6 @@ struct ComputedUpdates {
   bool as_config = true;  // the scale is the config's, where that gives one
 };
 
-const TensorView& view_of(const Subject& subject, std::uint32_t index) {
-  return subject.checkpoint->entries[subject.checkpoint->weights().weights[index]].view;
-}
-
 /// The layer whose factors explain the change, the one of that name first.
 const std::pair<const std::string, AdapterFactors>* layer_for(const AdapterParts& parts,
                                                               const std::string& name,
@@ -87,8 +83,8 @@ std::optional<ComputedUpdates> computed_updates(const WeightPair& pair, const Su
     if (match.kind != MatchKind::changed || match.a.size() != 1 || match.b.size() != 1) continue;
     const std::string& name = weight_name(a, match.a[0]);
     std::optional<UpdateFit> fit;
-    const auto* layer =
-        layer_for(parts, name, view_of(a, match.a[0]), view_of(b, match.b[0]), &fit);
+    const auto* layer = layer_for(parts, name, weight_entry(a, match.a[0]).view,
+                                  weight_entry(b, match.b[0]).view, &fit);
     if (layer == nullptr) continue;
     const double scale = std::abs(fit->scale);
     const auto expected = adapter_scale(config, layer->first, layer->second);
@@ -268,9 +264,9 @@ AdapterNames find_merged(Report& report, const WeightPair& pair, const Subject& 
   std::size_t full = 0;
   for (const TensorMatch& match : pair.comparison.matches) {
     if (!could_be_merged(match)) continue;
-    const TensorView& left = view_of(a, match.a[0]);
+    const TensorView& left = weight_entry(a, match.a[0]).view;
     if (left.shape().size() < 2) continue;
-    const auto low = low_rank_difference(left, view_of(b, match.b[0]));
+    const auto low = low_rank_difference(left, weight_entry(b, match.b[0]).view);
     if (!low) {
       if (++full > names.size() + 8) return {};  // an ordinary training
       continue;

@@ -7,17 +7,11 @@
 
 #include "samebits/compare/constant_tensor.h"
 #include "samebits/compare/name_pieces.h"
+#include "samebits/explain/weight_findings.h"
 #include "samebits/family/classes.h"
 
 namespace samebits {
 namespace {
-
-constexpr double kAlikeCosine = 0.5;  // below it two tensors have nothing in common
-
-const TensorView& view_in(const Subject& subject, std::uint32_t index) {
-  const Checkpoint& checkpoint = *subject.checkpoint;
-  return checkpoint.entries[checkpoint.weights().weights.at(index)].view;
-}
 
 /// Sizes of the tensors of two and more dimensions, of which no renaming changes any; `around`: of
 /// those outside of numbered blocks, which are alike in most architectures.
@@ -59,11 +53,11 @@ std::size_t matched_by_guess(const Subject& a, const Subject& b,
   std::size_t guessed = 0;
   for (const TensorMatch& match : comparison.matches) {
     if (match.a.size() != 1 || match.b.size() != 1) continue;
-    const TensorView& view = view_in(a, match.a[0]);
+    const TensorView& view = weight_entry(a, match.a[0]).view;
     const bool is_matrix = view.shape().size() > 1 && view.numel() > 1;
     // Norms are alike in all models: near one.
     if (match.kind == MatchKind::changed && is_matrix && match.stats &&
-        std::abs(match.stats->cosine) >= kAlikeCosine)
+        std::abs(match.stats->cosine) >= kUnlikeCosine)
       return 0;
     guessed += below(weight_name(a, match.a[0])) == below(weight_name(b, match.b[0])) ? 0 : 1;
   }
@@ -78,7 +72,7 @@ std::string unlike_architectures(const Report& report, const WeightPair& pair) {
   const WeightComparison& comparison = pair.comparison;
   for (const TensorMatch& match : comparison.matches) {
     const bool shows_kinship = match.kind != MatchKind::changed && !match.a.empty() &&
-                               !is_constant(view_in(a, match.a[0]));
+                               !is_constant(weight_entry(a, match.a[0]).view);
     if (shows_kinship) return "";
   }
   const std::size_t all =

@@ -19,13 +19,7 @@ using testing::StartsWith;
 
 class Diagnosis : public testing::Test {
  protected:
-  Report report_of(const Model& a, const Model& b) {
-    folder_.write("a.safetensors", test_tensors::safetensors_file(a));
-    folder_.write("b.safetensors", test_tensors::safetensors_file(b));
-    return diff({folder_.path("a.safetensors"), ""}, {folder_.path("b.safetensors"), ""}, 1);
-  }
-  std::string of(const Model& a, const Model& b) { return report_of(a, b).diagnosis; }
-  test_files::Folder folder_;
+  std::string of(const Model& a, const Model& b) { return test_tensors::diff_of(a, b).diagnosis; }
 };
 
 TEST_F(Diagnosis, OfEqualFilesIsTheAnswer) {
@@ -76,7 +70,7 @@ TEST_F(Diagnosis, NamesBlocksOfOneSide) {
 
 // Numbers of headline and table are of one comparison.
 TEST_F(Diagnosis, DoesNotSayIdenticalOfWhatChanged) {
-  const Report report = report_of(model(3), moved(model(3), "", 0.02F));
+  const Report report = test_tensors::diff_of(model(3), moved(model(3), "", 0.02F));
   EXPECT_THAT(report.diagnosis, HasSubstr("all 3 blocks"));
   EXPECT_THAT(report.diagnosis, Not(HasSubstr("identical")));
   EXPECT_EQ(report.weights[0].comparison.changed, report.weights[0].comparison.matched);
@@ -108,9 +102,10 @@ TEST_F(Diagnosis, NamesALowRankUpdate) {
 }
 
 TEST_F(Diagnosis, OfAFileThatCannotBeReadNamesIt) {
-  folder_.write("a.safetensors", test_tensors::safetensors_file(model(2)));
-  const Report report = diff({folder_.path("a.safetensors"), ""}, {folder_.path("nosuch"), ""}, 1);
-  EXPECT_EQ(report.diagnosis, folder_.path("nosuch") + " could not be read");
+  const test_files::Folder folder;
+  const std::string a = folder.write("a.safetensors", test_tensors::safetensors_file(model(2)));
+  const Report report = diff({a, ""}, {folder.path("nosuch"), ""}, 1);
+  EXPECT_EQ(report.diagnosis, folder.path("nosuch") + " could not be read");
 }
 
 }  // namespace

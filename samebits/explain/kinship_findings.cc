@@ -17,8 +17,6 @@ namespace {
 
 using Labels = std::vector<std::string>;
 
-constexpr double kUnlike = 0.5;  // cosine below which two tensors have nothing in common
-
 /// "2026-11-25 05:27 UTC" of the newest file of a subject, by the civil-from-days algorithm; no
 /// clock or locale is read.
 std::string date_of(std::int64_t seconds) {
@@ -55,11 +53,6 @@ bool is_explained(const Report& report, const Subject& a, const Subject& b) {
   });
 }
 
-const TensorView& weight_view(const Subject& subject, std::uint32_t index) {
-  const Checkpoint& checkpoint = *subject.checkpoint;
-  return checkpoint.entries[checkpoint.weights().weights.at(index)].view;
-}
-
 /// Two tensors that belong together, seen from one side.
 struct SeenMatch {
   const TensorMatch* match;
@@ -69,7 +62,7 @@ struct SeenMatch {
   bool changed() const { return match->kind == MatchKind::changed; }
   bool is_vector() const { return own->shape().size() == 1 && own->numel() > 1; }
   bool is_matrix() const { return own->shape().size() > 1 && own->numel() > 1; }
-  bool unlike() const { return match->stats && std::abs(match->stats->cosine) < kUnlike; }
+  bool unlike() const { return match->stats && std::abs(match->stats->cosine) < kUnlikeCosine; }
 };
 
 std::vector<SeenMatch> seen_from(const Subject& here, const Subject& there,
@@ -79,8 +72,8 @@ std::vector<SeenMatch> seen_from(const Subject& here, const Subject& there,
     if (match.a.size() != 1 || match.b.size() != 1) continue;
     const std::uint32_t own = here_is_a ? match.a[0] : match.b[0];
     const std::uint32_t other = here_is_a ? match.b[0] : match.a[0];
-    seen.push_back(
-        {&match, &weight_name(here, own), &weight_view(here, own), &weight_view(there, other)});
+    seen.push_back({&match, &weight_name(here, own), &weight_entry(here, own).view,
+                    &weight_entry(there, other).view});
   }
   return seen;
 }
@@ -259,8 +252,8 @@ bool most_changed(const Subject& a, const Subject& b, const WeightComparison& co
     if (match.a.empty() || is_running_statistic(weight_name(a, match.a[0]))) continue;
     const bool is_change = match.kind == MatchKind::changed;
     const bool one_to_one = match.a.size() == 1 && match.b.size() == 1;
-    if (!is_change && one_to_one && is_constant(weight_view(a, match.a[0])) &&
-        is_constant(weight_view(b, match.b[0])))
+    if (!is_change && one_to_one && is_constant(weight_entry(a, match.a[0]).view) &&
+        is_constant(weight_entry(b, match.b[0]).view))
       continue;
     telling += match.a.size();
     const bool has_numbers = match.stats && match.stats->pattern != "nan";
@@ -284,7 +277,7 @@ bool both_hold_initial_values(const Subject& a, const Subject& b,
 std::string kinship_summary(const ChangeExtent& extent, const StepsNamed& named,
                             bool both_initial) {
   const std::string amount = fmt::format("median relative change {:.2g}", extent.median_relative);
-  if (extent.median_cosine < kUnlike)
+  if (extent.median_cosine < kUnlikeCosine)
     return both_initial
                ? "the weights are unlike, and the norms of both are all ones: as in two models "
                  "that were initialized by other draws and not trained"
@@ -347,7 +340,7 @@ void find_mixup(Report& report, const WeightPair& pair) {
                       {"median_relative", json_number(extent.median_relative)}};
   const StepsNamed named = steps_named(a, b, &finding.evidence);
   const bool both_initial =
-      extent.median_cosine < kUnlike && both_hold_initial_values(a, b, pair.comparison);
+      extent.median_cosine < kUnlikeCosine && both_hold_initial_values(a, b, pair.comparison);
   if (both_initial) finding.evidence["both_initial"] = true;
   finding.summary = kinship_summary(extent, named, both_initial);
   finding.details.push_back(fmt::format("{} was written {}, {} {}", a.label, date_of(dates[0]),

@@ -102,10 +102,7 @@ void find_equal_layouts(Report& report, const WeightPair& pair, const StoredKeys
 
 void read_unlike_layouts(Report& report) {
   constexpr std::uint64_t kMostDense = std::uint64_t{1} << 30U;  // bytes, of one tensor
-  const auto has_weights = [](const Subject& subject) {
-    return subject.checkpoint && subject.checkpoint->has_weights();
-  };
-  std::map<std::string, std::set<std::string>> layouts;  // by key, over all subjects
+  std::map<std::string, std::set<std::string>> layouts;          // by key, over all subjects
   for (const Subject& subject : report.subjects) {
     if (!has_weights(subject)) continue;
     const auto sparse = sparse_weights(*subject.checkpoint);

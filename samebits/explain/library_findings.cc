@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "samebits/checkpoint/tree_view.h"
 #include "samebits/compare/attribute_rows.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/run/open_vit.h"
@@ -27,11 +28,6 @@ std::string_view model_library(std::string_view class_path) {
 /// What the modules of one side say, as texts.
 using Stated = std::map<std::string, std::set<std::string>>;
 
-std::string_view own_name(const ModuleRecord& module) {
-  const std::string_view path = module.class_path;
-  return path.substr(path.rfind('.') + 1);  // npos + 1 is 0
-}
-
 Json stated(const ModuleRecord& module, const char* name) {
   return module.attributes.is_object() && module.attributes.contains(name) ? module.attributes[name]
                                                                            : Json();
@@ -43,7 +39,7 @@ std::string activation_text(const ModuleRecord& module) {
   if (!path.starts_with("torch.nn.modules.activation.") &&
       !path.starts_with("transformers.activations.") && !path.starts_with("timm.layers.activation"))
     return "";
-  std::string name(own_name(module));
+  std::string name = short_name(module.class_path);
   if (name == "MultiheadAttention" || name == "Softmax") return "";
   if (name.ends_with("Activation")) name.resize(name.size() - std::string("Activation").size());
   const Json approximate = stated(module, "approximate");
@@ -70,11 +66,11 @@ std::optional<Stated> stated_by(const Checkpoint& checkpoint) {
       if (const Json heads = stated(module, name); heads.is_number())
         found["num_heads"].insert(json_text(heads));
     }
-    if (own_name(module).ends_with("LayerNorm"))
+    if (short_name(module.class_path).ends_with("LayerNorm"))
       found["eps"].insert(json_text(stated(module, "eps")));
     if (std::string text = activation_text(module); !text.empty())
       found["activation"].insert(std::move(text));
-    if (own_name(module) == "Conv2d") {
+    if (short_name(module.class_path) == "Conv2d") {
       for (const char* name : {"stride", "padding", "dilation"})
         found[std::string("patches.") + name].insert(json_text(stated(module, name)));
     }

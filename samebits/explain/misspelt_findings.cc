@@ -36,10 +36,10 @@ bool is_lone(const WeightComparison& comparison, std::string_view x, std::string
   const std::string_view of_y = module_around(y);
   // "dense.bias" as "dense.bais", or as "dnse.bias".
   const bool alike = of_x == of_y || x.substr(of_x.size()) == y.substr(of_y.size());
-  return alike && std::ranges::count_if(comparison.rules, [&](const RenameRule& rule) {
-                    return rule.count == 1 && x.find(rule.from) != std::string_view::npos &&
-                           y.find(rule.to) != std::string_view::npos;
-                  }) > 0;
+  return alike && std::ranges::any_of(comparison.rules, [&](const RenameRule& rule) {
+           return rule.count == 1 && x.find(rule.from) != std::string_view::npos &&
+                  y.find(rule.to) != std::string_view::npos;
+         });
 }
 
 }  // namespace

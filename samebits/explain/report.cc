@@ -41,13 +41,21 @@ const Json& config_used(const Report& report, const Subject& subject) {
   return subject_of(report, subject.config_borrowed_from).checkpoint->config;
 }
 
-const std::string& weight_name(const Subject& subject, std::uint32_t index) {
-  SAMEBITS_CHECK(subject.checkpoint && subject.checkpoint->has_weights());
+bool has_weights(const Subject& subject) {
+  return subject.checkpoint && subject.checkpoint->has_weights();
+}
+
+const StoredTensor& weight_entry(const Subject& subject, std::uint32_t index) {
+  SAMEBITS_CHECK(has_weights(subject));
   const Candidate& candidate = subject.checkpoint->weights();
   const std::size_t weights = candidate.weights.size();
   const std::uint32_t entry =
       index < weights ? candidate.weights[index] : candidate.buffers.at(index - weights);
-  return subject.checkpoint->entries.at(entry).name;
+  return subject.checkpoint->entries.at(entry);
+}
+
+const std::string& weight_name(const Subject& subject, std::uint32_t index) {
+  return weight_entry(subject, index).name;
 }
 
 void add_finding(Report& report, Finding finding) {

@@ -134,7 +134,11 @@ const WeightPair* weights_of(const Report& report, const Subject& a, const Subje
 /// where there is none.
 const Json& config_used(const Report& report, const Subject& subject);
 
-/// The state_dict name that an index of a WeightPair stands for.
+/// Whether it was read and holds weights.
+bool has_weights(const Subject& subject);
+/// The tensor that an index of a WeightPair stands for.
+const StoredTensor& weight_entry(const Subject& subject, std::uint32_t index);
+/// Its state_dict name.
 const std::string& weight_name(const Subject& subject, std::uint32_t index);
 
 /// Enters a finding. Where runs were made it is first judged by them (judged.h): what they prove,

@@ -21,8 +21,7 @@ std::string norm_of(const std::string& name) {
 
 /// The one number that a counter holds.
 std::optional<double> counted_batches(const Subject& subject, std::uint32_t index) {
-  const Checkpoint& checkpoint = *subject.checkpoint;
-  const TensorView& view = checkpoint.entries[checkpoint.weights().weights.at(index)].view;
+  const TensorView& view = weight_entry(subject, index).view;
   if (view.numel() != 1 || !has_element_values(view.dtype())) return std::nullopt;
   std::vector<std::uint8_t> buffer;
   return element_as_double(view.dtype(), view.row_major_range(0, 1, buffer).data());

@@ -264,11 +264,8 @@ const char* segment_status_name(SegmentStatus status) {
 }
 
 std::vector<Segment> segments_of(const Report& report, const WeightPair& pair) {
-  const auto has_weights = [&](const std::string& label) {
-    const Subject& subject = subject_of(report, label);
-    return subject.checkpoint && subject.checkpoint->has_weights();
-  };
-  if (!has_weights(pair.a) || !has_weights(pair.b)) return {};
+  if (!has_weights(subject_of(report, pair.a)) || !has_weights(subject_of(report, pair.b)))
+    return {};
   return SegmentComparison(report, pair).run();
 }
 

@@ -21,11 +21,7 @@ using testing::ElementsAre;
 class Segments : public testing::Test {
  protected:
   std::vector<Segment> of(const Model& a, const Model& b) {
-    folder_.write("a.safetensors", test_tensors::safetensors_file(a));
-    folder_.write("b.safetensors", test_tensors::safetensors_file(b));
-    const Report report =
-        diff({folder_.path("a.safetensors"), ""}, {folder_.path("b.safetensors"), ""}, 1);
-    return report.weights.at(0).segments;
+    return test_tensors::diff_of(a, b).weights.at(0).segments;
   }
   static std::vector<std::string> names(const std::vector<Segment>& segments) {
     std::vector<std::string> found;
@@ -39,7 +35,6 @@ class Segments : public testing::Test {
     ADD_FAILURE() << name;
     return segments.at(0);
   }
-  test_files::Folder folder_;
 };
 
 TEST_F(Segments, StandInTheOrderOfAPassWhateverTheOrderOfTheFile) {

@@ -91,9 +91,6 @@ void compare_with_first(Report& report, std::size_t other, std::vector<WeightSet
                         int threads) {
   const Subject& a = report.subjects[0];
   const Subject& b = report.subjects[other];
-  const auto has_weights = [](const Subject& subject) {
-    return subject.checkpoint && subject.checkpoint->has_weights();
-  };
   if (!has_weights(a) || !has_weights(b)) return;
   report.weights.push_back({a.label, b.label, compare_weights(sets[0], sets[other], {threads})});
   settle_ties(report, &report.weights.back());

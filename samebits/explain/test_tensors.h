@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "samebits/checkpoint/test_files.h"
+#include "samebits/explain/diff.h"
 #include "samebits/tensor/tensor.h"
 
 namespace samebits::test_tensors {
@@ -68,6 +69,7 @@ inline Model without(const Model& model, const std::string& begin) {
   return left;
 }
 
+/// A safetensors file whose matrices lie at multiples of 16.
 inline std::string safetensors_file(const Model& model) {
   std::string header;
   std::string data;
@@ -82,8 +84,15 @@ inline std::string safetensors_file(const Model& model) {
     data += bytes;
   }
   header += "}";
-  header.resize((header.size() + 8 + 15) / 16 * 16 - 8, ' ');  // matrices lie at multiples of 16
+  header.resize((header.size() + 8 + 15) / 16 * 16 - 8, ' ');
   return zip_builder::le64(header.size()) + header + data;
+}
+
+inline Report diff_of(const Model& a, const Model& b) {
+  const test_files::Folder folder;
+  const std::string left = folder.write("a.safetensors", safetensors_file(a));
+  const std::string right = folder.write("b.safetensors", safetensors_file(b));
+  return diff({left, ""}, {right, ""}, 1);
 }
 
 }  // namespace samebits::test_tensors

@@ -79,10 +79,6 @@ class TieReasons {
   const Subject* subjects_[2];
 };
 
-const StoredTensor& stored_weight(const Subject& subject, std::uint32_t index) {
-  return subject.checkpoint->entries[subject.checkpoint->weights().weights[index]];
-}
-
 /// The other side's name for a matched tensor of this side.
 std::optional<std::string> partner_of(const Report& report, const WeightPair& pair, bool in_a,
                                       std::uint32_t index) {
@@ -105,7 +101,7 @@ std::optional<TieDifference> tie_of(const Report& report, const WeightPair& pair
     const std::string& other = weight_name(own, i);
     if (other == name || reasons.reason({other, name}).empty()) continue;
     const auto partner = partner_of(report, pair, in_a, i);
-    if (!partner || !have_equal_values(stored_weight(own, i), stored_weight(own, *index))) continue;
+    if (!partner || !have_equal_values(weight_entry(own, i), weight_entry(own, *index))) continue;
     TieDifference tie{{other, name}, {*partner}, ""};
     tie.summary = fmt::format(
         "{} and {} hold the same values on the {} and stand only as {} on "

@@ -136,7 +136,7 @@ Report verify_now(const SubjectOptions& options, const std::string& lock_path, i
   const Subject& a = report.subjects[0];
   if (a.checkpoint && !a.checkpoint->has_weights())
     add_gap(report, a.path + ": holds no weights to verify", Gap::blocking);
-  if (lock && a.checkpoint && a.checkpoint->has_weights()) {
+  if (lock && has_weights(a)) {
     const Result<Lock> held = make_lock(*a.checkpoint, lock->algorithm, threads);
     if (!held) {
       add_gap(report, to_string(held.error()), Gap::blocking);

@@ -172,10 +172,9 @@ class Finder {
   bool shows_renaming() const {
     return std::ranges::any_of(comparison_.matches, [&](const TensorMatch& match) {
       if (match.kind == MatchKind::changed || match.a.empty() || match.b.empty()) return false;
-      const auto& entries = a_.checkpoint->entries;
       const bool one_name = match.a.size() == 1 && match.b.size() == 1 &&
                             name_of(match) == weight_name(b_, match.b[0]);
-      return !one_name && !is_constant(entries[a_.checkpoint->weights().weights[match.a[0]]].view);
+      return !one_name && !is_constant(weight_entry(a_, match.a[0]).view);
     });
   }
 
@@ -204,10 +203,8 @@ class Finder {
     std::string types;
     for (const TensorMatch& match : comparison_.matches) {
       if (match.kind != MatchKind::same_values || match.a.empty() || match.b.empty()) continue;
-      const DType a =
-          a_.checkpoint->entries[a_.checkpoint->weights().weights[match.a[0]]].view.dtype();
-      const DType b =
-          b_.checkpoint->entries[b_.checkpoint->weights().weights[match.b[0]]].view.dtype();
+      const DType a = weight_entry(a_, match.a[0]).view.dtype();
+      const DType b = weight_entry(b_, match.b[0]).view.dtype();
       if (a == b) continue;
       if (types.empty())
         types = fmt::format("{} in {}, {} in {}", info(a).torch, pair_.a, info(b).torch, pair_.b);

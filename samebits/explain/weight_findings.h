@@ -14,6 +14,9 @@ namespace samebits {
 void find_weight_causes(Report& report, const WeightPair& pair,
                         const std::set<std::string>& explained = {});
 
+/// The cosine below which two tensors have nothing in common.
+inline constexpr double kUnlikeCosine = 0.5;
+
 /// Every tensor with values changed, and by how much on average: used to tell an edit from another
 /// file.
 struct ChangeExtent {

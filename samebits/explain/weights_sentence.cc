@@ -145,8 +145,7 @@ class Sentence {
     return "";
   }
   const Shape& shape_of(const std::string& label, std::uint32_t index) const {
-    const Checkpoint& checkpoint = *subject_of(report_, label).checkpoint;
-    return checkpoint.entries[checkpoint.weights().weights.at(index)].view.shape();
+    return weight_entry(subject_of(report_, label), index).view.shape();
   }
 
   std::string resized_head() const { return classes_text().empty() ? "" : other_head(); }
@@ -209,9 +208,8 @@ class Sentence {
 
   std::string start() const {
     if (leading_initial()) return "another seed: both hold initial values, drawn otherwise; ";
-    constexpr double kRelatedCosine = 0.5;  // of two unrelated trainings it is near 0
     const ChangeExtent extent = change_extent(found_);
-    if (!any(equal_) && extent.changed > 0 && std::abs(extent.median_cosine) < kRelatedCosine)
+    if (!any(equal_) && extent.changed > 0 && std::abs(extent.median_cosine) < kUnlikeCosine)
       return "unlike throughout: ";
     return as_after_fine_tuning() ? "as after fine-tuning: " : "";
   }

@@ -153,9 +153,7 @@ Result<const ModelClass*> best_class(Library library, const Json* config,
   const ModelClass* best = nullptr;
   std::int64_t best_score = 0;
   const std::string model_type = model_type_of(config);
-  const bool of_transformers =
-      library == Library::transformers4 || library == Library::transformers5;
-  if (of_transformers && model_type.empty() && has_foreign_blocks(*recognition, tensors))
+  if (is_transformers(library) && model_type.empty() && has_foreign_blocks(*recognition, tensors))
     return fail(error);
   for (const ModelClass& model_class : classes()) {
     const bool other_type = !model_type.empty() && !model_class.model_type.empty() &&

@@ -253,8 +253,10 @@ Json render_json(const Report& report) {
   return json;
 }
 
-std::string json_text(const Report& report) {
-  return render_json(report).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+std::string json_text(const Report& report) { return json_lines(render_json(report)); }
+
+std::string json_lines(const Json& value) {
+  return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace samebits

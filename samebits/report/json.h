@@ -20,4 +20,7 @@ Json render_json(const Report& report);
 /// U+FFFD).
 std::string json_text(const Report& report);
 
+/// Any value as such text.
+std::string json_lines(const Json& value);
+
 }  // namespace samebits

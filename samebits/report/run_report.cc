@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "samebits/base/float_mode.h"
+#include "samebits/report/json.h"
 #include "samebits/report/screen.h"
 #include "samebits/report/text.h"
 
@@ -74,7 +75,7 @@ std::string run_failure_json(const std::string& model, const std::string& why) {
                      {"model", model},
                      {"outputs", Json::array()},
                      {"not_checked", Json::array({why})}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_lines(json);
 }
 
 std::string run_json_text(const RunReport& report) {
@@ -107,7 +108,7 @@ std::string run_json_text(const RunReport& report) {
                      {"threads", report.threads},
                      {"assumed", report.assumed},
                      {"notes", report.notes}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_lines(json);
 }
 
 std::string render_run(const RunReport& report, int width) {

@@ -32,6 +32,70 @@ std::vector<std::uint64_t> evenly_spaced(std::uint64_t size) {
   return indexes;
 }
 
+/// What an elimination with complete pivoting has left of some columns of a matrix.
+class Sample {
+ public:
+  Sample(const std::vector<std::vector<double>>& rows, const std::vector<std::uint64_t>& columns)
+      : columns_(columns) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      Row row{i, 0, {}};
+      for (const std::uint64_t column : columns) {
+        row.values.push_back(rows[i][column]);
+        row.largest = std::max(row.largest, std::abs(row.values.back()));
+      }
+      rows_.push_back(std::move(row));
+    }
+  }
+
+  /// 0 where nothing is left.
+  double largest() const { return rows_.empty() ? 0 : rows_[largest_row()].largest; }
+
+  /// Eliminates by the largest element, whose row and column are left out from then on. Gives both,
+  /// as they were counted at first.
+  std::pair<std::size_t, std::uint64_t> take_pivot() {
+    const Row pivot = take(rows_, largest_row());
+    const auto found = std::ranges::find(pivot.values, pivot.largest,
+                                         [](double value) { return std::abs(value); });
+    const auto column = static_cast<std::size_t>(found - pivot.values.begin());
+    std::vector<double> others = pivot.values;
+    const double value = take(others, column);
+    for (Row& row : rows_) row.subtract(take(row.values, column) / value, others);
+    return {pivot.index, take(columns_, column)};
+  }
+
+ private:
+  struct Row {
+    std::size_t index = 0;
+    double largest = 0;
+    std::vector<double> values;
+
+    void subtract(double factor, const std::vector<double>& other) {
+      largest = 0;
+      for (std::size_t j = 0; j < values.size(); ++j) {
+        values[j] -= factor * other[j];
+        largest = std::max(largest, std::abs(values[j]));
+      }
+    }
+  };
+
+  /// The last element takes its place.
+  template <class T>
+  static T take(std::vector<T>& values, std::size_t index) {
+    std::swap(values[index], values.back());
+    T value = std::move(values.back());
+    values.pop_back();
+    return value;
+  }
+
+  std::size_t largest_row() const {
+    const auto largest = std::ranges::max_element(rows_, {}, &Row::largest);
+    return static_cast<std::size_t>(largest - rows_.begin());
+  }
+
+  std::vector<Row> rows_;
+  std::vector<std::uint64_t> columns_;
+};
+
 class DifferenceRank {
  public:
   DifferenceRank(const TensorView& a, const TensorView& b)
@@ -86,34 +150,16 @@ class DifferenceRank {
     const std::size_t few = std::min<std::size_t>(side / 4, 128);
     const std::size_t most = std::min<std::size_t>(side * 3 / 4, 384);
     double least_pivot = std::numeric_limits<double>::infinity();
-    std::vector<std::vector<double>> rest(row_sample_.size());
-    for (std::size_t i = 0; i < rest.size(); ++i)
-      for (const std::uint64_t column : column_sample_) rest[i].push_back(whole_[i][column]);
+    Sample rest(whole_, column_sample_);
     for (;;) {
-      const auto [row, column] = largest_of(rest);
-      const double pivot = std::abs(rest[row][column]);
+      const double pivot = rest.largest();
       // Many pivots that fade into the noise are a training's; a product's end at once.
       if (pivot <= 16 * noise_)
         return !pivots_.empty() && (pivots_.size() <= few || least_pivot > 1024 * noise_);
       if (pivots_.size() == most) return false;
       least_pivot = std::min(least_pivot, pivot);
-      pivots_.emplace_back(row, column_sample_[column]);
-      const std::vector<double> pivot_row = rest[row];
-      for (std::vector<double>& each : rest) {
-        const double factor = each[column] / pivot_row[column];
-        for (std::size_t j = 0; j < each.size(); ++j) each[j] -= factor * pivot_row[j];
-        each[column] = 0;
-      }
+      pivots_.push_back(rest.take_pivot());
     }
-  }
-
-  static std::pair<std::size_t, std::size_t> largest_of(
-      const std::vector<std::vector<double>>& rest) {
-    std::pair<std::size_t, std::size_t> at{0, 0};
-    for (std::size_t i = 0; i < rest.size(); ++i)
-      for (std::size_t j = 0; j < rest[i].size(); ++j)
-        if (std::abs(rest[i][j]) > std::abs(rest[at.first][at.second])) at = {i, j};
-    return at;
   }
 
   /// The same elimination on whole rows, by the pivots that are known.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -18,6 +19,9 @@ namespace {
 
 constexpr const char* kTraining = "training";
 constexpr const char* kAllWeights = "all weights";
+
+// Bytes of the states that are kept of one pass. More images than that are run from the start.
+constexpr std::uint64_t kMostStates = 256ull << 20;
 
 /// Whether dropout acts, and why the engine cannot do as these modules do; nullptr: it can.
 struct Training {
@@ -232,6 +236,7 @@ std::vector<Factor> NativeRunner::differing(std::size_t a, std::size_t b) {
   if (loaded_[a].training != loaded_[b].training)
     factors.push_back({Factor::Kind::mode, kTraining});
   const auto parts = differing_parts(loaded_[a].model.weights(), loaded_[b].model.weights());
+  parts_[{a, b}] = parts;
   if (!parts) factors.push_back({Factor::Kind::weights, kAllWeights});
   for (std::size_t i = 0; parts && i < parts->size(); ++i)
     factors.push_back({Factor::Kind::weights, (*parts)[i]});
@@ -293,12 +298,67 @@ Result<VitOutputs> NativeRunner::run_now(const RunSpec& spec, const TracePoint& 
     uniform(generator, 0, 1, noise);
   }
   CpuGenerator dropout(spec.seeds.dropout);
-  return own.model.forward({best_kernels(), *pool_},
-                           {.images = input.view(),
-                            .noise = noise,
-                            .mask_ratio = config.mask_ratio,
-                            .training = trains(spec) ? &dropout : nullptr},
-                           trace);
+  const bool as_kept = &input == &input_ && !trains(spec);
+  const Start start = as_kept && !trace ? start_of(spec, config) : Start{};
+  const bool kept = as_kept && keeps(spec, config);
+  PassStates states;
+  VitOutputs outputs = own.model.forward({best_kernels(), *pool_},
+                                         {.images = input.view(),
+                                          .noise = noise,
+                                          .mask_ratio = config.mask_ratio,
+                                          .training = trains(spec) ? &dropout : nullptr,
+                                          .keep = kept ? &states : nullptr,
+                                          .begun = start.stage > 0 ? &start.states : nullptr,
+                                          .first_stage = start.stage},
+                                         trace);
+  if (kept) keep(spec, config, std::move(states));
+  return outputs;
+}
+
+std::size_t NativeRunner::parts_with_donor(const RunSpec& spec) const {
+  std::size_t first = std::numeric_limits<std::size_t>::max();
+  if (spec.exchanged.contains({Factor::Kind::weights, kAllWeights})) return first;
+  const auto parts = parts_.find({spec.donor, spec.subject});
+  if (parts == parts_.end() || !parts->second) return 0;
+  const VitWeights& weights = loaded_[spec.donor].model.weights();
+  for (const std::string& part : *parts->second) {
+    if (!spec.exchanged.contains({Factor::Kind::weights, part}))
+      first = std::min(first, stage_of(weights, part));
+  }
+  return first;
+}
+
+NativeRunner::Start NativeRunner::start_of(const RunSpec& spec, const VitConfig& config) const {
+  const VitWeights& weights = loaded_[spec.subject].model.weights();
+  std::size_t with_own = std::numeric_limits<std::size_t>::max();
+  for (const std::string& part : names_of(spec.exchanged, Factor::Kind::weights))
+    with_own = std::min(with_own, part == kAllWeights ? 0 : stage_of(weights, part));
+  Start start;
+  for (const auto& [subject, parting] :
+       {std::pair(spec.subject, with_own), std::pair(spec.donor, parts_with_donor(spec))}) {
+    const auto begun = begun_.find(subject);
+    if (begun == begun_.end() || begun->second.config != config ||
+        (config.masked && begun->second.noise != spec.seeds.noise))
+      continue;
+    // The last stage makes the outputs, and is always run.
+    const std::size_t stage = std::min(parting, begun->second.states.before.size() - 1);
+    if (stage > start.stage) start = {begun->second.states, stage};
+  }
+  return start;
+}
+
+bool NativeRunner::keeps(const RunSpec& spec, const VitConfig& config) const {
+  const std::size_t tokens = config.positioned() + config.registers +
+                             patch_grid(config, input_.height, input_.width).cells();
+  const std::uint64_t numbers = tokens * (config.encoder.width * (config.encoder.layers + 1) +
+                                          config.decoder.width * (config.decoder.layers + 1));
+  return spec.exchanged.empty() && input_.batch * numbers * sizeof(float) <= kMostStates;
+}
+
+void NativeRunner::keep(const RunSpec& spec, const VitConfig& config, PassStates states) {
+  std::erase_if(begun_,
+                [&](const auto& each) { return each.first != 0 && each.first != spec.subject; });
+  begun_[spec.subject] = {config, spec.seeds.noise, std::move(states)};
 }
 
 }  // namespace samebits

@@ -1,6 +1,7 @@
 // Subjects run by the engine: ViT and its kin.
 #pragma once
 
+#include <map>
 #include <optional>
 
 #include "samebits/explain/report.h"
@@ -48,6 +49,17 @@ class NativeRunner : public Runner {
     bool training = false;
   };
 
+  /// A subject's own pass: what a run that begins alike starts from.
+  struct Begun {
+    VitConfig config;
+    std::uint64_t noise = 0;  // the seed; counts where the model is masked
+    PassStates states;
+  };
+  struct Start {
+    PassStates states;
+    std::size_t stage = 0;  // 0: from the beginning
+  };
+
   NativeRunner(int threads) : pool_(std::make_unique<ThreadPool>(threads)) {}
   static Result<Loaded> load(const Report& report, std::size_t subject);
   /// The first makes the input; the others must take it.
@@ -59,6 +71,13 @@ class NativeRunner : public Runner {
   Result<VitOutputs> run_now(const RunSpec& spec, const TracePoint& trace);
   Result<VitConfig> config_with(const RunSpec& spec) const;
   bool trains(const RunSpec& spec) const;
+  /// The latest stage up to which a pass that was kept has the bits of this run.
+  Start start_of(const RunSpec& spec, const VitConfig& config) const;
+  /// The first stage in which the run has other weights than the donor itself.
+  std::size_t parts_with_donor(const RunSpec& spec) const;
+  /// Whether this run's states are kept: of the first subject, and of the one that was run last.
+  bool keeps(const RunSpec& spec, const VitConfig& config) const;
+  void keep(const RunSpec& spec, const VitConfig& config, PassStates states);
 
   std::unique_ptr<ThreadPool> pool_;
   std::vector<Loaded> loaded_;
@@ -66,6 +85,9 @@ class NativeRunner : public Runner {
   std::vector<Error> refused_;
   std::vector<OtherInput> other_inputs_;
   PreparedInput input_;
+  std::map<std::size_t, Begun> begun_;  // by subject
+  // Parts of the weights in which two subjects differ; nothing where they cannot be exchanged.
+  std::map<std::pair<std::size_t, std::size_t>, std::optional<std::vector<std::string>>> parts_;
 };
 
 }  // namespace samebits

@@ -32,14 +32,17 @@ class Search {
 
   Result<SearchOutcome> run() {
     SearchOutcome outcome;
-    for (std::size_t i = 0; i < labels_.size(); ++i) {
-      SAMEBITS_TRY(VitOutputs own, runner_.run({.subject = i, .donor = i, .seeds = own_seeds(i)}));
-      outcome.own.push_back(std::move(own));
-      SAMEBITS_TRY_VOID(repeat(i, &outcome));
-    }
-    SAMEBITS_TRY(first_, shared(0, {}));
+    for (std::size_t i = 1; i < labels_.size(); ++i) differing_.push_back(runner_.differing(0, i));
+    const bool any_differs = std::ranges::any_of(
+        differing_, [](const std::vector<Factor>& factors) { return !factors.empty(); });
+    SAMEBITS_TRY(first_, traced(0, any_differs ? &trace_ : nullptr));
+    SAMEBITS_TRY_VOID(add_own(0, first_, &outcome));
     for (std::size_t i = 1; i < labels_.size(); ++i) {
-      SAMEBITS_TRY(PairOutcome pair, compare(i));
+      std::vector<NamedArray> trace;
+      SAMEBITS_TRY(const VitOutputs outputs,
+                   traced(i, differing_[i - 1].empty() ? nullptr : &trace));
+      SAMEBITS_TRY_VOID(add_own(i, outputs, &outcome));
+      SAMEBITS_TRY(PairOutcome pair, compare(i, outputs, std::move(trace)));
       outcome.pairs.push_back(std::move(pair));
     }
     return outcome;
@@ -54,6 +57,17 @@ class Search {
     return runner_.run(
         {.subject = subject, .donor = 0, .exchanged = exchanged, .seeds = {kShared, kShared}},
         trace);
+  }
+
+  /// As its owner would run it: what draws nothing has the outputs that it has with any seeds.
+  Result<void> add_own(std::size_t i, const VitOutputs& with_shared, SearchOutcome* outcome) {
+    if (!runner_.draws_noise(i) && !runner_.draws_dropout(i)) {
+      outcome->own.push_back(with_shared);
+      return {};
+    }
+    SAMEBITS_TRY(VitOutputs own, runner_.run({.subject = i, .donor = i, .seeds = own_seeds(i)}));
+    outcome->own.push_back(std::move(own));
+    return repeat(i, outcome);
   }
 
   /// Once more with other draws of one kind: does it differ from itself?
@@ -95,13 +109,14 @@ class Search {
     });
   }
 
-  Result<PairOutcome> compare(std::size_t i) {
+  /// `trace`: of this subject, or nothing.
+  Result<PairOutcome> compare(std::size_t i, const VitOutputs& outputs,
+                              std::vector<NamedArray> trace) {
     PairOutcome pair;
-    SAMEBITS_TRY(const VitOutputs outputs, shared(i, {}));
     pair.equal = identical(outputs, first_);
     if (pair.equal) return pair;
-    pair.differing = runner_.differing(0, i);
-    SAMEBITS_TRY_VOID(locate(i, outputs, &pair));
+    pair.differing = differing_[i - 1];
+    SAMEBITS_TRY_VOID(locate(i, outputs, std::move(trace), &pair));
     pair.explained = !pair.differing.empty() && agrees(i, pair.differing);
     if (!pair.explained) return pair;
     if (pair.differing.size() > kMany && every_group_is_needed(i, pair.differing)) {
@@ -120,12 +135,11 @@ class Search {
 
   /// The points of A and of this subject, in execution order; the outputs too, where no point
   /// differs.
-  Result<void> locate(std::size_t i, const VitOutputs& outputs, PairOutcome* pair) {
-    if (trace_.empty()) {
-      SAMEBITS_TRY(trace_, traced(0));
-    }
-    SAMEBITS_TRY(const std::vector<NamedArray> other, traced(i));
-    add_points(i, trace_, other, pair);
+  Result<void> locate(std::size_t i, const VitOutputs& outputs, std::vector<NamedArray> trace,
+                      PairOutcome* pair) {
+    if (trace_.empty()) SAMEBITS_TRY_VOID(traced(0, &trace_));
+    if (trace.empty()) SAMEBITS_TRY_VOID(traced(i, &trace));
+    add_points(i, trace_, trace, pair);
     if (pair->parting.empty()) add_points(i, first_.arrays, outputs.arrays, pair);
     return {};
   }
@@ -143,22 +157,22 @@ class Search {
     }
   }
 
-  Result<std::vector<NamedArray>> traced(std::size_t subject) {
-    std::vector<NamedArray> points;
-    SAMEBITS_TRY_VOID(shared(subject, {},
-                             [&](std::string_view name, std::span<const float> values,
-                                 const std::vector<std::size_t>& shape) {
-                               points.push_back(
-                                   {std::string(name), shape, {values.begin(), values.end()}});
-                             }));
-    return points;
+  /// With the shared seeds; nullptr: without a trace.
+  Result<VitOutputs> traced(std::size_t subject, std::vector<NamedArray>* points) {
+    if (points == nullptr) return shared(subject, {});
+    return shared(subject, {},
+                  [points](std::string_view name, std::span<const float> values,
+                           const std::vector<std::size_t>& shape) {
+                    points->push_back({std::string(name), shape, {values.begin(), values.end()}});
+                  });
   }
 
   Runner& runner_;
   const std::vector<std::string>& labels_;
   const SearchOptions& options_;
-  VitOutputs first_;  // of A, with the shared seeds
-  std::vector<NamedArray> trace_;
+  std::vector<std::vector<Factor>> differing_;  // of the subjects behind the first
+  VitOutputs first_;                            // of A, with the shared seeds
+  std::vector<NamedArray> trace_;               // of A
 };
 
 }  // namespace

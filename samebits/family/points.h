@@ -22,6 +22,8 @@ struct PointNames {
   // The decoder of a masked autoencoder, whose blocks have the encoder's points.
   std::string decoder_embed = "decoder.decoder_embed", decoder_layers = "decoder.decoder_layers.";
   std::string decoder_norm = "decoder.decoder_norm", decoder_pred = "decoder.decoder_pred";
+
+  bool operator==(const PointNames&) const = default;
 };
 
 /// Classes of other libraries than transformers have the points of its ViT.

@@ -18,6 +18,8 @@ namespace samebits {
 struct VitStack {
   std::size_t width = 0, layers = 0, heads = 0, mlp = 0;
   bool gated = false;  // SwiGLU of `mlp` pairs instead of gelu
+
+  bool operator==(const VitStack&) const = default;
 };
 
 struct VitConfig {
@@ -36,6 +38,8 @@ struct VitConfig {
   const char* no_training = nullptr;                 // why training mode is not covered
   Resampling resampling = Resampling::refused;
   PointNames names;
+
+  bool operator==(const VitConfig&) const = default;
 
   /// Tokens in front of the patches that have a position.
   std::size_t positioned() const { return distilled ? 2 : 1; }

@@ -57,6 +57,9 @@ class VitModel::Pass {
         weights_(model.weights_),
         images_(input.images),
         grid_(patch_grid(config_, images_.height, images_.width)),
+        keep_(input.keep),
+        begun_(input.begun),
+        first_stage_(input.begun == nullptr ? 0 : input.first_stage),
         step_{engine, config_, trace, input.training, model.work_, images_.count} {
     if (config_.masked) {
       for (std::size_t image = 0; image < images_.count; ++image)
@@ -67,6 +70,7 @@ class VitModel::Pass {
     tokens_ = front() + kept;
     kept_ = input.hidden_state || trace || input.training != nullptr ? tokens_ : tokens_read();
     gives_hidden_ = input.hidden_state;
+    if (keep_ != nullptr) keep_->before.assign(stage_count(weights_), nullptr);
   }
 
   const std::vector<Masking>& maskings() const { return maskings_; }
@@ -166,12 +170,35 @@ class VitModel::Pass {
     step_.note(config_.names.embeddings, step_.work.x.data(), tokens_, width, width);
   }
 
-  /// `kept`: tokens of the last block's output.
-  void run_blocks(const std::vector<VitBlock>& blocks, const VitStack& stack, std::size_t tokens,
-                  std::size_t kept, const std::string& name) {
-    for (std::size_t i = 0; i < blocks.size(); ++i)
+  /// The stage behind the encoder's blocks.
+  std::size_t behind_encoder() const { return weights_.blocks.size() + 1; }
+
+  /// Takes work.x from what was begun, where this pass starts here, and keeps it. False for a stage
+  /// that another pass has run.
+  bool enter(std::size_t stage, std::size_t count) {
+    if (begun_ != nullptr && stage <= first_stage_) {
+      const std::shared_ptr<const Floats>& before = begun_->before.at(stage);
+      if (keep_ != nullptr) keep_->before[stage] = before;
+      // The heads read the encoder's output wherever the pass starts.
+      if (stage < first_stage_ && stage != behind_encoder()) return false;
+      SAMEBITS_CHECK(before != nullptr && before->size() == count);
+      step_.work.x.reserve(count);
+      std::ranges::copy(*before, step_.work.x.data());
+    } else if (keep_ != nullptr) {
+      const float* x = step_.work.x.data();
+      keep_->before[stage] = std::make_shared<const Floats>(x, x + count);
+    }
+    return true;
+  }
+
+  /// The blocks as stages from `stage` on. `kept`: tokens of the last block's output.
+  void run_blocks(const std::vector<VitBlock>& blocks, const VitStack& stack, std::size_t stage,
+                  std::size_t tokens, std::size_t kept, const std::string& name) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      if (!enter(stage + i, images_.count * tokens * stack.width)) continue;
       run_block(step_, blocks[i], stack, tokens, i + 1 < blocks.size() ? tokens : kept,
                 name + std::to_string(i), step_.work.x.data());
+    }
   }
 
   Floats normalized(const NormWeights& norm, std::size_t tokens, std::size_t width,
@@ -184,8 +211,9 @@ class VitModel::Pass {
   }
 
   Floats encode() {
-    embed();
-    run_blocks(weights_.blocks, config_.encoder, tokens_, kept_, config_.names.layers);
+    if (first_stage_ == 0) embed();
+    run_blocks(weights_.blocks, config_.encoder, 1, tokens_, kept_, config_.names.layers);
+    enter(behind_encoder(), images_.count * kept_ * config_.encoder.width);
     return normalized(weights_.norm, kept_, config_.encoder.width, config_.names.norm);
   }
 
@@ -272,8 +300,11 @@ class VitModel::Pass {
   Floats decode(const Floats& latent) {
     const std::size_t width = config_.decoder.width;
     const std::size_t all = 1 + grid_.cells();
-    restore(latent);
-    run_blocks(weights_.decoder_blocks, config_.decoder, all, all, config_.names.decoder_layers);
+    const std::size_t first = behind_encoder() + 1;
+    if (first_stage_ < first) restore(latent);
+    run_blocks(weights_.decoder_blocks, config_.decoder, first, all, all,
+               config_.names.decoder_layers);
+    enter(first + weights_.decoder_blocks.size(), images_.count * all * width);
     const Floats last = normalized(weights_.decoder_norm, all, width, config_.names.decoder_norm);
     const std::size_t values = config_.patch_values();
     Floats logits(images_.count * grid_.cells() * values);
@@ -293,6 +324,9 @@ class VitModel::Pass {
   const VitWeights& weights_;
   Images images_;
   Grid grid_;
+  PassStates* keep_;
+  const PassStates* begun_;
+  std::size_t first_stage_;
   Step step_;
   std::vector<Masking> maskings_;
   std::size_t tokens_ = 0, kept_ = 0;  // of an image: in the encoder, and in its output
@@ -364,8 +398,11 @@ VitOutputs VitModel::forward(const Engine& engine, const VitInput& input, const 
                  cannot_take(images.height, images.width) == nullptr);
   const std::size_t patches = patch_grid(config_, images.height, images.width).cells();
   SAMEBITS_CHECK(!config_.masked || input.noise.size() == images.count * patches);
-  // A trace is of the whole batch, and so are dropout's masks.
-  const bool whole = trace || input.training != nullptr;
+  SAMEBITS_CHECK(input.hidden_state || (input.keep == nullptr && input.begun == nullptr));
+  SAMEBITS_CHECK(input.begun == nullptr || (!trace && input.training == nullptr));
+  // A trace is of the whole batch, and so are dropout's masks and the states.
+  const bool whole =
+      trace || input.training != nullptr || input.keep != nullptr || input.begun != nullptr;
   const std::size_t least = kPartTokens * std::max(2, engine.pool.threads()) / 2;
   const std::size_t part = whole ? images.count : std::max<std::size_t>(1, least / patches);
   Collected collected(images.count);

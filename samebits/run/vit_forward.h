@@ -7,6 +7,7 @@
 #pragma once
 
 #include "samebits/run/block.h"
+#include "samebits/run/pass_states.h"
 #include "samebits/run/patches.h"
 
 namespace samebits {
@@ -27,6 +28,13 @@ struct VitInput {
   /// Whether last_hidden_state is wanted. Without it, the last block runs for those tokens alone
   /// that a head reads; the other outputs have the same bits. A trace has it always.
   bool hidden_state = true;
+  /// Filled with what stands in front of every stage. Requires hidden_state.
+  PassStates* keep = nullptr;
+  /// Not nullptr: the pass starts at the stage `first_stage` from what another pass kept, which had
+  /// the same batch and, in the stages before, the same bits. Requires eval mode, no trace,
+  /// hidden_state.
+  const PassStates* begun = nullptr;
+  std::size_t first_stage = 0;
 };
 
 struct VitOutputs {
@@ -47,6 +55,7 @@ class VitModel {
   const VitConfig& config() const { return config_; }
   /// For the exchange of parts; sizes must stay.
   VitWeights& weights() { return weights_; }
+  const VitWeights& weights() const { return weights_; }
   /// Another config for the same weights: one that vit_config() gave for them.
   void configure(VitConfig config) { config_ = std::move(config); }
 
@@ -58,9 +67,9 @@ class VitModel {
   /// last_hidden_state, with pooler_output where there is a pooler; logits where there is a
   /// classifier; of masked autoencoders also mask and ids_restore, and with the decoder logits and
   /// loss. Requires images of a size that can be taken, and noise where it is a masked autoencoder.
-  /// In eval mode and without a trace, the memory needed beside the outputs does not grow with the
-  /// batch: it is run in parts. Where memory runs out it throws std::bad_alloc, and can be called
-  /// again.
+  /// In eval mode, without a trace and without states, the memory needed beside the outputs does
+  /// not grow with the batch: it is run in parts. Where memory runs out it throws std::bad_alloc,
+  /// and can be called again.
   VitOutputs forward(const Engine& engine, const VitInput& input, const TracePoint& trace = {});
 
  private:

@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -267,6 +268,47 @@ def measure_explain(routes, table):
         table.add(f"explain of three routes of ViT-MAE base, batch {batch}", statistics.median(taken), limit, "s")
 
 
+CHANGE = """
+import sys, safetensors.torch, torch
+source, target, names = sys.argv[1], sys.argv[2], sys.argv[3:]
+tensors = safetensors.torch.load_file(f"{source}/model.safetensors")
+generator = torch.Generator().manual_seed(0)
+for name in names or tensors:
+    tensors[name] += 0.01 * torch.randn(tensors[name].shape, generator=generator)
+safetensors.torch.save_file(tensors, f"{target}/model.safetensors", metadata={"format": "pt"})
+"""
+
+
+def make_changed(folder, name, *tensors):
+    """A copy of a directory in which these tensors have other values; all of them where none is named."""
+    changed = folder.parent / f"{folder.name}-{name}"
+    if not (changed / "done").exists():
+        changed.mkdir(exist_ok=True)
+        subprocess.run([sys.executable, "-c", CHANGE, folder, changed, *tensors], check=True)
+        shutil.copyfile(folder / "config.json", changed / "config.json")
+        (changed / "done").touch()
+    (changed / "model.safetensors").read_bytes()  # into the page cache
+    return changed
+
+
+def measure_exchange(count, table):
+    """explain of two ViT-B/16 against one run of one of them, whole processes: runs start behind what they share with one before."""
+    folder = make_vit()
+    pairs = {"one tensor of block 6": make_changed(folder, "one", "vit.encoder.layer.6.intermediate.dense.weight"),
+             "all 200 tensors": make_changed(folder, "all")}
+    commands = {"run": [SAMEBITS, "run", folder]}
+    commands |= {what: [SAMEBITS, "explain", folder, changed] for what, changed in pairs.items()}
+    taken = {what: [] for what in commands}
+    for _ in range(count):
+        for what, command in commands.items():
+            before = time.perf_counter()
+            subprocess.run(list(map(str, command)), stdout=subprocess.DEVNULL)
+            taken[what].append(time.perf_counter() - before)
+    median = {what: statistics.median(times) for what, times in taken.items()}
+    for what, limit in (("one tensor of block 6", 3), ("all 200 tensors", 6)):
+        table.add(f"explain, {what} changed / one run", median[what] / median["run"], limit, "", f"{median[what]:.2f} s")
+
+
 def measure_tiny(table):
     seconds = forward_seconds(ROOT / "examples" / "vit-mae-tiny" / "hf", 1, 1, 21, size=32)
     table.add("forward pass of a tiny ViT-MAE", seconds * 1000, 1, "ms")
@@ -287,6 +329,7 @@ def main():
     measure_mae(routes / "hf", options.rounds, table)
     measure_start(routes / "hf", table)
     measure_explain(routes, table)
+    measure_exchange(options.rounds, table)
     measure_tiny(table)
     measure_scaling(table, options.plot)
     return table.conclude(options.json, options.record)

@@ -142,6 +142,10 @@ void find_buffers_of_one(Report& report, const Subject& owner, const Subject& a,
   add_finding(report, std::move(finding));
 }
 
+bool only_counts_classes(const std::vector<FieldDifference>& fields) {
+  return fields.size() == 1 && fields[0].field == "num_labels";
+}
+
 }  // namespace
 
 void find_config_changes(Report& report, const Subject& a, const Subject& b) {
@@ -161,7 +165,10 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   const auto harmless = with_effect(pair.fields, {FieldEffect::training, FieldEffect::nothing});
   add_fields(report, "config.changed", Role::cause, a, b, outputs,
              config_summary(outputs, of_modules, "and it moves outputs", "and they move outputs"),
-             of_modules.empty()
+             only_counts_classes(outputs)
+                 ? "Give num_labels the number of rows of the head that you take: the two go "
+                   "together"
+             : of_modules.empty()
                  ? "Give both models the same config; the one that was meant is in the file that "
                    "the training wrote"
                  : "Build both models from the config that was meant, and load the weights into "

@@ -56,8 +56,22 @@ class Finder {
     if (first->stats)
       finding.details.push_back((names.size() == 1 ? "" : "most in ") + describe(*first));
     finding.evidence["largest"] = first->stats ? json_number(first->stats->max_abs) : Json(nullptr);
-    finding.remedy = "Compare with the file that was meant";
+    finding.remedy = changed_remedy();
     add(std::move(finding));
+  }
+
+  /// Where nothing but sizes differs, a part was replaced on purpose.
+  std::string changed_remedy() const {
+    const bool sizes_alone =
+        std::ranges::all_of(comparison_.matches, [&](const TensorMatch& match) {
+          return match.kind != MatchKind::changed || explained_.contains(name_of(match)) ||
+                 (!match.stats && match.how.starts_with("shape "));
+        });
+    if (sizes_alone)
+      return "Leave it, if a part of another size was meant; otherwise take one of the two files "
+             "on both sides";
+    return "Take one of the two files on both sides: these are other weights, and no way of "
+           "loading makes them equal";
   }
 
   /// Where several changed and most are equal: what they have in common.

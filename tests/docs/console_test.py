@@ -16,8 +16,7 @@ DOCUMENTS = sorted(
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(console.ROOT)))
 def test_console_blocks(path):
-    text = path.read_text()
-    assert console.renewed(text).splitlines() == text.splitlines(), f"python3 tests/docs/console.py {path.name} renews it"
+    assert console.renewed(path).splitlines() == path.read_text().splitlines(), f"python3 tests/docs/console.py {path.name} renews it"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(console.ROOT)))

@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "tests" / "fixtures"))
 
 import browser  # noqa: E402
 
-WIDTH, HEIGHT = 1000, 1640
+WIDTH, HEIGHT = 1000, 1570
 
 
 def main():

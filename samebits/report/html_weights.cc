@@ -129,15 +129,11 @@ std::string map_table(const WeightPair& pair, const ModuleMap& map, MarkLegend* 
       rows += map_cell(pair, map.cell(row, block), numbers, legend);
     rows += "</tr>\n";
   }
-  const std::string caption = fmt::format(
-      "{}: a column for each block, a row for each module; relative change, |{} - {}| "
-      "/ |{}|",
-      map.stack, pair.b, pair.a, pair.a);
   return fmt::format(
       "<div class=\"wide\" role=\"group\" aria-label=\"{0}\" tabindex=\"0\"><table "
       "class=\"map\"><caption>{0}</caption><thead><tr>{1}</tr></thead><tbody>\n{2}</tbody></table>"
       "</div>\n",
-      html_text(caption), head, rows);
+      html_text(map.stack), head, rows);
 }
 
 /// One pair's table of tensors.
@@ -254,7 +250,13 @@ std::string html_module_maps(const Report& report) {
     MarkLegend legend;
     std::string tables;
     for (const ModuleMap& map : module_maps(report, pair)) tables += map_table(pair, map, &legend);
-    if (!tables.empty()) body += heading_of(report, pair) + tables + mark_legend(legend);
+    if (!tables.empty())
+      body += heading_of(report, pair) +
+              fmt::format(
+                  "<p>A column for each block, a row for each module: the relative change, "
+                  "|{} - {}| / |{}|, of its tensors taken together.</p>\n",
+                  html_text(pair.b), html_text(pair.a), html_text(pair.a)) +
+              tables + mark_legend(legend);
   }
   return body;
 }

@@ -271,13 +271,14 @@ def test_names_stay_text_in_every_place(chromium, tmp_path):
     for file, scale in (("a", 1.0), ("b", 1.5)):
         state = {name.format(n): torch.arange(1, 5) * scale for n in range(3)} | {f"only.{file}.<b>alert(1)</b>": torch.ones(2)}
         safetensors.torch.save_file(state, tmp_path / file, metadata={"<i>": "</style><script>alert(1)</script>"})
-    page = tmp_path / "page <i>&.html"
+    page = tmp_path / "it's <i>&.html"
     for words in (["diff", tmp_path / "a", tmp_path / "b"], ["inspect", tmp_path / "a"], ["check", tmp_path / "a", "--for", tmp_path / "b"]):
         made(page, *words)
         chromium.open(page)
         assert chromium.complaints == []
         assert chromium.run("document.querySelectorAll('img, b, i, main script').length") == 0
         assert chromium.run("document.body.textContent").count("alert(1)") >= 2
+        assert r"/it'\''s <i>&.html' --json" in chromium.run("document.querySelector('.command').textContent")
 
 
 def test_the_picture_of_the_readme_shows_the_page(chromium, pages):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes examples/vit-mae-tiny and examples/training.
+"""Makes examples/vit-mae-tiny, examples/training and examples/gallery.
 
     python examples/make.py            needs torch, transformers and safetensors (tests/requirements-t5.txt)
 
@@ -17,8 +17,19 @@ training: one small network in training, saved as most scripts do it, and with a
 usual.pt       weights, optimizer and epoch
 complete.pt    the same, its schedule, the generators and the place in the epoch
 later.pt       the same training, ten batches later
+
+gallery: one small classifier, and what becomes of such a model (docs/gallery.md).
+
+base/          save_pretrained, after five steps of training
+finetuned/     the last block and the head trained on
+merged/        a low-rank update of rank 2 added to query and value
+ten-classes/   the same encoder with a new head of ten classes
+loaded/        a model into which the head was loaded and, without a word, nothing else
+ddp.pth        the state dict of torch.nn.DataParallel
+training.pth   torch.save(module) of the same weights, in training mode
 """
 
+import copy
 import os
 import pathlib
 import random
@@ -28,7 +39,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from transformers import ViTImageProcessorPil, ViTMAEConfig, ViTMAEForPreTraining  # noqa: E402
+from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessorPil, ViTMAEConfig, ViTMAEForPreTraining  # noqa: E402
 
 OUT = pathlib.Path(__file__).resolve().parent / "vit-mae-tiny"
 CONFIG = dict(
@@ -55,6 +66,60 @@ def trained_model():
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
     return model.eval()
+
+
+SMALL = dict(hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=32, image_size=8, patch_size=4, hidden_dropout_prob=0.1,
+             problem_type="single_label_classification")
+
+
+def classifier(classes=5):
+    return ViTForImageClassification(ViTConfig(**SMALL, num_labels=classes))
+
+
+def train(model, parameters, steps):
+    optimizer = torch.optim.AdamW(parameters, lr=1e-3)
+    for _ in range(steps):
+        model(torch.randn(4, 3, 8, 8), labels=torch.tensor([0, 1, 2, 3])).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
+def finetuned(base):
+    model = copy.deepcopy(base)
+    train(model, [p for name, p in model.named_parameters() if "layers.3." in name or "classifier" in name], 20)
+    return model
+
+
+@torch.no_grad()
+def merged(base):
+    model = copy.deepcopy(base)
+    for name, weight in model.named_parameters():
+        if name.endswith(("q_proj.weight", "v_proj.weight")):
+            weight += 0.005 * torch.randn(16, 2) @ torch.randn(2, 16)
+    return model
+
+
+def with_parts_of(base, other, wanted):
+    """`other` with the weights of `base` whose names begin so, as load_state_dict(strict=False) leaves it."""
+    state = {name: value for name, value in base.state_dict().items() if name.startswith(wanted)}
+    other.load_state_dict(state, strict=False)
+    return other
+
+
+def save_gallery(out):
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    torch.manual_seed(42)
+    base = classifier()
+    train(base, base.parameters(), 5)
+    base.save_pretrained(out / "base")
+    finetuned(base).save_pretrained(out / "finetuned")
+    merged(base).save_pretrained(out / "merged")
+    with_parts_of(base, classifier(10), "vit.").save_pretrained(out / "ten-classes")
+    with_parts_of(base, classifier(), "classifier.").save_pretrained(out / "loaded")
+    torch.save(torch.nn.DataParallel(base).state_dict(), out / "ddp.pth")
+    dropping = with_parts_of(base, classifier(), ("vit.", "classifier."))
+    torch.save(dropping.train(), out / "training.pth")
 
 
 class Training:
@@ -97,6 +162,7 @@ def save_training(out):
 def main():
     torch.set_num_threads(1)
     save_training(OUT.parent / "training")
+    save_gallery(OUT.parent / "gallery")
     model = trained_model()
     shutil.rmtree(OUT, ignore_errors=True)
     model.save_pretrained(OUT / "hf")

@@ -18,6 +18,7 @@
 #include "samebits/base/atomic_write.h"
 #include "samebits/base/exceptions.h"
 #include "samebits/base/parallel.h"
+#include "samebits/cli/process.h"
 #include "samebits/explain/reported.h"
 #include "samebits/report/html.h"
 #include "samebits/report/json.h"
@@ -193,7 +194,9 @@ int print_rendered(const Report& report, const ReportOptions& options) {
       .color = wants_color(options.color), .width = output_width(), .all = options.all};
   const std::string text = options.json ? json_text(report) : render_terminal(report, style);
   if (!options.html.empty()) {
-    if (const Result<void> written = atomic_write(options.html, render_html(report)); !written)
+    if (const Result<void> written =
+            atomic_write(options.html, render_html(report, command_line()));
+        !written)
       return usage_error(written.error());
   }
   return write_output(text) ? exit_status(report) : 2;

@@ -24,6 +24,10 @@ void share_memory_where_it_is_limited();
 /// first file is opened.
 void print_on_bus_error(std::string text);
 
+/// What was typed, as a line that a shell takes; "" where the system does not tell. The program
+/// stands in it by its name alone.
+std::string command_line();
+
 /// `work` on a thread with a stack of 8 MiB, as are all that are started later: what a file may ask
 /// of the stack is bounded, what ulimit says is not. Its result; an exception, also one for want of
 /// a thread, is said on standard error and makes it 2.

@@ -1,14 +1,13 @@
 #include "samebits/explain/segments.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <map>
 #include <set>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
 
+#include "samebits/explain/change_sums.h"
 #include "samebits/explain/report.h"
 #include "samebits/explain/segment_map.h"
 
@@ -22,26 +21,8 @@ struct SegmentSums {
   Segment segment;
   bool decoder = false, end = false;
   std::size_t stack = 0;  // in the order in which stacks and modules come
-  double square_a = 0, square_difference = 0;
-  bool any_compared = false, infinite = false;
+  ChangeSums sums;
 };
-
-SegmentStatus status_of_match(const TensorMatch& match) {
-  switch (match.kind) {
-    case MatchKind::same: return SegmentStatus::identical;
-    case MatchKind::renamed: return SegmentStatus::identical;
-    case MatchKind::rearranged:
-      return match.in_place ? SegmentStatus::exchanged : SegmentStatus::identical;
-    case MatchKind::same_values: return SegmentStatus::identical;
-    case MatchKind::rounded: return SegmentStatus::rounded;
-    case MatchKind::exchanged: return SegmentStatus::exchanged;
-    case MatchKind::changed: break;
-  }
-  if (!match.stats) return SegmentStatus::unlike;
-  const TensorStats& stats = *match.stats;
-  const bool broken = stats.nan_a != stats.nan_b || stats.inf_a != stats.inf_b;
-  return broken ? SegmentStatus::not_finite : SegmentStatus::changed;
-}
 
 std::vector<std::string> weight_names(const Subject& subject) {
   std::vector<std::string> names;
@@ -109,17 +90,8 @@ class SegmentComparison {
           of_b_[map_b_.of(b)] = map_a_.of(a);
       }
     }
-    if (!match.a.empty() && match.a[0] < names_a_.size()) add_numbers(match);
-  }
-
-  void add_numbers(const TensorMatch& match) {
-    if (!match.stats) return;
-    const TensorStats& stats = *match.stats;
-    SegmentSums& sums = sums_[map_a_.of(match.a[0])];
-    sums.any_compared = true;
-    sums.infinite = sums.infinite || stats.nan_a != stats.nan_b || stats.inf_a != stats.inf_b;
-    sums.square_a += stats.norm_a * stats.norm_a;
-    sums.square_difference += stats.norm_difference * stats.norm_difference;
+    if (!match.a.empty() && match.a[0] < names_a_.size())
+      sums_[map_a_.of(match.a[0])].sums.add(match);
   }
 
   void add_lone_a() {
@@ -195,11 +167,7 @@ class SegmentComparison {
     if (segment.tensors > 0 && segment.only_b == segment.tensors)
       segment.status = SegmentStatus::only_b;
     if (unread_.contains(index)) segment.status = SegmentStatus::not_compared;
-    if (!sums.any_compared) return;
-    const bool from_zero = sums.square_a == 0 && sums.square_difference > 0;
-    segment.relative = sums.infinite || from_zero ? std::numeric_limits<double>::infinity()
-                       : sums.square_a == 0       ? 0
-                                            : std::sqrt(sums.square_difference / sums.square_a);
+    segment.relative = sums.sums.relative();
   }
 
   std::vector<Segment> finished() {
@@ -235,6 +203,23 @@ class SegmentComparison {
 };
 
 }  // namespace
+
+SegmentStatus status_of_match(const TensorMatch& match) {
+  switch (match.kind) {
+    case MatchKind::same: return SegmentStatus::identical;
+    case MatchKind::renamed: return SegmentStatus::identical;
+    case MatchKind::rearranged:
+      return match.in_place ? SegmentStatus::exchanged : SegmentStatus::identical;
+    case MatchKind::same_values: return SegmentStatus::identical;
+    case MatchKind::rounded: return SegmentStatus::rounded;
+    case MatchKind::exchanged: return SegmentStatus::exchanged;
+    case MatchKind::changed: break;
+  }
+  if (!match.stats) return SegmentStatus::unlike;
+  const TensorStats& stats = *match.stats;
+  const bool broken = stats.nan_a != stats.nan_b || stats.inf_a != stats.inf_b;
+  return broken ? SegmentStatus::not_finite : SegmentStatus::changed;
+}
 
 const char* segment_kind_name(SegmentKind kind) {
   switch (kind) {

@@ -15,6 +15,7 @@
 namespace samebits {
 
 struct Report;
+struct TensorMatch;
 struct WeightPair;
 
 enum class SegmentKind : std::uint8_t { embeddings, block, other, head };
@@ -35,6 +36,8 @@ enum class SegmentStatus : std::uint8_t {
   not_compared,  // the file's values could not be read
 };
 const char* segment_status_name(SegmentStatus status);
+/// What a match makes of the segments of its tensors.
+SegmentStatus status_of_match(const TensorMatch& match);
 
 struct Segment {
   std::string name;  // "vit.layers.3", "classifier"

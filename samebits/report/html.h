@@ -1,5 +1,5 @@
 // The report as one self-contained page: no network, no script from elsewhere; readable without any
-// script, which only filters and sorts.
+// script, which only filters, sorts and pages tables.
 #pragma once
 
 #include <string>
@@ -8,6 +8,7 @@
 
 namespace samebits {
 
-std::string render_html(const Report& report);
+/// `command_line` is what was typed, as text; "" where that is not known.
+std::string render_html(const Report& report, const std::string& command_line = "");
 
 }  // namespace samebits

@@ -2,15 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <optional>
 
 #include <fmt/format.h>
 
+#include "samebits/report/html_parts.h"
 #include "samebits/report/text.h"
 
 namespace samebits {
 namespace {
 
-constexpr double kWidth = 720, kHeight = 260, kLeft = 64, kRight = 12, kTop = 12, kBottom = 34;
+constexpr double kWidth = 720, kHeight = 260, kLeft = 84, kRight = 12, kTop = 12, kBottom = 52;
+constexpr std::size_t kPointName = 36;  // columns of a point's name under the axis
 
 std::string line(double x1, double y1, double x2, double y2, const char* kind) {
   return fmt::format("<line class=\"{}\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>",
@@ -54,6 +58,47 @@ struct Scale {
   }
 };
 
+/// The title of the axis on the left, along it.
+std::string axis_title(const std::string& text) {
+  constexpr double kX = 14;
+  const double y = (kTop + kHeight - kBottom) / 2;
+  return fmt::format(
+      "<text x=\"{0:.1f}\" y=\"{1:.1f}\" text-anchor=\"middle\" transform=\"rotate(-90 {0:.1f} "
+      "{1:.1f})\">{2}</text>",
+      kX, y, html_text(text));
+}
+
+std::string point_mark(const OutputPair& point, const Scale& scale, double x) {
+  const bool finite = point.max_abs > 0 && std::isfinite(point.max_abs);
+  const double y = finite ? scale.y(point.max_abs) : scale.base();
+  const std::string what =
+      point.differing == 0 ? "bit-identical"
+                           : fmt::format("{} of {} elements, up to {}", grouped(point.differing),
+                                         grouped(point.elements), short_number(point.max_abs));
+  return (finite ? line(x, scale.base(), x, y, "stem") : "") +
+         fmt::format(
+             "<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\"><title>{}: "
+             "{}</title></circle>",
+             point.differing > 0 ? "differs" : "equal", x, y, html_text(point.point), what);
+}
+
+/// The numbers of the points under the axis, as many as have room.
+std::string point_axis(std::size_t count, double step) {
+  constexpr std::size_t kMostTicks = 20;
+  std::string svg;
+  std::size_t every = 1;
+  for (const std::size_t wider : {2, 5, 10, 20, 50, 100, 200, 500, 1000}) {
+    if (count <= every * kMostTicks) break;
+    every = wider;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i != 0 && (i + 1) % every != 0) continue;
+    svg += label(kLeft + step * (static_cast<double>(i) + 0.5), kHeight - kBottom + 20, "middle",
+                 std::to_string(i + 1));
+  }
+  return svg;
+}
+
 /// What rounding alone can do at each point, as a band above "equal".
 std::string floor_band(const std::vector<OutputPair>& points, const Scale& scale, double step) {
   std::string corners;
@@ -71,22 +116,84 @@ std::string floor_band(const std::vector<OutputPair>& points, const Scale& scale
       scale.base());
 }
 
-}  // namespace
-
-std::string html_text(std::string_view raw) {
-  std::string text;
-  for (const char c : printable(raw)) {
-    switch (c) {
-      case '&': text += "&amp;"; break;
-      case '<': text += "&lt;"; break;
-      case '>': text += "&gt;"; break;
-      case '"': text += "&quot;"; break;
-      case '\'': text += "&#39;"; break;
-      default: text += c;
+/// Bars of a histogram over a logarithmic axis, and one beside them for what is not finite.
+class ChangeBars {
+ public:
+  ChangeBars(const std::map<int, std::uint64_t>& counts, std::uint64_t infinite, int per_decade)
+      : counts_(counts), infinite_(infinite), per_decade_(per_decade) {
+    if (!counts.empty()) {
+      low_ = counts.begin()->first;
+      bars_ = counts.rbegin()->first - low_ + 1;
     }
+    for (const auto& [bin, count] : counts) most_ = std::max(most_, count);
+    most_ = std::max(most_, infinite);
+    step_ = std::min(kWidest, (kWidth - kLeft - kRight) / (bars_ + (infinite > 0 ? 2 : 0)));
   }
-  return text;
+
+  std::string svg() const {
+    std::string svg = opened(kWidth, kHeight, "How many tensors changed by how much");
+    for (const std::uint64_t tick : {most_ / 2, most_}) {
+      if (tick == 0) continue;
+      svg += line(kLeft, y(tick), kWidth - kRight, y(tick), "grid");
+      svg += label(kLeft - 6, y(tick) + 4, "end", grouped(tick));
+    }
+    svg += line(kLeft, base(), kWidth - kRight, base(), "axis");
+    svg += label(kLeft - 6, base() + 4, "end", "0");
+    svg += axis_title("tensors");
+    for (int i = 0; i <= bars_ && bars_ > 0; ++i) svg += edge(low_ + i, i);
+    for (const auto& [bin, count] : counts_)
+      svg += bar(bin - low_, count, fmt::format("{:.2g} to {:.2g}", value(bin), value(bin + 1)));
+    if (infinite_ > 0) {
+      svg += bar(bars_ + 1, infinite_, "from zeros, or not finite");
+      svg += label(kLeft + step_ * (bars_ + 1.5), base() + 20, "middle", "no number");
+    }
+    svg += label((kLeft + kWidth - kRight) / 2, kHeight - 10, "middle",
+                 "relative change, logarithmic");
+    return svg + "</svg>";
+  }
+
+ private:
+  static constexpr double kWidest = 60;
+  static double base() { return kHeight - kBottom; }
+
+  double value(int bin) const { return std::pow(10.0, static_cast<double>(bin) / per_decade_); }
+  double y(std::uint64_t count) const {
+    return base() - (base() - kTop) * static_cast<double>(count) / static_cast<double>(most_);
+  }
+  /// The number at the left edge of a bar: of decades, and of others where there is room.
+  std::string edge(int bin, int place) const {
+    constexpr int kRoomy = 14;
+    const bool decade = bin % per_decade_ == 0;
+    if (!decade && bars_ > kRoomy) return "";
+    return label(kLeft + step_ * place, base() + 20, "middle", fmt::format("{:.1g}", value(bin)));
+  }
+  std::string bar(int place, std::uint64_t count, const std::string& what) const {
+    return fmt::format(
+        "<rect class=\"bar\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\">"
+        "<title>{}: {}</title></rect>",
+        kLeft + step_ * place + 1, y(count), step_ - 2, base() - y(count), what,
+        quantity(count, "tensor"));
+  }
+
+  const std::map<int, std::uint64_t>& counts_;
+  std::uint64_t infinite_;
+  int per_decade_;
+  int low_ = 0, bars_ = 0;
+  std::uint64_t most_ = 0;
+  double step_ = kWidest;
+};
+
+std::optional<ByteUse> most_of(const std::map<ByteUse, double>& shares) {
+  std::optional<ByteUse> most;
+  double largest = 0;
+  for (const auto& [use, share] : shares) {
+    if (share > largest) most = use;
+    largest = std::max(largest, share);
+  }
+  return most;
 }
+
+}  // namespace
 
 std::string divergence_plot(const Divergence& divergence) {
   const std::vector<OutputPair>& points = divergence.points;
@@ -101,26 +208,19 @@ std::string divergence_plot(const Divergence& divergence) {
   }
   svg += line(kLeft, scale.base(), kWidth - kRight, scale.base(), "axis");
   svg += label(kLeft - 6, scale.base() + 4, "end", "equal");
+  svg += axis_title(fmt::format("largest |{} - {}|", divergence.b, divergence.a));
   const double step =
       (kWidth - kLeft - kRight) / std::max<double>(1, static_cast<double>(points.size()));
   if (std::ranges::any_of(points, [](const OutputPair& p) { return p.floor_max_abs.has_value(); }))
     svg += floor_band(points, scale, step);
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    const double x = kLeft + step * (static_cast<double>(i) + 0.5);
-    const bool finite = points[i].max_abs > 0 && std::isfinite(points[i].max_abs);
-    const double y = finite ? scale.y(points[i].max_abs) : scale.base();
-    if (finite) svg += line(x, scale.base(), x, y, "stem");
-    svg += fmt::format(
-        "<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\"><title>{}: {}</title></circle>",
-        points[i].differing > 0 ? "differs" : "equal", x, y, html_text(points[i].point),
-        points[i].differing == 0
-            ? "bit-identical"
-            : fmt::format("{} of {} elements, up to {}", grouped(points[i].differing),
-                          grouped(points[i].elements), short_number(points[i].max_abs)));
-  }
+  for (std::size_t i = 0; i < points.size(); ++i)
+    svg += point_mark(points[i], scale, kLeft + step * (static_cast<double>(i) + 0.5));
+  svg += point_axis(points.size(), step);
   if (!points.empty()) {
-    svg += label(kLeft, kHeight - 10, "start", points.front().point);
-    svg += label(kWidth - kRight, kHeight - 10, "end", points.back().point);
+    const std::string first = elide_middle(printable(points.front().point), kPointName);
+    const std::string last = elide_middle(printable(points.back().point), kPointName);
+    svg += label((kLeft + kWidth - kRight) / 2, kHeight - 10, "middle",
+                 fmt::format("points in execution order, from {} to {}", first, last));
   }
   return svg + "</svg>";
 }
@@ -167,6 +267,50 @@ std::string difference_histogram(const std::vector<std::uint64_t>& counts, int l
         "height=\"{:.1f}\"><title>2^{} to 2^{}: {}</title></rect>",
         kBar * static_cast<double>(i), kTall - height, kBar - 1, height, exponent, exponent + 1,
         grouped(counts[i]));
+  }
+  return svg + "</svg>";
+}
+
+std::string change_histogram(const std::vector<double>& changes) {
+  constexpr int kPerDecade = 2;
+  std::map<int, std::uint64_t> counts;
+  std::uint64_t infinite = 0;
+  for (const double change : changes) {
+    if (std::isfinite(change))
+      ++counts[static_cast<int>(std::floor(std::log10(change) * kPerDecade))];
+    else
+      ++infinite;
+  }
+  return ChangeBars(counts, infinite, kPerDecade).svg();
+}
+
+std::string byte_map(const std::vector<ByteRange>& ranges) {
+  constexpr double kMapHeight = 28;
+  constexpr std::size_t kColumns = 360;
+  const double end = static_cast<double>(ranges.back().end);
+  // In each column what most of its bytes are for.
+  std::vector<std::map<ByteUse, double>> shares(kColumns);
+  for (const ByteRange& range : ranges) {
+    const double begin = static_cast<double>(range.begin) / end * kColumns;
+    const double stop = static_cast<double>(range.end) / end * kColumns;
+    for (auto i = static_cast<std::size_t>(begin); i < kColumns && static_cast<double>(i) < stop;
+         ++i)
+      shares[i][range.use] +=
+          std::min(stop, static_cast<double>(i + 1)) - std::max(begin, static_cast<double>(i));
+  }
+  std::string svg = opened(kWidth, kMapHeight, "What each part of the file is for");
+  const double wide = kWidth / kColumns;
+  for (std::size_t i = 0; i < kColumns;) {
+    const auto use = most_of(shares[i]);
+    std::size_t next = i + 1;
+    while (next < kColumns && most_of(shares[next]) == use) ++next;
+    if (use)
+      svg += fmt::format(
+          "<rect class=\"u{}\" x=\"{:.1f}\" y=\"0\" width=\"{:.1f}\" height=\"{:.0f}\">"
+          "<title>{}</title></rect>",
+          static_cast<int>(*use), wide * static_cast<double>(i),
+          wide * static_cast<double>(next - i), kMapHeight, byte_use_name(*use));
+    i = next;
   }
   return svg + "</svg>";
 }

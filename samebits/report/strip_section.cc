@@ -1,12 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <string_view>
 #include <tuple>
 
 #include "samebits/report/sections.h"
+#include "samebits/report/segment_marks.h"
 #include "samebits/report/text.h"
 
 namespace samebits {
@@ -15,51 +14,6 @@ namespace {
 constexpr std::size_t kModulesApart = 5;  // of more in a row each has a mark and none a name
 constexpr std::size_t kLongestName = 24;
 constexpr std::size_t kParts = 12;
-
-struct Mark {
-  char mark;
-  Tone tone;
-  std::string meaning;
-};
-
-struct Step {
-  double below;  // relative change
-  Mark mark;
-};
-const std::array<Step, 4> kSteps = {{{1e-3, {'.', Tone::warn, "relative change below 0.001"}},
-                                     {1e-2, {':', Tone::warn, "relative change 0.001 to 0.01"}},
-                                     {1e-1, {'+', Tone::warn, "relative change 0.01 to 0.1"}},
-                                     {1, {'*', Tone::bad, "relative change 0.1 to 1"}}}};
-
-char lower(const std::string& label) { return static_cast<char>(label[0] - 'A' + 'a'); }
-
-Mark change_mark(const Segment& segment) {
-  const double change = segment.relative.value_or(0);
-  for (const Step& step : kSteps) {
-    if (change < step.below) return step.mark;
-  }
-  return {'#', Tone::bad,
-          std::isfinite(change) ? "relative change 1 or more" : "changed from zeros"};
-}
-
-Mark mark_of(const WeightPair& pair, const Segment& segment) {
-  switch (segment.status) {
-    case SegmentStatus::identical: return {'=', Tone::good, "equal"};
-    case SegmentStatus::rounded: return {'~', Tone::warn, "equal up to rounding"};
-    case SegmentStatus::more_in_a:
-      return {lower(pair.a), Tone::bold, "equal, but for tensors only in " + pair.a};
-    case SegmentStatus::more_in_b:
-      return {lower(pair.b), Tone::bold, "equal, but for tensors only in " + pair.b};
-    case SegmentStatus::exchanged: return {'x', Tone::bad, "in another place or order"};
-    case SegmentStatus::changed: return change_mark(segment);
-    case SegmentStatus::unlike: return {'/', Tone::bad, "another shape, type, name or digest"};
-    case SegmentStatus::not_finite: return {'!', Tone::bad, "NaN or infinite on one side"};
-    case SegmentStatus::only_a: return {pair.a[0], Tone::bold, "only in " + pair.a};
-    case SegmentStatus::only_b: return {pair.b[0], Tone::bold, "only in " + pair.b};
-    case SegmentStatus::not_compared: return {'?', Tone::bold, "could not be read"};
-  }
-  return {'?', Tone::plain, ""};
-}
 
 bool is_worse(const Segment* x, const Segment* y) {
   return std::tuple(x->status, x->relative.value_or(0)) >
@@ -105,12 +59,9 @@ class Strip {
   const std::vector<Marks>& parts() const { return parts_; }
   /// Of the marks that occur, the least change first.
   std::vector<std::string> legend() const {
-    std::vector<std::pair<char, std::string>> sorted = legend_;
-    constexpr std::string_view kOrder = "=~.:+*#";  // what one side has alone comes last
-    std::ranges::stable_sort(sorted, {}, [&](const auto& each) { return kOrder.find(each.first); });
     std::vector<std::string> texts;
-    for (const auto& [mark, meaning] : sorted)
-      texts.push_back(std::string(1, mark) + " " + meaning);
+    for (const SegmentMark& each : legend_.marks())
+      texts.push_back(std::string(1, each.mark) + " " + each.meaning);
     return texts;
   }
 
@@ -121,11 +72,10 @@ class Strip {
       part->tones.push_back(Tone::plain);
       return;
     }
-    const Mark mark = mark_of(pair_, *segment);
+    const SegmentMark mark = segment_mark(pair_, *segment);
     part->marks += mark.mark;
     part->tones.push_back(mark.tone);
-    const auto known = std::ranges::find(legend_, mark.mark, &std::pair<char, std::string>::first);
-    if (known == legend_.end()) legend_.emplace_back(mark.mark, mark.meaning);
+    legend_.add(mark);
   }
 
   void add_stack(std::size_t begin, std::size_t end) {
@@ -184,20 +134,8 @@ class Strip {
   std::size_t width_;
   std::vector<std::string> names_;
   std::vector<Marks> parts_;
-  std::vector<std::pair<char, std::string>> legend_;
+  MarkLegend legend_;
 };
-
-/// Equal weights need none; two architectures have no blocks in common.
-bool has_strip(const Report& report, const WeightPair& pair) {
-  const bool unlike = std::ranges::any_of(report.findings, [&](const Finding& finding) {
-    return finding.evidence.contains("architectures") &&
-           finding.subjects == std::vector{pair.a, pair.b};
-  });
-  return !unlike && !says_equal(pair.comparison.verdict) && pair.segments.size() > 1 &&
-         std::ranges::any_of(pair.segments, [](const Segment& segment) {
-           return segment.status != SegmentStatus::identical;
-         });
-}
 
 }  // namespace
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The console blocks of a document: what a person types in examples/vit-mae-tiny and what the program answers.
+"""The console blocks of a document: what a person types in a folder of examples/ and what the program answers.
 
     python3 tests/docs/console.py README.md       writes the answers of today into the document
 """
@@ -16,28 +16,35 @@ PROGRAM = pathlib.Path(os.environ.get("SAMEBITS", ROOT / "build" / "release" / "
 BLOCK = re.compile(r"(?<=```console\n)(.*?)(?=```)", re.DOTALL)
 
 
-def answer(command):
+FOLDERS = {"gallery.md": "gallery"}  # where a document's commands are typed, if not in vit-mae-tiny
+
+
+def folder_of(path):
+    return ROOT / "examples" / FOLDERS.get(pathlib.Path(path).name, "vit-mae-tiny")
+
+
+def answer(command, place):
     with tempfile.TemporaryDirectory() as folder:
         (pathlib.Path(folder) / "samebits").symlink_to(PROGRAM.resolve())
         environment = {"PATH": f"{folder}:/usr/bin:/bin", "LC_ALL": "C"}
         done = subprocess.run(
-            ["bash", "-c", command], cwd=ROOT / "examples" / "vit-mae-tiny", env=environment, capture_output=True, timeout=60
+            ["bash", "-c", command], cwd=place, env=environment, capture_output=True, timeout=60
         )
     assert done.returncode in (0, 1) and not done.stderr, f"{command}: {done.returncode} {done.stderr.decode()}"
     return done.stdout.decode()
 
 
-def renewed(text):
-    """The document with the answers of today."""
+def renewed(path):
+    """The document's text with the answers of today."""
 
     def block(match):
         commands = [line for line in match.group(1).splitlines() if line.startswith("$ ")]
-        return "".join(f"{line}\n{answer(line[2:])}" for line in commands)
+        return "".join(f"{line}\n{answer(line[2:], folder_of(path))}" for line in commands)
 
-    return BLOCK.sub(block, text)
+    return BLOCK.sub(block, path.read_text())
 
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
         path = pathlib.Path(name)
-        path.write_text(renewed(path.read_text()))
+        path.write_text(renewed(path))

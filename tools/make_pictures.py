@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""Makes the pictures that the README shows: docs/page.png, of the page that samebits writes, in Chromium.
+
+    python3 tools/make_pictures.py [build/release/samebits]
+"""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "fixtures"))
+
+import browser  # noqa: E402
+
+WIDTH, HEIGHT = 1000, 1570
+
+
+def main():
+    program = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build" / "release" / "samebits").resolve()
+    with tempfile.TemporaryDirectory() as name, browser.Browser() as chromium:
+        folder = pathlib.Path(name)
+        for model in ("base", "finetuned"):
+            (folder / model).symlink_to(ROOT / "examples" / "gallery" / model)
+        done = subprocess.run([program, "explain", "base", "finetuned", "--html", "report.html"], cwd=folder, capture_output=True, text=True)
+        if done.returncode != 1:
+            sys.exit(f"samebits explain ended with status {done.returncode}: {done.stderr}")
+        chromium.open(folder / "report.html", width=WIDTH, height=HEIGHT)
+        chromium.picture(ROOT / "docs" / "page.png", HEIGHT)
+
+
+if __name__ == "__main__":
+    main()

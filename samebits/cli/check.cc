@@ -4,6 +4,7 @@
 
 #include "samebits/cli/commands.h"
 #include "samebits/cli/conversion.h"
+#include "samebits/cli/offered_words.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
@@ -70,13 +71,15 @@ void add_check(CLI::App* program, int* status) {
       "checkpoint would be dropped, whether the loader says so, and which renaming repairs it. "
       "Exit status: 0 clean, 1 a risk was found, 2 something could not be read.");
   command->add_option("CKPT", chosen->path, "the checkpoint that would be loaded")->required();
-  command
-      ->add_option(
-          "--for", chosen->target,
-          "transformers-4, transformers-5, timm, mae or torchvision, with :ClassName where "
-          "needed; another checkpoint; or a JSON list of names and shapes")
-      ->type_name("TARGET")
-      ->required();
+  CLI::Option* target =
+      command
+          ->add_option(
+              "--for", chosen->target,
+              "transformers-4, transformers-5, timm, mae or torchvision, with :ClassName where "
+              "needed; another checkpoint; or a JSON list of names and shapes")
+          ->type_name("TARGET")
+          ->required();
+  offer_words(target, {"transformers-4", "transformers-5", "timm", "mae", "torchvision"});
   command
       ->add_option("--write", chosen->output,
                    "apply the repair: write what loads in full, read it back, check it again, and "

@@ -15,5 +15,7 @@ void add_run(CLI::App* program, int* status);
 void add_lock(CLI::App* program, int* status);
 void add_verify(CLI::App* program, int* status);
 void add_convert(CLI::App* program, int* status);
+void add_completion(CLI::App* program, int* status);
+void add_man(CLI::App* program, int* status);
 
 }  // namespace samebits

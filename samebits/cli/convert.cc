@@ -6,6 +6,7 @@
 
 #include "samebits/cli/commands.h"
 #include "samebits/cli/conversion.h"
+#include "samebits/cli/offered_words.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
 #include "samebits/convert/planned_bytes.h"
@@ -90,15 +91,20 @@ struct ConvertCommand {
 };
 
 void add_convert_options(CLI::App* command, ConvertCommand* chosen) {
-  command
-      ->add_option("--to", chosen->format,
-                   "safetensors, torch (a state_dict), npz: names stay; hf (a directory that "
-                   "transformers 4 and 5 load in full), timm, mae, torchvision: that library's "
-                   "names, with :ClassName where needed")
-      ->type_name("FORMAT")
-      ->required();
-  command->add_option("--dtype", chosen->dtype, "of all floating tensors: bfloat16, float16, ...")
-      ->type_name("TYPE");
+  CLI::Option* format =
+      command
+          ->add_option("--to", chosen->format,
+                       "safetensors, torch (a state_dict), npz: names stay; hf (a directory that "
+                       "transformers 4 and 5 load in full), timm, mae, torchvision: that library's "
+                       "names, with :ClassName where needed")
+          ->type_name("FORMAT")
+          ->required();
+  offer_words(format, {"safetensors", "torch", "npz", "hf", "timm", "mae", "torchvision"});
+  CLI::Option* dtype =
+      command
+          ->add_option("--dtype", chosen->dtype, "of all floating tensors: bfloat16, float16, ...")
+          ->type_name("TYPE");
+  offer_words(dtype, {"float64", "float32", "float16", "bfloat16"});
   command
       ->add_option("--shard-size", chosen->shard_size,
                    "hf: no file of weights is larger, as 5GB or 500MB")

@@ -27,7 +27,9 @@ struct Explain {
 
   int run() const {
     if (paths.size() < 2) {
-      return usage_error({.code = ErrorCode::usage, .what = "explain needs two subjects or more"});
+      return command_error(
+          "explain", paths,
+          {.code = ErrorCode::usage, .what = "explain needs two subjects or more"}, report);
     }
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects(paths, report.keys);
     if (!subjects) return command_error("explain", paths, subjects.error(), report);

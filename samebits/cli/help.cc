@@ -33,26 +33,6 @@ void add_entry(const std::string& name, const std::string& text, std::string* ou
   }
 }
 
-std::string option_name(const CLI::Option& option) {
-  std::string name;
-  for (const std::string& each : option.get_snames()) name += (name.empty() ? "-" : ", -") + each;
-  for (const std::string& each : option.get_lnames()) name += (name.empty() ? "--" : ", --") + each;
-  const std::string type = option.get_type_name();
-  return type.empty() ? name : name + " " + type;
-}
-
-std::string usage(const CLI::App& app) {
-  std::string text = "usage: " + full_name(app);
-  const bool has_commands = !app.get_subcommands(nullptr).empty();
-  text += has_commands ? " COMMAND ..." : " [options]";
-  for (const CLI::Option* option : app.get_options()) {
-    if (!option->get_positional()) continue;
-    const std::string name = option->get_name(true) + (takes_many(*option) ? "..." : "");
-    text += option->get_required() ? " " + name : " [" + name + "]";
-  }
-  return text + "\n";
-}
-
 void add_options(const CLI::App& app, bool positional, const char* title, std::string* out) {
   std::string entries;
   for (const CLI::Option* option : app.get_options()) {
@@ -104,8 +84,28 @@ std::string unknown_text(const CLI::App& app, const std::string& given) {
 
 }  // namespace
 
+std::string option_name(const CLI::Option& option) {
+  std::string name;
+  for (const std::string& each : option.get_snames()) name += (name.empty() ? "-" : ", -") + each;
+  for (const std::string& each : option.get_lnames()) name += (name.empty() ? "--" : ", --") + each;
+  const std::string type = option.get_type_name();
+  return type.empty() ? name : name + " " + type;
+}
+
+std::string usage_line(const CLI::App& app) {
+  std::string text = full_name(app);
+  const bool has_commands = !app.get_subcommands(nullptr).empty();
+  text += has_commands ? " COMMAND ..." : " [options]";
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_positional()) continue;
+    const std::string name = option->get_name(true) + (takes_many(*option) ? "..." : "");
+    text += option->get_required() ? " " + name : " [" + name + "]";
+  }
+  return text;
+}
+
 std::string help_text(const CLI::App& app) {
-  std::string out = usage(app) + "\n";
+  std::string out = "usage: " + usage_line(app) + "\n\n";
   const std::string description = app.get_description();
   for (std::size_t begin = 0; begin < description.size();) {
     const std::size_t end = std::min(description.find('\n', begin), description.size());
@@ -119,15 +119,20 @@ std::string help_text(const CLI::App& app) {
   return out;
 }
 
-std::string usage_text(const CLI::App& program, const CLI::Error& error) {
+UsageFault usage_fault(const CLI::App& program, const CLI::Error& error) {
   const std::vector<CLI::App*> commands = program.get_subcommands();  // the parsed ones
   const CLI::App& app = commands.empty() ? program : *commands[0];
   const std::vector<std::string> unknown = program.remaining(true);
   const bool is_unknown =
       error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError) && !unknown.empty();
-  const std::string text = is_unknown ? unknown_text(app, unknown.front()) : error.what();
-  return "samebits: " + printable(text) + "\nTry " +
-         (commands.empty() ? program.get_name() : full_name(app)) + " --help\n";
+  return {.command = commands.empty() ? "" : app.get_name(),
+          .text = printable(is_unknown ? unknown_text(app, unknown.front()) : error.what()),
+          .help = full_name(app) + " --help"};
+}
+
+std::string usage_text(const CLI::App& program, const CLI::Error& error) {
+  const UsageFault fault = usage_fault(program, error);
+  return "samebits: " + fault.text + "\nTry " + fault.help + "\n";
 }
 
 }  // namespace samebits

@@ -15,12 +15,31 @@
 
 namespace {
 
-// --help and --version go to standard output, and what is wrong to standard error.
-int end_of_parsing(const CLI::App& program, const CLI::ParseError& error) {
+// --help and --version go to standard output, and what is wrong to standard error; with --json also
+// as an object to standard output.
+int end_of_parsing(const CLI::App& program, const CLI::ParseError& error, bool json) {
   std::ostringstream output, complaint;
   const bool is_answer = program.exit(error, output, complaint) == 0;
   std::fputs(complaint.str().c_str(), stderr);
+  if (!is_answer && json) {
+    const samebits::UsageFault fault = samebits::usage_fault(program, error);
+    samebits::write_output(samebits::error_json_text(fault.command, fault.text, fault.help));
+  }
   return samebits::write_output(output.str()) && is_answer ? 0 : 2;
+}
+
+// A line that cannot be read says by this word alone that a program waits for JSON.
+bool wants_json(int argc, char** argv) {
+  return std::any_of(argv + std::min(argc, 1), argv + argc,
+                     [](std::string_view argument) { return argument == "--json"; });
+}
+
+int empty_argument(bool json) {
+  const samebits::Error error = {.code = samebits::ErrorCode::usage,
+                                 .what = "an argument is empty",
+                                 .hint = "Is a variable of the shell not set?"};
+  if (json) samebits::write_output(samebits::error_json_text("", to_string(error), ""));
+  return samebits::usage_error(error);
 }
 
 double seconds_now() {
@@ -35,11 +54,8 @@ bool is_empty(std::string_view argument) {
 }
 
 int run(int argc, char** argv) {
-  if (std::any_of(argv + std::min(argc, 1), argv + argc, is_empty)) {
-    return samebits::usage_error({.code = samebits::ErrorCode::usage,
-                                  .what = "an argument is empty",
-                                  .hint = "Is a variable of the shell not set?"});
-  }
+  const bool json = wants_json(argc, argv);
+  if (std::any_of(argv + std::min(argc, 1), argv + argc, is_empty)) return empty_argument(json);
   CLI::App program(
       "Load a model any way you like and get the same bits; when two loads differ, "
       "learn exactly why.",
@@ -65,10 +81,12 @@ int run(int argc, char** argv) {
   samebits::add_lock(&program, &status);
   samebits::add_verify(&program, &status);
   samebits::add_convert(&program, &status);
+  samebits::add_completion(&program, &status);
+  samebits::add_man(&program, &status);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return end_of_parsing(program, error);
+    return end_of_parsing(program, error, json);
   }
   if (program.get_subcommands().empty()) {
     std::fputs(samebits::help_text(program).c_str(), stderr);

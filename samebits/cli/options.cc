@@ -18,6 +18,7 @@
 #include "samebits/base/atomic_write.h"
 #include "samebits/base/exceptions.h"
 #include "samebits/base/parallel.h"
+#include "samebits/cli/offered_words.h"
 #include "samebits/cli/process.h"
 #include "samebits/explain/reported.h"
 #include "samebits/report/html.h"
@@ -144,9 +145,11 @@ void add_reading_options(CLI::App* command, ReportOptions* options) {
 void add_report_options(CLI::App* command, ReportOptions* options) {
   command->add_flag("--json", options->json, "print the report as JSON (docs/json.md)");
   add_reading_options(command, options);
-  command->add_option("--color", options->color, "auto (default), always or never")
-      ->type_name("WHEN")
-      ->check(CLI::Validator(is_color, ""));
+  CLI::Option* color =
+      command->add_option("--color", options->color, "auto (default), always or never")
+          ->type_name("WHEN")
+          ->check(CLI::Validator(is_color, ""));
+  offer_words(color, {"auto", "always", "never"});
 }
 
 void add_all_option(CLI::App* command, ReportOptions* options, const std::string& description) {
@@ -193,13 +196,14 @@ int print_rendered(const Report& report, const ReportOptions& options) {
   const TerminalStyle style = {
       .color = wants_color(options.color), .width = output_width(), .all = options.all};
   const std::string text = options.json ? json_text(report) : render_terminal(report, style);
+  int status = exit_status(report);
   if (!options.html.empty()) {
     if (const Result<void> written =
             atomic_write(options.html, render_html(report, command_line()));
         !written)
-      return usage_error(written.error());
+      status = usage_error(written.error());
   }
-  return write_output(text) ? exit_status(report) : 2;
+  return write_output(text) ? status : 2;
 }
 
 }  // namespace

@@ -255,6 +255,15 @@ Json render_json(const Report& report) {
 
 std::string json_text(const Report& report) { return json_lines(render_json(report)); }
 
+std::string error_json_text(const std::string& command, const std::string& error,
+                            const std::string& help) {
+  return json_lines({{"schema", "samebits.error/1"},
+                     {"tool", {{"version", tool_version()}}},
+                     {"command", command.empty() ? Json() : Json(command)},
+                     {"error", error},
+                     {"help", help.empty() ? Json() : Json(help)}});
+}
+
 std::string json_lines(const Json& value) {
   return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -7,21 +7,59 @@
 
 namespace samebits {
 
+namespace {
+
+constexpr std::size_t kSide = 4;
+using Four = float __attribute__((vector_size(kSide * sizeof(float))));
+
+Four load(const float* from) {
+  Four values;
+  std::memcpy(&values, from, sizeof values);
+  return values;
+}
+
+void store(Four values, float* to) { std::memcpy(to, &values, sizeof values); }
+
+/// Four numbers of each of four rows, written as four columns.
+void pack_square(const float* w, std::size_t stride, float* to) {
+  const Four a = load(w), b = load(w + stride), c = load(w + 2 * stride), d = load(w + 3 * stride);
+  const Four low_ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  const Four low_cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  const Four high_ab = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const Four high_cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  store(__builtin_shufflevector(low_ab, low_cd, 0, 1, 4, 5), to);
+  store(__builtin_shufflevector(low_ab, low_cd, 2, 3, 6, 7), to + kTileColumns);
+  store(__builtin_shufflevector(high_ab, high_cd, 0, 1, 4, 5), to + 2 * kTileColumns);
+  store(__builtin_shufflevector(high_ab, high_cd, 2, 3, 6, 7), to + 3 * kTileColumns);
+}
+
+/// w [rows, depth], at most so many rows as a tile has columns, into columns of the tile.
+void pack_into_tile(const float* w, std::size_t rows, std::size_t depth, std::size_t stride,
+                    float* tile) {
+  constexpr std::size_t kLine = 16;
+  // A cache line of each row at a time, so that what is written stays near.
+  for (std::size_t k0 = 0; k0 < depth; k0 += kLine) {
+    const std::size_t k1 = std::min(k0 + kLine, depth);
+    std::size_t r = 0;
+    for (; k1 - k0 == kLine && r + kSide <= rows; r += kSide) {
+      for (std::size_t k = k0; k < k1; k += kSide)
+        pack_square(w + r * stride + k, stride, tile + k * kTileColumns + r);
+    }
+    for (; r < rows; ++r) {
+      for (std::size_t k = k0; k < k1; ++k) tile[k * kTileColumns + r] = w[r * stride + k];
+    }
+  }
+}
+
+}  // namespace
+
 void pack_rows(const float* w, std::size_t first, std::size_t count, std::size_t depth,
                std::size_t stride, float* tiles) {
   const std::size_t last = first + count;
   for (std::size_t row = first; row < last;) {
     const std::size_t end = std::min(last, (row / kTileColumns + 1) * kTileColumns);
-    float* tile = tiles + row / kTileColumns * kTileColumns * depth + row % kTileColumns;
-    // A cache line of each row at a time, so that what is written stays near.
-    constexpr std::size_t kLine = 16;
-    for (std::size_t k0 = 0; k0 < depth; k0 += kLine) {
-      const std::size_t k1 = std::min(k0 + kLine, depth);
-      for (std::size_t r = 0; r < end - row; ++r) {
-        const float* from = w + (row - first + r) * stride;
-        for (std::size_t k = k0; k < k1; ++k) tile[k * kTileColumns + r] = from[k];
-      }
-    }
+    pack_into_tile(w + (row - first) * stride, end - row, depth, stride,
+                   tiles + row / kTileColumns * kTileColumns * depth + row % kTileColumns);
     row = end;
   }
 }

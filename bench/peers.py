@@ -5,7 +5,7 @@
     bench/peers.py --answers     and what each of them prints
 
 Run by a Python with the packages of tests/requirements-peers.txt (tools/make_venvs.py peers). Two pairs are made of
-examples/vit-mae-tiny: one model under the names of transformers 4 and 5, and a model whose second block was trained on. Times are
+examples/vit-mae-tiny: one model under the names of transformers 4 and 5, and a model to whose second block noise was added. Times are
 those of whole processes by the processor's clock (user and system), the least of five, which other programs disturb little.
 """
 
@@ -37,6 +37,7 @@ def programs():
     return {
         "samebits diff": lambda a, b: [SAMEBITS, "diff", a, b],
         "cmp": lambda a, b: ["cmp", a + file, b + file],
+        "import torch, nothing else": lambda a, b: [sys.executable, "-c", "import torch"],
         "torch.equal": lambda a, b: [sys.executable, "-c", TORCH, a, b],
         "sft diff --delta": lambda a, b: [*tool["sft"], "diff", a + file, b + file, "--delta"],
         "modeldelta": lambda a, b: [*tool["modeldelta"], "-q", a, b],
@@ -52,15 +53,15 @@ def tool_path(here, name):
 def make_pairs(folder):
     state = safetensors.torch.load_file(HF / "model.safetensors")
     draws = torch.Generator().manual_seed(1)
-    trained = {
+    changed = {
         name: value + 0.002 * torch.randn(value.shape, generator=draws) if "vit.encoder.layer.1." in name else value for name, value in state.items()
     }
-    for name in ("model", "renamed", "trained"):
+    for name in ("model", "renamed", "changed"):
         shutil.copytree(HF, folder / name)
-    safetensors.torch.save_file(trained, folder / "trained" / "model.safetensors", metadata={"format": "pt"})
+    safetensors.torch.save_file(changed, folder / "changed" / "model.safetensors", metadata={"format": "pt"})
     words = ["convert", HF.parent / "statedict.pth", folder / "renamed" / "model.safetensors", "--to", "safetensors", "--strip-prefix", "model.", "--force"]
     subprocess.run([SAMEBITS, *map(str, words)], check=True, capture_output=True)
-    return {"renamed": ("model", "renamed"), "trained": ("model", "trained")}
+    return {"renamed": ("model", "renamed"), "changed": ("model", "changed")}
 
 
 def measured(command, folder, repeats=5):
@@ -81,7 +82,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        print(f"{processor()}\n\n| program | renamed | trained |\n|---|---|---|")
+        print(f"{processor()}\n\n| program | renamed | changed |\n|---|---|---|")
         answers = []
         pairs = make_pairs(folder)
         for program, command in programs().items():

@@ -67,6 +67,8 @@ const char* oddity_name(Oddity::Kind kind) {
     case Oddity::Kind::container: return "container";
     case Oddity::Kind::bad_checksum: return "bad-checksum";
     case Oddity::Kind::unwritten: return "unwritten";
+    case Oddity::Kind::no_checksums: return "no-checksums";
+    case Oddity::Kind::skipped: return "skipped";
     case Oddity::Kind::not_finite: return "not-finite";
     case Oddity::Kind::trailing: return "trailing-bytes";
     case Oddity::Kind::hooks: return "hooks";

@@ -14,6 +14,7 @@
 
 #include "samebits/base/json.h"
 #include "samebits/base/mapped_file.h"
+#include "samebits/checkpoint/sparse_part.h"
 #include "samebits/tensor/tensor.h"
 
 namespace samebits {
@@ -72,6 +73,8 @@ struct StoredTensor {
   bool absent = false;   // not readable, since its bytes belong in another file: nothing is damaged
   std::string
       note;  // "" or what is special: "sparse_coo indices", "quantized: scale 0.1, zero point 0"
+  std::optional<SparsePart> sparse;
+  std::string sparse_form;  // of a dense tensor that was read from such parts; "" of others
   /// What makes it another tensor though its elements are equal: "quantized ..., scale 0.02",
   /// "sparse_coo of size [3, 5]"; "" for plain tensors.
   std::string identity;
@@ -180,7 +183,9 @@ struct Oddity {
     partial_storage,
     container,
     bad_checksum,
-    unwritten,  // room in a zip record without a checksum, which holds zeros
+    unwritten,     // room in a zip record without a checksum, which holds zeros
+    no_checksums,  // an archive without any
+    skipped,       // storages without checksums, where the other records have some
     not_finite,
     trailing,
     hooks,

@@ -289,6 +289,13 @@ ForeignFile foreign_zip(const ZipArchive& zip) {
     return {"a zip archive of an unpacked torch file (" + entry.name + ")",
             "Pack the folder of data.pkl alone, as it was, or save the model again"};
   }
+  const bool of_torch = std::ranges::any_of(zip.entries(), [](const ZipEntry& entry) {
+    return entry.name.ends_with("/.data/serialization_id") || entry.name.ends_with("/byteorder");
+  });
+  if (of_torch)
+    return {"a file of a torch.save that ended with an error: it has no data.pkl",
+            "Save again and read the error, which names what cannot be pickled; a state_dict() can "
+            "always be"};
   const std::string names = quoted_zip_names(zip);
   if (names.empty()) return {"a zip archive without files", std::string(kNameCheckpoint)};
   return {"a zip archive of other files: " + names, std::string(kUnpackFirst)};

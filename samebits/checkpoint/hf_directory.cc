@@ -102,6 +102,7 @@ class DirectoryReader {
       if (Result<void> read = read_companion(out_, directory_, name); !read)
         out_.unread.push_back(std::move(read).error());
     }
+    read_modules_behind(out_, directory_);
     return choose_weights(out_, options_.key);
   }
 

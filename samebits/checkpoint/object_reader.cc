@@ -272,6 +272,7 @@ class Walk {
     entry.requires_grad = tensor.requires_grad;
     entry.device = std::move(part.device);
     entry.note = std::move(part.note);
+    entry.sparse = std::move(part.sparse);
     entry.identity = std::move(part.identity);
     entry.view = std::move(part.view);
     entry.readable = part.storage != nullptr && describe(&entry);

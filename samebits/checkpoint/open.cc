@@ -41,6 +41,8 @@ void derive_from_config(Checkpoint& checkpoint) {
                : std::string();
   };
   checkpoint.model_type = text("model_type");
+  // The config of a pickled module keeps the version that wrote the file which it was loaded from.
+  if (!checkpoint.modules.empty()) return;
   if (const std::string version = text("transformers_version"); !version.empty())
     checkpoint.producer["transformers"] = version;
 }

@@ -10,10 +10,6 @@
 namespace samebits {
 namespace {
 
-constexpr std::string_view kSkipped =
-    " storages have no checksum, as torch.serialization.skip_data";
-constexpr std::string_view kNoChecksums = "the archive was written without checksums";
-
 /// "archive/data/3", "archive/constants/0".
 bool is_storage_record(const ZipEntry& entry) {
   const std::string_view name = entry.name;
@@ -25,6 +21,29 @@ bool holds_zeros(const ZipArchive& zip, const ZipEntry& entry) {
   std::vector<std::uint8_t> buffer;
   const Result<Bytes> bytes = zip.read(entry, buffer);
   return bytes && std::ranges::all_of(*bytes, [](std::uint8_t byte) { return byte == 0; });
+}
+
+/// The storages of an archive that have no checksum, where other records have one.
+struct SkippedRecords {
+  std::vector<const ZipEntry*> rooms;  // that hold zeros
+  bool any_filled = false, any_unread = false;
+};
+
+SkippedRecords skipped_records(const ZipArchive& zip, std::uint64_t most_zeros) {
+  SkippedRecords found;
+  std::uint64_t zeros = 0;
+  for (const ZipEntry& entry : zip.entries()) {
+    if (!is_storage_record(entry) || !ArchiveChecksums::has_none(entry)) continue;
+    if (entry.method != 0 || zeros + entry.size > most_zeros) {
+      found.any_unread = true;
+    } else if (holds_zeros(zip, entry)) {
+      zeros += entry.size;
+      found.rooms.push_back(&entry);
+    } else {
+      found.any_filled = true;
+    }
+  }
+  return found;
 }
 
 /// One archive's records, by the place of their data.
@@ -88,14 +107,13 @@ ArchiveChecksums::ArchiveChecksums(const ZipArchive& zip) : zip_(zip) {
   absent_ =
       std::ranges::any_of(entries, has_none) &&
       std::ranges::all_of(entries, [](const ZipEntry& e) { return e.size == 0 || has_none(e); });
-  no_values_ = absent_ && std::ranges::all_of(entries, [&](const ZipEntry& entry) {
-                 return !is_storage_record(entry) || holds_zeros(zip, entry);
-               });
+  no_values_ = std::ranges::all_of(entries, [&](const ZipEntry& entry) {
+    return !is_storage_record(entry) || !has_none(entry) || holds_zeros(zip, entry);
+  });
 }
 
 bool ArchiveChecksums::is_unwritten(const ZipEntry& entry) const {
-  if (!has_none(entry) || !is_storage_record(entry)) return false;
-  return absent_ ? no_values_ : holds_zeros(zip_, entry);
+  return no_values_ && has_none(entry) && is_storage_record(entry);
 }
 
 std::vector<RecordFault> faults_of_records(const Checkpoint& checkpoint,
@@ -128,12 +146,17 @@ void note_absent_checksums(Checkpoint& checkpoint, const ZipArchive& zip, std::u
     without += ArchiveChecksums::has_none(entry) ? 1 : 0;
   }
   if (without == 0) return;
-  std::string text = std::string(kNoChecksums) + ": whether its records are whole cannot be told";
-  if (!absent)
-    text = fmt::format("{} of {}{} leaves them: room whose values are written later, or never",
-                       without, storages, kSkipped);
   checkpoint.oddities.push_back(
-      {.kind = Oddity::Kind::other, .summary = std::move(text), .file = file});
+      absent ? Oddity{.kind = Oddity::Kind::no_checksums,
+                      .summary = "the archive was written without checksums: whether its records "
+                                 "are whole cannot be told",
+                      .file = file}
+             : Oddity{.kind = Oddity::Kind::skipped,
+                      .summary = fmt::format(
+                          "{} of {} storages have no checksum, as torch.serialization.skip_data "
+                          "leaves them: room whose values are written later, or never",
+                          without, storages),
+                      .file = file});
 }
 
 std::string unwritten_text(const std::string& record) {
@@ -148,28 +171,25 @@ void find_unwritten(Checkpoint& checkpoint) {
   std::uint64_t zeros = 0;
   for (std::uint32_t file = 0; file < checkpoint.files.size(); ++file) {
     const auto said = [&](const Oddity& oddity) {
-      return oddity.file == file && oddity.summary.find(kSkipped) != std::string::npos;
+      return oddity.file == file && oddity.kind == Oddity::Kind::skipped;
     };
     if (std::ranges::none_of(checkpoint.oddities, said)) continue;
     const SourceFile source = checkpoint.files[file];
     const Result<ZipArchive> zip = ZipArchive::open(source.map->bytes(), source.path);
     if (!zip) continue;
-    bool all = true;
-    for (const ZipEntry& entry : zip->entries()) {
-      if (!is_storage_record(entry) || !ArchiveChecksums::has_none(entry)) continue;
-      const bool is_room =
-          entry.method == 0 && zeros + entry.size <= kMostZeros && holds_zeros(*zip, entry);
-      all = all && is_room;
-      if (!is_room) continue;
-      zeros += entry.size;
+    const SkippedRecords found = skipped_records(*zip, kMostZeros - zeros);
+    // Where some were filled, others may have been filled with zeros.
+    if (found.any_filled) continue;
+    for (const ZipEntry* entry : found.rooms) {
+      zeros += entry->size;
       Oddity oddity{.kind = Oddity::Kind::unwritten,
-                    .summary = unwritten_text(entry.name),
+                    .summary = unwritten_text(entry->name),
                     .file = file,
-                    .offset = entry.data_offset};
-      name_tensors_of(checkpoint, entry, &oddity);
+                    .offset = entry->data_offset};
+      name_tensors_of(checkpoint, *entry, &oddity);
       checkpoint.oddities.push_back(std::move(oddity));
     }
-    if (all) std::erase_if(checkpoint.oddities, said);
+    if (!found.any_unread) std::erase_if(checkpoint.oddities, said);
   }
 }
 
@@ -183,7 +203,7 @@ void name_tensors_of(const Checkpoint& checkpoint, const ZipEntry& entry, Oddity
 
 bool lacks_checksums(const Checkpoint& checkpoint) {
   return std::ranges::any_of(checkpoint.oddities, [](const Oddity& oddity) {
-    return oddity.summary.starts_with(kNoChecksums);
+    return oddity.kind == Oddity::Kind::no_checksums;
   });
 }
 

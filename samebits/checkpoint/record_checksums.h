@@ -41,8 +41,8 @@ class ArchiveChecksums {
   /// Whether no record has one.
   bool are_absent() const { return absent_; }
   static bool has_none(const ZipEntry& entry) { return entry.crc32 == 0 && entry.size > 0; }
-  /// Whether the record is room that was never filled: it has no checksum and holds zeros, and
-  /// other records have one, or no storage of the archive holds anything.
+  /// Whether the record is room that was never filled: it has no checksum, and no storage without
+  /// one holds anything. Beside filled ones zeros may be values.
   bool is_unwritten(const ZipEntry& entry) const;
 
  private:
@@ -54,9 +54,9 @@ class ArchiveChecksums {
 /// An oddity where a torch archive has no checksums, or storages of it have none.
 void note_absent_checksums(Checkpoint& checkpoint, const ZipArchive& zip, std::uint32_t file);
 
-/// An `unwritten` oddity for each storage of a torch archive that holds no values, in the place of
-/// what note_absent_checksums() said of it. Real values end the look at a record at once; no more
-/// than 256 MB of zeros are read, and past them nothing is said.
+/// An `unwritten` oddity for each storage of a torch archive of whose storages none holds values,
+/// in the place of what note_absent_checksums() said of it. Real values end the look at a record at
+/// once; no more than 256 MB of zeros are read, and past them nothing is said.
 void find_unwritten(Checkpoint& checkpoint);
 /// Paths of the tensors whose bytes lie in the record of an oddity.
 void name_tensors_of(const Checkpoint& checkpoint, const ZipEntry& entry, Oddity* oddity);

@@ -1,7 +1,6 @@
 #include "samebits/checkpoint/sparse_values.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <string_view>
 
@@ -12,26 +11,6 @@
 
 namespace samebits {
 namespace {
-
-constexpr std::string_view kReadFrom = "read from ";
-
-/// "[3, 5]" of "sparse_coo of size [3, 5]".
-std::optional<Shape> size_in(const std::string& identity) {
-  constexpr std::string_view kOfSize = " of size [";
-  const std::size_t at = identity.find(kOfSize);
-  if (at == std::string::npos) return std::nullopt;
-  Shape size;
-  const char* next = identity.data() + at + kOfSize.size();
-  const char* end = identity.data() + identity.size();
-  while (next < end && *next != ']') {
-    std::int64_t number = 0;
-    const auto read = std::from_chars(next, end, number);
-    if (read.ec != std::errc()) return std::nullopt;
-    size.push_back(number);
-    next = std::find_if(read.ptr, end, [](char c) { return c != ',' && c != ' '; });
-  }
-  return size;
-}
 
 /// Whole numbers of one dimension or more, in row-major order.
 std::optional<std::vector<std::uint64_t>> index_values(const TensorView& view) {
@@ -181,14 +160,12 @@ std::map<std::string, SparseWeight> sparse_weights(const Checkpoint& checkpoint)
   std::map<std::string, SparseWeight> found;
   for (const std::uint32_t index : checkpoint.weights().weights) {
     const StoredTensor& tensor = checkpoint.entries[index];
-    const std::size_t space = tensor.note.find(' ');
-    if (!tensor.note.starts_with("sparse_") || space == std::string::npos) continue;
-    const std::string part = "." + tensor.note.substr(space + 1);
-    if (!tensor.name.ends_with(part)) continue;
-    SparseWeight& weight = found[tensor.name.substr(0, tensor.name.size() - part.size())];
-    weight.layout = tensor.note.substr(0, space);
+    if (!tensor.sparse || !tensor.name.ends_with("." + tensor.sparse->part)) continue;
+    const std::size_t key = tensor.name.size() - tensor.sparse->part.size() - 1;
+    SparseWeight& weight = found[tensor.name.substr(0, key)];
+    weight.layout = tensor.sparse->layout;
+    weight.size = tensor.sparse->size;
     weight.parts.push_back(index);
-    if (const auto size = size_in(tensor.identity)) weight.size = *size;
   }
   for (auto& [key, weight] : found) weight.form = form_of(checkpoint, weight);
   return found;
@@ -232,7 +209,9 @@ void replace_by_dense(Checkpoint& checkpoint, const std::string& key, const Spar
   dense.storage = next_storage_id(checkpoint);
   dense.storage_bytes = owned->size();
   dense.identity.clear();
-  dense.note = std::string(kReadFrom) + weight.form;
+  dense.sparse.reset();
+  dense.sparse_form = weight.form;
+  dense.note = "read from " + weight.form;
   const auto index = static_cast<std::uint32_t>(checkpoint.entries.size());
   checkpoint.entries.push_back(std::move(dense));
   // The parts are no tensors of their own any more.
@@ -248,7 +227,7 @@ void replace_by_dense(Checkpoint& checkpoint, const std::string& key, const Spar
 }
 
 std::string layout_before(const StoredTensor& tensor) {
-  return tensor.note.starts_with(kReadFrom) ? tensor.note.substr(kReadFrom.size()) : "dense";
+  return tensor.sparse_form.empty() ? "dense" : tensor.sparse_form;
 }
 
 }  // namespace samebits

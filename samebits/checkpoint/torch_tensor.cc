@@ -288,7 +288,11 @@ class TensorReader {
                   : composed(node, data, {"crow_indices", "col_indices", "values"}, layout, depth);
     const std::size_t size_at = coordinates ? 2 : 3;
     const auto size = data.size() > size_at ? int_list(tree_, data[size_at]) : std::nullopt;
-    if (tensor && size) tensor->parts[0].identity = layout + " of size " + shape_text(*size);
+    if (!tensor) return tensor;
+    if (size) tensor->parts[0].identity = layout + " of size " + shape_text(*size);
+    if (!layout.starts_with("sparse_")) return tensor;
+    for (TensorPart& part : tensor->parts)
+      part.sparse = {layout, part.suffix, size.value_or(Shape())};
     return tensor;
   }
 

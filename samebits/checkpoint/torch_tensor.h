@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "samebits/checkpoint/sparse_part.h"
 #include "samebits/checkpoint/torch_storage.h"
 #include "samebits/checkpoint/tree_view.h"
 #include "samebits/tensor/tensor.h"
@@ -25,6 +26,7 @@ struct TensorPart {
   std::uint64_t offset = 0;                // byte in the file of the first element
   std::string device;
   std::string note;
+  std::optional<SparsePart> sparse;
   /// What belongs to the tensor besides type, shape and elements, as text: equal elements with
   /// another scale, another dense size or another state of a subclass are another tensor. "" for
   /// plain tensors.

@@ -62,8 +62,10 @@ class StateReader {
     } else if (contains(key, "sampler") || contains(key, "dataloader") ||
                contains(key, "data_loader")) {
       set(state_.sampler, place);
+    } else if (is_plain(item.value)) {
+      return;  // n_averaged, use_ema_warmup, optimization_step: a count or a setting
     } else if (is_average_key(key)) {
-      if (!is_tensor(tree_, item.value)) set(state_.ema, place);  // n_averaged is a count
+      set(state_.ema, place);
     } else if (contains(key, "optim")) {
       set(named_only_, place);
     }
@@ -77,6 +79,16 @@ class StateReader {
  private:
   static void set(std::optional<std::string>& field, const std::string& place) {
     if (!field) field = place;
+  }
+
+  bool is_plain(NodeId value) const {
+    switch (tree_.kind(value)) {
+      case Kind::integer:
+      case Kind::real:
+      case Kind::boolean:
+      case Kind::text: return true;
+      default: return is_tensor(tree_, value);
+    }
   }
 
   bool is_step(const KeyValue& item) const {

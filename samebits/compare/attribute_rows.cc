@@ -304,7 +304,11 @@ bool changes_nothing_in_evaluation(std::string_view class_path) {
 bool is_same_function(std::string_view class_a, std::string_view class_b) {
   const std::string_view a = last_part(class_a);
   const std::string_view b = last_part(class_b);
-  if (a == b) return is_library_class(class_a) == is_library_class(class_b);
+  // A quantized layer has the name of the one that it stands for.
+  const auto is_quantized = [](std::string_view path) { return path.starts_with("torch.ao."); };
+  if (a == b)
+    return is_library_class(class_a) == is_library_class(class_b) &&
+           is_quantized(class_a) == is_quantized(class_b);
   if (class_a.starts_with("transformers.") && class_b.starts_with("transformers.") &&
       without_kernel(a) == without_kernel(b))
     return true;

@@ -19,7 +19,7 @@ constexpr std::size_t kAlone = ModulePairs::kNone;
 constexpr std::pair<std::string_view, std::string_view> kFormerly[] = {
     {"approximate", "\"none\""},   {"batch_first", "false"},        {"norm_first", "false"},
     {"padding_mode", "\"zeros\""}, {"track_running_stats", "true"}, {"proj_size", "0"},
-    {"inplace", "false"}};
+    {"inplace", "false"},          {"process_group", "null"}};
 
 /// A library's class around or between the parts of a model, built otherwise in other versions.
 bool is_model_library(std::string_view class_path) {
@@ -151,6 +151,8 @@ class TreeComparison {
       row = {"", name, AttributeEffect::outputs, "a function stands in place of the class's own"};
     if (row.effect == AttributeEffect::nothing && is_library_class(a.class_path)) return;
     const bool once = left == nullptr || right == nullptr;
+    // It is compared with the weights, or with the factors that it is computed from.
+    if (once && (is_tensor_of(a, name) || is_tensor_of(b, name))) return;
     if (once && left_out(a, name, left == nullptr ? *right : *left, row)) return;
     if (left != nullptr && right != nullptr && compare_as_configs(a, name, *left, *right)) return;
     if (name == "padding" && is_one_padding(a, b)) return;
@@ -172,6 +174,13 @@ class TreeComparison {
       difference.by_name = !is_library_class(a.class_path);
       found_.push_back(std::move(difference));
     }
+  }
+
+  static bool is_tensor_of(const ModuleRecord& module, const std::string& name) {
+    const auto has = [&](const std::vector<std::string>& names) {
+      return std::ranges::find(names, name) != names.end();
+    };
+    return has(module.parameters) || has(module.buffers);
   }
 
   /// In place, a module changes its input. Libraries do not read that again; own code may.

@@ -9,6 +9,9 @@ namespace {
 // Longer names are compared as a whole: real ones have up to 20 pieces.
 constexpr std::size_t kMostPieces = 64;
 
+// Names of torch have dots, those of flax and TensorFlow slashes.
+constexpr std::string_view kSeparators = "./";
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Where the digits of a component begin: after its last '_', or at its start. npos: nowhere.
@@ -22,8 +25,11 @@ std::size_t number_start(std::string_view component) {
 // "ln_1.weight" is a layer and "encoder_layer_1.ln_1.weight" a block, which holds layers.
 void add_component(std::string_view component, std::string_view rest, Pieces* pieces) {
   const std::size_t start = number_start(without_dot(component));
-  const bool holds_layers = rest.find('.') != std::string_view::npos;
-  if (start == std::string_view::npos || start == 0 || !holds_layers)
+  const bool holds_layers = rest.find_first_of(kSeparators) != std::string_view::npos;
+  // flax numbers what it names after a class: "encoderblock_1/MlpBlock_3/Dense_0/kernel".
+  const bool is_class = component[0] >= 'A' && component[0] <= 'Z' &&
+                        std::any_of(pieces->begin(), pieces->end(), is_number);
+  if (start == std::string_view::npos || start == 0 || !holds_layers || is_class)
     return pieces->push_back(component);
   pieces->push_back(component.substr(0, start));
   pieces->push_back(component.substr(start));
@@ -97,7 +103,8 @@ class Alignments {
 }  // namespace
 
 std::string_view without_dot(std::string_view piece) {
-  if (!piece.empty() && piece.back() == '.') piece.remove_suffix(1);
+  if (!piece.empty() && kSeparators.find(piece.back()) != std::string_view::npos)
+    piece.remove_suffix(1);
   return piece;
 }
 
@@ -105,7 +112,7 @@ Pieces split_name(std::string_view name) {
   Pieces pieces;
   pieces.reserve(4);
   while (!name.empty()) {
-    const std::size_t dot = name.find('.');
+    const std::size_t dot = name.find_first_of(kSeparators);
     const std::size_t size = dot == std::string_view::npos ? name.size() : dot + 1;
     add_component(name.substr(0, size), name.substr(size), &pieces);
     name.remove_prefix(size);
@@ -120,17 +127,13 @@ bool is_number(std::string_view piece) {
 
 std::string templated(std::string_view piece) {
   if (!is_number(piece)) return std::string(piece);
-  return piece.back() == '.' ? "{n}." : "{n}";
+  return "{n}" + std::string(piece.substr(without_dot(piece).size()));
 }
 
 std::string template_of(std::string_view name) {
   std::string text;
   for (const std::string_view piece : split_name(name)) {
-    if (is_number(piece)) {
-      text += piece.back() == '.' ? "{n}." : "{n}";
-    } else {
-      text += piece;
-    }
+    text += templated(piece);
   }
   return text;
 }

@@ -2,7 +2,7 @@
 //
 // "encoder.layer.11.output.dense.weight" has the pieces "encoder." "layer." "11." "output."
 // "dense." "weight"; torchvision's "encoder_layer_3.ln_1.weight" has "encoder_layer_" "3."
-// "ln_1." "weight". Joined, they are the name.
+// "ln_1." "weight". Slashes separate as dots do. Joined, they are the name.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,11 @@ namespace samebits {
 using Pieces = std::vector<std::string_view>;  // borrow from the name
 
 Pieces split_name(std::string_view name);
-/// "11." and "11", but not "fc1.".
+/// "11.", "11/" and "11", but not "fc1.".
 bool is_number(std::string_view piece);
 /// The piece, or "{n}." for a number.
 std::string templated(std::string_view piece);
-/// The piece without the dot that ends it.
+/// The piece without the dot or slash that ends it.
 std::string_view without_dot(std::string_view piece);
 /// The name with "{n}" for every number, and the numbers.
 std::string template_of(std::string_view name);

@@ -18,6 +18,12 @@ TEST(NamePieces, SplitsTheNumberOfABlockThatHoldsLayers) {
               ElementsAre("encoder_layer_", "3.", "ln_1.", "weight"));
 }
 
+TEST(NamePieces, SplitsAtSlashesAndKeepsTheNumberOfAClass) {
+  EXPECT_THAT(split_name("encoderblock_1/MlpBlock_3/Dense_0/kernel"),
+              ElementsAre("encoderblock_", "1/", "MlpBlock_3/", "Dense_0/", "kernel"));
+  EXPECT_EQ(template_of("layer_0/x/y"), "layer_{n}/x/y");
+}
+
 TEST(NamePieces, JoinedTheyAreTheName) {
   for (const std::string name : {"", ".", "a..b", "w", "1", "a.1", "x_1.y.z", "a.", "_1.b.c"}) {
     std::string joined;

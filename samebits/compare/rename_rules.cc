@@ -25,11 +25,7 @@ std::string joined(std::string run) {
 std::string templated_run(const Pieces& pieces, std::size_t begin, std::size_t end) {
   std::string run;
   for (std::size_t i = begin; i < end; ++i) {
-    if (is_number(pieces[i])) {
-      run += pieces[i].back() == '.' ? "{n}." : "{n}";
-    } else {
-      run += pieces[i];
-    }
+    run += templated(pieces[i]);
     run += kEnd;
   }
   return run;
@@ -45,12 +41,11 @@ std::string signature(const Pieces& a, const Pieces& b) {
       if (!is_number(piece)) {
         text += piece;
       } else {
-        const bool dotted = piece.back() == '.';
-        if (dotted) piece.remove_suffix(1);
-        const auto at = std::find(numbers.begin(), numbers.end(), piece);
+        const std::string_view number = without_dot(piece);
+        const auto at = std::find(numbers.begin(), numbers.end(), number);
         text += std::to_string(at - numbers.begin());
-        if (at == numbers.end()) numbers.push_back(piece);
-        if (dotted) text += '.';
+        if (at == numbers.end()) numbers.push_back(number);
+        text += piece.substr(number.size());
       }
       text += kEnd;
     }
@@ -59,7 +54,7 @@ std::string signature(const Pieces& a, const Pieces& b) {
   return text;
 }
 
-// The pieces that all of the names begin with, short of numbers and of whole names.
+// The pieces that all of the names begin with, short of whole names.
 std::vector<std::string> common_lead(const std::vector<NamePair>& examples,
                                      std::string NamePair::* side) {
   std::vector<std::string> lead;
@@ -67,7 +62,7 @@ std::vector<std::string> common_lead(const std::vector<NamePair>& examples,
   for (const NamePair& example : examples) {
     const Pieces pieces = split_name(example.*side);
     std::size_t same = 0;
-    while (same + 1 < pieces.size() && !is_number(pieces[same]) &&
+    while (same + 1 < pieces.size() &&
            (first || (same < lead.size() && lead[same] == pieces[same])))
       ++same;
     if (first) lead.assign(pieces.begin(), pieces.begin() + static_cast<std::ptrdiff_t>(same));
@@ -75,6 +70,15 @@ std::vector<std::string> common_lead(const std::vector<NamePair>& examples,
     first = false;
   }
   return lead;
+}
+
+// Names of one side that have slashes where the other's have dots.
+bool have_slashes(const std::vector<NamePair>& examples, std::string NamePair::* side) {
+  const auto any = [&](char c) {
+    return std::ranges::any_of(
+        examples, [&](const NamePair& each) { return (each.*side).find(c) != std::string::npos; });
+  };
+  return any('/') && !any('.');
 }
 
 // What stands in `longer` in front of the first piece of `shorter`: all of it where that is empty.
@@ -222,20 +226,29 @@ class RenameRules::Learner {
 
   void add_whole(const NamePair& example) {
     const bool same_numbers = name_numbers(example.a) == name_numbers(example.b);
-    if (same_numbers) {
-      const auto [at, added] =
-          rules_.whole_.try_emplace(template_of(example.a), template_of(example.b));
-      if (added || at->second == template_of(example.b)) return;
+    if (same_numbers && holds_for_all_blocks(template_of(example.a))) {
+      rules_.whole_.emplace(template_of(example.a), template_of(example.b));
+      return;
     }
     rules_.whole_[example.a] = example.b;
+  }
+
+  /// Whether the names that differ in numbers alone have partners that do, too.
+  bool holds_for_all_blocks(const std::string& name) {
+    if (partners_.empty()) {
+      for (const NamePair& example : stripped_)
+        partners_[template_of(example.a)].insert(template_of(example.b));
+    }
+    return partners_[name].size() == 1;
   }
 
   RenameRules& rules_;
   const std::vector<NamePair>& stripped_;
   std::vector<Example> examples_;
-  std::vector<std::size_t> example_of_;         // of each pair
-  std::vector<std::size_t> order_;              // of the first two pairs of each example
-  std::map<std::string, std::size_t> context_;  // pieces in front, by hunk
+  std::vector<std::size_t> example_of_;                    // of each pair
+  std::vector<std::size_t> order_;                         // of the first two pairs of each example
+  std::map<std::string, std::size_t> context_;             // pieces in front, by hunk
+  std::map<std::string, std::set<std::string>> partners_;  // templates of B, by those of A
 };
 
 void RenameRules::find_prefix(const std::vector<NamePair>& examples) {
@@ -245,8 +258,16 @@ void RenameRules::find_prefix(const std::vector<NamePair>& examples) {
   if (prefix_b_.empty()) prefix_a_ = in_front(lead_a, lead_b);
 }
 
-RenameRules RenameRules::learn(const std::vector<NamePair>& examples) {
+RenameRules RenameRules::learn(const std::vector<NamePair>& examples_as_written) {
   RenameRules rules;
+  std::vector<NamePair> examples = examples_as_written;
+  rules.slashes_a_ = have_slashes(examples, &NamePair::a);
+  rules.slashes_b_ = have_slashes(examples, &NamePair::b);
+  if (rules.slashes_a_ == rules.slashes_b_) rules.slashes_a_ = rules.slashes_b_ = false;
+  for (NamePair& example : examples) {
+    if (rules.slashes_a_) std::ranges::replace(example.a, '/', '.');
+    if (rules.slashes_b_) std::ranges::replace(example.b, '/', '.');
+  }
   rules.find_prefix(examples);
   std::vector<NamePair> stripped;
   stripped.reserve(examples.size());
@@ -309,6 +330,15 @@ std::string RenameRules::transform(std::string_view stripped, std::vector<Fired>
 }
 
 std::string RenameRules::apply(std::string_view name) const {
+  if (!slashes_a_ && !slashes_b_) return apply_dotted(name);
+  std::string dotted(name);
+  if (slashes_a_) std::ranges::replace(dotted, '/', '.');
+  std::string result = apply_dotted(dotted);
+  if (slashes_b_) std::ranges::replace(result, '.', '/');
+  return result;
+}
+
+std::string RenameRules::apply_dotted(std::string_view name) const {
   bool stripped = false;
   const std::string_view rest = strip(name, &stripped);
   const std::string front = stripped ? prefix_b_ : "";
@@ -323,7 +353,8 @@ std::vector<RenameRule> RenameRules::used_by(const std::vector<std::string>& nam
   RenameRule prefix{prefix_a_, prefix_b_, 0};
   std::vector<std::uint32_t> counts(rules_.size(), 0);
   std::map<std::string, std::uint32_t> whole;
-  for (const std::string& name : names) {
+  for (std::string name : names) {
+    if (slashes_a_) std::ranges::replace(name, '/', '.');
     bool stripped = false;
     const std::string_view rest = strip(name, &stripped);
     prefix.count += stripped && prefix_a_ != prefix_b_ ? 1 : 0;
@@ -340,11 +371,16 @@ std::vector<RenameRule> RenameRules::used_by(const std::vector<std::string>& nam
   for (std::size_t i = 0; i < rules_.size(); ++i) {
     if (counts[i] > 0) used.push_back({joined(rules_[i].from), joined(rules_[i].to), counts[i]});
   }
-  for (const auto& [from, count] : whole) used.push_back({from, whole_.at(from), count});
+  // An exception from a rule renames nothing.
+  for (const auto& [from, count] : whole)
+    if (from != whole_.at(from)) used.push_back({from, whole_.at(from), count});
   std::stable_sort(used.begin(), used.end(), [](const RenameRule& x, const RenameRule& y) {
     return x.count != y.count ? x.count > y.count : natural_less(x.from, y.from);
   });
   if (prefix.count > 0) used.insert(used.begin(), prefix);
+  const auto count = static_cast<std::uint32_t>(names.size());
+  if (slashes_a_ && count > 0) used.insert(used.begin(), {"/", ".", count});
+  if (slashes_b_ && count > 0) used.push_back({".", "/", count});
   return used;
 }
 

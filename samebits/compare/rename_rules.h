@@ -26,10 +26,11 @@ struct NamePair {
 /// Few rules that, together, map every example's a to its b: a prefix that one side has; runs of
 /// pieces (see name_pieces.h) that stand for others, with as many pieces in front as it takes to
 /// tell them apart; whole names where that is not enough. Applied from left to right, the longest
-/// that fits first, after the prefix.
+/// that fits first, after the prefix. Where one side has slashes and the other dots, {"/", "."}
+/// goes first, or {".", "/"} last, and the others are written with dots.
 class RenameRules {
  public:
-  static RenameRules learn(const std::vector<NamePair>& examples);
+  static RenameRules learn(const std::vector<NamePair>& examples_as_written);
 
   /// The name in B of A's `name`; the name itself where no rule applies.
   std::string apply(std::string_view name) const;
@@ -52,10 +53,12 @@ class RenameRules {
 
   void find_prefix(const std::vector<NamePair>& examples);
   std::string_view strip(std::string_view name, bool* stripped) const;
+  std::string apply_dotted(std::string_view name) const;
   std::string transform(std::string_view stripped, std::vector<Fired>* fired) const;
   const std::string* whole_name(std::string_view stripped) const;
   void set_rules(std::vector<Rule> rules);
 
+  bool slashes_a_ = false, slashes_b_ = false;  // on that side alone
   std::string prefix_a_, prefix_b_;
   std::vector<Rule> rules_;
   std::unordered_map<std::string, std::size_t> by_from_;

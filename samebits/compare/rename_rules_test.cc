@@ -40,6 +40,38 @@ TEST(RenameRules, APrefixIsFoundInFrontOfWhatAllShare) {
               ElementsAre(">model. 2"));
 }
 
+TEST(RenameRules, APrefixMayHoldANumber) {
+  EXPECT_THAT(texts({{"a.w", "0.model.a.w"}, {"b.0.w", "0.model.b.0.w"}}),
+              ElementsAre(">0.model. 2"));
+}
+
+TEST(RenameRules, ABlockThatKeepsItsNamesIsNoRule) {
+  const std::vector<NamePair> pairs = {{"layers.0.fc.w", "layers.0.inner.fc.w"},
+                                       {"layers.0.ln.w", "layers.0.inner.ln.w"},
+                                       {"layers.1.fc.w", "layers.1.fc.w"},
+                                       {"layers.1.ln.w", "layers.1.ln.w"}};
+  expect_exact(pairs);
+  std::vector<std::string> names;
+  for (const NamePair& pair : pairs) names.push_back(pair.a);
+  for (const RenameRule& rule : RenameRules::learn(pairs).used_by(names))
+    EXPECT_NE(rule.from, rule.to);
+}
+
+TEST(RenameRules, SlashesForDotsAreOneRule) {
+  const std::vector<NamePair> pairs = {
+      {"encoderblock_0/LayerNorm_0/bias", "layers.0.norm1.bias"},
+      {"encoderblock_1/LayerNorm_0/bias", "layers.1.norm1.bias"},
+      {"encoderblock_0/MlpBlock_3/Dense_0/bias", "layers.0.mlp.fc1.bias"},
+      {"encoderblock_1/MlpBlock_3/Dense_0/bias", "layers.1.mlp.fc1.bias"}};
+  EXPECT_THAT(texts(pairs), ElementsAre("/>. 4", "encoderblock_>layers. 4", "LayerNorm_0.>norm1. 2",
+                                        "MlpBlock_3.Dense_0.>mlp.fc1. 2"));
+  expect_exact(pairs);
+  std::vector<NamePair> turned;
+  for (const NamePair& pair : pairs) turned.push_back({pair.b, pair.a});
+  EXPECT_EQ(texts(turned).back(), ".>/ 4");
+  expect_exact(turned);
+}
+
 TEST(RenameRules, AreRunsOfPieces) {
   const std::vector<NamePair> pairs = {
       {"vit.encoder.layer.0.attention.attention.query.weight",

@@ -84,10 +84,43 @@ std::string order_text(const Order& order) {
   return text;
 }
 
+/// A tensor of three dimensions as the matrices that two of them side by side make: flax keeps the
+/// heads of attention apart, [width, heads, width of a head].
+std::vector<TensorView> as_matrices(const TensorView& view) {
+  const TensorView three = squeezed(view);
+  const Shape& shape = three.shape();
+  std::vector<TensorView> matrices;
+  if (shape.size() != 3 || three.strides() != contiguous_strides(shape)) return matrices;
+  for (const Shape& merged :
+       {Shape{shape[0] * shape[1], shape[2]}, Shape{shape[0], shape[1] * shape[2]}}) {
+    auto made = three.over(merged, contiguous_strides(merged),
+                           three.byte_offset() / itemsize(three.dtype()));
+    SAMEBITS_CHECK(made.has_value());
+    matrices.push_back(*std::move(made));
+  }
+  return matrices;
+}
+
+/// A matrix and a tensor of three dimensions that is its transpose, cut.
+bool is_cut_transpose(const TensorView& a, const TensorView& b, int threads) {
+  const bool a_is_matrix = squeezed(a).shape().size() == 2;
+  const TensorView matrix = squeezed(a_is_matrix ? a : b);
+  if (matrix.shape().size() != 2) return false;
+  const TensorView turned = matrix.transposed(0, 1);
+  return std::ranges::any_of(as_matrices(a_is_matrix ? b : a), [&](const TensorView& other) {
+    return other.shape() == turned.shape() && other.dtype() == turned.dtype() &&
+           samples_equal(turned, other) && equal_bytes({{&turned, &other}}, threads)[0];
+  });
+}
+
 bool try_pair(AlignmentState& state, Link link) {
-  const auto order = order_between(state.a()[link.a].view, state.b()[link.b].view, state.threads());
+  const TensorView& a = state.a()[link.a].view;
+  const TensorView& b = state.b()[link.b].view;
+  const auto order = order_between(a, b, state.threads());
+  const bool is_cut = !order && is_cut_transpose(a, b, state.threads());
   if (order) state.match(link, MatchKind::rearranged, order_text(*order));
-  return order.has_value();
+  if (is_cut) state.match(link, MatchKind::rearranged, "transposed and reshaped");
+  return order || is_cut;
 }
 
 /// What no order of dimensions changes: the type, the sizes, and the elements on the diagonal.
@@ -124,6 +157,15 @@ std::optional<Key> key_of(const TensorView& view) {
   return Key{view.dtype(), std::move(sizes), fast_digest(diagonal)};
 }
 
+/// Of the tensor, and of the matrices that it may stand for.
+std::vector<Key> keys_of(const TensorView& view) {
+  std::vector<Key> keys;
+  if (auto key = key_of(view)) keys.push_back(*std::move(key));
+  for (const TensorView& matrix : as_matrices(view))
+    if (auto key = key_of(matrix)) keys.push_back(*std::move(key));
+  return keys;
+}
+
 /// Tries the tensors of one key with each other, which are few where values are not constant.
 class Transposes {
  public:
@@ -131,15 +173,18 @@ class Transposes {
 
   void run() {
     for (const std::uint32_t j : state_.all_free_b()) {
-      if (auto key = key_of(state_.b()[j].view)) of_b_[*std::move(key)].push_back(j);
+      for (Key& key : keys_of(state_.b()[j].view)) of_b_[std::move(key)].push_back(j);
     }
     for (const std::uint32_t i : state_.all_free_a()) {
-      const auto key = key_of(state_.a()[i].view);
-      if (!key || state_.a().is_constant(i)) continue;
+      const std::vector<Key> keys = keys_of(state_.a()[i].view);
+      if (keys.empty() || state_.a().is_constant(i)) continue;
       if (const auto partner = state_.expected(i)) {
         (void)try_pair(state_, {i, *partner});
-      } else if (const auto at = of_b_.find(*key); at != of_b_.end()) {
-        find_partner(i, &at->second);
+        continue;
+      }
+      for (const Key& key : keys) {
+        const auto at = of_b_.find(key);
+        if (at != of_b_.end() && state_.free_a(i)) find_partner(i, &at->second);
       }
     }
     state_.learn_rules();

@@ -1,4 +1,5 @@
 #include "samebits/convert/tensor_plan.h"
+#include "samebits/checkpoint/companions.h"
 
 #include <algorithm>
 #include <map>
@@ -42,6 +43,10 @@ Result<void> check_stored(const Checkpoint& checkpoint) {
 }
 
 Result<void> check_beside(const Checkpoint& checkpoint) {
+  if (lists_modules_behind(checkpoint))
+    return fail(cannot(checkpoint, ErrorCode::unsupported,
+                       "it lists modules behind the model (modules.json), which would be lost",
+                       "Convert a copy without modules.json: that is the model alone"));
   std::vector<std::string> values;
   for (const StoredValue& value : checkpoint.values)
     if (value.loaded) values.push_back(value.path);

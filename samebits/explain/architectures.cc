@@ -86,4 +86,11 @@ std::string unlike_architectures(const Report& report, const WeightPair& pair) {
   return sizes_are_unlike(a, b, false) || sizes_are_unlike(a, b, true) ? "of unlike shapes" : "";
 }
 
+bool are_two_architectures(const Report& report, const Subject& a, const Subject& b) {
+  return std::ranges::any_of(report.findings, [&](const Finding& finding) {
+    return finding.evidence.contains("architectures") &&
+           finding.subjects == std::vector<std::string>{a.label, b.label};
+  });
+}
+
 }  // namespace samebits

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include <fmt/format.h>
@@ -61,10 +62,11 @@ std::vector<Alternative> alternatives_of(const Checkpoint& checkpoint) {
   return found;
 }
 
-/// The same values; an average may also keep a counter of its own, and leave statistics out that it
-/// does not average.
-bool equals_alternative(const Checkpoint& holder, const Candidate& alternative,
-                        const Checkpoint& other, int threads) {
+/// How many tensors the alternative has beyond the other's weights, where it holds the values of
+/// all of these: an average may keep a counter of its own, a teacher a head, and either may leave
+/// out statistics that it does not average. Nothing where it does not hold them.
+std::optional<std::ptrdiff_t> tensors_beyond(const Checkpoint& holder, const Candidate& alternative,
+                                             const Checkpoint& other, int threads) {
   WeightSet own = weight_set(holder, alternative);
   WeightSet chosen = weight_set(other, other.weights());
   const WeightComparison found = compare_weights(own, chosen, {threads});
@@ -77,9 +79,11 @@ bool equals_alternative(const Checkpoint& holder, const Candidate& alternative,
   });
   const bool shows_it = std::ranges::any_of(
       found.matches, [&](const TensorMatch& match) { return !own.is_constant(match.a[0]); });
-  return is_equal && shows_it && found.exchanges.empty() && found.unreadable.empty() &&
-         found.unsearched.empty() && std::ranges::all_of(found.only_a, is_counter) &&
-         std::ranges::all_of(found.only_b, is_running_statistic);
+  if (!is_equal || !shows_it || !found.exchanges.empty() || !found.unreadable.empty() ||
+      !found.unsearched.empty() || !std::ranges::all_of(found.only_b, is_running_statistic))
+    return std::nullopt;
+  return std::ranges::count_if(found.only_a,
+                               [&](const std::string& name) { return !is_counter(name); });
 }
 
 std::set<std::string> all_that_differs(const Report& report, const WeightPair& pair) {
@@ -138,6 +142,47 @@ Finding averaged_finding(const WeightPair& pair, const Subject& holder, const Su
   return finding;
 }
 
+/// The count that torch's AveragedModel keeps beside its weights.
+constexpr std::string_view kAverages = "n_averaged";
+
+bool is_averaged_model(const Subject& subject) {
+  const auto& weights = subject.checkpoint->weights().weights;
+  return std::ranges::any_of(weights, [&](std::uint32_t index) {
+    const StoredTensor& tensor = subject.checkpoint->entries[index];
+    return tensor.name == kAverages && tensor.view.numel() == 1;
+  });
+}
+
+/// One side is the state of an AveragedModel: an average of weights; that it was taken of the
+/// other's is likely where the two are close.
+void find_averaged_model(Report& report, const WeightPair& pair, const Subject& a,
+                         const Subject& b) {
+  if (is_averaged_model(a) == is_averaged_model(b) || !are_close(pair.comparison)) return;
+  const Subject& average = is_averaged_model(a) ? a : b;
+  const Subject& raw = &average == &a ? b : a;
+  std::vector<std::string> names;
+  for (const TensorMatch& match : pair.comparison.matches)
+    if (match.kind == MatchKind::changed) names.push_back(weight_name(a, match.a[0]));
+  Finding finding{.cause = "weights.averaged",
+                  .role = Role::contributes,
+                  .proof = Proof::suspected,
+                  .subjects = {pair.a, pair.b}};
+  finding.summary = fmt::format(
+      "{} holds averaged weights: {} is the count of torch's AveragedModel; {} is close to them, "
+      "as what they were taken of",
+      average.label, kAverages, raw.label);
+  finding.details.push_back(
+      fmt::format("median cosine {:.3f}", change_extent(pair.comparison).median_cosine));
+  finding.evidence = {{"count", names.size()},
+                      {"tensors", name_list(names)},
+                      {"key", nullptr},
+                      {"chosen", nullptr}};
+  finding.settle = "Average the weights of the training's steps again, and compare with these";
+  finding.remedy =
+      "Take the same weights on both sides: the averaged ones, or those of the training";
+  add_finding(report, std::move(finding));
+}
+
 }  // namespace
 
 std::set<std::string> find_averaged(Report& report, const WeightPair& pair, int threads) {
@@ -148,13 +193,21 @@ std::set<std::string> find_averaged(Report& report, const WeightPair& pair, int 
     const Subject& holder = a_holds ? a : b;
     const Subject& other = a_holds ? b : a;
     for (const Alternative& alternative : alternatives_of(*holder.checkpoint)) {
-      if (!equals_alternative(*holder.checkpoint, alternative.weights, *other.checkpoint, threads))
-        continue;
+      const auto beyond =
+          tensors_beyond(*holder.checkpoint, alternative.weights, *other.checkpoint, threads);
+      // Of a part that both hold, the chosen weights would say the same.
+      if (!beyond || (*beyond > 0 && pair.comparison.changed == 0)) continue;
       const std::set<std::string> names = all_that_differs(report, pair);
-      add_finding(report, averaged_finding(pair, holder, other, alternative, names));
+      Finding finding = averaged_finding(pair, holder, other, alternative, names);
+      if (*beyond > 0)
+        finding.details.push_back(fmt::format(
+            "{} under {} {} beside them", counted(static_cast<std::uint64_t>(*beyond), "tensor"),
+            alternative.weights.key, *beyond == 1 ? "stands" : "stand"));
+      add_finding(report, std::move(finding));
       return names;
     }
   }
+  find_averaged_model(report, pair, a, b);
   return {};
 }
 

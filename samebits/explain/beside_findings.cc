@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/checkpoint/companions.h"
 #include "samebits/checkpoint/shards.h"
 #include "samebits/compare/field_map.h"
 #include "samebits/explain/other_weights.h"
@@ -18,11 +19,19 @@ namespace {
 
 using ValueNames = std::vector<std::string>;
 
-std::map<std::string, const StoredValue*> values_of(const Subject& subject, bool loaded) {
+std::map<std::string, const StoredValue*> values_of(const Subject& subject, bool loaded,
+                                                    bool behind) {
   std::map<std::string, const StoredValue*> values;
   for (const StoredValue& value : subject.checkpoint->values)
-    if (value.loaded == loaded) values[value.path] = &value;
+    if (value.loaded == loaded && (behind || !is_of_module_behind(value.path)))
+      values[value.path] = &value;
   return values;
+}
+
+/// Modules behind the model are compared where both sides list some: a directory without is loaded
+/// as the model alone.
+bool compares_behind(const Subject& a, const Subject& b) {
+  return lists_modules_behind(*a.checkpoint) && lists_modules_behind(*b.checkpoint);
 }
 
 struct ValueDifferences {
@@ -31,8 +40,9 @@ struct ValueDifferences {
 
 ValueDifferences compare_values(const Subject& a, const Subject& b, bool loaded) {
   ValueDifferences found;
-  auto left = values_of(a, loaded);
-  auto right = values_of(b, loaded);
+  const bool behind = compares_behind(a, b);
+  auto left = values_of(a, loaded, behind);
+  auto right = values_of(b, loaded, behind);
   std::set<std::string> paths;
   for (const auto& [path, value] : left) paths.insert(path);
   for (const auto& [path, value] : right) paths.insert(path);
@@ -56,10 +66,11 @@ ValueDifferences compare_values(const Subject& a, const Subject& b, bool loaded)
   return found;
 }
 
-WeightSet companion_set(const Checkpoint& checkpoint) {
+WeightSet companion_set(const Checkpoint& checkpoint, bool behind) {
   std::vector<NamedTensor> tensors;
   for (const std::uint32_t index : checkpoint.companions) {
     const StoredTensor& tensor = checkpoint.entries[index];
+    if (!behind && is_of_module_behind(tensor.path)) continue;
     tensors.push_back({.name = tensor.path,
                        .view = tensor.view,
                        .storage = tensor.storage,
@@ -207,8 +218,9 @@ void find_state_values(Report& report, const Subject& a, const Subject& b) {
 }
 
 void find_companion_changes(Report& report, const Subject& a, const Subject& b, int threads) {
-  WeightSet left = companion_set(*a.checkpoint);
-  WeightSet right = companion_set(*b.checkpoint);
+  const bool behind = compares_behind(a, b);
+  WeightSet left = companion_set(*a.checkpoint, behind);
+  WeightSet right = companion_set(*b.checkpoint, behind);
   if (left.tensors().empty() && right.tensors().empty()) return;
   const WeightComparison comparison = compare_weights(left, right, {threads});
   for (const std::string& name : comparison.unreadable) {
@@ -273,6 +285,12 @@ void list_uncompared(Report& report) {
   for (std::size_t i = 1; i < report.subjects.size(); ++i) {
     const Subject& b = report.subjects[i];
     if (!a.checkpoint || !b.checkpoint) continue;
+    if (lists_modules_behind(*a.checkpoint) != lists_modules_behind(*b.checkpoint))
+      report.not_checked.push_back(
+          fmt::format("{}: not compared: the modules behind the model (modules.json), which {} "
+                      "does not list",
+                      lists_modules_behind(*a.checkpoint) ? a.label : b.label,
+                      lists_modules_behind(*a.checkpoint) ? b.label : a.label));
     ValueDifferences found = compare_values(a, b, false);
     add_loose(a, b, &found);
     compare_unread_files(a, b, &found.details, &found.uncertain);

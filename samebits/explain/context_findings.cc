@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/explain/architectures.h"
 #include "samebits/explain/script_findings.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/run/module_config.h"
@@ -70,6 +71,20 @@ std::string text_field(const Json& json, const char* field) {
   return json.is_object() && json.contains(field) && json[field].is_string()
              ? json[field].get<std::string>()
              : "";
+}
+
+/// Whether all fields are those that weights of other shapes need.
+bool follow_shapes(const Report& report, const Subject& a, const Subject& b,
+                   const std::vector<FieldDifference>& fields) {
+  const WeightPair* pair = weights_of(report, a, b);
+  if (pair == nullptr) return false;
+  const bool other_shapes =
+      std::ranges::any_of(pair->comparison.matches, [](const TensorMatch& match) {
+        return match.kind == MatchKind::changed && match.how.starts_with("shape ");
+      });
+  return other_shapes && std::ranges::all_of(fields, [](const FieldDifference& field) {
+           return says_shapes(field.field);
+         });
 }
 
 /// The classes that a model is made of, without the wrappers around it.
@@ -142,10 +157,6 @@ void find_buffers_of_one(Report& report, const Subject& owner, const Subject& a,
   add_finding(report, std::move(finding));
 }
 
-bool only_counts_classes(const std::vector<FieldDifference>& fields) {
-  return fields.size() == 1 && fields[0].field == "num_labels";
-}
-
 }  // namespace
 
 void find_config_changes(Report& report, const Subject& a, const Subject& b) {
@@ -159,24 +170,27 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
     for (const ConfigCorrection& each : modules->corrections) of_modules.insert(each.field);
   }
   FieldsPair pair{a.label, b.label, compare_configs(own.config, other.config, left.model_type)};
+  const bool two = are_two_architectures(report, a, b);
+  // A field of one type alone says nothing of the other.
+  if (two)
+    std::erase_if(pair.fields, [](const FieldDifference& f) { return f.missing_a || f.missing_b; });
   const auto outputs = with_effect(pair.fields, {FieldEffect::outputs});
   const auto unknown = with_effect(pair.fields, {FieldEffect::unknown});
   const auto numerics = with_effect(pair.fields, {FieldEffect::numerics});
   const auto harmless = with_effect(pair.fields, {FieldEffect::training, FieldEffect::nothing});
   add_fields(report, "config.changed", Role::cause, a, b, outputs,
              config_summary(outputs, of_modules, "and it moves outputs", "and they move outputs"),
-             only_counts_classes(outputs)
-                 ? "Give num_labels the number of rows of the head that you take: the two go "
-                   "together"
-             : of_modules.empty()
-                 ? "Give both models the same config; the one that was meant is in the file that "
-                   "the training wrote"
-                 : "Build both models from the config that was meant, and load the weights into "
-                   "them");
+             two                   ? kOfOneModel
+             : !of_modules.empty() ? "Build both models from the config that was meant, and load "
+                                     "the weights into them"
+             : follow_shapes(report, a, b, outputs)
+                 ? "The config of each fits its own weights: give neither file that of the other"
+                 : "Give both models the same config; the one that was meant is in the file that "
+                   "the training wrote");
   add_fields(report, "config.changed", Role::contributes, a, b, unknown,
              config_summary(unknown, of_modules, "and whether that matters is not known",
                             "and whether that matters is not known"),
-             "Look them up in the class that reads them");
+             two ? kOfOneModel : "Look them up in the class that reads them");
   add_fields(report, "config.changed", Role::risk, a, b, numerics,
              config_summary(numerics, of_modules, "which changes how outputs are rounded",
                             "which change how outputs are rounded"),

@@ -87,8 +87,9 @@ std::string damage_summary(const DamageSide& side, std::size_t count, bool unwri
                      counted_of(count, all, "tensor", "lies", "lie"));
 }
 
+/// `alike`: tensors without values that are equal on both sides all the same.
 Finding damage_finding(const WeightPair& pair, const DamageSide& side,
-                       const std::vector<RecordFault>& faults, bool unwritten) {
+                       const std::vector<RecordFault>& faults, bool unwritten, std::size_t alike) {
   constexpr std::size_t kShown = 5;
   constexpr std::size_t kMostRecords = 100;
   Finding finding{.cause = "weights.invalid",
@@ -104,7 +105,7 @@ Finding damage_finding(const WeightPair& pair, const DamageSide& side,
     if (records.size() < kMostRecords)
       records.push_back(record_json(*side.subject.checkpoint, fault));
   }
-  finding.summary = damage_summary(side, names.size(), unwritten);
+  finding.summary = damage_summary(side, names.size() + (unwritten ? alike : 0), unwritten);
   finding.evidence = {{"count", names.size()},
                       {"tensors", name_list({names.begin(), names.end()})},
                       {"side", side.subject.label},
@@ -116,25 +117,29 @@ Finding damage_finding(const WeightPair& pair, const DamageSide& side,
   return finding;
 }
 
-void find_on_side(Report& report, const WeightPair& pair, const DamageSide& side,
+void find_on_side(Report& report, const WeightPair& pair, const DamageSide& side, std::size_t alike,
                   std::set<std::string>* explained, int threads) {
   const std::vector<RecordFault> faults = faults_of_records(
       *side.subject.checkpoint, keys_of(side.unlike), RecordCheck::checksums, threads);
   for (const bool unwritten : {false, true}) {
     const auto is_wanted = [&](const RecordFault& f) { return f.unwritten == unwritten; };
     if (std::ranges::none_of(faults, is_wanted)) continue;
-    add_finding(report, damage_finding(pair, side, faults, unwritten));
+    add_finding(report, damage_finding(pair, side, faults, unwritten, alike));
   }
   for (const RecordFault& fault : faults)
     for (const std::uint32_t entry : fault.entries) explained->insert(side.unlike.at(entry));
 }
 
-/// Zeros that are equal because nobody wrote the values were not compared.
-void require_values(Report& report, const DamageSide& side, int threads) {
+std::set<std::string> equal_without_values(const DamageSide& side, int threads) {
   std::set<std::string> names;
   for (const RecordFault& fault : faults_of_records(*side.subject.checkpoint, keys_of(side.alike),
                                                     RecordCheck::zeros, threads))
     for (const std::uint32_t entry : fault.entries) names.insert(side.alike.at(entry));
+  return names;
+}
+
+/// Zeros that are equal because nobody wrote the values were not compared.
+void require_values(Report& report, const DamageSide& side, const std::set<std::string>& names) {
   if (names.empty()) return;
   add_gap(report,
           fmt::format("{}: the values of {} were never written (zeros without a checksum, as "
@@ -150,8 +155,9 @@ std::set<std::string> find_damaged(Report& report, const WeightPair& pair, int t
   std::set<std::string> explained;
   for (const bool is_a : {true, false}) {
     const DamageSide side = side_of(report, pair, is_a);
-    find_on_side(report, pair, side, &explained, threads);
-    require_values(report, side, threads);
+    const std::set<std::string> alike = equal_without_values(side, threads);
+    find_on_side(report, pair, side, alike.size(), &explained, threads);
+    require_values(report, side, alike);
   }
   return explained;
 }

@@ -14,6 +14,7 @@
 #include "samebits/explain/rounding_floor.h"
 #include "samebits/explain/rules.h"
 #include "samebits/explain/trace_diff.h"
+#include "samebits/run/module_config.h"
 
 namespace samebits {
 namespace {
@@ -32,6 +33,17 @@ std::string give_fields(Report& report, const Json& fields, const std::string& f
   return from.empty() ? "the options" : from + " and the options";
 }
 
+/// Where no file has a config: what the modules of the first subject that states one say. Its label,
+/// or "".
+std::string take_stated_config(Report& report) {
+  for (const Subject& subject : report.subjects) {
+    if (!subject.checkpoint || !states_config(*subject.checkpoint)) continue;
+    report.given_config = run_config(*subject.checkpoint, Json()).config;
+    return subject.label;
+  }
+  return "";
+}
+
 /// A subject without a config takes the given one, or the first that there is: what that says of
 /// the model is then said of it too.
 void borrow_configs(Report& report, const ExplainOptions& options) {
@@ -41,12 +53,15 @@ void borrow_configs(Report& report, const ExplainOptions& options) {
       report.subjects.begin(), report.subjects.end(),
       [](const Subject& s) { return s.checkpoint && s.checkpoint->config.is_object(); });
   const bool has_fields = options.fields.is_object() && !options.fields.empty();
-  if (from.empty() && owner == report.subjects.end() && !has_fields) return;
-  if (from.empty()) from = owner == report.subjects.end() ? "" : owner->label;
+  const bool none = from.empty() && owner == report.subjects.end();
+  const std::string stated = none ? take_stated_config(report) : "";
+  if (none && stated.empty() && !has_fields) return;
+  if (from.empty()) from = owner == report.subjects.end() ? stated : owner->label;
   if (has_fields) from = give_fields(report, options.fields, from);
   for (Subject& subject : report.subjects) {
     if (!subject.checkpoint || subject.checkpoint->config.is_object()) continue;
     if (!subject.checkpoint->config_faults.empty()) continue;  // it has one that cannot be read
+    if (!stated.empty() && states_config(*subject.checkpoint)) continue;
     subject.config_borrowed_from = from;
     report.assumed.push_back(subject.label + ": config from " + from);
   }
@@ -79,6 +94,7 @@ Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOpt
   } else {
     run_subjects(report,
                  {.threads = options.threads, .input = options.input, .more = options.more});
+    for (const Subject& subject : report.subjects) note_foreign_class(report, subject);
   }
   apply_rules(report, {.threads = options.threads, .preprocessing_role = Role::risk});
   report.verdict = verdict_of_comparison(report);

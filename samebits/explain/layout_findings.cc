@@ -32,11 +32,10 @@ StoredKeys stored_keys(const Subject& subject) {
   const Checkpoint& checkpoint = *subject.checkpoint;
   for (const std::uint32_t index : checkpoint.weights().weights) {
     const StoredTensor& tensor = checkpoint.entries[index];
-    const std::size_t space = tensor.note.find(' ');
-    const std::string part = space == std::string::npos ? "" : tensor.note.substr(space + 1);
-    if (tensor.note.starts_with("sparse_") && tensor.name.ends_with("." + part)) {
-      const std::string key = tensor.name.substr(0, tensor.name.size() - part.size() - 1);
-      keys.layouts[key] = tensor.note.substr(0, space);
+    if (tensor.sparse && tensor.name.ends_with("." + tensor.sparse->part)) {
+      const std::string key =
+          tensor.name.substr(0, tensor.name.size() - tensor.sparse->part.size() - 1);
+      keys.layouts[key] = tensor.sparse->layout;
       keys.key_of_part[tensor.name] = key;
     } else {
       const std::string before = layout_before(tensor);

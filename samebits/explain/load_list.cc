@@ -116,6 +116,28 @@ bool is_computed(const LoadList& target, std::size_t i) {
          computed_table(tensor.name, tensor.view).has_value();
 }
 
+/// What torch.nn.utils.parametrizations.weight_norm does when it is loaded: a hook of its module
+/// takes NAME_g and NAME_v of the older weight_norm for its own two.
+std::set<std::string> offer_older_weight_norm(const LoadList& target,
+                                              std::map<std::string, const Shape*>* offered) {
+  constexpr std::string_view kOwn = "parametrizations.";
+  constexpr std::string_view kFirst = ".original0";
+  std::set<std::string> taken;
+  for (const model::StoredShape& tensor : target.names) {
+    const std::size_t at = tensor.name.rfind(kOwn);
+    if (at == std::string::npos || !tensor.name.ends_with(kFirst)) continue;
+    const std::string front = tensor.name.substr(0, tensor.name.size() - kFirst.size());
+    const std::string older = tensor.name.substr(0, at) + front.substr(at + kOwn.size());
+    const auto magnitudes = offered->find(older + "_g");
+    const auto directions = offered->find(older + "_v");
+    if (magnitudes == offered->end() || directions == offered->end()) continue;
+    (*offered)[front + ".original0"] = magnitudes->second;
+    (*offered)[front + ".original1"] = directions->second;
+    taken.insert({older + "_g", older + "_v"});
+  }
+  return taken;
+}
+
 bool is_json(Bytes bytes) {
   const std::string_view text = as_text(bytes);
   const std::size_t first = text.find_first_not_of(" \t\r\n");
@@ -155,6 +177,7 @@ LoadReport load_into_list(const LoadList& target, const std::vector<model::Store
   load.target_tensors = target.names.size();
   std::map<std::string, const Shape*> offered;
   for (const model::StoredShape& tensor : tensors) offered.emplace(tensor.name, &tensor.shape);
+  const std::set<std::string> taken = offer_older_weight_norm(target, &offered);
   const auto offer = [&](std::size_t i) -> const Shape* {
     const auto found = offered.find(target.names[i].name);
     return found == offered.end() ? nullptr : found->second;
@@ -187,7 +210,8 @@ LoadReport load_into_list(const LoadList& target, const std::vector<model::Store
   std::set<std::string_view> wanted;
   for (const model::StoredShape& tensor : target.names) wanted.insert(tensor.name);
   for (const model::StoredShape& tensor : tensors)
-    if (!wanted.contains(tensor.name)) load.dropped.push_back(tensor.name);
+    if (!wanted.contains(tensor.name) && !taken.contains(tensor.name))
+      load.dropped.push_back(tensor.name);
   if (!load.mismatched.empty())
     load.raises = "RuntimeError: " + counted(load.mismatched.size(), "tensor", "has", "have") +
                   " another shape, which strict=False does not pass over";

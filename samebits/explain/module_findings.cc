@@ -69,6 +69,8 @@ void add_deviations(Report& report, const Subject& a, const Subject& b, const Su
   add_finding(report, std::move(finding));
 }
 
+bool is_hook(const ModuleDeviation& deviation) { return deviation.expected == Json(0); }
+
 }  // namespace
 
 void note_wrapper(Report& report, const Subject& subject) {
@@ -79,6 +81,13 @@ void note_wrapper(Report& report, const Subject& subject) {
     report.assumed.push_back(
         fmt::format("{}: {} gives what the model in it gives; its own code is not known",
                     subject.label, wrapper.substr(wrapper.rfind('.') + 1)));
+}
+
+void note_foreign_class(Report& report, const Subject& subject) {
+  if (!report.ran || !has_weights(subject)) return;
+  const std::string own = foreign_class(*subject.checkpoint);
+  if (own.empty() || !recognize_vit(*subject.checkpoint, config_used(report, subject))) return;
+  report.assumed.push_back(fmt::format("{}: {}", subject.label, foreign_class_text(own)));
 }
 
 void find_module_changes(Report& report, const Subject& a, const Subject& b) {
@@ -104,7 +113,9 @@ void find_module_changes(Report& report, const Subject& a, const Subject& b) {
                    "into it");
     add_deviations(report, a, b, *subject, code, "code.version",
                    "{} holds hooks, functions or classes whose effect on the outputs is not known",
-                   "Remove the hooks, or compare the models in memory with them");
+                   std::ranges::any_of(code, is_hook)
+                       ? "Remove the hooks, or compare the models in memory with them"
+                       : "Build both models by the same code, and load the weights into them");
   }
 }
 

@@ -21,4 +21,8 @@ void find_implied_eps(Report& report, const Subject& subject);
 /// Says in the report's assumptions that a class of one's own stands around the subject's model.
 void note_wrapper(Report& report, const Subject& subject);
 
+/// Says in the report's assumptions that a subject that was run has modules of a class whose code
+/// is not known, under a library's names.
+void note_foreign_class(Report& report, const Subject& subject);
+
 }  // namespace samebits

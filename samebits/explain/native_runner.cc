@@ -151,7 +151,7 @@ Result<NativeRunner> NativeRunner::open(const Report& report, const InputRequest
 Result<NativeRunner::Loaded> NativeRunner::load(const Report& report, std::size_t subject) {
   const Subject& own = report.subjects[subject];
   if (!own.checkpoint) return fail({.code = ErrorCode::io, .what = "it could not be read"});
-  Json config = module_config(*own.checkpoint, config_used(report, own)).config;
+  Json config = run_config(*own.checkpoint, config_used(report, own)).config;
   SAMEBITS_TRY(model::Recognition found, recognize_vit(*own.checkpoint, config));
   Result<VitModel> model = open_vit(*own.checkpoint, config);
   if (!model) return fail(in_config(report, own, std::move(model).error()));

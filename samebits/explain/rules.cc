@@ -12,6 +12,7 @@
 #include "samebits/explain/config_findings.h"
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/damaged_findings.h"
+#include "samebits/explain/factored_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
 #include "samebits/explain/judged.h"
@@ -72,6 +73,7 @@ void find_in_weights(Report& report, const PairFacts& pair) {
   if (explained.empty()) explained = find_reinitialized(report, *pair.weights);
   explained.merge(find_quantized(report, *pair.weights));
   explained.merge(find_layouts(report, *pair.weights, explained));
+  explained.merge(find_factored(report, *pair.weights));
   explained.merge(find_adapted(report, *pair.weights));
   explained.merge(find_running_statistics(report, *pair.weights, explained));
   find_weight_causes(report, *pair.weights, explained);

@@ -1,7 +1,10 @@
 #include "samebits/explain/script_findings.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
+#include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -43,6 +46,13 @@ std::string differing_lines(const std::string& a, const std::string& b) {
   return fmt::format("`{}` against `{}`", line_around(a, place), line_around(b, place));
 }
 
+std::optional<double> number_in(const std::string& text) {
+  double value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (read.ec != std::errc() || read.ptr != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
 struct UnitDifference {
   std::string name;  // with its number
   const std::string* a = nullptr;
@@ -65,6 +75,63 @@ std::vector<UnitDifference> unit_differences(const ScriptProgram& a, const Scrip
   for (const ScriptUnit& unit : b.units)
     if (right.contains(unit.name)) found.push_back({unit.name, nullptr, &unit.text});
   return found;
+}
+
+using NumberPair = std::pair<double, double>;
+
+void add_number_pairs(const Json& a, const Json& b, std::set<NumberPair>* pairs) {
+  if (a.is_number() && b.is_number()) pairs->emplace(a.get<double>(), b.get<double>());
+  for (std::size_t i = 0; a.is_array() && b.is_array() && i < std::min(a.size(), b.size()); ++i)
+    add_number_pairs(a[i], b[i], pairs);
+}
+
+/// The numbers of attributes of modules that were found to differ.
+std::set<NumberPair> numbers_said(const Report& report, const Subject& a, const Subject& b) {
+  std::set<NumberPair> pairs;
+  for (const Finding& finding : report.findings) {
+    if (finding.cause != "config.changed" || !finding.evidence.contains("fields") ||
+        finding.subjects != std::vector<std::string>{a.label, b.label})
+      continue;
+    for (const auto& [field, values] : finding.evidence["fields"].items())
+      if (values.is_array() && values.size() == 2) add_number_pairs(values[0], values[1], &pairs);
+  }
+  return pairs;
+}
+
+/// Pieces of code: a number whole, or one other character.
+std::vector<std::string> code_pieces(const std::string& text) {
+  constexpr std::string_view kOfNumbers = "0123456789.eE+-";
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto is_word = [&](char c) {
+    return is_digit(c) || c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  };
+  std::vector<std::string> pieces;
+  for (std::size_t i = 0; i < text.size();) {
+    const bool begins = is_digit(text[i]) && (i == 0 || !is_word(text[i - 1]));
+    std::size_t end = i + 1;
+    while (begins && end < text.size() && kOfNumbers.find(text[end]) != std::string_view::npos &&
+           (is_digit(text[end]) || text[end] == '.' || text[end] == 'e' || text[end] == 'E' ||
+            text[end - 1] == 'e' || text[end - 1] == 'E'))
+      ++end;
+    pieces.push_back(text.substr(i, end - i));
+    i = end;
+  }
+  return pieces;
+}
+
+/// Whether two texts differ in numbers alone, all of which were said of the modules.
+bool is_said_of_modules(const UnitDifference& unit, const std::set<NumberPair>& said) {
+  if (unit.a == nullptr || unit.b == nullptr || said.empty()) return false;
+  const std::vector<std::string> left = code_pieces(*unit.a);
+  const std::vector<std::string> right = code_pieces(*unit.b);
+  if (left.size() != right.size()) return false;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (left[i] == right[i]) continue;
+    const auto x = number_in(left[i]);
+    const auto y = number_in(right[i]);
+    if (!x || !y || !said.contains({*x, *y})) return false;
+  }
+  return true;
 }
 
 /// A layer of torch that one side has alone: another model, whatever the versions are.
@@ -159,7 +226,9 @@ bool weights_say_it(const Report& report, const Subject& a, const Subject& b) {
 }
 
 void compare_programs(Report& report, const Subject& a, const Subject& b) {
-  const std::vector<UnitDifference> units = unit_differences(*program_of(a), *program_of(b));
+  std::vector<UnitDifference> units = unit_differences(*program_of(a), *program_of(b));
+  const std::set<NumberPair> said = numbers_said(report, a, b);
+  std::erase_if(units, [&](const UnitDifference& unit) { return is_said_of_modules(unit, said); });
   if (!units.empty()) return report_code(report, a, b, units);
   if (program_of(a)->version != program_of(b)->version) {
     add_gap(report,

@@ -1,5 +1,6 @@
 #include "samebits/explain/segment_map.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "samebits/family/segment_words.h"
@@ -55,7 +56,9 @@ std::string_view end_of_path(std::string_view path) {
 
 }  // namespace
 
-SegmentMap::SegmentMap(const std::vector<std::string>& names) {
+SegmentMap::SegmentMap(const std::vector<std::string>& names_as_written) {
+  std::vector<std::string> names = names_as_written;
+  for (std::string& name : names) std::ranges::replace(name, '/', '.');
   std::vector<SegmentPlace> found;
   found.reserve(names.size());
   for (const std::string& name : names) found.push_back(place_by_words(split_name(name)));

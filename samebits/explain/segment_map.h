@@ -29,7 +29,7 @@ struct SegmentPlace {
 /// blocks are one.
 class SegmentMap {
  public:
-  explicit SegmentMap(const std::vector<std::string>& names);
+  explicit SegmentMap(const std::vector<std::string>& names_as_written);
 
   std::size_t of(std::size_t name) const { return segment_of_[name]; }
   const std::vector<SegmentPlace>& places() const { return places_; }

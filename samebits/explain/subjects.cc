@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "samebits/explain/layout_findings.h"
 #include "samebits/explain/tensor_roles.h"
 #include "samebits/explain/tied_findings.h"
+#include "samebits/explain/unpaired.h"
 
 namespace samebits {
 namespace {
@@ -87,6 +89,26 @@ bool holds_no_element(const Checkpoint& checkpoint) {
   });
 }
 
+/// Tensors of one list, as those of an EMA that keeps parameters by their order; "" where there are
+/// none.
+std::string unnamed_list(const Checkpoint& checkpoint) {
+  std::map<std::string, std::size_t> lists;
+  for (const StoredTensor& tensor : checkpoint.entries) {
+    const std::size_t dot = tensor.path.rfind('.');
+    if (tensor.role != TensorRole::other || dot == std::string::npos) continue;
+    const std::string place = tensor.path.substr(dot + 1);
+    if (!place.empty() && std::ranges::all_of(place, [](char c) { return c >= '0' && c <= '9'; }))
+      ++lists[tensor.path.substr(0, dot)];
+  }
+  const auto longest = std::ranges::max_element(
+      lists, [](const auto& x, const auto& y) { return x.second < y.second; });
+  if (longest == lists.end() || longest->second < 2) return "";
+  return fmt::format(
+      "; {} is a list of {} tensors without names. Where they are a model's parameters in order, "
+      "give them the names of named_parameters(), and save that dict",
+      longest->first, longest->second);
+}
+
 void compare_with_first(Report& report, std::size_t other, std::vector<WeightSet>& sets,
                         int threads) {
   const Subject& a = report.subjects[0];
@@ -96,6 +118,8 @@ void compare_with_first(Report& report, std::size_t other, std::vector<WeightSet
   settle_ties(report, &report.weights.back());
   settle_computed(report, &report.weights.back());
   settle_layouts(report, &report.weights.back());
+  settle_factors(report, &report.weights.back());
+  settle_architectures(report, &report.weights.back());
   const WeightComparison& found = report.weights.back().comparison;
   if (found.unreadable.size() <= 3) {
     for (const std::string& name : found.unreadable)
@@ -127,7 +151,9 @@ void compare_subjects(Report& report, int threads) {
   read_unlike_layouts(report);
   for (const Subject& subject : report.subjects) {
     if (subject.checkpoint && !subject.checkpoint->has_weights())
-      add_gap(report, subject.path + ": holds no weights to compare", Gap::blocking);
+      add_gap(report,
+              subject.path + ": holds no weights to compare" + unnamed_list(*subject.checkpoint),
+              Gap::blocking);
   }
   std::vector<WeightSet> sets = weight_sets(report, threads);
   for (std::size_t i = 1; i < report.subjects.size(); ++i)

@@ -64,12 +64,22 @@ void compare_files(const Subject& a, const Subject& b, std::vector<std::string>*
   }
 }
 
+/// What save_model of safetensors writes: another name of a tensor of the file. It is taken with
+/// the weights.
+bool is_alias(const Checkpoint& checkpoint, const Json& value) {
+  return value.is_string() &&
+         std::ranges::any_of(checkpoint.entries, [&](const StoredTensor& tensor) {
+           return tensor.name == value.get_ref<const std::string&>();
+         });
+}
+
 std::map<std::string, Json> metadata_of(const Checkpoint& checkpoint) {
   std::map<std::string, Json> metadata;
   const Json& producer = checkpoint.producer;
   if (!producer.is_object() || !producer.contains("metadata")) return metadata;
   if (!producer["metadata"].is_object()) return metadata;
-  for (const auto& [name, value] : producer["metadata"].items()) metadata[name] = value;
+  for (const auto& [name, value] : producer["metadata"].items())
+    if (!is_alias(checkpoint, value)) metadata[name] = value;
   return metadata;
 }
 

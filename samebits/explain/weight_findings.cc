@@ -43,8 +43,10 @@ class Finder {
     }
     if (first == nullptr) return;
     Finding finding = make("weights.changed", Role::cause, names);
-    finding.summary =
-        counted_of(names.size(), comparison_.matched, "weight", "has", "have") + " other values";
+    finding.summary = counted_of(names.size(), comparison_.matched, "weight", "has", "have") +
+                      (!all_of_other_shape() ? " other values"
+                       : names.size() == 1   ? " another shape"
+                                             : " other shapes");
     for (const TensorMatch& match : comparison_.matches) {
       if (match.kind != MatchKind::changed || match.how.empty() ||
           explained_.contains(name_of(match)))
@@ -62,16 +64,18 @@ class Finder {
 
   /// Where nothing but sizes differs, a part was replaced on purpose.
   std::string changed_remedy() const {
-    const bool sizes_alone =
-        std::ranges::all_of(comparison_.matches, [&](const TensorMatch& match) {
-          return match.kind != MatchKind::changed || explained_.contains(name_of(match)) ||
-                 (!match.stats && match.how.starts_with("shape "));
-        });
-    if (sizes_alone)
+    if (all_of_other_shape())
       return "Leave it, if a part of another size was meant; otherwise take one of the two files "
              "on both sides";
     return "Take one of the two files on both sides: these are other weights, and no way of "
            "loading makes them equal";
+  }
+
+  bool all_of_other_shape() const {
+    return std::ranges::all_of(comparison_.matches, [&](const TensorMatch& match) {
+      return match.kind != MatchKind::changed || explained_.contains(name_of(match)) ||
+             match.how.starts_with("shape ");
+    });
   }
 
   /// Where several changed and most are equal: what they have in common.
@@ -196,18 +200,19 @@ class Finder {
     if (comparison_.renamed == 0 || !shows_renaming()) return;
     Names names;
     for (const TensorMatch& match : comparison_.matches) {
-      if (!match.a.empty() && !match.b.empty() && name_of(match) != weight_name(b_, match.b[0]))
-        names.push_back(name_of(match));
+      if (match.a.empty() || match.b.empty()) continue;
+      const bool one_to_one = match.a.size() == 1 && match.b.size() == 1;
+      if (one_to_one && name_of(match) == weight_name(b_, match.b[0])) continue;
+      for (const std::uint32_t index : match.a) names.push_back(weight_name(a_, index));
     }
     Finding finding = make("weights.renamed", Role::note, names);
-    finding.evidence["count"] = comparison_.renamed;
     Json rules = Json::array();
     for (const RenameRule& rule : comparison_.rules)
       rules.push_back({{"from", rule.from}, {"to", rule.to}});
     finding.evidence["rules"] = std::move(rules);
     finding.summary =
-        fmt::format("{} {} in {}, by {}", counted(comparison_.renamed, "weight", "has", "have"),
-                    comparison_.renamed == 1 ? "another name" : "other names", pair_.b,
+        fmt::format("{} {} in {}, by {}", counted(names.size(), "weight", "has", "have"),
+                    names.size() == 1 ? "another name" : "other names", pair_.b,
                     counted(comparison_.rules.size(), "rule"));
     add(std::move(finding));
   }
@@ -281,9 +286,10 @@ class Finder {
     if (of_two_architectures() && holder == pair_.a) {
       finding.summary = fmt::format("{} and {} are two architectures, {}: {}", holder, other,
                                     architectures_, finding.summary);
-      finding.remedy =
-          "Compare files of one model: names, shapes and values say that these are two";
       finding.evidence["architectures"] = architectures_;
+    }
+    if (of_two_architectures()) {
+      finding.remedy = kOfOneModel;
       return add(std::move(finding));
     }
     finding.remedy =
@@ -309,8 +315,7 @@ class Finder {
     });
     if (counters.empty()) return;
     const bool alone_differ = names->empty() && comparison_.changed == 0;
-    Finding finding =
-        make("weights.missing", alone_differ ? Role::cause : Role::contributes, counters);
+    Finding finding = make("weights.missing", alone_differ ? Role::cause : Role::note, counters);
     finding.evidence["side"] = holder;
     finding.summary =
         fmt::format("{} only in {}, {}", counted(counters.size(), "counter", "stands", "stand"),

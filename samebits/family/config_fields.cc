@@ -247,6 +247,15 @@ std::optional<double> default_number(std::string_view model_type, std::string_vi
   return end.ec == std::errc() ? std::optional(number) : std::nullopt;
 }
 
+bool says_shapes(std::string_view field) {
+  constexpr auto kFields = std::to_array<std::string_view>(
+      {"num_labels", "image_size", "patch_size", "num_channels", "hidden_size", "intermediate_size",
+       "num_hidden_layers", "mlp_ratio", "vocab_size", "max_position_embeddings", "type_vocab_size",
+       "num_register_tokens", "decoder_hidden_size", "decoder_intermediate_size",
+       "decoder_num_hidden_layers", "num_frames", "pooler_output_size"});
+  return std::ranges::find(kFields, field) != kFields.end();
+}
+
 bool has_default(std::string_view model_type, std::string_view field) {
   return std::ranges::any_of(kConfigDefaults, [&](const ConfigDefault& row) {
     return row.name == field && lists(row.models, model_type);

@@ -1,6 +1,8 @@
 // The part of predict_load.h that finds out what would be loaded into.
 #include <cstdint>
 
+#include <fmt/format.h>
+
 #include "samebits/base/json.h"
 #include "samebits/model/fields_from_config.h"
 #include "samebits/model/name_search.h"
@@ -141,6 +143,13 @@ bool has_foreign_blocks(const Recognition& recognition, const std::vector<Stored
   return false;
 }
 
+std::string named_class(const Json* config) {
+  if (config == nullptr || !config->is_object() || !config->contains("architectures")) return "";
+  const Json& names = (*config)["architectures"];
+  return names.is_array() && !names.empty() && names[0].is_string() ? names[0].get<std::string>()
+                                                                    : "";
+}
+
 Result<const ModelClass*> best_class(Library library, const Json* config,
                                      const std::optional<Recognition>& recognition,
                                      const std::vector<StoredShape>& tensors) {
@@ -149,6 +158,10 @@ Result<const ModelClass*> best_class(Library library, const Json* config,
       .what = "nothing says which class of " + std::string(library_name(library)) + " to load into",
       .expected = class_names(library),
       .hint = "Name it: --for " + std::string(library_name(library)) + ":ClassName"};
+  if (const std::string named = named_class(config);
+      !named.empty() && find_class(library, named) == nullptr)
+    error.what = fmt::format("the config names {}, which is no class of {} that samebits knows",
+                             named, library_name(library));
   if (!recognition) return fail(error);
   const ModelClass* best = nullptr;
   std::int64_t best_score = 0;

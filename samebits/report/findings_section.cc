@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "samebits/explain/diagnosis.h"
 #include "samebits/report/sections.h"
@@ -32,7 +33,27 @@ struct ShownFinding {
   bool leading = false;  // its proof stands in the headline
   bool stated = false;   // and its summary
   bool with_remedy = true;
+  bool of_several = false;  // the report has more subjects than one
 };
+
+/// Whether a sentence names a subject.
+bool names_subject(const std::string& text, const std::string& label) {
+  const auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  for (std::size_t at = text.find(label); at != std::string::npos; at = text.find(label, at + 1)) {
+    const std::size_t end = at + label.size();
+    if ((at == 0 || !is_letter(text[at - 1])) && (end == text.size() || !is_letter(text[end])))
+      return true;
+  }
+  return false;
+}
+
+/// What is said of one of several subjects names it.
+std::string summary_of(const Finding& finding, bool of_several) {
+  if (!of_several || finding.subjects.size() != 1 ||
+      names_subject(finding.summary, finding.subjects[0]))
+    return finding.summary;
+  return finding.subjects[0] + ": " + finding.summary;
+}
 
 void write_finding(const ShownFinding& shown, Screen* screen) {
   const Finding& finding = shown.finding;
@@ -40,7 +61,10 @@ void write_finding(const ShownFinding& shown, Screen* screen) {
   const Tone tone = tone_of(finding.role);
   const bool is_short = finding.details.empty() && finding.settle.empty();
   if (!shown.stated || (is_short && shown.with_remedy && !finding.remedy.empty())) {
-    screen->phrases(label, {finding.summary, shown.leading ? "" : proof_name(finding.proof)}, tone);
+    screen->phrases(
+        label,
+        {summary_of(finding, shown.of_several), shown.leading ? "" : proof_name(finding.proof)},
+        tone);
     label = "";
   }
   const std::size_t count =
@@ -96,7 +120,8 @@ void findings_section(const Report& report, Screen* screen) {
     write_finding({.finding = finding,
                    .leading = is_leading,
                    .stated = is_leading && report.diagnosis == finding.summary,
-                   .with_remedy = !again},
+                   .with_remedy = !again,
+                   .of_several = report.subjects.size() > 1},
                   screen);
   }
 }

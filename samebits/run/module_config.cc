@@ -10,6 +10,7 @@
 
 #include "samebits/family/activations.h"
 #include "samebits/family/classes.h"
+#include "samebits/run/module_checks.h"
 
 namespace samebits {
 namespace {
@@ -28,41 +29,6 @@ bool is_of_family(const ModuleRecord& module) {
   return model::type_of_class(module.class_path) != nullptr;
 }
 
-std::string_view last_name(std::string_view path) { return path.substr(path.rfind('.') + 1); }
-
-std::string text_of(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : short_json(value);
-}
-
-/// transformers' name of the function that a module is; "" for one that has none there.
-std::string activation_of(const ModuleRecord& module) {
-  if (!starts_with_any(module.class_path, kParts) || !module.hyper.is_object()) return "";
-  const std::string_view type = last_name(module.class_path);
-  const auto has = [&](const std::pair<const char*, double>& number) {
-    const auto found = module.hyper.find(number.first);
-    return *number.first == 0 || (found != module.hyper.end() && found->is_number() &&
-                                  found->get<double>() == number.second);
-  };
-  const auto text = [&](const char* field) {
-    const auto found = module.hyper.find(field);
-    return found == module.hyper.end() ? "" : text_of(*found);
-  };
-  if (type == "GELU") return text("approximate") == "tanh" ? "gelu_pytorch_tanh" : "gelu";
-  for (const ActivationClass& known : activation_classes()) {
-    if (type == known.type && text("act") == known.act && has(known.number) &&
-        has(known.other_number))
-      return std::string(known.name);
-  }
-  return "";
-}
-
-/// Of names of one function one.
-Json canonical(const Json& value) {
-  const auto* row =
-      value.is_string() ? find_activation(value.get_ref<const std::string&>()) : nullptr;
-  return row == nullptr || row->usual.empty() ? value : Json(std::string(row->usual));
-}
-
 /// One reading of a checkpoint's modules.
 class Modules {
  public:
@@ -78,8 +44,8 @@ class Modules {
     foreign_ = !root_ && !checkpoint.config.is_object();
     if (foreign_) root_ = "";
     if (!root_) return;
-    if (!foreign_ && !is_script_) check_owner(checkpoint);
-    if (!is_script_) note_wrapper(checkpoint);
+    const bool owns_more = !foreign_ && !is_script_ && check_owner(checkpoint);
+    if (!is_script_ && !owns_more) note_wrapper(checkpoint);
     for (const ModuleRecord& module : checkpoint.modules) {
       if (is_below(module.path)) inside_.push_back(&module);
     }
@@ -91,7 +57,7 @@ class Modules {
     if (foreign_) return read_foreign();
     for (const ModuleRecord* module : inside_) check_class(*module);
     check_field("layer_norm_eps", Json(), [](const ModuleRecord& module) {
-      return module.class_path.ends_with("LayerNorm") ? attribute(module, "eps") : Json();
+      return module.class_path.ends_with("LayerNorm") ? plain_attribute(module, "eps") : Json();
     });
     for (const bool decoder : {false, true}) check_heads(decoder);
     check_field("hidden_act", "gelu", [](const ModuleRecord& module) {
@@ -104,7 +70,8 @@ class Modules {
       return module.class_path.ends_with("ViTMAEEmbeddings") ? own_field(module, "mask_ratio")
                                                              : Json();
     });
-    for (const ModuleRecord* module : inside_) check_patches(*module);
+    for (const ModuleRecord* module : inside_)
+      check_patches(*module, local(module->path), &result_.deviations);
     return std::move(result_);
   }
 
@@ -112,7 +79,7 @@ class Modules {
   /// Of a TorchScript archive only what its classes state: traces hold all else in their code.
   ModuleConfig read_script() {
     check_field("layer_norm_eps", Json(), [](const ModuleRecord& module) {
-      return module.class_path.ends_with("LayerNorm") ? attribute(module, "eps") : Json();
+      return module.class_path.ends_with("LayerNorm") ? plain_attribute(module, "eps") : Json();
     });
     return std::move(result_);
   }
@@ -120,19 +87,19 @@ class Modules {
   /// Modules of timm, torchvision, facebookresearch/mae and their like.
   ModuleConfig read_foreign() {
     check_field("layer_norm_eps", Json(), [](const ModuleRecord& module) {
-      return module.class_path.ends_with("LayerNorm") ? attribute(module, "eps") : Json();
+      return module.class_path.ends_with("LayerNorm") ? plain_attribute(module, "eps") : Json();
     });
     for (const bool decoder : {false, true}) {
       const char* field = decoder ? "decoder_num_attention_heads" : "num_attention_heads";
       check_field(field, Json(), [&](const ModuleRecord& module) {
-        return module.path.starts_with("decoder") == decoder ? attribute(module, "num_heads")
+        return module.path.starts_with("decoder") == decoder ? plain_attribute(module, "num_heads")
                                                              : Json();
       });
     }
     check_field("hidden_act", Json(), [](const ModuleRecord& module) {
       const bool acts = last_name(module.path) == "act" || module.path.ends_with("mlp.1");
       const std::string function = acts ? activation_of(module) : "";
-      return function.empty() ? Json() : canonical(function);
+      return function.empty() ? Json() : canonical_activation(function);
     });
     return std::move(result_);
   }
@@ -162,13 +129,9 @@ class Modules {
     return part_->empty() ? result_.config : result_.config[*part_];
   }
 
-  static Json attribute(const ModuleRecord& module, const char* name) {
-    return module.hyper.is_object() && module.hyper.contains(name) ? module.hyper[name] : Json();
-  }
-
   /// What a config object of the module's own says otherwise; null where it does not.
   static Json own_field(const ModuleRecord& module, const char* field) {
-    const Json config = attribute(module, "config");
+    const Json config = plain_attribute(module, "config");
     return config.is_object() && config.contains(field) ? config[field] : Json();
   }
 
@@ -187,19 +150,21 @@ class Modules {
         {local(module.path), attribute, std::move(expected), std::move(found), std::move(what)});
   }
 
-  /// Weights beside the known root belong to a class that uses them in its own way.
-  void check_owner(const Checkpoint& checkpoint) {
-    if (root_->empty() || !checkpoint.has_weights()) return;
+  /// Weights beside the known root belong to a class that uses them in its own way. False where
+  /// there are none.
+  bool check_owner(const Checkpoint& checkpoint) {
+    if (root_->empty() || !checkpoint.has_weights()) return false;
     const bool beside = std::ranges::any_of(checkpoint.weights().weights, [&](std::uint32_t index) {
       return !checkpoint.entries[index].name.starts_with(*root_ + ".");
     });
-    if (!beside) return;
+    if (!beside) return false;
     for (const ModuleRecord& module : checkpoint.modules) {
       if (!module.path.empty()) continue;
       result_.deviations.push_back({module.path, "", Json(), module.class_path,
                                     "the model's class is " + module.class_path +
                                         ", and what its forward pass does is not known"});
     }
+    return true;
   }
 
   /// A class of one's own around the model, which may do something with its input or its output.
@@ -214,18 +179,7 @@ class Modules {
   }
 
   void check_class(const ModuleRecord& module) {
-    if (module.hooks > 0)
-      deviate(
-          module, "", 0, module.hooks,
-          fmt::format("{} registered on it",
-                      module.hooks == 1 ? "a hook is" : fmt::format("{} hooks are", module.hooks)));
-    for (const char* function : {"forward", "activation_fn", "intermediate_act_fn", "activation"}) {
-      const Json own = attribute(module, function);
-      if (own.is_null()) continue;
-      deviate(
-          module, "", Json(), own,
-          fmt::format("its {} is {}, and what that computes is not known", function, text_of(own)));
-    }
+    check_own_code(module, local(module.path), &result_.deviations);
     if (const char* usual = other_class(module))
       return deviate(module, "", usual, module.class_path,
                      fmt::format("it is a {}, not a {}", module.class_path, usual));
@@ -245,8 +199,8 @@ class Modules {
     const std::string_view name = last_name(module.path);
     if (name != "activation_fn" && name != "intermediate_act_fn" && name != "activation") return {};
     const std::string function = activation_of(module);
-    if (!function.empty()) return canonical(function);
-    const Json inner = attribute(module, "act");
+    if (!function.empty()) return canonical_activation(function);
+    const Json inner = plain_attribute(module, "act");
     return inner.is_null() ? Json(module.class_path) : inner;
   }
 
@@ -256,7 +210,7 @@ class Modules {
   void check_field(const std::string& field, const Json& fallback, Of of) {
     const Json said = own_config().contains(field) ? own_config()[field] : fallback;
     if (said.is_null() || !part_) return;
-    const Json expected = canonical(said);
+    const Json expected = canonical_activation(said);
     std::vector<std::pair<const ModuleRecord*, Json>> others;
     std::size_t count = 0;
     for (const ModuleRecord* module : inside_) {
@@ -277,20 +231,21 @@ class Modules {
     }
     for (auto& [module, value] : others)
       deviate(*module, field, expected, value,
-              fmt::format("its {} is {}, that of the config {}", field, text_of(value),
-                          text_of(expected)));
+              fmt::format("its {} is {}, that of the config {}", field, attribute_value_text(value),
+                          attribute_value_text(expected)));
   }
 
   void check_heads(bool decoder) {
     const std::string prefix = decoder ? "decoder_" : "";
     check_field(prefix + "num_attention_heads", Json(), [&](const ModuleRecord& module) {
-      return is_decoder(module) == decoder ? attribute(module, "num_attention_heads") : Json();
+      return is_decoder(module) == decoder ? plain_attribute(module, "num_attention_heads")
+                                           : Json();
     });
     const Json& config = own_config();
     const std::string width = prefix + "hidden_size";
     if (!config.contains(width) || !config[width].is_number()) return;
     for (const ModuleRecord* module : inside_) {
-      const Json heads = attribute(*module, "num_attention_heads");
+      const Json heads = plain_attribute(*module, "num_attention_heads");
       if (is_decoder(*module) == decoder && heads.is_number() && heads.get<double>() > 0)
         check_head_width(*module, config[width].get<double>() / heads.get<double>());
     }
@@ -298,17 +253,17 @@ class Modules {
 
   void check_head_width(const ModuleRecord& module, double width) {
     for (const char* name : {"head_dim", "attention_head_size"}) {
-      const Json found = attribute(module, name);
+      const Json found = plain_attribute(module, name);
       if (found.is_number() && found.get<double>() != width)
         deviate(module, name, width, found,
-                fmt::format("its {} is {}, not {}", name, text_of(found), width));
+                fmt::format("its {} is {}, not {}", name, attribute_value_text(found), width));
     }
-    const Json scale = attribute(module, "scaling");
+    const Json scale = plain_attribute(module, "scaling");
     const double expected = 1 / std::sqrt(width);
     if (scale.is_number() && std::fabs(scale.get<double>() - expected) > 1e-12 * expected)
       deviate(module, "scaling", expected, scale,
-              fmt::format("its scaling is {}, not {}", text_of(scale), expected));
-    if (attribute(module, "is_causal") == true)
+              fmt::format("its scaling is {}, not {}", attribute_value_text(scale), expected));
+    if (plain_attribute(module, "is_causal") == true)
       deviate(module, "is_causal", false, true, "it is causal");
   }
 
@@ -324,23 +279,6 @@ class Modules {
     if (usual == nullptr || module.class_path.ends_with(usual)) return nullptr;
     const bool harmless = name == "dropout" && module.class_path.ends_with("Identity");
     return harmless ? nullptr : usual;
-  }
-
-  /// The patches of an image stand side by side.
-  void check_patches(const ModuleRecord& module) {
-    if (!module.class_path.ends_with("Conv2d") || last_name(module.path) != "projection") return;
-    const Json kernel = attribute(module, "kernel_size");
-    const Json stride = attribute(module, "stride");
-    if (kernel.is_array() && stride.is_array() && kernel != stride)
-      deviate(module, "stride", kernel, stride,
-              fmt::format("its stride is {}, not {}", text_of(stride), text_of(kernel)));
-    for (const auto& [name, plain] : {std::pair("padding", 0), std::pair("dilation", 1)}) {
-      const Json found = attribute(module, name);
-      if (found.is_array() &&
-          std::ranges::any_of(found, [value = plain](const Json& v) { return v != value; }))
-        deviate(module, name, plain, found,
-                fmt::format("its {} is {}, not {}", name, text_of(found), plain));
-    }
   }
 
   ModuleConfig result_;

@@ -2,7 +2,7 @@
 // config is written down beside them, and what runs are the modules.
 //
 // Source: the modules' attributes in transformers 4.57.6 and 5.24.0 (models/vit, vit_mae, deit,
-// dinov2, dinov2_with_registers; activations.py).
+// dinov2, dinov2_with_registers; activations.py), timm 1.0.31 and torchvision 0.29.1.
 #pragma once
 
 #include <string>
@@ -46,5 +46,19 @@ std::string family_class(const Checkpoint& checkpoint);
 /// other classes than the ViT family's in transformers, or where the config is no object. Other
 /// libraries' modules have no config: of a borrowed one, eps, heads and activation are corrected.
 ModuleConfig module_config(const Checkpoint& checkpoint, const Json& config);
+
+/// What a pass is run by: `config` as module_config() gives it, and for modules of other libraries
+/// without a config the fields that they state themselves (eps, heads, activation, image size).
+/// What no field says of these is a deviation: another pooling, scale or patches, classes of timm
+/// or torchvision with another pass.
+ModuleConfig run_config(const Checkpoint& checkpoint, const Json& config);
+
+/// The outermost class of such modules where it is none of timm's or torchvision's, so that its
+/// code is not known; "" otherwise.
+std::string foreign_class(const Checkpoint& checkpoint);
+/// "TimmViT is run as the ViT whose names its weights have; its own code is not known"
+std::string foreign_class_text(const std::string& name);
+/// Whether the modules state what a pass is run by, and no config does.
+bool states_config(const Checkpoint& checkpoint);
 
 }  // namespace samebits

@@ -37,10 +37,21 @@ Error no_vit(const Checkpoint& checkpoint, const std::string& found) {
           .found = found};
 }
 
+/// The model type of a config that is of another model, or of one around a ViT: the ViT's weights
+/// are then not all of it. Of modules the outermost known one is what is run.
+std::string other_type(const Checkpoint& checkpoint, const Json& config) {
+  if (!config.is_object() || !config.contains("model_type") || !config["model_type"].is_string())
+    return "";
+  const std::string type = config["model_type"].get<std::string>();
+  return model::find_model_type(type) != nullptr || !checkpoint.modules.empty() ? "" : type;
+}
+
 }  // namespace
 
 Result<model::Recognition> recognize_vit(const Checkpoint& checkpoint, const Json& config) {
   if (!checkpoint.has_weights()) return fail(no_vit(checkpoint, "no weights"));
+  if (const std::string type = other_type(checkpoint, config); !type.empty())
+    return fail(no_vit(checkpoint, "model type " + type));
   std::vector<model::StoredShape> shapes;
   for (const std::uint32_t index : checkpoint.weights().weights)
     shapes.push_back({checkpoint.entries[index].name, checkpoint.entries[index].view.shape()});
@@ -56,7 +67,7 @@ Result<model::Recognition> recognize_vit(const Checkpoint& checkpoint, const Jso
 
 Result<VitModel> open_vit(const Checkpoint& checkpoint, const Json& config, int threads) {
   const FloatMode contract;
-  const ModuleConfig modules = module_config(checkpoint, config);
+  const ModuleConfig modules = run_config(checkpoint, config);
   SAMEBITS_TRY(const model::Recognition found, recognize_vit(checkpoint, modules.config));
   if (!modules.deviations.empty()) {
     const ModuleDeviation& first = modules.deviations[0];

@@ -11,6 +11,7 @@
 #include "samebits/checkpoint/open.h"
 #include "samebits/rng/distributions.h"
 #include "samebits/run/input_file.h"
+#include "samebits/run/module_config.h"
 
 namespace samebits {
 namespace {
@@ -160,6 +161,10 @@ Result<PreparedRun> prepare_now(const RunRequest& request) {
                   .dropout_seed = request.dropout_seed,
                   .only = request.only};
   if (!request.config_path.empty()) run.assumed.push_back("config: from " + request.config_path);
+  if (states_config(checkpoint) && request.config_path.empty())
+    run.assumed.emplace_back("config: what the modules state");
+  if (const std::string own = foreign_class(checkpoint); !own.empty())
+    run.assumed.push_back(foreign_class_text(own));
   if (request.fields.is_object()) {
     for (const auto& [field, value] : request.fields.items())
       run.assumed.push_back(fmt::format("config: {} {}, as given", field, short_json(value)));

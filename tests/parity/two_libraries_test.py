@@ -2,10 +2,13 @@
 
 import collections
 import functools
+import json
+import subprocess
 import sys
 import types
 import unittest.mock
 
+import conftest
 import pytest
 import torch
 from torch import nn
@@ -62,7 +65,7 @@ def timm_norm(eps):
     return norm
 
 
-def timm_vit(eps=1e-6, heads=HEADS, act=nn.GELU, pool="token"):
+def timm_vit(eps=1e-6, heads=HEADS, act=nn.GELU, pool="token", block="Block"):
     path = "timm.models.vision_transformer."
     blocks = []
     for _ in range(DEPTH):
@@ -71,7 +74,7 @@ def timm_vit(eps=1e-6, heads=HEADS, act=nn.GELU, pool="token"):
                    norm=nn.Identity(), proj=nn.Linear(WIDTH, WIDTH), proj_drop=nn.Dropout(0.0))
         mlp = with_parts(of_library("timm.layers.mlp.Mlp", nn.Module), fc1=nn.Linear(WIDTH, 2 * WIDTH), act=act(), drop1=nn.Dropout(0.0),
                          norm=nn.Identity(), fc2=nn.Linear(2 * WIDTH, WIDTH), drop2=nn.Dropout(0.0))
-        blocks.append(with_parts(of_library(path + "Block", nn.Module), norm1=timm_norm(eps), attn=attention, ls1=nn.Identity(), drop_path1=nn.Identity(),
+        blocks.append(with_parts(of_library(path + block, nn.Module), norm1=timm_norm(eps), attn=attention, ls1=nn.Identity(), drop_path1=nn.Identity(),
                                  norm2=timm_norm(eps), mlp=mlp, ls2=nn.Identity(), drop_path2=nn.Identity()))
     patches = of_library("timm.layers.patch_embed.PatchEmbed", nn.Module, img_size=(16, 16), patch_size=(4, 4), grid_size=(4, 4), num_patches=16, flatten=True,
                          strict_img_size=True, dynamic_img_pad=False)
@@ -133,3 +136,78 @@ def test_a_hook_is_no_spelling(run, tmp_path):
     right.head.register_forward_hook(torch.nn.functional.relu)
     report = run("diff", *saved(tmp_path, torchvision_vit(), right))
     assert report["verdict"] != "same"
+
+
+def digests(*words, status=0):
+    done = subprocess.run([str(conftest.PROGRAM), "run", *map(str, words), "--json"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done.stderr
+    return {output["name"]: output["sha256"] for output in json.loads(done.stdout)["outputs"]} if status == 0 else done.stderr
+
+
+@pytest.mark.parametrize("which", ["timm", "torchvision"])
+@pytest.mark.parametrize("change, said", [({}, {}), ({"eps": 1e-3}, {"--eps": "1e-3"}), ({"heads": 4}, {"--heads": "4"}), ({"act": nn.ReLU}, {"--act": "relu"})])
+def test_modules_are_run_by_what_they_state(run, tmp_path, which, change, said):
+    """Without a config: eps, heads, activation and image size stand in the modules."""
+    saved(tmp_path, torchvision_vit(**change), timm_vit(**change))
+    torch.save(state_of(tmp_path, which), tmp_path / "state.pth")
+    options = {"--heads": str(HEADS), "--eps": "1e-6", "--act": "gelu", "--image-size": "16"} | said
+    expected = digests(tmp_path / "state.pth", *(word for option in options.items() for word in option))
+    assert digests(tmp_path / f"{which}.pth") == expected
+    report = run("explain", tmp_path / f"{which}.pth", tmp_path / "state.pth")
+    assert report["verdict"] == "same" and [pair["verdict"] for pair in report["outputs"]] == ["identical"]
+    assert "B: config from A" in report["assumed"]
+    if change:
+        saved(tmp_path, torchvision_vit(), timm_vit())
+        assert digests(tmp_path / f"{which}.pth") != expected
+
+
+def state_of(folder, which):
+    with unittest.mock.patch.dict(sys.modules, LIBRARIES):
+        return torch.load(folder / f"{which}.pth", weights_only=False).state_dict()
+
+
+@pytest.mark.parametrize("change, named", [
+    (lambda: timm_vit(pool="avg"), "its global_pool is avg"), (lambda: timm_vit(block="ResPostBlock"), "ResPostBlock"),
+    (lambda: other_scale(timm_vit()), "its scale is"), (lambda: hooked(timm_vit()), "a hook is registered"),
+    (lambda: stretched(timm_vit()), "its stride is"), (lambda: other_eps(timm_vit()), "layer_norm_eps is"),
+])
+def test_modules_with_another_pass_are_not_run(tmp_path, change, named):
+    saved(tmp_path, torchvision_vit(), change())
+    assert named in digests(tmp_path / "timm.pth", status=2)
+
+
+def other_scale(model):
+    model.blocks[1].attn.scale = 1.0
+    return model
+
+
+def hooked(model):
+    model.norm.register_forward_hook(torch.nn.functional.relu)
+    return model
+
+
+def stretched(model):
+    model.patch_embed.proj.stride = (2, 2)
+    return model
+
+
+def other_eps(model):
+    model.blocks[1].norm2.eps = 1e-3
+    return model
+
+
+class Own(nn.Module):
+    """A ViT of one's own, with the names of timm."""
+
+    def __init__(self):
+        super().__init__()
+        self.__dict__.update({name: value for name, value in timm_vit().__dict__.items() if name != "training"})
+
+
+def test_a_class_of_ones_own_under_a_librarys_names_is_said(run, tmp_path):
+    model = Own()
+    with unittest.mock.patch.dict(sys.modules, LIBRARIES):
+        torch.save(model, tmp_path / "own.pth")
+    torch.save(model.state_dict(), tmp_path / "state.pth")
+    report = run("explain", tmp_path / "own.pth", tmp_path / "state.pth")
+    assert report["outputs"] and any("Own is run as the ViT whose names its weights have" in text for text in report["assumed"])

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,8 @@
 #include "samebits/checkpoint/calls.h"
 #include "samebits/checkpoint/choice.h"
 #include "samebits/checkpoint/dcp_metadata.h"
+#include "samebits/checkpoint/dcp_tree.h"
+#include "samebits/checkpoint/object_reader.h"
 #include "samebits/checkpoint/torch_files.h"
 #include "samebits/checkpoint/torch_tensor.h"
 #include "samebits/checkpoint/tree_digest.h"
@@ -35,27 +38,42 @@ struct DcpItem {
 class DcpReader {
  public:
   DcpReader(Checkpoint& checkpoint, std::string directory)
-      : out_(checkpoint), directory_(std::move(directory)) {}
+      : out_(checkpoint),
+        directory_(std::move(directory)),
+        next_storage_(next_storage_id(checkpoint)) {}
 
   Result<void> read(const std::string& key) {
     out_.kind = CheckpointKind::training_checkpoint;
+    SAMEBITS_TRY_VOID(read_items());
+    add_candidates();
+    return choose_weights(out_, key);
+  }
+
+  Result<void> read_part(const FilePart& part) {
+    part_ = &part;
+    SAMEBITS_TRY_VOID(read_items());
+    const auto [tree, root] = tree_.finish();
+    const StorageTable storages;
+    if (part.then) part.then(out_, {tree, root, storages, part.file, part.prefix});
+    return {};
+  }
+
+ private:
+  Result<void> read_items() {
     SAMEBITS_TRY(const std::uint32_t file, open_file(".metadata", "pickle"));
     const SourceFile& source = out_.files[file];
     const pickle::Pickle metadata = pickle::read(source.map->bytes(), source.path, 0);
     use_bytes(out_, file, metadata.begin, metadata.end, ByteUse::structure);
     add_calls(out_, metadata, file);
     if (metadata.error) return fail(*metadata.error);
-    SAMEBITS_TRY(const DcpMetadata known,
-                 read_dcp_metadata(metadata.tree, metadata.root, source.path));
-    SAMEBITS_TRY_VOID(bound_pieces(known));
-    for (const DcpTensor& tensor : known.tensors) add_tensor(tensor);
-    for (std::size_t i = 0; i < known.values.size(); ++i)
-      add_value(known.value_names[i], known.values[i]);
-    add_candidates();
-    return choose_weights(out_, key);
+    SAMEBITS_TRY(known_, read_dcp_metadata(metadata.tree, metadata.root, source.path));
+    SAMEBITS_TRY_VOID(bound_pieces(known_));
+    for (const DcpTensor& tensor : known_.tensors) add_tensor(tensor);
+    for (std::size_t i = 0; i < known_.values.size(); ++i)
+      add_value(known_.value_names[i], known_.values[i]);
+    return {};
   }
 
- private:
   Result<std::uint32_t> open_file(const std::string& name, const std::string& container) {
     if (const auto known = opened_.find(name); known != opened_.end()) return known->second;
     SAMEBITS_TRY(auto map, MappedFile::open(directory_ + "/" + name));
@@ -72,7 +90,7 @@ class DcpReader {
     };
     for (const DcpTensor& tensor : known.tensors) std::ranges::for_each(tensor.pieces, add);
     std::ranges::for_each(known.values, add);
-    for (const SourceFile& file : out_.files) file_bytes_ += file.map->size();
+    for (const auto& [name, file] : opened_) file_bytes_ += out_.files[file].map->size();
     const std::uint64_t most = kLimits.described_bytes + kLimits.described_factor * file_bytes_;
     if (described <= most) return {};
     return fail({.code = ErrorCode::limit,
@@ -148,12 +166,26 @@ class DcpReader {
     if (read.parts.size() != 1 || read.parts[0].view.dtype() != tensor.dtype)
       return fail(cannot(tensor.name, "its item is another tensor than the metadata says"));
     read.parts[0].storage = nullptr;  // it ends with the item
+    if (&piece == tensor.pieces.data()) add_to_tree(tensor.name, item.pickle);
     return std::move(read.parts[0]);
+  }
+
+  void add_to_tree(const std::string& name, const pickle::Pickle& item) {
+    if (part_ == nullptr || tree_.add(known_.path_of(name), item.tree, item.root)) return;
+    if (std::exchange(tree_is_full_, true)) return;
+    out_.unread.push_back({.code = ErrorCode::limit,
+                           .what = "the values that the metadata names are many or deep",
+                           .file = directory_,
+                           .hint = "From " + name + " on they were not looked at"});
+  }
+
+  std::string prefixed(const std::string& name) const {
+    return part_ == nullptr ? name : part_->prefix + name;
   }
 
   void add_tensor(const DcpTensor& tensor) {
     StoredTensor stored;
-    stored.path = tensor.name;
+    stored.path = prefixed(tensor.name);
     stored.role = tensor.name.starts_with("optim") ? TensorRole::optimizer : TensorRole::weight;
     stored.storage = next_storage_++;
     Result<void> read = tensor.pieces.size() == 1 && tensor.chunks <= 1
@@ -239,6 +271,13 @@ class DcpReader {
     std::uint32_t file = 0;
     Result<DcpItem> item = open_item(name, piece, &file);
     if (!item) return out_.unread.push_back(std::move(item).error());
+    if (part_ != nullptr) {
+      add_to_tree(name, item->pickle);
+      // A list of tensors, or a dict that was not flattened, is one item.
+      const TorchObject object{item->pickle.tree, item->pickle.root, item->storages, file,
+                               prefixed(name) + "."};
+      return read_side_object(out_, object, part_->role);
+    }
     const TreeDigest digest = digest_of_tree(item->pickle.tree, item->pickle.root);
     out_.values.push_back({.path = name,
                            .loaded = name.ends_with("_extra_state"),
@@ -290,6 +329,10 @@ class DcpReader {
   std::string directory_;
   std::map<std::string, std::uint32_t> opened_;
   std::uint32_t next_storage_ = 0;
+  DcpMetadata known_;
+  const FilePart* part_ = nullptr;  // where the directory is a companion
+  DcpTree tree_;
+  bool tree_is_full_ = false;
   std::uint64_t file_bytes_ = 0, assembled_ = 0;
 };
 
@@ -304,6 +347,11 @@ bool is_dcp_directory(const std::string& directory) {
       std::to_array<const char*>({"model.safetensors", "model.safetensors.index.json",
                                   "pytorch_model.bin", "pytorch_model.bin.index.json"});
   return holds(".metadata") && std::ranges::none_of(kOtherWeights, holds);
+}
+
+Result<void> read_dcp_part(Checkpoint& checkpoint, const std::string& directory,
+                           const FilePart& part) {
+  return DcpReader(checkpoint, directory).read_part(part);
 }
 
 Result<void> read_dcp_directory(Checkpoint& checkpoint, const std::string& directory,

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "samebits/checkpoint/checkpoint.h"
+#include "samebits/checkpoint/torch_files.h"
 
 namespace samebits {
 
@@ -23,5 +24,10 @@ bool is_dcp_directory(const std::string& directory);
 /// usage where no tensor stands under the key.
 Result<void> read_dcp_directory(Checkpoint& checkpoint, const std::string& directory,
                                 const std::string& key);
+
+/// The directory as a companion: its tensors become entries with the prefix of `part`, without a
+/// candidate, and `part.then` gets the value that was saved, put together again.
+Result<void> read_dcp_part(Checkpoint& checkpoint, const std::string& directory,
+                           const FilePart& part);
 
 }  // namespace samebits

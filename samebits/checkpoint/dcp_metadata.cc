@@ -10,20 +10,6 @@ namespace {
 
 using pickle::Tree;
 
-/// torch.Size((4, 3)), which a pickle calls with a tuple.
-std::optional<Shape> size_of(const Tree& tree, NodeId node) {
-  if (tree.kind(node) != pickle::Kind::object) return std::nullopt;
-  const std::span<const NodeId> arguments = elements(tree, tree.args(node));
-  if (arguments.size() != 1) return std::nullopt;
-  Shape shape;
-  for (const NodeId item : elements(tree, arguments[0])) {
-    const auto size = as_integer(tree, item);
-    if (!size || *size < 0) return std::nullopt;
-    shape.push_back(*size);
-  }
-  return shape;
-}
-
 std::optional<std::uint64_t> count_of(const Tree& tree, NodeId node) {
   const auto value = node == pickle::kNone ? std::nullopt : as_integer(tree, node);
   if (!value || *value < 0) return std::nullopt;
@@ -41,6 +27,7 @@ class MetadataReader {
       return fail(malformed("it names no tensors and no places"));
     for (const KeyValue& item : mapping_items(tree_, tensors)) SAMEBITS_TRY_VOID(add(item));
     SAMEBITS_TRY_VOID(add_places(storage));
+    add_paths(attribute(tree_, root, "planner_data"));
     return std::move(out_);
   }
 
@@ -97,6 +84,19 @@ class MetadataReader {
     return {};
   }
 
+  void add_paths(NodeId planner_data) {
+    if (planner_data == pickle::kNone || !is_mapping(tree_, planner_data)) return;
+    for (const KeyValue& item : mapping_items(tree_, planner_data)) {
+      DcpPath path;
+      for (const NodeId step : elements(tree_, item.value)) {
+        const auto index = as_integer(tree_, step);
+        path.push_back({.key = index ? std::to_string(*index) : as_string(tree_, step).value_or(""),
+                        .is_index = index.has_value()});
+      }
+      if (!path.empty()) out_.paths[item.key] = std::move(path);
+    }
+  }
+
   Result<DcpPiece> piece_of(NodeId key, NodeId value, const std::string& name) const {
     const auto path = as_string(tree_, attribute(tree_, value, "relative_path"));
     const auto offset = count_of(tree_, attribute(tree_, value, "offset"));
@@ -123,6 +123,11 @@ class MetadataReader {
 };
 
 }  // namespace
+
+DcpPath DcpMetadata::path_of(const std::string& name) const {
+  const auto found = paths.find(name);
+  return found != paths.end() ? found->second : DcpPath{{.key = name}};
+}
 
 Result<DcpMetadata> read_dcp_metadata(const pickle::Tree& tree, pickle::NodeId root,
                                       const std::string& file) {

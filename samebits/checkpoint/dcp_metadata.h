@@ -1,10 +1,12 @@
 // What the .metadata of a distributed checkpoint says, as values.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "samebits/checkpoint/dcp_tree.h"
 #include "samebits/container/pickle.h"
 #include "samebits/tensor/tensor.h"
 
@@ -29,6 +31,10 @@ struct DcpMetadata {
   std::vector<DcpTensor> tensors;  // in the order of the file
   std::vector<DcpPiece> values;    // what is no tensor; `file` names where
   std::vector<std::string> value_names;
+  std::map<std::string, DcpPath> paths;  // of names, from the top; empty where they were flat
+
+  /// Of a tensor or value; its whole name as one key where the metadata says nothing else.
+  DcpPath path_of(const std::string& name) const;
 };
 
 /// Errors: malformed, unsupported for items with transforms. `file` names it in them.

@@ -19,6 +19,7 @@
 #include "samebits/checkpoint/safetensors_files.h"
 #include "samebits/checkpoint/shards.h"
 #include "samebits/checkpoint/training_values.h"
+#include "samebits/checkpoint/weight_parts.h"
 #include "samebits/container/safetensors.h"
 
 namespace samebits {
@@ -28,13 +29,10 @@ namespace fs = std::filesystem;
 
 // In from_pretrained's order of preference.
 constexpr std::array kWeightFiles = std::to_array<std::string_view>({
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-    "diffusion_pytorch_model.safetensors",
-    "adapter_model.safetensors",
-    "adapter_model.bin",
+    "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+    "pytorch_model.bin.index.json", "diffusion_pytorch_model.safetensors",
+    "adapter_model.safetensors", "adapter_model.bin",
+    "pytorch_model_fsdp.bin",  // FSDP's full state dict, which from_pretrained does not look for
 });
 
 constexpr const char* kWholeDirectory = "Download or copy the whole directory";
@@ -88,10 +86,11 @@ class DirectoryReader {
     if (out_.config.is_object()) out_.config_from = "config.json";
     read_fields("preprocessor_config.json", out_.preprocessing, out_.preprocessing_faults);
     SAMEBITS_TRY(const std::string weights, pick_weights());
-    SAMEBITS_TRY_VOID(series_             ? read_series(*series_)
+    SAMEBITS_TRY_VOID(in_parts_           ? read_weight_parts(out_, directory_)
+                      : series_           ? read_series(*series_)
                       : is_index(weights) ? read_sharded(weights)
                                           : read_weights_file(weights));
-    add_candidates(weights);
+    if (!in_parts_) add_candidates(weights);
     for (const std::string& other : present_) {
       const bool adapter = other.starts_with("adapter_") || weights.starts_with("adapter_");
       if (other != weights && !adapter && !is_second_look_) hold_against(weights, other);
@@ -144,6 +143,8 @@ class DirectoryReader {
     for (const std::string_view name : kWeightFiles) {
       if (exists(in_directory(name))) present_.emplace_back(name);
     }
+    in_parts_ = present_.empty() && has_weight_parts(directory_);
+    if (in_parts_) return std::string();
     if (present_.empty()) {
       if (auto distributed = find_distributed(directory_)) return fail(*std::move(distributed));
       series_ = find_series(directory_);
@@ -406,6 +407,8 @@ class DirectoryReader {
                : Result<void>(fail(file.error()));
       if (!read) out_.unread.push_back(std::move(read).error());
     }
+    if (Result<void> read = read_optimizer_folders(out_, directory_); !read)
+      out_.unread.push_back(std::move(read).error());
     read_trainer_state();
   }
 
@@ -423,6 +426,7 @@ class DirectoryReader {
   const OpenOptions options_;
   const bool is_second_look_;
   std::vector<std::string> present_;
+  bool in_parts_ = false;              // the weights: see weight_parts.h
   std::optional<ShardSeries> series_;  // shards without an index, which are then present_
 };
 

@@ -244,7 +244,9 @@ class PartWalk {
 
   void visit_object(NodeId node, const std::string& key, const std::string& path, int depth) {
     const std::string name = class_of(tree_, node);
-    if (name.find("lr_scheduler.") != std::string::npos) {
+    if (name.ends_with("LossScaler")) {  // DeepSpeed's, whole
+      state_.scalers.push_back({place(path), values(node, path)});
+    } else if (name.find("lr_scheduler.") != std::string::npos) {
       state_.schedulers.push_back({place(path), values(node, path)});
     } else if (name.find(".optim.") != std::string::npos || name.ends_with("Optimizer")) {
       state_.whole_objects.push_back(path.empty() ? "the whole file" : place(path));

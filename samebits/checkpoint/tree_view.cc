@@ -212,6 +212,19 @@ std::optional<std::string> as_string(const Tree& tree, NodeId node) {
   return std::string(tree.text(node));
 }
 
+std::optional<Shape> size_of(const pickle::Tree& tree, NodeId node) {
+  if (tree.kind(node) != pickle::Kind::object) return std::nullopt;
+  const std::span<const NodeId> arguments = elements(tree, tree.args(node));
+  if (arguments.size() != 1) return std::nullopt;
+  Shape shape;
+  for (const NodeId item : elements(tree, arguments[0])) {
+    const auto size = as_integer(tree, item);
+    if (!size || *size < 0) return std::nullopt;
+    shape.push_back(*size);
+  }
+  return shape;
+}
+
 std::string join_path(const std::string& path, std::string_view key) {
   if (path.empty()) return std::string(key);
   std::string joined = path;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "samebits/container/pickle.h"
+#include "samebits/tensor/tensor.h"
 
 namespace samebits {
 
@@ -58,6 +59,9 @@ std::optional<std::span<const NodeId>> set_items(const pickle::Tree& tree, NodeI
 std::optional<std::int64_t> as_integer(const pickle::Tree& tree, NodeId node);
 /// text, or bytes that Python 2 wrote for str.
 std::optional<std::string> as_string(const pickle::Tree& tree, NodeId node);
+
+/// torch.Size((4, 3)), which a pickle calls with a tuple, as a shape.
+std::optional<Shape> size_of(const pickle::Tree& tree, NodeId node);
 
 /// "a.b"; "b" where `path` is empty.
 std::string join_path(const std::string& path, std::string_view key);

@@ -131,6 +131,50 @@ std::uint32_t TreeBuilder::intern_node(NodeId text) {
   return static_cast<std::uint32_t>(index);
 }
 
+NodeId TreeBuilder::copy_node(const Tree& other, NodeId id, NodeId shift) {
+  const auto moved = [&](NodeId to) { return to == kNone ? kNone : to + shift; };
+  const std::uint64_t offset = other.offset(id);
+  switch (other.kind(id)) {
+    case Kind::text:
+    case Kind::bytes:
+    case Kind::big_integer: return owned(other.kind(id), std::string(other.text(id)), offset);
+    case Kind::tuple:
+    case Kind::frozenset: {
+      std::vector<NodeId> elements;
+      for (const NodeId item : other.items(id)) elements.push_back(moved(item));
+      return tuple(other.kind(id), elements, offset);
+    }
+    case Kind::list:
+    case Kind::set:
+    case Kind::dict: return scalar(other.kind(id), 0, offset);
+    case Kind::global: {
+      tree_.owned_.emplace_back(other.module(id));
+      const std::uint32_t module = intern(tree_.owned_.back());
+      tree_.owned_.emplace_back(other.name(id));
+      return global(module, intern(tree_.owned_.back()), offset);
+    }
+    case Kind::object:
+      return object(other.call_kind(id), moved(other.callable(id)), moved(other.args(id)),
+                    moved(other.kwargs(id)), offset);
+    case Kind::persistent: return scalar(Kind::persistent, moved(other.args(id)), offset);
+    default: return scalar(other.kind(id), other.node(id).value, offset);
+  }
+}
+
+NodeId TreeBuilder::graft(const Tree& other) {
+  const auto shift = static_cast<NodeId>(size() - 1);
+  for (NodeId id = 1; id < other.size(); ++id) copy_node(other, id, shift);
+  const auto moved = [&](NodeId to) { return to == kNone ? kNone : to + shift; };
+  for (NodeId id = 1; id < other.size(); ++id) {
+    const Kind kind = other.kind(id);
+    if (kind != Kind::tuple && kind != Kind::frozenset)
+      for (const NodeId item : other.items(id)) append(id + shift, moved(item));
+    for (const auto& [key, value] : other.pairs(id)) set(id + shift, moved(key), moved(value));
+    for (const NodeId state : other.states(id)) add_state(id + shift, moved(state));
+  }
+  return shift;
+}
+
 Tree TreeBuilder::finish() {
   // Tuples have their elements already: only lists and sets are arranged.
   arrange(tree_.nodes_, appends_, tree_.elements_, Kind::list, Kind::set);

@@ -45,11 +45,17 @@ class TreeBuilder {
   std::uint32_t intern(std::string_view text);
   std::uint32_t intern_node(NodeId text);
 
+  /// A copy of all nodes of `other`, and of its texts; what stood at `id` stands at id plus the
+  /// number that is returned, but for node 0, which stays what it is.
+  NodeId graft(const Tree& other);
+
   /// The builder is used up.
   Tree finish();
 
  private:
   using Pair = std::pair<NodeId, NodeId>;
+
+  NodeId copy_node(const Tree& other, NodeId id, NodeId shift);
 
   Tree tree_;
   std::map<std::string_view, std::uint32_t> interned_;

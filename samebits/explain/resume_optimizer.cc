@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "samebits/checkpoint/deep.h"
+#include "samebits/explain/resume_partitions.h"
 #include "samebits/explain/resume_shapes.h"
 #include "samebits/explain/subjects.h"
 
@@ -260,7 +261,8 @@ void judge_loop_step(const ResumeFacts& facts, const OptimizerState& optimizer,
   const bool accumulates = own < loop && std::fmod(loop, own) == 0;
   const bool skips = own < loop && !facts.state.scalers.empty();
   const bool is_sure = facts.step_text.find("global_step") != std::string::npos;
-  if (accumulates || skips || facts.state.optimizers.size() > 1 || !is_sure) return;
+  const bool several = facts.state.optimizers.size() > 1 && !facts.state.zero;
+  if (accumulates || skips || several || !is_sure) return;
   ResumeIssue issue{.missing = {kOptimizerPart}};
   issue.summary = fmt::format("the optimizer ({}) made {} steps, and the loop counts {}",
                               optimizer.place, count_text(own), facts.step_text);
@@ -271,6 +273,24 @@ void judge_loop_step(const ResumeFacts& facts, const OptimizerState& optimizer,
                                        "state is of another save");
   issue.evidence = {{"optimizer", optimizer.place}, {"optimizer_step", own}, {"loop_step", loop}};
   issue.remedy = "Take optimizer and counts from one save";
+  row.issues.push_back(std::move(issue));
+}
+
+/// What torch.distributed.checkpoint.load() does with the state dict of a new optimizer.
+void note_empty_target(const ResumeFacts& facts, const OptimizerState& optimizer, ResumeRow& row) {
+  if (!facts.is(TrainingFramework::dcp) || optimizer.parameters.empty()) return;
+  ResumeIssue issue{.missing = {"a state to load into"}};
+  issue.summary = fmt::format(
+      "dcp.load() fills the tensors of the state dict that it is given: that of a new optimizer "
+      "has "
+      "no state, and takes none of these moments ({})",
+      optimizer.place);
+  issue.details.emplace_back("it says no word (torch 2.13.0)");
+  issue.evidence["optimizer"] = optimizer.place;
+  issue.remedy =
+      "Take the state dicts from torch.distributed.checkpoint.state_dict.get_state_dict(), which "
+      "makes the optimizer's state first, and give them to set_state_dict() after dcp.load()";
+  issue.role = Role::note;
   row.issues.push_back(std::move(issue));
 }
 
@@ -295,7 +315,8 @@ ResumeRow judge_optimizer(const ResumeFacts& facts, const OptimizerState& optimi
     judge_without_state(facts, optimizer, moments, row);
     judge_own_steps(optimizer, moments, row);
     judge_loop_step(facts, optimizer, moments, row);
-    judge_shapes(facts, optimizer, row);
+    if (!facts.state.zero) judge_shapes(facts, optimizer, row);  // partitions are flat
+    note_empty_target(facts, optimizer, row);
   }
   const bool fresh = !why.empty() && row.issues[0].role == Role::risk;
   const bool doubt = std::ranges::any_of(
@@ -310,6 +331,7 @@ ResumeRows judge_optimizers(const ResumeFacts& facts) {
   ResumeRows rows;
   for (const OptimizerState& optimizer : facts.state.optimizers)
     rows.push_back(judge_optimizer(facts, optimizer));
+  if (facts.state.zero) rows = {join_partitions(facts, std::move(rows))};
   for (const std::string& place : facts.state.whole_objects) {
     rows.push_back(resume_row(kOptimizerPart, "not read", place, "an optimizer pickled whole"));
     rows.back().unread.push_back(place +

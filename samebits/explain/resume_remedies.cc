@@ -35,6 +35,17 @@ constexpr RemedyRow kRemedies[] = {
       "moments start anew",
       "Give the optimizer to accelerator.prepare() before save_state()"}},
     {"optimizer",
+     dcp,
+     {"dcp.load() restores nothing of an optimizer: its moments, and with them the sizes of the "
+      "steps, start anew",
+      "Save what torch.distributed.checkpoint.state_dict.get_state_dict(model, optimizer) gives, "
+      "and give it to set_state_dict() at resume"}},
+    {"optimizer",
+     deepspeed,
+     {"the next steps are those of a new optimizer: its moments, and with them the sizes of the "
+      "steps, start anew",
+      "Save with engine.save_checkpoint() on all ranks, and copy the files of all of them"}},
+    {"optimizer",
      std::nullopt,
      {"the next steps are those of a new optimizer: its moments, and with them the sizes of the "
       "steps, start anew",
@@ -64,6 +75,12 @@ constexpr RemedyRow kRemedies[] = {
       "empty, the schedule starts again at step 0",
       "Save with ModelCheckpoint(save_weights_only=False)"}},
     {"scheduler",
+     deepspeed,
+     {"the schedule starts again at step 0: the learning rate jumps, or takes another course",
+      "Give the schedule to deepspeed.initialize(lr_scheduler=...), whose engine saves and "
+      "restores "
+      "it"}},
+    {"scheduler",
      std::nullopt,
      {"the schedule starts again at step 0: the learning rate jumps, or takes another course",
       "Save scheduler.state_dict(), too; at resume build optimizer and schedule, then load both"}},
@@ -88,6 +105,17 @@ constexpr RemedyRow kRemedies[] = {
      {"load_state() logs it and goes on: other dropout masks, another order of the data",
       "Resume from a directory with all of its random_states files"}},
     {"rng",
+     deepspeed,
+     {"DeepSpeed saves no generator: other dropout masks, another order of the data, other "
+      "augmentation",
+      "Give their states to engine.save_checkpoint(client_state=...), one file for each rank "
+      "where ranks differ; load_checkpoint() returns them"}},
+    {"rng",
+     dcp,
+     {"other dropout masks, another order of the data, other augmentation: whatever draws from it",
+      "Put the states of all generators into the state dict that dcp.save() gets, under a name for "
+      "each rank"}},
+    {"rng",
      std::nullopt,
      {"other dropout masks, another order of the data, other augmentation: whatever draws from it",
       "Save torch.get_rng_state(), numpy.random.get_state() and random.getstate() (of a GPU "
@@ -106,6 +134,11 @@ constexpr RemedyRow kRemedies[] = {
      {"skip_first_batches() needs the count of batches and, to skip those of the same order, the "
       "sampler's seed: neither is saved",
       "Save at the end of an epoch; or DataLoaderConfiguration(use_stateful_dataloader=True)"}},
+    {"position",
+     deepspeed,
+     {"the engine keeps counts of steps and samples, and makes no loader skip: in the middle of an "
+      "epoch its order is drawn again, and samples are seen twice or not at all",
+      "Give the count of the epoch's batches to engine.save_checkpoint(client_state=...)"}},
     {"position",
      std::nullopt,
      {"in the middle of an epoch its order is drawn again, and samples are seen twice or not at "

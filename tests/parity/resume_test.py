@@ -413,9 +413,9 @@ def test_deepspeeds_partitions_are_named_and_not_judged(run, trainer):
     assert "optimizer moments" not in missing(report)
 
 
-def test_a_distributed_checkpoint_is_named_and_not_judged(run, tmp_path):
-    torch.distributed.checkpoint.save({"model": nn.Linear(2, 2).state_dict()}, checkpoint_id=tmp_path / "dcp", no_dist=True)
-    report = run("resume", tmp_path / "dcp")
+def test_a_distributed_checkpoint_in_a_folder_is_named_and_not_judged(run, trainer):
+    torch.distributed.checkpoint.save({"model": nn.Linear(2, 2).state_dict()}, checkpoint_id=trainer / "other", no_dist=True)
+    report = run("resume", trainer)
     assert report["verdict"] == "unknown" and any("distributed checkpoint" in text for text in report["not_checked"])
 
 

@@ -120,6 +120,13 @@ class SegmentComparison {
     sums.infinite = sums.infinite || stats.nan_a != stats.nan_b || stats.inf_a != stats.inf_b;
     sums.square_a += stats.norm_a * stats.norm_a;
     sums.square_difference += stats.norm_difference * stats.norm_difference;
+    Segment& segment = sums.segment;
+    if (!std::isfinite(stats.relative_norm)) {
+      ++segment.from_zero;
+      return;
+    }
+    segment.least = std::min(segment.least.value_or(stats.relative_norm), stats.relative_norm);
+    segment.most = std::max(segment.most.value_or(stats.relative_norm), stats.relative_norm);
   }
 
   void add_lone_a() {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "samebits/explain/diagnosis.h"
 #include "samebits/report/sections.h"
@@ -25,8 +26,8 @@ Tone tone_of(Role role) {
   return role == Role::cause ? Tone::bad : role == Role::risk ? Tone::warn : Tone::plain;
 }
 
-/// What is to be done stands under the finding, or under the last of several in a row that ask for
-/// the same.
+/// What is to be done stands once on a screen: under the finding, or under the last of the first
+/// findings in a row that ask for the same.
 struct ShownFinding {
   const Finding& finding;
   bool leading = false;  // its proof stands in the headline
@@ -88,11 +89,13 @@ void findings_section(const Report& report, Screen* screen) {
     if (finding.cause == "weights.renamed" && finding.role == Role::note) continue;
     shown.push_back(&finding);
   }
+  std::set<std::string> said;
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const Finding& finding = *shown[i];
     const bool is_leading = &finding == leading;
-    const bool again = i + 1 < shown.size() && shown[i + 1]->role == finding.role &&
-                       shown[i + 1]->remedy == finding.remedy;
+    const bool follows = i + 1 < shown.size() && shown[i + 1]->role == finding.role &&
+                         shown[i + 1]->remedy == finding.remedy;
+    const bool again = follows || !said.insert(finding.remedy).second;
     write_finding({.finding = finding,
                    .leading = is_leading,
                    .stated = is_leading && report.diagnosis == finding.summary,

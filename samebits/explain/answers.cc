@@ -10,6 +10,7 @@
 #include "samebits/checkpoint/record_checksums.h"
 #include "samebits/compare/trace.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/trace_diff.h"
 #include "samebits/run/open_vit.h"
 
 namespace samebits {
@@ -43,7 +44,6 @@ std::string loader_text(const Checkpoint& checkpoint) {
     case CheckpointKind::numpy:
       return checkpoint.calls.empty() ? "numpy.load loads it; it holds no code"
                                       : "numpy.load loads it with allow_pickle=True";
-    case CheckpointKind::trace: return "samebits diff and samebits explain take it";
     default: break;
   }
   if (has_container(checkpoint, {"torch-zip", "torch-legacy"}))
@@ -51,11 +51,19 @@ std::string loader_text(const Checkpoint& checkpoint) {
   return "";
 }
 
+std::string refused_text(const Checkpoint& checkpoint, const Finding& refused) {
+  if (checkpoint.kind == CheckpointKind::torchscript) return "by torch.jit.load, not by torch.load";
+  return refused.evidence.contains("globals")
+             ? "not by torch.load as it is called by default; what helps stands below"
+             : refused.summary;
+}
+
 std::string load_answer(const Report& report) {
   const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
   if (!checkpoint.unread.empty()) return "not in full: parts of it could not be read";
   if (const Finding* damage = find_of(report, "file.incomplete", true)) return damage->summary;
-  if (const Finding* refused = find_of(report, "load.refused", false)) return refused->summary;
+  if (const Finding* refused = find_of(report, "load.refused", false))
+    return refused_text(checkpoint, *refused);
   return loader_text(checkpoint);
 }
 
@@ -68,8 +76,8 @@ std::string class_text(const Checkpoint& checkpoint) {
                      found->fields['D']);
 }
 
-std::string model_answer(const Checkpoint& checkpoint) {
-  if (checkpoint.kind == CheckpointKind::trace)
+std::string model_answer(const Checkpoint& checkpoint, bool is_trace) {
+  if (is_trace)
     return fmt::format("a recorded run: {}", counted(trace_points(checkpoint).size(), "point"));
   std::string text = class_text(checkpoint);
   if (text.empty()) text = checkpoint.description;
@@ -133,11 +141,11 @@ std::optional<Answers> answers_of(const Report& report) {
   const Subject& subject = report.subjects.at(0);
   if (!subject.checkpoint) return std::nullopt;
   const Checkpoint& checkpoint = *subject.checkpoint;
-  const bool is_trace = checkpoint.kind == CheckpointKind::trace;
+  const bool is_trace = is_recorded_run(subject);
   if (!checkpoint.has_weights() && !is_trace) return std::nullopt;
   Answers answers;
-  answers.load = load_answer(report);
-  answers.model = model_answer(checkpoint);
+  answers.load = is_trace ? "samebits diff and samebits explain take it" : load_answer(report);
+  answers.model = model_answer(checkpoint, is_trace);
   if (!is_trace) answers.trained = trained_answer(checkpoint);
   answers.trust = code_text(report) + "; " + values_text(report);
   return answers;

@@ -145,7 +145,9 @@ void apply_filter(Report& report) {
     restriction.run();
     if (report.left_out.empty()) note_left_out(report, pair.a, restriction.taken_of_a());
     note_left_out(report, pair.b, restriction.taken_of_b());
-    any = any || restriction.taken_of_a() + restriction.taken_of_b() > 0;
+    const bool takes = restriction.taken_of_a() + restriction.taken_of_b() > 0;
+    if (!takes) pair.comparison.verdict = WeightsVerdict::unknown;
+    any = any || takes;
   }
   if (!any && !report.weights.empty())
     add_gap(report, "--filter takes no name of a tensor: nothing was compared", Gap::blocking);
@@ -159,7 +161,7 @@ void apply_tolerance(Report& report, int threads) {
     for (TensorMatch& match : pair.comparison.matches) {
       if (!is_different(match) || !has_pair(match)) continue;
       const ValuePair values = {weight_entry(a, match.a[0]).view, weight_entry(b, match.b[0]).view};
-      if (have_numbers(values))
+      if (values.a.shape() == values.b.shape() && have_numbers(values))
         match.beyond = count_beyond(values, *report.scope.tolerance, threads);
     }
   }

@@ -136,7 +136,7 @@ void prefix_table(const Checkpoint& checkpoint, const std::vector<std::uint32_t>
   screen->table(kUnderContents,
                 {{.title = "name", .give = Column::Give::elide},
                  {.title = "tensors", .right = true},
-                 {.title = "shape", .give = Column::Give::elide},
+                 {.title = "shape", .give = Column::Give::wrap},
                  {.title = "size", .right = true}},
                 rows);
   if (left_out > 0) screen->row("", and_more(left_out));

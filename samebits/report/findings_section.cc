@@ -26,10 +26,22 @@ Tone tone_of(Role role) {
   return role == Role::cause ? Tone::bad : role == Role::risk ? Tone::warn : Tone::plain;
 }
 
+/// A repair of all that a load loses stands above, and is not written out again.
+std::string remedy_text(const Report& report, const Finding& finding) {
+  const bool is_repair = finding.remedy.starts_with("Rename before loading") ||
+                         finding.remedy.starts_with("Rearrange before loading");
+  if (!is_repair || report.loads.empty()) return finding.remedy;
+  const LoadReport& load = report.loads[0];
+  const bool is_whole =
+      load.restored > 0 && load.restored == load.random.size() + load.mismatched.size();
+  return is_whole ? "Apply the repair above; --write FIXED writes and checks it" : finding.remedy;
+}
+
 /// What is to be done stands once on a screen: under the finding, or under the last of the first
 /// findings in a row that ask for the same.
 struct ShownFinding {
   const Finding& finding;
+  std::string remedy;
   bool leading = false;  // its proof stands in the headline
   bool stated = false;   // and its summary
   bool with_remedy = true;
@@ -52,8 +64,7 @@ void write_finding(const ShownFinding& shown, Screen* screen) {
   }
   if (finding.details.size() > count) screen->row("", and_more(finding.details.size() - count));
   if (!finding.settle.empty()) screen->row("to settle", finding.settle);
-  if (!finding.remedy.empty() && shown.with_remedy)
-    screen->row("do this", finding.remedy, Tone::bold);
+  if (!shown.remedy.empty() && shown.with_remedy) screen->row("do this", shown.remedy, Tone::bold);
 }
 
 std::string output_text(const OutputPair& pair, const std::string& labels) {
@@ -97,6 +108,7 @@ void findings_section(const Report& report, Screen* screen) {
                          shown[i + 1]->remedy == finding.remedy;
     const bool again = follows || !said.insert(finding.remedy).second;
     write_finding({.finding = finding,
+                   .remedy = remedy_text(report, finding),
                    .leading = is_leading,
                    .stated = is_leading && report.diagnosis == finding.summary,
                    .with_remedy = !again},

@@ -37,7 +37,7 @@ ListRow list_row(const Report& report) {
                                                                : report.not_checked.front();
   if (!subject.checkpoint) return row;
   const Checkpoint& checkpoint = *subject.checkpoint;
-  row.kind = kind_label(checkpoint.kind);
+  row.kind = kind_name(checkpoint.kind);
   row.model = checkpoint.description.empty() ? checkpoint.model_type : checkpoint.description;
   if (checkpoint.has_weights()) row.tensors = grouped(checkpoint.weights().weights.size());
   std::uint64_t bytes = 0;
@@ -58,7 +58,7 @@ std::string render_list(const std::vector<ListRow>& rows, std::size_t others, bo
   screen.table(Screen::kIndent,
                {{},
                 {.title = "path", .give = Column::Give::elide},
-                {.title = "kind", .give = Column::Give::wrap},
+                {.title = "kind"},
                 {.title = "model", .give = Column::Give::elide},
                 {.title = "tensors", .right = true},
                 {.title = "size", .right = true}},

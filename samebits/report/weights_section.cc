@@ -104,6 +104,8 @@ std::vector<std::string> different_phrases(const WeightPair& pair, std::uint64_t
 std::vector<std::string> pair_phrases(const Report& report, const WeightPair& pair) {
   const WeightComparison& found = pair.comparison;
   const std::uint64_t total = tensors_of_a(report, pair);
+  if (report.scope.filter && total + found.only_b.size() == 0)
+    return {pair.a + " ? " + pair.b, "no tensor has a name that --filter takes"};
   const std::string of_total =
       fmt::format("{} of {}", grouped(found.matched), quantity(total, "tensor"));
   const std::string note = in_parentheses(renaming(pair));

@@ -9,7 +9,7 @@ set -euo pipefail
 libraries=(libfmt-dev libssl-dev libxxhash-dev libhwy-dev zlib1g-dev libjpeg-dev libpng-dev libgtest-dev libgmock-dev)
 packages=(g++ cmake ninja-build libexpected-dev libcli11-dev nlohmann-json3-dev "${libraries[@]}")
 check=(ccache python3 clang-format-19)
-test=("${check[@]}" clang-tidy-19 clang-19 libclang-rt-19-dev python3-venv ca-certificates chromium)
+test=("${check[@]}" clang-tidy-19 clang-19 libclang-rt-19-dev python3-venv ca-certificates chromium zsh fish groff-base)
 # What tools/aarch64.cmake builds with, on the machines where it is used.
 if [[ $(uname -m) == x86_64 ]]; then
   test+=(g++-aarch64-linux-gnu qemu-user "${libraries[@]/%/:arm64}")

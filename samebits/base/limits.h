@@ -87,6 +87,8 @@ struct Limits {
   // reaches 3; expanded masks alone in their file stay under 64 MiB.
   std::uint64_t described_bytes = 64ull << 20;
   std::uint64_t described_factor = 40;
+  // What `inspect` reads in depth without being asked: so much takes some hundredths of a second.
+  std::uint64_t read_unasked = 64'000'000;
   // Pickles beside the weights of a directory that are read for what they would call: a training on
   // a thousand devices leaves a generator state of each.
   std::uint64_t side_files = 2'000;

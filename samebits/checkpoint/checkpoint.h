@@ -259,6 +259,7 @@ struct Checkpoint {
   std::vector<Oddity> oddities;
   std::vector<std::string> trace_order;  // traces: the points in execution order
   std::vector<ByteRange> bytes;          // every byte of every file, sorted, without overlap
+  bool read_in_depth = false;            // every byte was read: NaN, Inf and checksums are known
   std::vector<Error> unread;             // parts that could not be read; the rest stands
   /// Fields of config, preprocessing and modules that hold what no model has, and relations between
   /// them (family/field_ranges.h); files of fields that are no JSON object. Only what needs them

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "samebits/base/parallel.h"
+#include "samebits/base/work_meter.h"
 #include "samebits/checkpoint/record_checksums.h"
 #include "samebits/container/zip.h"
 
@@ -59,7 +60,9 @@ void check_zip(Checkpoint& checkpoint, std::uint32_t file, int threads) {
   const bool of_torch = source.container == "torch-zip";
   const ArchiveChecksums checksums(*zip);
   std::vector<std::string> faults(entries.size());
+  WorkStep step("taking checksums", entries.size());
   parallel_for(entries.size(), threads, [&](std::size_t i) {
+    step.add(1);
     if (of_torch && ArchiveChecksums::has_none(entries[i])) {
       if (checksums.is_unwritten(entries[i])) faults[i] = unwritten_text(entries[i].name);
       return;
@@ -117,11 +120,14 @@ NotFinite count_not_finite(const TensorView& view) {
 }
 
 void read_deep(Checkpoint& checkpoint, int threads) {
+  checkpoint.read_in_depth = true;
   const std::vector<StoredTensor>& entries = checkpoint.entries;
   const std::vector<std::size_t> first_of = first_showing(entries);
   std::vector<NotFinite> counts(entries.size());
+  WorkStep step("reading values", counts.size());
   parallel_for(counts.size(), threads, [&](std::size_t i) {
     if (entries[i].readable && first_of[i] == i) counts[i] = count_not_finite(entries[i].view);
+    step.add(1);
   });
   for (std::size_t i = 0; i < counts.size(); ++i) {
     counts[i] = counts[first_of[i]];

@@ -1,7 +1,9 @@
 #include "samebits/checkpoint/open.h"
 
+#include <algorithm>
 #include <filesystem>
 
+#include "samebits/base/bytes.h"
 #include "samebits/base/exceptions.h"
 #include "samebits/base/float_mode.h"
 #include "samebits/checkpoint/byte_account.h"
@@ -47,6 +49,19 @@ void derive_from_config(Checkpoint& checkpoint) {
     checkpoint.producer["transformers"] = version;
 }
 
+/// Of the files, or of what their tensors describe where that is more.
+std::uint64_t bytes_to_read(const Checkpoint& checkpoint) {
+  std::uint64_t files = 0;
+  for (const SourceFile& file : checkpoint.files) files += file.map ? file.map->bytes().size() : 0;
+  std::uint64_t elements = 0;
+  const std::vector<std::size_t> first_of = first_showing(checkpoint.entries);
+  for (std::size_t i = 0; i < first_of.size(); ++i) {
+    const std::uint64_t own = first_of[i] == i ? checkpoint.entries[i].view.nbytes() : 0;
+    if (!checked_add(elements, own, &elements)) return ~std::uint64_t{0};
+  }
+  return std::max(files, elements);
+}
+
 Result<Checkpoint> open_now(const std::string& path, const OpenOptions& options) {
   Checkpoint checkpoint;
   checkpoint.path = path;
@@ -62,7 +77,7 @@ Result<Checkpoint> open_now(const std::string& path, const OpenOptions& options)
   account_bytes(checkpoint);
   find_oddities(checkpoint);
   find_unwritten(checkpoint);
-  if (options.deep)
+  if (options.deep || bytes_to_read(checkpoint) <= options.deep_up_to)
     read_deep(checkpoint, options.threads);
   else if (options.cross_check)
     read_checksums(checkpoint, options.threads);

@@ -9,9 +9,11 @@
 namespace samebits {
 
 struct OpenOptions {
-  std::string key;           // which of several candidates; "" lets the order of preference decide
-  bool deep = false;         // read every byte: checksums, NaN, Inf
-  bool cross_check = false;  // hold against each other what is there twice; numpy's checksums
+  std::string key;    // which of several candidates; "" lets the order of preference decide
+  bool deep = false;  // read every byte: checksums, NaN, Inf
+  std::uint64_t deep_up_to = 0;  // the same where files, and what their tensors describe, have no
+                                 // more bytes
+  bool cross_check = false;      // hold against each other what is there twice; numpy's checksums
   int threads = 1;
 };
 

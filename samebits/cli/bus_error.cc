@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::array kReporting = std::to_array<std::string_view>(
     {"inspect", "diff", "explain", "check", "resume", "run", "verify"});
-constexpr std::array kFlags =
-    std::to_array<std::string_view>({"--json", "--deep", "--sha256", "--all", "--files-only"});
+constexpr std::array kFlags = std::to_array<std::string_view>(
+    {"--json", "--deep", "--sha256", "--all", "--files-only", "--recursive"});
 
 bool is_in(std::span<const std::string_view> words, std::string_view word) {
   return std::ranges::find(words, word) != words.end();

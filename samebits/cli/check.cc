@@ -22,8 +22,11 @@ struct Check {
     if (!subjects) return command_error("check", {path}, subjects.error(), report);
     if (const Result<void> free = check_targets({{"--html", report.html}}, {path, target}); !free)
       return command_error("check", {path}, free.error(), report);
+    const Result<std::optional<NameFilter>> filter = report.name_filter();
+    if (!filter) return command_error("check", {path}, filter.error(), report);
     Result<Report> made = run_check(subjects->front());
     if (!made) return command_error("check", {path}, made.error(), report);
+    made->scope.filter = *filter;
     if (!output.empty()) return write(subjects->front(), *made);
     return print_report(*std::move(made), report);
   }
@@ -87,6 +90,8 @@ void add_check(CLI::App* program, int* status) {
       ->type_name("FIXED");
   command->add_flag("--force", chosen->force, "with --write: replace what stands there");
   add_all_option(command, &chosen->report, "every name and rule, instead of groups");
+  add_filter_option(command, &chosen->report,
+                    "list only names in which this is found; all are checked");
   add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits check hf/ --for transformers-4:ViTMAEForPreTraining");

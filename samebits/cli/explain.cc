@@ -27,9 +27,9 @@ struct Explain {
 
   int run() const {
     if (paths.size() < 2) {
-      return command_error(
-          "explain", paths,
-          {.code = ErrorCode::usage, .what = "explain needs two subjects or more"}, report);
+      return command_error("explain", paths,
+                           {.code = ErrorCode::usage, .what = "explain needs two subjects or more"},
+                           report);
     }
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects(paths, report.keys);
     if (!subjects) return command_error("explain", paths, subjects.error(), report);
@@ -39,6 +39,13 @@ struct Explain {
       return command_error("explain", paths, free.error(), report);
     const Result<Json> given = given_config();
     if (!given) return command_error("explain", paths, given.error(), report);
+    const Result<std::optional<NameFilter>> filter = report.name_filter();
+    if (!filter) return command_error("explain", paths, filter.error(), report);
+    if (*filter && !files_only)
+      return command_error("explain", paths,
+                           {.code = ErrorCode::usage,
+                            .what = "--filter needs --files-only: a run takes all weights"},
+                           report);
     const WallClock::time_point start = WallClock::now();
     const auto more = [this, start] {
       return std::chrono::duration<double>(WallClock::now() - start).count() < budget;
@@ -52,7 +59,8 @@ struct Explain {
                                  .config = *given,
                                  .config_path = config,
                                  .fields = fields,
-                                 .more = more});
+                                 .more = more,
+                                 .scope = {.filter = *filter}});
     }
     return print_report(std::move(made), report);
   }
@@ -101,6 +109,8 @@ void add_explain(CLI::App* program, int* status) {
       ->type_name("SECONDS");
   add_all_option(command, &chosen->report,
                  "every tensor, rule and name, instead of the first of each list");
+  add_filter_option(command, &chosen->report,
+                    "with --files-only: only tensors in whose name this is found");
   add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits explain hf/ whole.pth statedict.pth");

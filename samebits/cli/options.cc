@@ -126,6 +126,16 @@ CLI::Option* add_seed(CLI::App* command, const std::string& name,
       ->type_name("N");
 }
 
+TerminalStyle terminal_style(const ReportOptions& options) {
+  return {.color = wants_color(options.color), .width = output_width(), .all = options.all};
+}
+
+Result<std::optional<NameFilter>> ReportOptions::name_filter() const {
+  if (!filter) return std::optional<NameFilter>();
+  SAMEBITS_TRY(NameFilter made, NameFilter::make(*filter));
+  return std::optional(std::move(made));
+}
+
 int ReportOptions::thread_count() const { return threads == 0 ? available_threads() : threads; }
 
 void add_reading_options(CLI::App* command, ReportOptions* options) {
@@ -154,6 +164,13 @@ void add_report_options(CLI::App* command, ReportOptions* options) {
 
 void add_all_option(CLI::App* command, ReportOptions* options, const std::string& description) {
   command->add_flag("--all", options->all, description);
+}
+
+void add_filter_option(CLI::App* command, ReportOptions* options, const std::string& description) {
+  command
+      ->add_option("--filter", options->filter,
+                   description + "; a ! in front of REGEX takes the other names")
+      ->type_name("REGEX");
 }
 
 void add_html_option(CLI::App* command, ReportOptions* options) {
@@ -193,9 +210,8 @@ Result<std::vector<SubjectOptions>> choose_subjects(const std::vector<std::strin
 namespace {
 
 int print_rendered(const Report& report, const ReportOptions& options) {
-  const TerminalStyle style = {
-      .color = wants_color(options.color), .width = output_width(), .all = options.all};
-  const std::string text = options.json ? json_text(report) : render_terminal(report, style);
+  const std::string text =
+      options.json ? json_text(report) : render_terminal(report, terminal_style(options));
   int status = exit_status(report);
   if (!options.html.empty()) {
     if (const Result<void> written =

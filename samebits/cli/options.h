@@ -4,12 +4,14 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "samebits/base/error.h"
 #include "samebits/explain/report.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/report/terminal.h"
 
 namespace samebits {
 
@@ -20,8 +22,11 @@ struct ReportOptions {
   std::vector<std::string> keys;  // "NAME" or "B=NAME"
   bool all = false;               // long lists whole
   std::string html;               // where the page is written; "": nowhere
+  std::optional<std::string> filter;
 
   int thread_count() const;
+  /// Errors: usage, for a filter that is no regular expression.
+  Result<std::optional<NameFilter>> name_filter() const;
 };
 
 /// --key and --threads: of every command that reads weights.
@@ -33,6 +38,9 @@ void add_html_option(CLI::App* command, ReportOptions* options);
 
 /// --all, for commands whose reports cut long lists short.
 void add_all_option(CLI::App* command, ReportOptions* options, const std::string& description);
+
+/// --filter, for commands whose reports are about tensors by name.
+void add_filter_option(CLI::App* command, ReportOptions* options, const std::string& description);
 
 /// Bounds of a number on the command line.
 template <class T>
@@ -62,6 +70,9 @@ Result<std::vector<SubjectOptions>> choose_subjects(const std::vector<std::strin
 /// status. 2 where one of them cannot be written; a reader that stopped reading (a closed pipe) is
 /// no error. Where memory runs out, a report that says so is written instead.
 int print_report(Report report, const ReportOptions& options);
+
+/// As the options and standard output have it.
+TerminalStyle terminal_style(const ReportOptions& options);
 
 /// COLUMNS where it is set, else the terminal's width where the output goes to one, else 80.
 int output_width();

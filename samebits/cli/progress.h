@@ -6,7 +6,14 @@
 #include <string>
 #include <thread>
 
+#include "samebits/base/work_meter.h"
+
 namespace samebits {
+
+/// "reading hf: comparing bytes, 43 %, 12 s left": what is under way, and of a step that runs for a
+/// while how long it will take if it goes on so. `seconds` of all, `step_seconds` of this step.
+std::string progress_text(const std::string& what, const WorkSeen& seen, double seconds,
+                          double step_seconds);
 
 /// Lives as long as the work. Shows nothing in the first second and nothing where standard error is
 /// no terminal or the system has no thread for it; takes its line away when it ends.

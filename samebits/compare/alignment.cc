@@ -150,7 +150,7 @@ void settle_verdict(WeightComparison* comparison) {
 
 WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOptions& options) {
   const FloatMode contract;
-  AlignmentState state(a, b, options.threads);
+  AlignmentState state(a, b, options);
   match_same_names(state);
   match_same_bytes(state);
   match_compositions(state);
@@ -169,7 +169,7 @@ WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOption
   mark_in_place(a, b, &comparison.matches);
   sort_matches(order_of_names(a), &comparison.matches);
   count_matches(state, a, b, &comparison);
-  comparison.ties = tie_differences(a, b, comparison.matches);
+  comparison.ties = tie_differences(a, b, comparison.matches, options);
   comparison.unsearched = state.values_unsearched;
   comparison.unsearched.insert(comparison.unsearched.end(), state.names_unsearched.begin(),
                                state.names_unsearched.end());

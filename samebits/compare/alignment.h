@@ -36,6 +36,8 @@ struct TensorMatch {
   std::string how;  // "transposed", "rows 0-31 of qkv.weight", "float32 rounded to bfloat16", ...;
                     // "" where kind says all
   std::optional<TensorStats> stats;  // changed, exchanged and rounded, where both have numbers
+  /// Elements further apart than a tolerance, where one was asked for (tolerance.h).
+  std::optional<std::uint64_t> beyond{};
   /// Rearranged, and of one shape on both sides: a loader takes it as it stands, which makes it a
   /// difference. False where the other side's convention has all its matrices so.
   bool in_place{};
@@ -89,6 +91,7 @@ struct WeightComparison {
 
 struct CompareOptions {
   int threads = 1;
+  std::string label_a = "A", label_b = "B";  // as texts name the two sides
 };
 
 /// Both sets keep the digests that were needed. Memory beyond the digests: a few KB a tensor, and

@@ -30,7 +30,7 @@ TEST(AlignmentScale, UnlikeNamesAndValuesStayApartAndItIsSaid) {
   EXPECT_EQ(found.matched, 0U);
   EXPECT_THAT(found.only_a, SizeIs(kMany));
   ASSERT_THAT(found.unsearched, SizeIs(1));
-  EXPECT_THAT(found.unsearched[0], HasSubstr("16000 tensors of the left side"));
+  EXPECT_THAT(found.unsearched[0], HasSubstr("16000 tensors of A"));
 }
 
 TEST(AlignmentScale, EqualBytesFindEachOther) {

@@ -34,10 +34,10 @@ std::optional<std::uint32_t> by_role(const NamedTensor& tensor,
 
 }  // namespace
 
-AlignmentState::AlignmentState(WeightSet& a, WeightSet& b, int threads)
+AlignmentState::AlignmentState(WeightSet& a, WeightSet& b, const CompareOptions& options)
     : a_(a),
       b_(b),
-      threads_(threads),
+      options_(options),
       taken_a_(a.tensors().size()),
       taken_b_(b.tensors().size()),
       role_a_(roles_of(a)),

@@ -27,11 +27,12 @@ struct Misplaced {
 
 class AlignmentState {
  public:
-  AlignmentState(WeightSet& a, WeightSet& b, int threads);
+  AlignmentState(WeightSet& a, WeightSet& b, const CompareOptions& options);
 
   WeightSet& a() { return a_; }
   WeightSet& b() { return b_; }
-  int threads() const { return threads_; }
+  int threads() const { return options_.threads; }
+  const CompareOptions& options() const { return options_; }
   bool free_a(std::uint32_t index) const { return !taken_a_[index]; }
   bool free_b(std::uint32_t index) const { return !taken_b_[index]; }
   std::vector<std::uint32_t> all_free_a() const;
@@ -81,7 +82,7 @@ class AlignmentState {
  private:
   WeightSet& a_;
   WeightSet& b_;
-  int threads_;
+  const CompareOptions& options_;
   std::vector<bool> taken_a_, taken_b_;
   std::vector<TensorMatch> matches_;
   std::map<std::string, std::uint32_t> role_a_, role_b_;  // tensors that are one thing, and alone
@@ -128,6 +129,7 @@ std::vector<Exchange> describe_contrary(const WeightSet& a, const WeightSet& b,
 
 /// What is tied on one side and not on the other.
 std::vector<TieDifference> tie_differences(const WeightSet& a, const WeightSet& b,
-                                           const std::vector<TensorMatch>& matches);
+                                           const std::vector<TensorMatch>& matches,
+                                           const CompareOptions& options);
 
 }  // namespace samebits

@@ -84,10 +84,11 @@ class Composer {
     for (const std::uint32_t whole : free_wholes()) stack_constants(whole);
     if (untried_ > 0)
       state_.values_unsearched.push_back(
-          fmt::format("whether {} of the {} side {} stacked from others was not tried to the end: "
+          fmt::format("whether {} of {} {} stacked from others was not tried to the end: "
                       "too many begin with the same values",
                       untried_ == 1 ? "1 tensor" : fmt::format("{} tensors", untried_),
-                      whole_is_b_ ? "right" : "left", untried_ == 1 ? "is" : "are"));
+                      whole_is_b_ ? state_.options().label_b : state_.options().label_a,
+                      untried_ == 1 ? "is" : "are"));
   }
 
  private:

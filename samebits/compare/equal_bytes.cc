@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "samebits/base/parallel.h"
+#include "samebits/base/work_meter.h"
 #include "samebits/tensor/distinct_views.h"
 
 namespace samebits {
@@ -55,6 +56,7 @@ std::vector<bool> equal_bytes(const std::vector<BytePair>& pairs, int threads) {
       blocks.push_back({i, first, std::min(step, pair.a->numel() - first)});
   }
   constexpr std::size_t kRun = 4;  // blocks that share buffers
+  WorkStep step("comparing bytes", (blocks.size() + kRun - 1) / kRun);
   parallel_for((blocks.size() + kRun - 1) / kRun, threads, [&](std::size_t run) {
     std::vector<std::uint8_t> buffer_a;
     std::vector<std::uint8_t> buffer_b;
@@ -64,6 +66,7 @@ std::vector<bool> equal_bytes(const std::vector<BytePair>& pairs, int threads) {
           !block_equal(pairs[block.pair], block, &buffer_a, &buffer_b))
         different[block.pair].store(true, std::memory_order_relaxed);
     }
+    step.add(1);
   });
   std::vector<bool> equal(pairs.size());
   for (std::size_t i = 0; i < pairs.size(); ++i) equal[i] = !different[first_of[i]];

@@ -96,7 +96,7 @@ TEST(Ties, ManyNamesAreCounted) {
   ASSERT_EQ(comparison.ties.size(), 1U);
   EXPECT_EQ(comparison.ties[0].names_a.size(), 100U);
   EXPECT_EQ(comparison.ties[0].summary,
-            "w0, w1, w2 and 97 more share one storage on the left and are apart on the right");
+            "w0, w1, w2 and 97 more share one storage in A and are apart in B");
 }
 
 }  // namespace

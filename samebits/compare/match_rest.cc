@@ -186,12 +186,12 @@ class Rest {
             std::ranges::count_if(members.a, [&](std::uint32_t i) { return open_a(i); }));
     }
     if (untried > 0 && !constants)
-      state_.names_unsearched.push_back(
-          fmt::format("{} without a partner {} not held against the name of every tensor of that "
-                      "shape on the right: there are too many",
-                      untried == 1 ? "1 tensor of the left side"
-                                   : fmt::format("{} tensors of the left side", untried),
-                      untried == 1 ? "was" : "were"));
+      state_.names_unsearched.push_back(fmt::format(
+          "{} without a partner {} not held against the name of every tensor of that "
+          "shape in {}: there are too many",
+          untried == 1 ? "1 tensor of " + state_.options().label_a
+                       : fmt::format("{} tensors of {}", untried, state_.options().label_a),
+          untried == 1 ? "was" : "were", state_.options().label_b));
   }
 
   bool are_constants(std::uint32_t a, std::uint32_t b) const {
@@ -367,8 +367,9 @@ class Rest {
       if (b != *relation.rounded_b) match->how += fmt::format(", stored as {}", info(b).torch);
     } else if (relation.rounded_a && company) {
       match->kind = MatchKind::rounded;
-      match->how = fmt::format("the left side is the right side's {} rounded to {}", info(b).torch,
-                               info(*relation.rounded_a).torch);
+      match->how =
+          fmt::format("{} holds {}'s {} rounded to {}", state_.options().label_a,
+                      state_.options().label_b, info(b).torch, info(*relation.rounded_a).torch);
     }
   }
 

@@ -197,7 +197,7 @@ TEST(Rounded, TheOtherWayRoundIsSaid) {
   const WeightComparison found =
       compare(narrow(DType::bfloat16, "w", false), TestWeights().random("w", {8, 8}, 1));
   EXPECT_EQ(found.verdict, WeightsVerdict::rounded);
-  EXPECT_EQ(found.matches[0].how, "the left side is the right side's float32 rounded to bfloat16");
+  EXPECT_EQ(found.matches[0].how, "A holds B's float32 rounded to bfloat16");
 }
 
 // A norm of ones is equal to the rounding of a norm of nearly ones; that proves nothing.

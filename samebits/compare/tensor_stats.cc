@@ -7,6 +7,7 @@
 
 #include "samebits/base/float_mode.h"
 #include "samebits/base/parallel.h"
+#include "samebits/base/work_meter.h"
 #include "samebits/compare/number_block.h"
 #include "samebits/compare/pair_measurement.h"
 #include "samebits/compare/permuted_rows.h"
@@ -152,8 +153,11 @@ std::vector<ValueRelation> relate_values(const std::vector<ValuePair>& pairs, in
     for (std::size_t block = 0; block < measurements[i].blocks(); ++block)
       work.emplace_back(i, block);
   }
-  parallel_for(work.size(), threads,
-               [&](std::size_t i) { measurements[work[i].first].measure(work[i].second); });
+  WorkStep step("measuring differences", work.size());
+  parallel_for(work.size(), threads, [&](std::size_t i) {
+    measurements[work[i].first].measure(work[i].second);
+    step.add(1);
+  });
   std::vector<ValueRelation> relations(pairs.size());
   const auto relate = [&](std::size_t i, int own_threads) {
     relations[i] = relation_of(pairs[i], measurements[i], own_threads);

@@ -33,8 +33,14 @@ std::string names_text(const std::vector<std::string>& names) {
 class TieFinder {
  public:
   TieFinder(const WeightSet& own, const WeightSet& other,
-            std::map<std::uint32_t, std::uint32_t> partner, bool own_is_a)
-      : own_(own), other_(other), partner_(std::move(partner)), own_is_a_(own_is_a) {}
+            std::map<std::uint32_t, std::uint32_t> partner, bool own_is_a,
+            const CompareOptions& options)
+      : own_(own),
+        other_(other),
+        partner_(std::move(partner)),
+        own_is_a_(own_is_a),
+        own_label_(own_is_a ? options.label_a : options.label_b),
+        other_label_(own_is_a ? options.label_b : options.label_a) {}
 
   void run(std::vector<TieDifference>* found) const {
     for (const Group& group : tied_groups(own_)) {
@@ -53,13 +59,12 @@ class TieFinder {
         return other_.same_as(there[0]) == other_.same_as(i);
       });
       if (there.size() == group.size() && tied_there) continue;
-      const std::string what = fmt::format("{} share one storage on the {}", names_text(names),
-                                           own_is_a_ ? "left" : "right");
+      const std::string what =
+          fmt::format("{} share one storage in {}", names_text(names), own_label_);
       const std::string but =
           there.size() < group.size()
-              ? fmt::format("stand only as {} on the {}", names_text(partners),
-                            own_is_a_ ? "right" : "left")
-              : fmt::format("are apart on the {}", own_is_a_ ? "right" : "left");
+              ? fmt::format("stand only as {} in {}", names_text(partners), other_label_)
+              : fmt::format("are apart in {}", other_label_);
       TieDifference difference{names, partners, what + " and " + but};
       if (!own_is_a_) std::swap(difference.names_a, difference.names_b);
       found->push_back(std::move(difference));
@@ -71,12 +76,15 @@ class TieFinder {
   const WeightSet& other_;
   std::map<std::uint32_t, std::uint32_t> partner_;
   bool own_is_a_;
+  const std::string& own_label_;
+  const std::string& other_label_;
 };
 
 }  // namespace
 
 std::vector<TieDifference> tie_differences(const WeightSet& a, const WeightSet& b,
-                                           const std::vector<TensorMatch>& matches) {
+                                           const std::vector<TensorMatch>& matches,
+                                           const CompareOptions& options) {
   std::map<std::uint32_t, std::uint32_t> a_to_b;
   std::map<std::uint32_t, std::uint32_t> b_to_a;
   for (const TensorMatch& match : matches) {
@@ -85,8 +93,8 @@ std::vector<TieDifference> tie_differences(const WeightSet& a, const WeightSet& 
     b_to_a[match.b[0]] = match.a[0];
   }
   std::vector<TieDifference> found;
-  TieFinder(a, b, std::move(a_to_b), true).run(&found);
-  TieFinder(b, a, std::move(b_to_a), false).run(&found);
+  TieFinder(a, b, std::move(a_to_b), true, options).run(&found);
+  TieFinder(b, a, std::move(b_to_a), false, options).run(&found);
   return found;
 }
 

@@ -191,10 +191,10 @@ class Transposes {
     transpose_constants();
     if (untried_ > 0)
       state_.values_unsearched.push_back(fmt::format(
-          "{} of the left side {} not tried as transposes of every tensor on the right: too many "
-          "have the same values on their diagonals",
+          "{} of {} {} not tried as transposes of every tensor of {}: too many have the same "
+          "values on their diagonals",
           untried_ == 1 ? "1 tensor" : fmt::format("{} tensors", untried_),
-          untried_ == 1 ? "was" : "were"));
+          state_.options().label_a, untried_ == 1 ? "was" : "were", state_.options().label_b));
   }
 
  private:

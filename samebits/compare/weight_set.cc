@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "samebits/base/parallel.h"
+#include "samebits/base/work_meter.h"
 #include "samebits/compare/constant_tensor.h"
 #include "samebits/tensor/distinct_views.h"
 
@@ -69,8 +70,12 @@ void WeightSet::compute_digests(const std::vector<std::uint32_t>& which, int thr
   std::stable_sort(missing.begin(), missing.end(), [this](std::uint32_t x, std::uint32_t y) {
     return tensors_[x].view.nbytes() > tensors_[y].view.nbytes();
   });
+  std::uint64_t bytes = 0;
+  for (const std::uint32_t i : missing) bytes += tensors_[i].view.nbytes();
+  WorkStep step("taking digests", bytes);
   parallel_for(missing.size(), threads, [&](std::size_t i) {
     digests_[missing[i]] = fast_digest(tensors_[missing[i]].view);
+    step.add(tensors_[missing[i]].view.nbytes());
   });
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "samebits/base/parallel.h"
+#include "samebits/base/work_meter.h"
 #include "samebits/checkpoint/open.h"
 
 namespace samebits {
@@ -58,8 +59,10 @@ Result<void> check_read_back(const std::string& path, const TensorsToWrite& want
   if (found.size() != wanted.tensors.size())
     return fail(read_back_error(path, "another number of tensors"));
   std::vector<std::optional<Error>> faults(wanted.tensors.size());
+  WorkStep step("reading back", wanted.tensors.size());
   parallel_for(wanted.tensors.size(), threads, [&](std::size_t i) {
     const BlobTensor& tensor = wanted.tensors[i];
+    step.add(1);
     const auto at = found.find(tensor.name);
     const bool alike = at != found.end() && at->second->readable &&
                        at->second->view.dtype() == tensor.dtype &&

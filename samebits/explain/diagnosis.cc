@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/explain/scope.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/weights_sentence.h"
 
@@ -44,6 +45,22 @@ std::string clean_text(const Report& report) {
   return "no risk found in what was read";
 }
 
+std::string close_text(const Report& report) {
+  const ToleranceCounts counts = tolerance_counts(report);
+  return fmt::format(
+      "{} in bits, and no number by more than {} allow",
+      counted(counts.differing, report.traces ? "point" : "tensor", "differs", "differ"),
+      tolerance_text(*report.scope.tolerance));
+}
+
+/// A filter left something out, and the answer is about what it took.
+bool is_partial(const Report& report, const Finding* leading) {
+  if (report.command == "inspect" || report.command == "check" || !report.scope.filter)
+    return false;
+  return leading == nullptr || leading->cause.starts_with("weights.") ||
+         report.verdict == Verdict::close;
+}
+
 /// What a report without a leading finding comes to.
 std::string plain_answer(const Report& report) {
   switch (report.verdict) {
@@ -54,6 +71,7 @@ std::string plain_answer(const Report& report) {
                                     : "outputs are bit-identical and no difference was found";
     case Verdict::different: return different_text(report);
     case Verdict::risk: return "the risks are listed below";
+    case Verdict::close: return close_text(report);
     case Verdict::clean: break;
   }
   return clean_text(report);
@@ -104,6 +122,9 @@ void diagnose(Report& report) {
   if (leading != nullptr) report.diagnosis = sentence_of(report, *leading);
   if (report.diagnosis.empty())
     report.diagnosis = leading != nullptr ? leading->summary : plain_answer(report);
+  if (report.verdict == Verdict::close) report.diagnosis = close_text(report);
+  if (report.verdict != Verdict::unknown && is_partial(report, leading))
+    report.diagnosis = "of what --filter takes, " + report.diagnosis;
 }
 
 }  // namespace samebits

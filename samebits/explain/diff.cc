@@ -4,14 +4,16 @@
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/rules.h"
+#include "samebits/explain/scope.h"
 #include "samebits/explain/trace_diff.h"
 
 namespace samebits {
 namespace {
 
-Report diff_now(const SubjectOptions& a, const SubjectOptions& b, int threads) {
+Report diff_now(const SubjectOptions& a, const SubjectOptions& b, int threads, const Scope& scope) {
   Report report;
   report.command = "diff";
+  report.scope = scope;
   open_subjects(report, {a, b}, {.cross_check = true, .threads = threads});
   if (are_traces(report)) {
     compare_traces(report, threads);
@@ -24,14 +26,15 @@ Report diff_now(const SubjectOptions& a, const SubjectOptions& b, int threads) {
   for (const Subject& subject : report.subjects) note_wrapper(report, subject);
   apply_rules(report, {.threads = threads});
   report.verdict = verdict_of_comparison(report);
+  settle_close(report);
   if (report.verdict == Verdict::same) list_uncompared(report);
   return report;
 }
 
 }  // namespace
 
-Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads) {
-  return *reported("diff", {a, b}, [&] { return diff_now(a, b, threads); });
+Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads, const Scope& scope) {
+  return *reported("diff", {a, b}, [&] { return diff_now(a, b, threads, scope); });
 }
 
 }  // namespace samebits

@@ -10,6 +10,6 @@ namespace samebits {
 /// Verdict as the JSON schema defines it: different where weights differ, or a config field, a mode
 /// or a preprocessing field that can move outputs. Of two traces it compares the points instead:
 /// see trace_diff.h.
-Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads);
+Report diff(const SubjectOptions& a, const SubjectOptions& b, int threads, const Scope& scope = {});
 
 }  // namespace samebits

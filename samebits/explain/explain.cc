@@ -13,6 +13,7 @@
 #include "samebits/explain/reported.h"
 #include "samebits/explain/rounding_floor.h"
 #include "samebits/explain/rules.h"
+#include "samebits/explain/scope.h"
 #include "samebits/explain/trace_diff.h"
 #include "samebits/run/module_config.h"
 
@@ -70,8 +71,13 @@ void borrow_configs(Report& report, const ExplainOptions& options) {
 Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOptions& options) {
   Report report;
   report.command = "explain";
+  report.scope = options.scope;
   open_subjects(report, subjects, {.cross_check = true, .threads = options.threads});
   if (is_model_and_trace(report)) {
+    if (report.scope.filter) {
+      add_gap(report, "--filter: a model and a recorded run are compared in full", Gap::blocking);
+      return report;
+    }
     compare_with_truth(report, {.threads = options.threads, .input = options.input});
     return report;
   }
@@ -98,6 +104,7 @@ Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOpt
   }
   apply_rules(report, {.threads = options.threads, .preprocessing_role = Role::risk});
   report.verdict = verdict_of_comparison(report);
+  settle_close(report);
   if (report.verdict == Verdict::same) list_uncompared(report);
   return report;
 }

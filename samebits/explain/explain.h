@@ -15,6 +15,8 @@ struct ExplainOptions {
   std::string config_path{};                         // where it is from; "": none is given
   Json fields{};                                     // of the config of such subjects
   std::function<bool()> more = [] { return true; };  // false: search no further
+  /// Requires files_only where there is a filter: a run takes all weights.
+  Scope scope{};
 };
 
 /// Every subject against A: what stands in the files is observed. Where the engine covers the

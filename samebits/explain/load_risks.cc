@@ -55,8 +55,9 @@ void find_random(Report& report, const LoadReport& load) {
       load.raises.empty()
           ? fmt::format("{} would leave {} of {} at random initial values, {}", load.way,
                         load.random.size(), counted(load.target_tensors, "tensor"), told)
-          : fmt::format("{} of {} have nothing in the checkpoint under their names",
-                        load.random.size(), counted(load.target_tensors, "tensor")));
+          : counted_of(load.random.size(), load.target_tensors, "tensor", "has", "have") +
+                " nothing in the checkpoint under " +
+                (load.random.size() == 1 ? "its name" : "their names"));
   if (load.written_for_5_only)
     finding.details.push_back(
         "transformers 5.24.0 writes this class under these names, which 4.57.6 does not know");

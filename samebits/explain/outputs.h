@@ -28,6 +28,7 @@ struct OutputPair {
                              // nothing in particular
   std::optional<DropoutPattern> dropout{};  // where one side is the other behind dropout
   std::optional<DType> narrower{};          // to which one side is the other rounded
+  std::optional<std::uint64_t> beyond{};    // elements beyond a tolerance, where one was asked for
 };
 
 /// A run that was made, and what it showed.

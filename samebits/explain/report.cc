@@ -15,6 +15,7 @@ const char* verdict_name(Verdict verdict) {
     case Verdict::unknown: return "unknown";
     case Verdict::clean: return "clean";
     case Verdict::risk: return "risk";
+    case Verdict::close: return "close";
   }
   SAMEBITS_CHECK(false);
   return "";
@@ -88,7 +89,8 @@ Verdict verdict_of_checkpoint(const Report& report) {
 
 int exit_status(const Report& report) {
   switch (report.verdict) {
-    case Verdict::same: return report.findings.has(Role::risk) ? 1 : 0;
+    case Verdict::same:
+    case Verdict::close: return report.findings.has(Role::risk) ? 1 : 0;
     case Verdict::clean: return 0;
     case Verdict::different: return 1;
     case Verdict::risk: return 1;

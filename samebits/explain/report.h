@@ -13,6 +13,8 @@
 #include "samebits/checkpoint/checkpoint.h"
 #include "samebits/compare/alignment.h"
 #include "samebits/compare/config.h"
+#include "samebits/compare/name_filter.h"
+#include "samebits/compare/tolerance.h"
 #include "samebits/explain/finding.h"
 #include "samebits/explain/outputs.h"
 #include "samebits/explain/run_facts.h"
@@ -20,7 +22,8 @@
 
 namespace samebits {
 
-enum class Verdict : std::uint8_t { same, different, unknown, clean, risk };
+/// `close`: numbers differ, and all of them within a tolerance that was asked for.
+enum class Verdict : std::uint8_t { same, different, unknown, clean, risk, close };
 const char* verdict_name(Verdict verdict);
 struct Subject {
   std::string label;  // "A"
@@ -98,11 +101,35 @@ struct ResumePart {
   std::string detail{};   // what it says: "AdamW, step 30"
 };
 
+/// What the command line leaves out of a comparison, and what it overlooks.
+struct Scope {
+  std::optional<NameFilter> filter;
+  std::optional<Tolerance> tolerance;
+};
+
+/// How many of a subject's tensors a filter takes.
+struct LeftOut {
+  std::string label;
+  std::uint64_t taken = 0, total = 0;
+};
+
+/// What a person asks first of one file, each answered in a sentence; "" where there is no answer.
+/// `inspect` only.
+struct Answers {
+  std::string load;     // can I load it
+  std::string model;    // what is it
+  std::string trained;  // how far was it trained
+  std::string trust;    // may I trust it
+};
+
 struct Report {
   std::string command;  // "diff"
   Verdict verdict = Verdict::unknown;
   std::string diagnosis;  // the answer in one sentence, beside the verdict; see diagnosis.h
   std::vector<Subject> subjects;
+  Scope scope;
+  std::vector<LeftOut> left_out;    // of each subject, where there is a filter
+  std::optional<Answers> answers;   // inspect, of what could be read
   Json given_config;                // for subjects that carry none; null: another subject's
   std::vector<WeightPair> weights;  // each pair has A on its left
   std::vector<FieldsPair> config, preprocessing;
@@ -156,7 +183,8 @@ Verdict verdict_of_traces(const Report& report, bool different);
 /// Of one checkpoint by itself: clean where it has nothing but notes.
 Verdict verdict_of_checkpoint(const Report& report);
 
-/// 0 for same and clean, 1 for different and risk and for same with a risk found, 2 for unknown.
+/// 0 for same, close and clean, 1 for different and risk and for same and close with a risk found,
+/// 2 for unknown.
 int exit_status(const Report& report);
 
 }  // namespace samebits

@@ -42,6 +42,8 @@ Report report_of_error(const std::string& command, const std::vector<SubjectOpti
   add_gap(report, to_string(error), Gap::blocking);
   report.verdict = Verdict::unknown;
   diagnose(report);
+  // What was asked for wrongly says nothing of the files.
+  if (error.code == ErrorCode::usage) report.diagnosis = error.what;
   return report;
 }
 

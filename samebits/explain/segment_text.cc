@@ -145,9 +145,9 @@ std::string relative_text(const std::vector<Segment>& all, const std::vector<boo
   double most = 0;
   bool any = false;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (!chosen[i] || !all[i].relative || !std::isfinite(*all[i].relative)) continue;
-    least = any ? std::min(least, *all[i].relative) : *all[i].relative;
-    most = any ? std::max(most, *all[i].relative) : *all[i].relative;
+    if (!chosen[i] || !all[i].least) continue;
+    least = any ? std::min(least, *all[i].least) : *all[i].least;
+    most = any ? std::max(most, *all[i].most) : *all[i].most;
     any = true;
   }
   if (!any) return "";

@@ -23,8 +23,9 @@ std::vector<std::string> folded_names(const std::vector<std::string>& names,
 /// modules beside them by name, many of them by their number. "" where none is marked.
 std::string segments_text(const std::vector<Segment>& all, const std::vector<bool>& chosen);
 
-/// "0.05" or "0.002 to 0.3": the relative changes of the marked segments that have one; "" where
-/// none has.
+/// "0.05" or "0.002 to 0.3": the relative changes of the single tensors of the marked segments,
+/// from the one that changed least to the one that changed most, those from zero apart; "" where
+/// none has one.
 std::string relative_text(const std::vector<Segment>& all, const std::vector<bool>& chosen);
 
 }  // namespace samebits

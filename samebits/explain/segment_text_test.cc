@@ -51,11 +51,12 @@ TEST(SegmentText, FoldsNamesOfBlocksByRule) {
 
 TEST(SegmentText, GivesTheRangeOfRelativeChanges) {
   std::vector<Segment> all = twelve_blocks();
-  all[1].relative = 0.0501;
-  all[2].relative = 0.0499;
+  all[1].least = 0.0499;
+  all[1].most = all[2].least = all[2].most = 0.0501;
   std::vector<bool> marks(all.size(), true);
   EXPECT_EQ(relative_text(all, marks), "0.05");
-  all[3].relative = 0.2;
+  all[3].least = 0.07;
+  all[3].most = 0.2;
   EXPECT_EQ(relative_text(all, marks), "0.05 to 0.2");
   EXPECT_EQ(relative_text(all, std::vector<bool>(all.size())), "");
 }

@@ -1,6 +1,7 @@
 #include "samebits/explain/segments.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <tuple>
@@ -90,8 +91,21 @@ class SegmentComparison {
           of_b_[map_b_.of(b)] = map_a_.of(a);
       }
     }
-    if (!match.a.empty() && match.a[0] < names_a_.size())
-      sums_[map_a_.of(match.a[0])].sums.add(match);
+    if (!match.a.empty() && match.a[0] < names_a_.size()) add_numbers(match);
+  }
+
+  void add_numbers(const TensorMatch& match) {
+    if (!match.stats) return;
+    SegmentSums& sums = sums_[map_a_.of(match.a[0])];
+    sums.sums.add(match);
+    Segment& segment = sums.segment;
+    const double relative = match.stats->relative_norm;
+    if (!std::isfinite(relative)) {
+      ++segment.from_zero;
+      return;
+    }
+    segment.least = std::min(segment.least.value_or(relative), relative);
+    segment.most = std::max(segment.most.value_or(relative), relative);
   }
 
   void add_lone_a() {

@@ -48,8 +48,11 @@ struct Segment {
   /// Of all its tensors whose values differ and have numbers: norm of B - A over norm of A, taken
   /// together. Nothing where there are none; infinite where A's are zero.
   std::optional<double> relative;
-  std::uint64_t tensors = 0;  // of A, and those that only B has
-  std::uint64_t changed = 0;  // whose values differ
+  /// Of the single tensors among these, the smallest and the largest; infinite ones apart.
+  std::optional<double> least, most;
+  std::uint64_t from_zero = 0;  // tensors whose relative change is infinite
+  std::uint64_t tensors = 0;    // of A, and those that only B has
+  std::uint64_t changed = 0;    // whose values differ
   std::uint64_t only_a = 0, only_b = 0;
 };
 

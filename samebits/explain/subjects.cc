@@ -10,6 +10,7 @@
 #include "samebits/base/parallel.h"
 #include "samebits/explain/computed_findings.h"
 #include "samebits/explain/layout_findings.h"
+#include "samebits/explain/scope.h"
 #include "samebits/explain/tensor_roles.h"
 #include "samebits/explain/tied_findings.h"
 #include "samebits/explain/unpaired.h"
@@ -114,7 +115,8 @@ void compare_with_first(Report& report, std::size_t other, std::vector<WeightSet
   const Subject& a = report.subjects[0];
   const Subject& b = report.subjects[other];
   if (!has_weights(a) || !has_weights(b)) return;
-  report.weights.push_back({a.label, b.label, compare_weights(sets[0], sets[other], {threads})});
+  report.weights.push_back(
+      {a.label, b.label, compare_weights(sets[0], sets[other], {threads, a.label, b.label})});
   settle_ties(report, &report.weights.back());
   settle_computed(report, &report.weights.back());
   settle_layouts(report, &report.weights.back());
@@ -158,6 +160,8 @@ void compare_subjects(Report& report, int threads) {
   std::vector<WeightSet> sets = weight_sets(report, threads);
   for (std::size_t i = 1; i < report.subjects.size(); ++i)
     compare_with_first(report, i, sets, threads);
+  apply_filter(report);
+  apply_tolerance(report, threads);
 }
 
 void open_subjects(Report& report, const std::vector<SubjectOptions>& subjects,

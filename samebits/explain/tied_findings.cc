@@ -103,10 +103,8 @@ std::optional<TieDifference> tie_of(const Report& report, const WeightPair& pair
     const auto partner = partner_of(report, pair, in_a, i);
     if (!partner || !have_equal_values(weight_entry(own, i), weight_entry(own, *index))) continue;
     TieDifference tie{{other, name}, {*partner}, ""};
-    tie.summary = fmt::format(
-        "{} and {} hold the same values on the {} and stand only as {} on "
-        "the {}",
-        other, name, in_a ? "left" : "right", *partner, in_a ? "right" : "left");
+    tie.summary = fmt::format("{} and {} hold the same values in {} and stand only as {} in {}",
+                              other, name, own.label, *partner, in_a ? pair.b : pair.a);
     if (!in_a) std::swap(tie.names_a, tie.names_b);
     return tie;
   }

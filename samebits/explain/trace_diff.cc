@@ -8,7 +8,9 @@
 #include "samebits/compare/trace.h"
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/output_pair.h"
+#include "samebits/explain/scope.h"
 #include "samebits/explain/segment_text.h"
+#include "samebits/explain/subjects.h"
 #include "samebits/explain/trace_batch.h"
 #include "samebits/explain/trace_causes.h"
 #include "samebits/run/open_vit.h"
@@ -37,6 +39,7 @@ class TraceDiff {
     place_ = BatchPlace::find(a_, b_, threads_);
     if (place_.found()) report_.assumed.push_back(place_.text(a_, b_));
     report_.in_file_order = !has_known_order(*a_.checkpoint);
+    keep_taken();
     for (const auto& [x, y] : pairs_.matched)
       compare(a_.checkpoint->entries[x], b_.checkpoint->entries[y]);
     note_unmatched(a_, pairs_.only_a);
@@ -49,14 +52,45 @@ class TraceDiff {
     if (differs(kNoise)) find_noise();
     if (differs(kInput)) {
       find_input();
-    } else if (parting != report_.outputs.end()) {
+    } else if (parting != report_.outputs.end() && left_out_ == 0) {  // the first of all points
       find_causes(*parting);
     }
     const bool different = parting != report_.outputs.end() || differs(kInput) || differs(kNoise);
     report_.verdict = verdict_of_traces(report_, different);
+    settle_close(report_);
+    if (left_out_ > 0 && !any_taken()) report_.verdict = Verdict::unknown;
+    if (left_out_ > 0)
+      report_.not_checked.push_back(fmt::format("{}, which --filter {} leaves out",
+                                                counted(left_out_, "point"),
+                                                report_.scope.filter->text()));
   }
 
  private:
+  bool any_taken() const {
+    return std::ranges::any_of(report_.outputs, [](const OutputPair& pair) {
+      return pair.point != kInput && pair.point != kNoise;
+    });
+  }
+
+  /// Of pairs and single points those with a name that the filter takes.
+  void keep_taken() {
+    if (!report_.scope.filter) return;
+    const NameFilter& filter = *report_.scope.filter;
+    const auto path = [](const Subject& subject, std::uint32_t entry) -> const std::string& {
+      return subject.checkpoint->entries[entry].path;
+    };
+    left_out_ = std::erase_if(pairs_.matched, [&](const auto& pair) {
+      const std::string& name = path(a_, pair.first);
+      // What both were given decides what a difference can mean.
+      if (name == kInput || name == kNoise) return false;
+      return !filter.takes(name) && !filter.takes(path(b_, pair.second));
+    });
+    for (std::vector<std::string>* names : {&pairs_.only_a, &pairs_.only_b}) {
+      left_out_ +=
+          std::erase_if(*names, [&](const std::string& each) { return !filter.takes(each); });
+    }
+  }
+
   void compare(const StoredTensor& x, const StoredTensor& y) {
     const ValuePair values = place_.values(x, y);
     const bool same_shape = values.a.shape() == values.b.shape();
@@ -71,6 +105,8 @@ class TraceDiff {
                           ? compare_once(x, y, values)
                           : compare_outputs(a_.label, b_.label, x.path, values, threads_);
     pair.point = x.path;
+    if (report_.scope.tolerance)
+      pair.beyond = count_beyond(values, *report_.scope.tolerance, threads_);
     report_.outputs.push_back(std::move(pair));
     values_.push_back(values);
   }
@@ -143,6 +179,7 @@ class TraceDiff {
   std::map<std::pair<std::size_t, std::size_t>, std::size_t> compared_;  // at which output
   std::vector<ValuePair> values_;                                        // of each output
   BatchPlace place_;
+  std::size_t left_out_ = 0;  // points, by the filter
 };
 
 }  // namespace

@@ -56,7 +56,8 @@ class Finder {
     }
     if (const std::string text = part_text(names); !text.empty()) finding.details.push_back(text);
     if (first->stats)
-      finding.details.push_back((names.size() == 1 ? "" : "most in ") + describe(*first));
+      finding.details.push_back((names.size() == 1 ? "" : "most, by relative change, in ") +
+                                describe(*first));
     finding.evidence["largest"] = first->stats ? json_number(first->stats->max_abs) : Json(nullptr);
     finding.remedy = changed_remedy();
     add(std::move(finding));

@@ -83,7 +83,7 @@ class Sentence {
     if (how.size() != 1) return "";
     const std::string& one = *how.begin();
     const std::size_t from_a = one.find(" rounded to ");
-    const std::string mirrored = "the left side is the right side's ";
+    const std::string mirrored = fmt::format("{} holds {}'s ", pair_.a, pair_.b);
     const bool is_mirrored = one.starts_with(mirrored);
     if (from_a == std::string::npos) return "";
     return fmt::format("{} holds {}'s weights, {}", is_mirrored ? pair_.a : pair_.b,

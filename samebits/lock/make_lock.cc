@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "samebits/base/parallel.h"
+#include "samebits/base/work_meter.h"
 #include "samebits/checkpoint/script_program.h"
 #include "samebits/compare/constant_tensor.h"
 #include "samebits/lock/lock.h"
@@ -34,9 +35,13 @@ class EntryDigests {
     std::ranges::stable_sort(order, [this](std::size_t x, std::size_t y) {
       return checkpoint_.entries[x].view.nbytes() > checkpoint_.entries[y].view.nbytes();
     });
+    std::uint64_t bytes = 0;
+    for (const std::size_t i : order) bytes += checkpoint_.entries[i].view.nbytes();
+    WorkStep step("taking digests", bytes);
     parallel_for(order.size(), threads, [&](std::size_t i) {
       const TensorView& view = checkpoint_.entries[order[i]].view;
       known_[order[i]] = {digest_of(view), is_constant(view)};
+      step.add(view.nbytes());
     });
   }
 

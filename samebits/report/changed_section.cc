@@ -16,6 +16,8 @@ constexpr std::size_t kChangedRows = 10;
 // Beyond that, units in the last place say no more than that the numbers are others.
 constexpr std::uint64_t kSmallUlp = 4096;
 constexpr double kTellingCosine = 0.999;
+// Of narrower screens names need the room.
+constexpr std::size_t kRoomForCosine = 72;
 
 std::string match_name(const Report& report, const WeightPair& pair, const TensorMatch& match) {
   const bool from_a = !match.a.empty();
@@ -101,10 +103,11 @@ std::vector<ChangeRow> change_rows(const Report& report, const WeightPair& pair,
 /// A table whose columns appear where one of its rows has something to say in them.
 class ChangeTable {
  public:
-  ChangeTable(const std::vector<ChangeRow>& rows, std::string title) : title_(std::move(title)) {
+  ChangeTable(const std::vector<ChangeRow>& rows, std::string title, std::size_t width)
+      : title_(std::move(title)) {
     for (const ChangeRow& row : rows) {
       grouped_ |= row.members.size() > 1;
-      cosine_ |= row.has_stats() && row.cosine() < kTellingCosine;
+      cosine_ |= width >= kRoomForCosine && row.has_stats() && row.cosine() < kTellingCosine;
       ulp_ |= row.ulp().has_value();
       numbers_ |= row.has_stats();
     }
@@ -157,9 +160,10 @@ void change_table(const Report& report, const WeightPair& pair, Screen* screen) 
   const std::size_t shown = screen->all() ? rows.size() : std::min(rows.size(), kChangedRows);
   for (std::size_t i = shown; i < rows.size(); ++i) left_out += rows[i].members.size();
   rows.resize(shown);
-  const ChangeTable table(rows, report.weights.size() > 1
-                                    ? fmt::format("changed, {} to {}", pair.a, pair.b)
-                                    : "changed");
+  const ChangeTable table(
+      rows,
+      report.weights.size() > 1 ? fmt::format("changed, {} to {}", pair.a, pair.b) : "changed",
+      screen->width());
   std::vector<std::vector<std::string>> cells;
   for (const ChangeRow& row : rows) cells.push_back(table.cells(row));
   screen->blank();

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "samebits/compare/trace.h"
+#include "samebits/explain/scope.h"
 #include "samebits/report/name_groups.h"
 #include "samebits/report/sections.h"
 #include "samebits/report/text.h"
@@ -135,7 +136,7 @@ void prefix_table(const Checkpoint& checkpoint, const std::vector<std::uint32_t>
   screen->table(kUnderContents,
                 {{.title = "name", .give = Column::Give::elide},
                  {.title = "tensors", .right = true},
-                 {.title = "shape", .give = Column::Give::elide},
+                 {.title = "shape", .give = Column::Give::wrap},
                  {.title = "size", .right = true}},
                 rows);
   if (left_out > 0) screen->row("", and_more(left_out));
@@ -319,11 +320,12 @@ void bytes_rows(const Checkpoint& checkpoint, Screen* screen) {
   screen->table(kUnderContents, {{}, {.right = true}, {.right = true}}, rows);
 }
 
-void every_tensor(const Subject& subject, Screen* screen) {
+void every_tensor(const Report& report, const Subject& subject, Screen* screen) {
   const Checkpoint& checkpoint = *subject.checkpoint;
   screen->blank();
   for (std::size_t i = 0; i < checkpoint.entries.size(); ++i) {
     const StoredTensor& tensor = checkpoint.entries[i];
+    if (!is_listed(report, tensor)) continue;
     screen->line(
         Screen::kIndent,
         fmt::format("{}   {}{}   {}   at {}{}", tensor.path, info(tensor.view.dtype()).torch,
@@ -337,9 +339,9 @@ void every_tensor(const Subject& subject, Screen* screen) {
 
 }  // namespace
 
-void contents_section(const Subject& subject, bool all, Screen* screen) {
+void contents_section(const Report& report, const Subject& subject, bool all, Screen* screen) {
   const Checkpoint& checkpoint = *subject.checkpoint;
-  const bool listed = all || !subject.digests.empty();
+  const bool listed = all || !subject.digests.empty() || report.scope.filter;
   screen->blank();
   written_row(checkpoint, screen);
   candidates_rows(checkpoint, screen);
@@ -352,7 +354,7 @@ void contents_section(const Subject& subject, bool all, Screen* screen) {
   calls_rows(checkpoint, screen);
   oddities_rows(checkpoint, screen);
   bytes_rows(checkpoint, screen);
-  if (listed) every_tensor(subject, screen);
+  if (listed) every_tensor(report, subject, screen);
 }
 
 }  // namespace samebits

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "samebits/explain/diagnosis.h"
 #include "samebits/report/sections.h"
@@ -26,10 +27,22 @@ Tone tone_of(Role role) {
   return role == Role::cause ? Tone::bad : role == Role::risk ? Tone::warn : Tone::plain;
 }
 
-/// What is to be done stands under the finding, or under the last of several in a row that ask for
-/// the same.
+/// A repair of all that a load loses stands above, and is not written out again.
+std::string remedy_text(const Report& report, const Finding& finding) {
+  const bool is_repair = finding.remedy.starts_with("Rename before loading") ||
+                         finding.remedy.starts_with("Rearrange before loading");
+  if (!is_repair || report.loads.empty()) return finding.remedy;
+  const LoadReport& load = report.loads[0];
+  const bool is_whole =
+      load.restored > 0 && load.restored == load.random.size() + load.mismatched.size();
+  return is_whole ? "Apply the repair above; --write FIXED writes and checks it" : finding.remedy;
+}
+
+/// What is to be done stands once on a screen: under the finding, or under the last of the first
+/// findings in a row that ask for the same.
 struct ShownFinding {
   const Finding& finding;
+  std::string remedy;
   bool leading = false;  // its proof stands in the headline
   bool stated = false;   // and its summary
   bool with_remedy = true;
@@ -75,8 +88,7 @@ void write_finding(const ShownFinding& shown, Screen* screen) {
   }
   if (finding.details.size() > count) screen->row("", and_more(finding.details.size() - count));
   if (!finding.settle.empty()) screen->row("to settle", finding.settle);
-  if (!finding.remedy.empty() && shown.with_remedy)
-    screen->row("do this", finding.remedy, Tone::bold);
+  if (!shown.remedy.empty() && shown.with_remedy) screen->row("do this", shown.remedy, Tone::bold);
 }
 
 std::string output_text(const OutputPair& pair, const std::string& labels) {
@@ -112,12 +124,15 @@ void findings_section(const Report& report, Screen* screen) {
     if (finding.cause == "weights.renamed" && finding.role == Role::note) continue;
     shown.push_back(&finding);
   }
+  std::set<std::string> said;
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const Finding& finding = *shown[i];
     const bool is_leading = &finding == leading;
-    const bool again = i + 1 < shown.size() && shown[i + 1]->role == finding.role &&
-                       shown[i + 1]->remedy == finding.remedy;
+    const bool follows = i + 1 < shown.size() && shown[i + 1]->role == finding.role &&
+                         shown[i + 1]->remedy == finding.remedy;
+    const bool again = follows || !said.insert(finding.remedy).second;
     write_finding({.finding = finding,
+                   .remedy = remedy_text(report, finding),
                    .leading = is_leading,
                    .stated = is_leading && report.diagnosis == finding.summary,
                    .with_remedy = !again,

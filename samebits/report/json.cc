@@ -2,6 +2,7 @@
 
 #include "samebits/base/float_mode.h"
 #include "samebits/explain/causes.h"
+#include "samebits/explain/scope.h"
 #include "samebits/report/json_subject.h"
 
 namespace samebits {
@@ -55,6 +56,7 @@ Json matches_json(const Report& report, const WeightPair& pair) {
                     {"b", names_json(b, match.b)},
                     {"kind", kind},
                     {"how", match.how.empty() ? kind : match.how},
+                    {"beyond", match.beyond ? Json(*match.beyond) : Json()},
                     {"stats", match.stats ? stats_json(*match.stats) : Json()}});
   }
   return json;
@@ -76,6 +78,8 @@ Json segments_json(const std::vector<Segment>& segments) {
                     {"kind", segment_kind_name(segment.kind)},
                     {"status", segment_status_name(segment.status)},
                     {"relative", segment.relative ? json_number(*segment.relative) : Json()},
+                    {"least", segment.least ? json_number(*segment.least) : Json()},
+                    {"most", segment.most ? json_number(*segment.most) : Json()},
                     {"tensors", segment.tensors},
                     {"changed", segment.changed},
                     {"only_a", segment.only_a},
@@ -140,6 +144,7 @@ Json outputs_json(const std::vector<OutputPair>& pairs) {
          {"cosine", json_number(pair.cosine)},
          {"floor_units", pair.floor_units ? json_number(*pair.floor_units) : Json()},
          {"floor_max_abs", pair.floor_max_abs ? json_number(*pair.floor_max_abs) : Json()},
+         {"beyond", pair.beyond ? Json(*pair.beyond) : Json()},
          {"looks_like", pair.looks_like},
          {"where", pair.where}});
   }
@@ -216,12 +221,38 @@ Json resume_json(const std::vector<ResumePart>& parts) {
   return json;
 }
 
+Json filter_json(const Report& report) {
+  if (!report.scope.filter) return {};
+  Json taken = Json::array();
+  for (const LeftOut& each : report.left_out)
+    taken.push_back({{"subject", each.label}, {"taken", each.taken}, {"tensors", each.total}});
+  return {{"regex", report.scope.filter->text()}, {"subjects", std::move(taken)}};
+}
+
+Json tolerance_json(const Report& report) {
+  if (!report.scope.tolerance) return {};
+  const ToleranceCounts counts = tolerance_counts(report);
+  return {{"rtol", report.scope.tolerance->relative},
+          {"atol", report.scope.tolerance->absolute},
+          {"differing", counts.differing},
+          {"beyond", counts.beyond}};
+}
+
+Json answers_json(const std::optional<Answers>& answers) {
+  if (!answers) return {};
+  const auto text = [](const std::string& each) { return each.empty() ? Json() : Json(each); };
+  return {{"load", text(answers->load)},
+          {"model", text(answers->model)},
+          {"trained", text(answers->trained)},
+          {"trust", text(answers->trust)}};
+}
+
 /// What every command's report has.
 Json common_json(const Report& report) {
   Json subjects = Json::array();
   for (const Subject& subject : report.subjects) {
     Json json = subject_json(subject);
-    if (report.command == "inspect") add_contents(subject, &json);
+    if (report.command == "inspect") add_contents(report, subject, &json);
     subjects.push_back(std::move(json));
   }
   return {{"schema", "samebits.report/1"},
@@ -229,6 +260,8 @@ Json common_json(const Report& report) {
           {"command", report.command},
           {"verdict", verdict_name(report.verdict)},
           {"diagnosis", report.diagnosis},
+          {"filter", filter_json(report)},
+          {"tolerance", tolerance_json(report)},
           {"subjects", std::move(subjects)},
           {"weights", weights_json(report)},
           {"config", fields_json(report.config)},
@@ -249,6 +282,7 @@ const char* tool_version() { return SAMEBITS_VERSION; }
 Json render_json(const Report& report) {
   const FloatMode contract;
   Json json = common_json(report);
+  if (report.command == "inspect") json["answers"] = answers_json(report.answers);
   if (report.command == "resume") json["resume"] = resume_json(report.resume);
   return json;
 }

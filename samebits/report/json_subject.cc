@@ -6,6 +6,7 @@
 #include "samebits/base/limits.h"
 #include "samebits/checkpoint/script_program.h"
 #include "samebits/checkpoint/torch_load.h"
+#include "samebits/explain/scope.h"
 
 namespace samebits {
 namespace {
@@ -49,11 +50,12 @@ Json alternatives_json(const Checkpoint& checkpoint) {
   return keys;
 }
 
-Json entries_json(const Subject& subject) {
+Json entries_json(const Report& report, const Subject& subject) {
   const Checkpoint& checkpoint = *subject.checkpoint;
   Json entries = Json::array();
   for (std::size_t i = 0; i < checkpoint.entries.size(); ++i) {
     const StoredTensor& tensor = checkpoint.entries[i];
+    if (!is_listed(report, tensor)) continue;
     Json entry = {{"name", tensor.path},
                   {"state_dict_name", text_or_null(tensor.name)},
                   {"role", role_name(tensor.role)},
@@ -205,10 +207,10 @@ Json subject_json(const Subject& subject) {
   return json;
 }
 
-void add_contents(const Subject& subject, Json* json) {
+void add_contents(const Report& report, const Subject& subject, Json* json) {
   if (!subject.checkpoint) return;
   const Checkpoint& checkpoint = *subject.checkpoint;
-  (*json)["entries"] = entries_json(subject);
+  (*json)["entries"] = entries_json(report, subject);
   (*json)["calls"] = calls_json(checkpoint);
   (*json)["imports"] = checkpoint.imports;
   (*json)["unusual_imports"] = unusual_imports_json(checkpoint);

@@ -10,7 +10,8 @@ namespace samebits {
 Json subject_json(const Subject& subject);
 
 /// Adds what `inspect` says besides: entries, calls, imports, training, modules, oddities, bytes.
-void add_contents(const Subject& subject, Json* json);
+/// Entries are those that a filter lets be listed.
+void add_contents(const Report& report, const Subject& subject, Json* json);
 
 /// A value that came from a file, fit for output: NaN and infinities become strings.
 Json finite_json(Json value);

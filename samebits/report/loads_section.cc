@@ -13,12 +13,22 @@ constexpr std::size_t kGroups = 8;        // lines of one outcome
 constexpr std::size_t kRepairRules = 60;  // rules of a repair
 constexpr std::size_t kUnderLoad = Screen::kIndent + Screen::kLabel;
 
-// "random   128 tensors, left at random initial values:" and their names under it.
-void outcome(std::string_view label, const std::string& meaning,
-             const std::vector<std::string>& names, Tone tone, Screen* screen) {
-  if (names.empty()) return;
-  screen->row(label, quantity(names.size(), "tensor") + meaning, tone);
-  names_table({.title = "", .names = names, .lines = kGroups, .indent = kUnderLoad}, screen);
+// "random   128 tensors, left at random initial values:" and their names under it; those that a
+// filter takes, where there is one.
+struct Outcome {
+  std::string_view label;
+  std::string meaning;
+  const std::vector<std::string>& names;
+  Tone tone;
+};
+void write_outcome(const Report& report, const Outcome& outcome, Screen* screen) {
+  if (outcome.names.empty()) return;
+  const auto& filter = report.scope.filter;
+  const std::vector<std::string> listed = filter ? filter->taken(outcome.names) : outcome.names;
+  std::string text = quantity(outcome.names.size(), "tensor") + outcome.meaning;
+  if (filter) text += fmt::format("; {} in names that --filter takes", grouped(listed.size()));
+  screen->row(outcome.label, text + (listed.empty() ? "" : ":"), outcome.tone);
+  names_table({.title = "", .names = listed, .lines = kGroups, .indent = kUnderLoad}, screen);
 }
 
 // "stack a, b and c into d", "cut d into a, b and c".
@@ -70,12 +80,13 @@ std::string loaded_text(const LoadReport& load) {
   return text + (load.silent ? ", and the loader says nothing" : ", with a warning");
 }
 
-void full(const LoadReport& load, Screen* screen) {
+void full(const Report& report, const LoadReport& load, Screen* screen) {
   screen->phrases("loading", {"into " + load.target, "by " + load.way});
   screen->row("", loaded_text(load));
-  outcome("random", ", left at random initial values:", load.random, Tone::bad, screen);
-  outcome("mismatch", ", of another shape in the checkpoint:", load.mismatched, Tone::bad, screen);
-  outcome("dropped", " of the checkpoint, not used:", load.dropped, Tone::warn, screen);
+  const auto write = [&](const Outcome& outcome) { write_outcome(report, outcome, screen); };
+  write({"random", ", left at random initial values", load.random, Tone::bad});
+  write({"mismatch", ", of another shape in the checkpoint", load.mismatched, Tone::bad});
+  write({"dropped", " of the checkpoint, not used", load.dropped, Tone::warn});
   repair_table(load.repair, screen);
   refit_rows(load, screen);
   restored_row(load, screen);
@@ -94,7 +105,7 @@ void brief(const LoadReport& load, Screen* screen) {
 void loads_section(const Report& report, Screen* screen) {
   for (const LoadReport& load : report.loads) {
     if (&load == &report.loads.front()) {
-      full(load, screen);
+      full(report, load, screen);
     } else {
       brief(load, screen);
     }

@@ -27,7 +27,11 @@ void resume_section(const Report& report, Screen* screen);
 /// Causes, contributions, risks, notes, each with its remedy.
 void findings_section(const Report& report, Screen* screen);
 /// What is in one checkpoint (inspect).
-void contents_section(const Subject& subject, bool all, Screen* screen);
+void contents_section(const Report& report, const Subject& subject, bool all, Screen* screen);
+/// Can I load it, what is it, how far was it trained, may I trust it (inspect).
+void answers_section(const Report& report, Screen* screen);
+/// How much of what differs is beyond a tolerance, where one was given.
+void tolerance_row(const Report& report, Screen* screen);
 
 /// Many names in few lines, each with how many it stands for and which numbers; all of them, one a
 /// line, where everything is shown.

@@ -15,6 +15,7 @@ Tone verdict_tone(Verdict verdict) {
   switch (verdict) {
     case Verdict::same: return Tone::good;
     case Verdict::clean: return Tone::good;
+    case Verdict::close: return Tone::warn;
     case Verdict::different: return Tone::bad;
     case Verdict::risk: return Tone::warn;
     case Verdict::unknown: return Tone::warn;
@@ -51,6 +52,7 @@ void body(const Report& report, const TerminalStyle& style, Screen* screen) {
     changed_section(report, screen);
     fields_section(report, screen);
     report.traces ? trace_section(report, screen) : outputs_section(report, screen);
+    tolerance_row(report, screen);
   }
   if (!report.loads.empty()) {
     screen->blank();
@@ -66,7 +68,7 @@ void body(const Report& report, const TerminalStyle& style, Screen* screen) {
   }
   if (report.command == "inspect") {
     for (const Subject& subject : report.subjects) {
-      if (subject.checkpoint) contents_section(subject, style.all, screen);
+      if (subject.checkpoint) contents_section(report, subject, style.all, screen);
     }
   }
 }
@@ -75,6 +77,14 @@ void body(const Report& report, const TerminalStyle& style, Screen* screen) {
 
 std::string verdict_text(const Report& report) {
   const Finding* leading = leading_finding(report);
+  // Nothing is said of what a filter left out.
+  const bool in_part =
+      report.scope.filter && (report.command == "diff" || report.command == "explain");
+  if (report.verdict == Verdict::close)
+    return std::string(in_part ? "close in part" : "close") +
+           (report.findings.has(Role::risk) ? "; risk" : "");
+  if (report.verdict == Verdict::same && in_part)
+    return leading ? "same in part; risk" : "same in part";
   if (report.verdict != Verdict::same || !leading) return verdict_name(report.verdict);
   // What follows is a risk, and no sign of sameness.
   return report.outputs.empty() ? report.weights.empty() ? "same; risk" : "same weights; risk"
@@ -93,6 +103,7 @@ std::string render_terminal(const Report& report, const TerminalStyle& style) {
   screen.blank();
   strip_section(report, &screen);
   subjects_section(report, &screen);
+  answers_section(report, &screen);
   if (report.verdict == Verdict::unknown && !report.not_checked.empty()) {
     screen.blank();
     list_section("unchecked", report.not_checked, Tone::warn, &screen);

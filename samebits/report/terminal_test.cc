@@ -101,6 +101,23 @@ TEST(Terminal, GivesTheAnswerFirstOnOneScreen) {
 )");
 }
 
+TEST(Terminal, SaysNoRemedyTwice) {
+  Report report = noise_report();
+  std::vector<Finding> findings(report.findings.begin(), report.findings.end());
+  findings.push_back(
+      sample_finding("mode.training", Role::contributes, Proof::observed, "B is in training mode"));
+  findings.push_back(
+      sample_finding("rng.seed", Role::contributes, Proof::observed, "the noise is another"));
+  findings[1].remedy = "Call model.eval()";
+  findings[2].remedy = findings[0].remedy;
+  report.findings = findings;
+  const std::string text = shown(report);
+  const std::string remedy = "do this   " + findings[0].remedy;
+  ASSERT_THAT(text, HasSubstr(remedy));
+  EXPECT_EQ(text.find(remedy, text.find(remedy) + 1), std::string::npos);
+  EXPECT_THAT(text, HasSubstr("do this   Call model.eval()"));
+}
+
 TEST(Terminal, FitsTheScreenAtEveryWidth) {
   for (const int width : {40, 60, 80, 120}) {
     EXPECT_LE(widest_line(shown(noise_report(), {.width = width})),

@@ -15,7 +15,7 @@ constexpr std::size_t kUnder = Screen::kIndent + Screen::kLabel;
 
 std::uint64_t tensors_of_a(const Report& report, const WeightPair& pair) {
   const Subject& subject = subject_of(report, pair.a);
-  if (!subject.checkpoint || !subject.checkpoint->has_weights()) {
+  if (!subject.checkpoint || !subject.checkpoint->has_weights() || report.scope.filter) {
     return pair.comparison.matched + pair.comparison.only_a.size();
   }
   return subject.checkpoint->weights().weights.size();
@@ -25,7 +25,7 @@ bool is_prefix_rule(const std::vector<RenameRule>& rules) {
   return rules.size() == 1 && (rules[0].from.empty() || rules[0].to.empty());
 }
 
-// What was done to the names of the right side: "renamed by 9 rules"; "" where no name differs.
+// What was done to the names of B: "renamed by 9 rules"; "" where no name differs.
 struct Renaming {
   std::string one, several;  // "is renamed by 9 rules", "are renamed by 9 rules"
 };
@@ -104,6 +104,8 @@ std::vector<std::string> different_phrases(const WeightPair& pair, std::uint64_t
 std::vector<std::string> pair_phrases(const Report& report, const WeightPair& pair) {
   const WeightComparison& found = pair.comparison;
   const std::uint64_t total = tensors_of_a(report, pair);
+  if (report.scope.filter && total + found.only_b.size() == 0)
+    return {pair.a + " ? " + pair.b, "no tensor has a name that --filter takes"};
   const std::string of_total =
       fmt::format("{} of {}", grouped(found.matched), quantity(total, "tensor"));
   const std::string note = in_parentheses(renaming(pair));

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "samebits/base/limits.h"
+#include "samebits/base/work_meter.h"
 #include "samebits/kernels/layer_norm.h"
 #include "samebits/kernels/reference.h"
 
@@ -194,10 +195,12 @@ class VitModel::Pass {
   /// The blocks as stages from `stage` on. `kept`: tokens of the last block's output.
   void run_blocks(const std::vector<VitBlock>& blocks, const VitStack& stack, std::size_t stage,
                   std::size_t tokens, std::size_t kept, const std::string& name) {
+    WorkStep work("a forward pass", blocks.size());
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-      if (!enter(stage + i, images_.count * tokens * stack.width)) continue;
-      run_block(step_, blocks[i], stack, tokens, i + 1 < blocks.size() ? tokens : kept,
-                name + std::to_string(i), step_.work.x.data());
+      if (enter(stage + i, images_.count * tokens * stack.width))
+        run_block(step_, blocks[i], stack, tokens, i + 1 < blocks.size() ? tokens : kept,
+                  name + std::to_string(i), step_.work.x.data());
+      work.add(1);
     }
   }
 

@@ -29,6 +29,8 @@ COMMANDS = [
     ["diff", "a.safetensors", "ulp.safetensors"],
     ["diff", "a.safetensors", "prefixed.safetensors"],
     ["diff", "hf", "hf-half"],
+    ["diff", "a.safetensors", "ulp.safetensors", "--rtol", "0.1"],
+    ["diff", "a.safetensors", "trained.safetensors", "--filter", "attn"],
     ["check", "a.safetensors", "--for", "more.json"],
     ["resume", "a.safetensors"],
     ["verify", "hf", "hf.lock"],

@@ -327,14 +327,27 @@ def test_a_file_that_is_not_there_is_unknown(run, routes5, tmp_path):
     assert run("explain", routes5 / "hf", tmp_path / "absent.pth")["verdict"] == "unknown"
 
 
-def test_deep_finds_what_structure_does_not_show(run, routes, tmp_path):
+def test_values_of_small_files_are_read_unasked(run, routes, tmp_path):
     state = torch.load(routes / "trained" / "statedict.pth")
     state[QUERY][0, 0] = float("nan")
     torch.save(state, tmp_path / "nan.pth")
-    shallow, deep = run("inspect", tmp_path / "nan.pth"), run("inspect", tmp_path / "nan.pth", "--deep")
-    assert shallow["verdict"] == "clean" and shallow["not_checked"]
-    assert deep["verdict"] == "risk"
-    assert deep.finding("weights.invalid")["evidence"]["tensors"] == [QUERY]
+    report = run("inspect", tmp_path / "nan.pth")
+    assert report["verdict"] == "risk" and not report["not_checked"]
+    assert report.finding("weights.invalid")["evidence"]["tensors"] == [QUERY]
+    assert "holds 1 NaN" in report["answers"]["trust"]
+
+
+def test_values_of_large_files_are_read_where_that_is_asked(run, tmp_path):
+    """Also of a small file whose tensors describe much."""
+    large = torch.zeros(16_000_001)
+    large[-1] = float("nan")
+    torch.save({"w": large}, tmp_path / "large.pth")
+    torch.save({"w": torch.full((1,), float("nan")).expand(16_000_001)}, tmp_path / "expanded.pth")
+    for name in ("large.pth", "expanded.pth"):
+        report = run("inspect", tmp_path / name)
+        assert report["verdict"] == "clean" and "--deep" in report["not_checked"][0], name
+        assert "values were not read" in report["answers"]["trust"]
+        assert run("inspect", tmp_path / name, "--deep")["verdict"] == "risk", name
 
 
 def test_deep_finds_a_flipped_bit_by_its_checksum(run, routes, tmp_path):

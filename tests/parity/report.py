@@ -3,9 +3,9 @@
 import json
 import math
 
-VERDICTS = {"same", "different", "unknown", "clean", "risk"}
+VERDICTS = {"same", "close", "different", "unknown", "clean", "risk"}
 COMPARING = {"diff", "explain", "verify"}
-EXIT = {"same": 0, "different": 1, "unknown": 2, "clean": 0, "risk": 1}
+EXIT = {"same": 0, "close": 0, "different": 1, "unknown": 2, "clean": 0, "risk": 1}
 ROLES = {"cause", "contributes", "risk", "note"}
 PROOFS = {"proved", "observed", "suspected"}
 WEIGHTS = {"identical", "same-values", "rounded", "different", "unknown"}
@@ -72,7 +72,7 @@ def check(report):
     assert isinstance(report["tool"]["version"], str)
     assert report["verdict"] in VERDICTS
     assert (report["verdict"] in {"clean", "risk"}) <= (report.command not in COMPARING)
-    assert (report["verdict"] in {"same", "different"}) <= (report.command in COMPARING)
+    assert (report["verdict"] in {"same", "close", "different"}) <= (report.command in COMPARING)
     for list_name in ("subjects", "weights", "outputs", "findings", "assumed", "not_checked"):
         assert isinstance(report[list_name], list), list_name
     assert report["verdict"] != "unknown" or report["not_checked"], "unknown, and it does not say why"
@@ -84,7 +84,7 @@ def check(report):
 
 def check_status(report):
     risk = any(finding["role"] == "risk" for finding in report["findings"])
-    expected = 1 if report["verdict"] == "same" and risk else EXIT[report["verdict"]]
+    expected = 1 if report["verdict"] in {"same", "close"} and risk else EXIT[report["verdict"]]
     assert report.status == expected, f"{report['verdict']} must not exit with {report.status}"
     assert report["verdict"] != "clean" or not risk
 

@@ -230,14 +230,16 @@ void mark_placeholders(Checkpoint& checkpoint, const Tree& tree, NodeId root) {
                            "them: their values are in the *_optim_states.pt of all ranks",
                            names.size(), names[0]),
        .file = checkpoint.path,
-       .hint = "Put them together with zero_to_fp32.py, which lies in the checkpoint's folder, and "
-               "name the file that it writes"});
+       .hint = "Name the checkpoint's folder: its partitions are then put together, as "
+               "zero_to_fp32.py does"});
   checkpoint.oddities.push_back(
       {.kind = Oddity::Kind::incomplete,
        .summary = fmt::format("{} weights are placeholders without values (ZeRO stage 3); the "
                               "values are in *_optim_states.pt",
                               names.size()),
-       .tensors = std::move(names)});
+       .tensors = std::move(names),
+       .remedy = "Name the checkpoint's folder, whose partitions are then put together as "
+                 "zero_to_fp32.py does"});
 }
 
 }  // namespace samebits

@@ -360,7 +360,8 @@ class Rest {
                          : "NaN with another payload";
       return;
     }
-    match->stats = relation.stats;
+    // Of integers that stand for numbers by a scale, distances say nothing.
+    if (is_floating(a) == is_floating(b)) match->stats = relation.stats;
     if (relation.rounded_b && company) {
       match->kind = MatchKind::rounded;
       match->how = fmt::format("{} rounded to {}", info(a).torch, info(*relation.rounded_b).torch);

@@ -11,13 +11,19 @@
 namespace samebits {
 namespace {
 
+constexpr std::size_t kLongestReason = 240;
+
 // Why a subject could not be used, where that is so for one or more of them.
 std::string unread_text(const Report& report) {
   std::string paths;
   for (const Subject& subject : report.subjects) {
     if (!subject.checkpoint) paths += (paths.empty() ? "" : ", ") + subject.path;
   }
-  return paths.empty() ? "not everything could be checked" : paths + " could not be read";
+  if (!paths.empty()) return paths + " could not be read";
+  // What was expected, and what to do, stand with the whole text.
+  const std::string& text = report.worst_gap;
+  const std::string first = text.substr(0, std::min(text.find(" (expected "), text.find(". ")));
+  return first.empty() || first.size() > kLongestReason ? "not everything could be checked" : first;
 }
 
 std::string different_text(const Report& report) {

@@ -64,6 +64,7 @@ void add_finding(Report& report, Finding finding) {
 }
 
 void add_gap(Report& report, std::string text, Gap gap) {
+  if (gap > report.gap) report.worst_gap = text;
   report.not_checked.push_back(std::move(text));
   report.gap = std::max(report.gap, gap);
 }

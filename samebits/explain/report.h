@@ -147,6 +147,7 @@ struct Report {
   std::vector<std::string> assumed;
   std::vector<std::string> not_checked;  // with the error's whole text
   Gap gap = Gap::aside;                  // the worst of them
+  std::string worst_gap;                 // its text, of several the first; "" for those aside
 
   std::vector<ResumePart> resume;  // resume: what is needed to go on, in the order of the table
 };

@@ -14,7 +14,8 @@ sys.path.insert(0, str(ROOT / "tests" / "fixtures"))
 
 import browser  # noqa: E402
 
-WIDTH, HEIGHT = 1000, 1570
+WIDTH = 1000
+LAST = "modules"  # the section with which the picture ends
 
 
 def main():
@@ -26,8 +27,9 @@ def main():
         done = subprocess.run([program, "explain", "base", "finetuned", "--html", "report.html"], cwd=folder, capture_output=True, text=True)
         if done.returncode != 1:
             sys.exit(f"samebits explain ended with status {done.returncode}: {done.stderr}")
-        chromium.open(folder / "report.html", width=WIDTH, height=HEIGHT)
-        chromium.picture(ROOT / "docs" / "page.png", HEIGHT)
+        chromium.open(folder / "report.html", width=WIDTH)
+        end = chromium.run(f"document.querySelector('#{LAST}').parentElement.getBoundingClientRect().bottom")
+        chromium.picture(ROOT / "docs" / "page.png", round(end) + 8)
 
 
 if __name__ == "__main__":

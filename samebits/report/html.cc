@@ -259,7 +259,7 @@ std::string render_html(const Report& report, const std::string& command_line) {
   const bool unknown = report.verdict == Verdict::unknown;
   if (unknown) page.add("unchecked", "Not checked", html_list(report.not_checked));
   page.add("blocks", "Where the weights differ", html_strip(report));
-  page.add("runs", "Proof", runs(report));
+  page.add("runs", "What runs showed", runs(report));
   page.add("findings",
            report.subjects.size() > 1 ? "Why, and what to do" : "What was found, and what to do",
            findings(report));

@@ -17,19 +17,22 @@ std::string outcome_of(const LoadReport& load) {
 
 std::string load_counts(const Report& report) {
   std::string rows;
-  for (const LoadReport& load : report.loads)
+  std::vector<std::string> outcomes;
+  for (const LoadReport& load : report.loads) {
     rows += html_row(
         {html_cell(load.target), html_cell(load.way),
          html_number(static_cast<double>(load.loaded),
                      fmt::format("{} of {}", grouped(load.loaded), grouped(load.target_tensors))),
          html_number(static_cast<double>(load.random.size()), grouped(load.random.size())),
          html_number(static_cast<double>(load.mismatched.size()), grouped(load.mismatched.size())),
-         html_number(static_cast<double>(load.dropped.size()), grouped(load.dropped.size())),
-         html_cell(outcome_of(load))});
-  return html_table({.caption = "Tensors, by what becomes of them",
-                     .titles = {"target", "way", "#loaded", "#left random", "#another shape",
-                                "#dropped", "what it says"},
-                     .rows = rows});
+         html_number(static_cast<double>(load.dropped.size()), grouped(load.dropped.size()))});
+    outcomes.push_back(load.way + ": " + outcome_of(load));
+  }
+  return html_table(
+             {.caption = "Tensors, by what becomes of them",
+              .titles = {"target", "way", "#loaded", "#left random", "#wrong shape", "#dropped"},
+              .rows = rows}) +
+         html_list(outcomes);
 }
 
 std::string mismatch_table(const LoadReport& load) {

@@ -94,6 +94,14 @@ footer { margin-top: 2rem; color: var(--faint); font-size: .85rem; }
 
 // A long table keeps its rows beside the document and shows those that were asked for.
 constexpr const char* kScript = R"js(
+// Only what scrolls is a stop of the keyboard.
+const scrollers = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+document.querySelectorAll(".wide").forEach((each) => scrollers.observe(each));
 const page = 200;
 for (const table of document.querySelectorAll("table.interactive")) {
   const body = table.tBodies[0];

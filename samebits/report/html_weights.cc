@@ -254,7 +254,7 @@ std::string html_module_maps(const Report& report) {
       body += heading_of(report, pair) +
               fmt::format(
                   "<p>A column for each block, a row for each module: the relative change, "
-                  "|{} - {}| / |{}|, of its tensors taken together.</p>\n",
+                  "|{} - {}| / |{}|, of those of its tensors that differ, taken together.</p>\n",
                   html_text(pair.b), html_text(pair.a), html_text(pair.a)) +
               tables + mark_legend(legend);
   }

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 import subprocess
 import sys
 
@@ -189,7 +190,7 @@ def test_marks_have_words(chromium, pages):
 
 def test_everything_is_reached_by_the_keyboard_in_the_order_of_the_page(chromium, pages):
     chromium.open(pages["loaded"][0])
-    wanted = chromium.run("""[...document.querySelectorAll("a, summary, .wide, input, button")].filter((each) => each.checkVisibility() && !each.closest("details:not([open]) > :not(summary)")).length""")
+    wanted = chromium.run("""[...document.querySelectorAll("a, summary, [tabindex], input, button")].filter((each) => each.checkVisibility() && !each.closest("details:not([open]) > :not(summary)")).length""")
     places = []
     for _ in range(wanted):
         chromium.press("Tab")
@@ -202,6 +203,54 @@ def test_everything_is_reached_by_the_keyboard_in_the_order_of_the_page(chromium
     chromium.run("document.querySelector('#weights').parentElement.querySelector('th button').focus()")
     chromium.press(" ")
     assert chromium.run("document.activeElement.closest('th').ariaSort") == "ascending"
+
+
+def test_what_scrolls_is_reached_by_the_keyboard(chromium, pages):
+    for width in WIDTHS:
+        chromium.open(pages["loaded"][0], width=width)
+        chromium.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        stops = chromium.run("[...document.querySelectorAll('.wide')].filter((each) => each.checkVisibility()).map((each) => [each.scrollWidth > each.clientWidth, each.tabIndex === 0])")
+        assert all(scrolls == stop for scrolls, stop in stops)
+        assert any(stop for _, stop in stops) == (width == 360)
+
+
+def text_of(path):
+    """The page's text, without its style and script."""
+    return html.unescape(re.sub(r"<(style|script)>.*?</\1>|<[^>]*>", " ", path.read_text(), flags=re.DOTALL))
+
+
+def test_check_names_every_tensor_that_is_not_loaded(pages, tmp_path):
+    path, report = pages["check"]
+    names = [name for load in report["loads"] for key in ("random", "dropped") for name in load[key]]
+    assert len(names) > 100 and all(f" {name} " in text_of(path) for name in names)
+    assert report["loads"][0]["repair"] and all(f" {rule['from']} " in text_of(path) for rule in report["loads"][0]["repair"])
+    shapes = made(tmp_path / "shapes.html", "check", GALLERY / "ten-classes", "--for", GALLERY / "base")["loads"][0]
+    assert shapes["mismatched"]
+    for mismatch in shapes["mismatched"]:
+        name = mismatch if isinstance(mismatch, str) else mismatch["name"]
+        assert f" {name} " in text_of(tmp_path / "shapes.html")
+    assert "[10, 16]" in text_of(tmp_path / "shapes.html") and "[5, 16]" in text_of(tmp_path / "shapes.html")
+
+
+def test_inspect_shows_all_that_it_knows(pages):
+    path, report = pages["module"]
+    (subject,) = report["subjects"]
+    text = text_of(path)
+    for word in [*subject["config"], *(module["path"] for module in subject["modules"] if module["path"]), *(call["global"] for call in subject["calls"])]:
+        assert f" {word} " in text, word
+    assert "All of them rebuild data or make objects of a model." in text
+    path, report = pages["training"]
+    training = report["subjects"][0]["training"]
+    shown = text_of(path)
+    assert all(f" {training[part]} " in shown for part in ("optimizer", "step", "scheduler", "rng"))
+    assert " global_step " in shown and str(training["values"]["global_step"]) in shown
+
+
+def test_resume_shows_every_part(pages):
+    path, report = pages["resume"]
+    parts = re.findall(r"<td>([^<]*)</td><td class=\"(good|bad)\">([^<]*)</td>", path.read_text())
+    assert [(name, state) for name, _, state in parts] == [(part["part"], part["state"]) for part in report["resume"]]
+    assert all((color == "good") == (state == "present") for _, color, state in parts)
 
 
 def test_without_a_script_everything_is_there(chromium, pages):
@@ -283,11 +332,10 @@ def test_names_stay_text_in_every_place(chromium, tmp_path):
 
 def test_the_picture_of_the_readme_shows_the_page(chromium, pages):
     """Of its pixels only the size is held: fonts differ between machines. tools/make_pictures.py takes it anew."""
-    chromium.open(pages["finetuned"][0], width=make_pictures.WIDTH)
-    below = chromium.run("document.querySelector('#modules').parentElement.getBoundingClientRect().bottom")
-    assert below < make_pictures.HEIGHT
     picture = (conftest.ROOT / "docs" / "page.png").read_bytes()
     width, height = (int.from_bytes(picture[16 + at : 20 + at], "big") for at in (0, 4))
-    assert picture[:8] == b"\x89PNG\r\n\x1a\n" and len(picture) < 200_000
-    assert (width, height) == (make_pictures.WIDTH, make_pictures.HEIGHT)
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n" and len(picture) < 250_000 and width == make_pictures.WIDTH
     assert "docs/page.png" in (conftest.ROOT / "README.md").read_text()
+    chromium.open(pages["finetuned"][0], width=width)
+    end = chromium.run(f"document.querySelector('#{make_pictures.LAST}').parentElement.getBoundingClientRect().bottom")
+    assert 0.8 < height / end < 1.25

@@ -12,6 +12,7 @@ PROGRAM = pathlib.Path(os.environ.get("SAMEBITS", ROOT / "build" / "release" / "
 MODEL = ROOT / "examples" / "vit-mae-tiny"
 QUIET = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "SAMEBITS": str(PROGRAM), "LC_ALL": "C"}
 
+
 @pytest.fixture
 def git(tmp_path):
     def call(*words, ok=True):
@@ -24,12 +25,14 @@ def git(tmp_path):
     call("init", "-q")
     return call
 
+
 def weights(name):
     """Two files of one size that differ."""
     data = bytearray((MODEL / "hf" / "model.safetensors").read_bytes())
     if name == "other":
         data[-2] ^= 0x40
     return bytes(data)
+
 
 def test_git_diff_prints_the_verdict(git, tmp_path):
     git("config", "diff.samebits.command", str(ROOT / "integrations" / "git" / "samebits-git-diff"))
@@ -43,6 +46,7 @@ def test_git_diff_prints_the_verdict(git, tmp_path):
     assert "samebits: m.safetensors" in changed and "\ndifferent" in changed
     git("rm", "-q", "--cached", "m.safetensors")
     assert "deleted" in git("diff", "--cached").stdout
+
 
 def test_a_commit_with_a_lock_that_is_not_true_ends_with_an_error(git, tmp_path):
     (tmp_path / ".git" / "hooks").mkdir(exist_ok=True)
@@ -59,6 +63,7 @@ def test_a_commit_with_a_lock_that_is_not_true_ends_with_an_error(git, tmp_path)
     assert done.returncode != 0 and "different" in done.stdout + done.stderr
     hook = [str(ROOT / "integrations" / "git" / "samebits-pre-commit"), "a b.safetensors.lock"]
     assert subprocess.run(hook, cwd=tmp_path, env=os.environ | QUIET, capture_output=True).returncode == 1
+
 
 @pytest.mark.parametrize("other, fail, status, verdict", [("one", "true", 0, "same"), ("other", "true", 1, "different"), ("other", "false", 0, "different"), ("none", "true", 1, "unknown")])
 def test_the_action_posts_the_verdict(tmp_path, other, fail, status, verdict):

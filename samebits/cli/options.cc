@@ -212,14 +212,15 @@ namespace {
 int print_rendered(const Report& report, const ReportOptions& options) {
   const std::string text =
       options.json ? json_text(report) : render_terminal(report, terminal_style(options));
-  int status = exit_status(report);
   if (!options.html.empty()) {
+    std::vector<std::string> paths;
+    for (const Subject& subject : report.subjects) paths.push_back(subject.path);
     if (const Result<void> written =
             atomic_write(options.html, render_html(report, command_line()));
         !written)
-      status = usage_error(written.error());
+      return command_error(report.command, paths, written.error(), options);
   }
-  return write_output(text) ? status : 2;
+  return write_output(text) ? exit_status(report) : 2;
 }
 
 }  // namespace

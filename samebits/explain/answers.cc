@@ -118,7 +118,8 @@ std::string code_text(const Report& report) {
   if (checkpoint.program) return "it holds code of its own, which was not run";
   if (const Finding* imports = find_of(report, "file.calls", false)) return imports->summary;
   const bool makes = std::ranges::any_of(checkpoint.calls, &CallSummary::constructs);
-  if (makes) return "loading makes objects of its model's classes and calls nothing else";
+  if (makes)
+    return "loading rebuilds data and objects of its model's classes, and calls nothing else";
   return checkpoint.calls.empty() ? "it holds no code"
                                   : "loading calls nothing but what rebuilds data";
 }

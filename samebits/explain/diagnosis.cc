@@ -54,7 +54,7 @@ std::string clean_text(const Report& report) {
 std::string close_text(const Report& report) {
   const ToleranceCounts counts = tolerance_counts(report);
   return fmt::format(
-      "{} in bits, and no number by more than {} allow",
+      "{}, and no number by more than {} allow",
       counted(counts.differing, report.traces ? "point" : "tensor", "differs", "differ"),
       tolerance_text(*report.scope.tolerance));
 }

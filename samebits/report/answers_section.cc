@@ -25,7 +25,7 @@ void tolerance_row(const Report& report, Screen* screen) {
   if (counts.differing == 0) return;
   screen->row(
       "tolerance",
-      fmt::format("{} of {} that {} in bits {} beyond {}", grouped(counts.beyond),
+      fmt::format("{} of {} that {} {} beyond {}", grouped(counts.beyond),
                   quantity(counts.differing, report.traces ? "point" : "tensor"),
                   counts.differing == 1 ? "differs" : "differ", counts.beyond == 1 ? "is" : "are",
                   tolerance_text(*report.scope.tolerance)));

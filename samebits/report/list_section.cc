@@ -51,18 +51,21 @@ std::string render_list(const std::vector<ListRow>& rows, std::size_t others, bo
   Screen screen(style);
   screen.line(0, list_totals(rows, others, is_cut));
   screen.blank();
+  const bool any_model =
+      std::ranges::any_of(rows, [](const ListRow& row) { return !row.model.empty(); });
   std::vector<std::vector<std::string>> cells;
-  for (const ListRow& row : rows)
-    cells.push_back(
-        {verdict_name(row.verdict), row.path, row.kind, row.model, row.tensors, row.size});
-  screen.table(Screen::kIndent,
-               {{},
-                {.title = "path", .give = Column::Give::elide},
-                {.title = "kind"},
-                {.title = "model", .give = Column::Give::elide},
-                {.title = "tensors", .right = true},
-                {.title = "size", .right = true}},
-               cells);
+  for (const ListRow& row : rows) {
+    cells.push_back({verdict_name(row.verdict), row.path, row.kind, row.tensors, row.size});
+    if (any_model) cells.back().insert(cells.back().begin() + 3, row.model);
+  }
+  std::vector<Column> columns = {{},
+                                 {.title = "path", .give = Column::Give::elide},
+                                 {.title = "kind"},
+                                 {.title = "tensors", .right = true},
+                                 {.title = "size", .right = true}};
+  if (any_model)
+    columns.insert(columns.begin() + 3, {.title = "model", .give = Column::Give::elide});
+  screen.table(Screen::kIndent, columns, cells);
   screen.blank();
   for (const ListRow& row : rows) {
     if (row.why.empty()) continue;

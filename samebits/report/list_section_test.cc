@@ -19,8 +19,8 @@ TEST(ListSection, HasALineOfEachAndWhyItIsNotClean) {
   EXPECT_EQ(text,
             "2 paths: 1 clean, 1 unknown; 1 other file is no checkpoint\n"
             "\n"
-            "           path   kind        model  tensors     size\n"
-            "  clean    a.pth  state-dict               2  0 bytes\n"
+            "           path   kind        tensors     size\n"
+            "  clean    a.pth  state-dict        2  0 bytes\n"
             "  unknown  b.pth\n"
             "\n"
             "  b.pth\n"

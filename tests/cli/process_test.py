@@ -129,6 +129,8 @@ def test_a_file_that_may_not_grow_is_an_error_and_the_old_one_stays(tmp_path):
         done = run(*words, cwd=tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)))
         assert done.returncode == 2 and "File too large" in done.stderr and done.stdout == ""
         assert contents(tmp_path) == {"old": b"before"}
+    done = run("inspect", HF, "--json", "--html", "old", cwd=tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)))
+    assert "File too large" in json.loads(done.stdout)["not_checked"][0] and done.returncode == 2
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,9 @@ Result<void> read_folder(Checkpoint& checkpoint, const std::string& directory,
 }  // namespace
 
 bool is_of_module_behind(std::string_view path) {
-  const std::string_view file = path.substr(0, path.find(':'));
+  const std::size_t end = path.find(':');
+  if (end == std::string_view::npos) return false;
+  const std::string_view file = path.substr(0, end);
   return file == kModuleList || file.find('/') != std::string_view::npos;
 }
 

@@ -71,13 +71,21 @@ TEST_F(RecordChecksums, ADamagedRecordIsNamedWithBothChecksums) {
 }
 
 TEST_F(RecordChecksums, ZerosWithoutAChecksumWereNeverWritten) {
-  const Checkpoint checkpoint = open({"", zeros_, false}, {"", values_, false});
+  const Checkpoint checkpoint = open({"", zeros_, false}, {"", values_});
   const auto faults = faults_of_records(checkpoint, {0, 1}, RecordCheck::zeros, 1);
   ASSERT_EQ(faults.size(), 1U);
   EXPECT_TRUE(faults[0].unwritten);
   EXPECT_THAT(faults[0].entries, ElementsAre(0U));
-  EXPECT_THAT(oddities(checkpoint), Contains(HasSubstr("2 of 2 storages have no checksum")));
+  EXPECT_THAT(oddities(checkpoint), Contains(HasSubstr("1 of 2 storages have no checksum")));
   EXPECT_FALSE(lacks_checksums(checkpoint));
+}
+
+TEST_F(RecordChecksums, ZerosBesideValuesThatWereFilledInMayBeValues) {
+  const Checkpoint checkpoint = open({"", zeros_, false}, {"", values_, false});
+  EXPECT_THAT(faults_of_records(checkpoint, {0, 1}, RecordCheck::zeros, 1), IsEmpty());
+  ASSERT_EQ(checkpoint.oddities.size(), 1U);
+  EXPECT_EQ(checkpoint.oddities[0].kind, Oddity::Kind::skipped);
+  EXPECT_THAT(oddities(checkpoint), ElementsAre(HasSubstr("2 of 2 storages have no checksum")));
 }
 
 TEST_F(RecordChecksums, AnArchiveWithoutChecksumsIsNotDamaged) {

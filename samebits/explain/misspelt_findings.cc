@@ -110,8 +110,12 @@ void find_misspelt(Report& report, const WeightPair& pair) {
   finding.subjects = {pair.a, pair.b};
   finding.summary = misspelt_summary(first, pair.b, names.size(), in_module, in_blocks);
   finding.details.push_back(
-      "a loader that goes by names does not find it, unless it knows this renaming");
-  finding.remedy = "Rename it in the file, or load with strict=True, which names what is missing";
+      names.size() == 1
+          ? "a loader that goes by names does not find it, unless it knows this renaming"
+          : "a loader that goes by names does not find them, unless it knows these renamings");
+  finding.remedy =
+      fmt::format("Rename {} in the file, or load with strict=True, which names what is missing",
+                  names.size() == 1 ? "it" : "them");
   finding.evidence = {
       {"count", names.size()}, {"rules", Json::array()}, {"tensors", std::move(names)}};
   add_finding(report, std::move(finding));

@@ -55,6 +55,9 @@ class Finder {
       break;
     }
     if (const std::string text = part_text(names); !text.empty()) finding.details.push_back(text);
+    for (const Subject* side : {&a_, &b_})
+      if (const std::string text = shards_text(*side); !text.empty())
+        finding.details.push_back(text);
     if (first->stats)
       finding.details.push_back((names.size() == 1 ? "" : "most, by relative change, in ") +
                                 describe(*first));
@@ -70,6 +73,29 @@ class Finder {
              "on both sides";
     return "Take one of the two files on both sides: these are other weights, and no way of "
            "loading makes them equal";
+  }
+
+  /// Where a side has its weights in several files, and what changed is all that some of them hold.
+  std::string shards_text(const Subject& side) const {
+    std::set<std::uint32_t> changed;
+    std::set<std::uint32_t> equal;
+    for (const TensorMatch& match : comparison_.matches) {
+      for (const std::uint32_t index : &side == &a_ ? match.a : match.b) {
+        const bool differs = match.kind == MatchKind::changed;
+        (differs ? changed : equal).insert(weight_entry(side, index).file);
+      }
+    }
+    const auto is_mixed = [&](std::uint32_t file) { return equal.contains(file); };
+    if (changed.empty() || equal.empty() || std::ranges::any_of(changed, is_mixed)) return "";
+    Names files;
+    for (const std::uint32_t file : changed) {
+      const std::string& path = side.checkpoint->files[file].path;
+      files.push_back(path.substr(path.rfind('/') + 1));
+    }
+    return fmt::format(
+        "in {} they are all that {} {}, and the other files are equal: as where files of two saves "
+        "are mixed",
+        side.label, some_of(files), files.size() == 1 ? "holds" : "hold");
   }
 
   bool all_of_other_shape() const {

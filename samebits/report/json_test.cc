@@ -43,10 +43,11 @@ Report diff_report() {
 
 TEST(ReportJson, HasEveryKeyInTheOrderOfTheDocumentation) {
   const Json json = render_json(diff_report());
-  EXPECT_THAT(keys(json),
-              testing::ElementsAre("schema", "tool", "command", "verdict", "diagnosis", "subjects",
-                                   "weights", "config", "preprocessing", "outputs", "runs",
-                                   "divergence", "loads", "findings", "assumed", "not_checked"));
+  EXPECT_THAT(
+      keys(json),
+      testing::ElementsAre("schema", "tool", "command", "verdict", "diagnosis", "filter",
+                           "tolerance", "subjects", "weights", "config", "preprocessing", "outputs",
+                           "runs", "divergence", "loads", "findings", "assumed", "not_checked"));
   EXPECT_EQ(json["schema"], "samebits.report/1");
   EXPECT_EQ(json["tool"]["version"], tool_version());
   EXPECT_EQ(json["verdict"], "different");

@@ -86,7 +86,7 @@ svg text { fill: var(--faint); font-size: 12px; }
 .u6 { fill: var(--u6); background: var(--u6); }
 footer { margin-top: 2rem; color: var(--faint); font-size: .85rem; }
 @media (max-width: 40rem) { body { padding: .8rem; } h1 { font-size: 1.3rem; } td.name { min-width: 9rem; } }
-@media print { body { max-width: none; padding: 0; font-size: 11px; color: #000; background: #fff; }
+@media print { html { font-size: 11px; } body { max-width: none; padding: 0; font-size: 1rem; color: #000; background: #fff; }
   label, nav, .more { display: none; } details::details-content { content-visibility: visible; display: block; }
   .wide { overflow: visible; } .wide > svg { min-width: 0; } td.name { min-width: 0; }
   .mark, .key, svg { print-color-adjust: exact; } h2, h3, caption { break-after: avoid; } tr, figure, article { break-inside: avoid; } }

@@ -165,7 +165,10 @@ class ChangeBars {
     constexpr int kRoomy = 14;
     const bool decade = bin % per_decade_ == 0;
     if (!decade && bars_ > kRoomy) return "";
-    return label(kLeft + step_ * place, base() + 20, "middle", fmt::format("{:.1g}", value(bin)));
+    return label(kLeft + step_ * place, base() + 20, "middle", edge_text(value(bin)));
+  }
+  static std::string edge_text(double value) {
+    return value < 10 ? fmt::format("{:.1g}", value) : fmt::format("{:.4g}", std::round(value));
   }
   std::string bar(int place, std::uint64_t count, const std::string& what) const {
     return fmt::format(

@@ -23,8 +23,9 @@ std::size_t count_of(const std::string& text, const std::string& part) {
 }
 
 TEST(ChangeHistogram, HasABarForEachHalfDecadeThatOccurs) {
-  const std::string svg = change_histogram({0.02, 0.025, 0.5, 2e-7});
-  EXPECT_EQ(count_of(svg, "<rect class=\"bar\""), 3U);
+  const std::string svg = change_histogram({0.02, 0.025, 0.5, 2e-7, 20});
+  EXPECT_EQ(count_of(svg, "<rect class=\"bar\""), 4U);
+  EXPECT_THAT(svg, HasSubstr(">10</text>"));
   EXPECT_THAT(svg, HasSubstr("<title>0.01 to 0.032: 2 tensors</title>"));
   EXPECT_THAT(svg, HasSubstr("<title>0.32 to 1: 1 tensor</title>"));
   EXPECT_THAT(svg, Not(HasSubstr("no number")));

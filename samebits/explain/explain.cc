@@ -34,8 +34,8 @@ std::string give_fields(Report& report, const Json& fields, const std::string& f
   return from.empty() ? "the options" : from + " and the options";
 }
 
-/// Where no file has a config: what the modules of the first subject that states one say. Its label,
-/// or "".
+/// Where no file has a config: what the modules of the first subject that states one say. Its
+/// label, or "".
 std::string take_stated_config(Report& report) {
   for (const Subject& subject : report.subjects) {
     if (!subject.checkpoint || !states_config(*subject.checkpoint)) continue;

@@ -92,6 +92,11 @@ Result<void> read_gguf(Checkpoint& checkpoint, std::uint32_t file, const std::st
   checkpoint.files[file].container = "gguf";
   const SourceFile source = checkpoint.files[file];
   SAMEBITS_TRY(GgufFile header, GgufFile::open(source.map->bytes(), source.path));
+  if (header.tensors.empty() && header.unknown.empty())
+    return fail({.code = ErrorCode::unsupported,
+                 .what = "this GGUF file holds no tensors",
+                 .file = source.path,
+                 .hint = "Some hold a vocabulary alone; name the file of weights"});
   use_bytes(checkpoint, file, 0, header.header_bytes, ByteUse::structure);
   if (!header.fields.empty()) checkpoint.producer["metadata"] = std::move(header.fields);
   for (const std::string& name : header.unknown)

@@ -89,7 +89,7 @@ def test_damaged_gguf_files(run, tmp_path):
     name = whole.index(b"\1\0\0\0\0\0\0\0a\2\0\0\0")
     cases = {
         "cut": whole[:-8], "header": whole[:40], "version": whole[:4] + b"\7" + whole[5:], "swapped": whole[:4] + b"\0\0\0\3" + whole[8:],
-        "doubled": whole.replace(b"\1\0\0\0\0\0\0\0b\1", b"\1\0\0\0\0\0\0\0a\1"),
+        "no tensors": whole[:8] + bytes(16) + bytes(64), "doubled": whole.replace(b"\1\0\0\0\0\0\0\0b\1", b"\1\0\0\0\0\0\0\0a\1"),
         "overlap": whole.replace((128).to_bytes(8, "little"), bytes(8)), "counts": whole[:8] + b"\xff" * 8 + whole[16:],
         "sizes": whole[: name + 13] + b"\xff" * 8 + whole[name + 21 :],
     }
@@ -103,13 +103,13 @@ def test_damaged_gguf_files(run, tmp_path):
 # ---- big_vision
 def test_big_visions_npz(run, tmp_path):
     """Names with slashes, kernels transposed, as its save_checkpoint() writes them."""
-    embedding, dense = torch.randn(8, 3, 4, 4), torch.randn(6, 8)
-    made = {"params/img/embedding/kernel": embedding.permute(2, 3, 1, 0).numpy(), "params/img/head/kernel": dense.T.numpy(), "params/img/head/bias": numpy.ones(6, "f4") * 2}
+    embedding, dense, bias = torch.randn(8, 3, 4, 4), torch.randn(6, 8), torch.randn(6)
+    made = {"params/img/embedding/kernel": embedding.permute(2, 3, 1, 0).numpy(), "params/img/head/kernel": dense.T.numpy(), "params/img/head/bias": bias.numpy()}
     numpy.savez(tmp_path / "m.npz", **made)
     report = run("inspect", tmp_path / "m.npz", "--sha256")
     assert report["verdict"] == "clean" and {n: e["sha256"] for n, e in entries(report).items()} == {n: sha256(a) for n, a in made.items()}
     numpy.savez(tmp_path / "head.npz", **{name: array for name, array in made.items() if "head" in name})
-    torch.save({"head.weight": dense, "head.bias": torch.full((6,), 2.0)}, tmp_path / "head.pth")
+    torch.save({"head.weight": dense, "head.bias": bias}, tmp_path / "head.pth")
     assert run("diff", tmp_path / "head.npz", tmp_path / "head.pth")["weights"][0]["verdict"] == "same-values"
 
 

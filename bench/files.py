@@ -27,6 +27,15 @@ assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 """
 
 
+THOUSAND = """
+import sys, torch
+tensors = {f"layers.{i}.weight": torch.randn(64, 64) for i in range(1000)}
+torch.save(tensors, sys.argv[1])
+torch.save(tensors, sys.argv[2])
+torch.save({f"model.blocks.{name.split('.')[1]}.linear.weight": tensor for name, tensor in tensors.items()}, sys.argv[3])
+"""
+
+
 class AnonymousMemory:
     """The largest RssAnon of a process, sampled; what a process allocates, without the files that it maps."""
 
@@ -101,6 +110,34 @@ def measure(data, repeats, table):
         table.add(f"anonymous memory of diff, {name}", anonymous_memory([SAMEBITS, "diff", *command]) / 1e6, 64, "MB")
 
 
+def thousand_tensors(data):
+    """Three files of 1000 tensors, 16 MB each: two of one naming, one of another."""
+    paths = [data / f"thousand-{i}.pth" for i in range(3)]
+    if not all(path.exists() for path in paths):
+        subprocess.run([sys.executable, "-c", THOUSAND, *map(str, paths)], check=True)
+    return list(map(str, paths))
+
+
+def measure_writing(data, repeats, table):
+    state, lock = str(data / "statedict.pth"), str(data / "state.lock")
+    one, same, renamed = thousand_tensors(data)
+    subprocess.run([SAMEBITS, "lock", state, "-o", lock], check=True, stdout=subprocess.DEVNULL)
+    medians = compare({
+        "verify": ([SAMEBITS, "verify", state, lock], {0}, None),
+        "sha256sum": (["sha256sum", state], {0}, None),
+        "convert": ([SAMEBITS, "convert", state, str(data / "converted.safetensors"), "--to", "safetensors", "--force"], {0}, None),
+        "cp": (["cp", state, str(data / "copied.pth")], {0}, None),
+        "one naming": ([SAMEBITS, "diff", one, same], {0}, None),
+        "two namings": ([SAMEBITS, "diff", one, renamed], {0}, None),
+    }, repeats)
+    for name, seconds in medians.items():
+        print(f"  {name:16} {seconds * 1000:9.1f} ms")
+    print()
+    table.add("verify / sha256sum", medians["verify"] / medians["sha256sum"], 0.6, "")
+    table.add("convert to safetensors / cp", medians["convert"] / medians["cp"], 1.15, "")
+    table.add("1000 renamed tensors, beyond reading", (medians["two namings"] - medians["one naming"]) * 1000, 100, "ms")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=11)
@@ -111,6 +148,7 @@ def main():
     print(f"ViT-MAE base, 448 MB a file, page cache warm, {processor()}, {os.cpu_count()} cores, medians of {options.repeats}\n")
     table = Table()
     measure(data, options.repeats, table)
+    measure_writing(data, options.repeats, table)
     return table.conclude(options.json, options.record)
 
 

@@ -3,7 +3,7 @@
 
 Usage: make_fuzz_corpus.py [FOLDER]     (FOLDER: default fuzz/corpus beside this script's parent)
 
-Needs torch, numpy, pillow and safetensors (tests/requirements-t5.txt). Every file has less than 4 KB,
+Needs torch, numpy, pillow, safetensors, gguf and onnx (tests/requirements-t5.txt). Every file has less than 4 KB,
 two files together less than 12.
 """
 
@@ -15,9 +15,12 @@ import pathlib
 import pickle
 import sys
 import tarfile
+import tempfile
 import zipfile
 
+import gguf
 import numpy
+import onnx
 import PIL.Image
 import safetensors.torch
 import torch
@@ -110,6 +113,38 @@ def npy_seeds():
     yield "object.npy", out.getvalue()
 
 
+def gguf_file(tensors, **fields):
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "m.gguf")
+        writer = gguf.GGUFWriter(path, "clip")
+        for name, value in fields.items():
+            writer.add_array(name, value) if isinstance(value, list) else writer.add_uint32(name, value)
+        for name, (array, kind) in tensors.items():
+            writer.add_tensor(name, array, raw_dtype=kind)
+        writer.write_header_to_file(), writer.write_kv_data_to_file(), writer.write_tensors_to_file(), writer.close()
+        return path.read_bytes()
+
+
+def gguf_seeds():
+    yield "plain.gguf", gguf_file({"w": (numpy.ones((2, 3), "f4"), None), "h": (numpy.ones(4, "f2"), None)}, count=2, names=["a", "b"])
+    kinds = [gguf.GGMLQuantizationType[name] for name in ("Q4_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q6_K", "IQ4_XS", "TQ1_0", "MXFP4")]
+    blocks = {kind.name: (numpy.arange(gguf.GGML_QUANT_SIZES[kind][1], dtype="u1").reshape(1, -1), kind) for kind in kinds}
+    yield "blocks.gguf", gguf_file(blocks)
+
+
+def onnx_seeds():
+    helper, kind = onnx.helper, onnx.TensorProto
+    tensors = [onnx.numpy_helper.from_array(numpy.ones((2, 3), "f4"), "w"), helper.make_tensor("packed", kind.FLOAT16, [2], [1, 3])]
+    outside = onnx.numpy_helper.from_array(numpy.ones(2, "f4"), "outside")
+    outside.ClearField("raw_data")
+    outside.data_location = kind.EXTERNAL
+    outside.external_data.add(key="location", value="m.data")
+    constant = helper.make_node("Constant", [], ["c"], value=helper.make_tensor("c", kind.INT64, [1], [5]))
+    value = helper.make_tensor_value_info("y", kind.FLOAT, [2])
+    graph = helper.make_graph([constant, helper.make_node("Relu", ["w"], ["y"])], "g", [], [value], [*tensors, outside])
+    yield "small.onnx", helper.make_model(graph).SerializeToString()
+
+
 def json_seeds():
     config = {"model_type": "vit_mae", "mask_ratio": 0.75, "layers": [1, 2], "nested": {"a": None, "b": True}, "ä": "\ud83d\ude00\n"}
     yield "config.json", json.dumps(config, indent=2).encode()
@@ -196,7 +231,27 @@ def foreign_seeds():
     yield "stack.distcp", saved_by_torch(torch.ones(1)) + saved_by_torch(torch.ones(1))
 
 
+def exported_program():
+    """As torch.export.save lays it out, with less of the graph than it writes."""
+    meta = {"dtype": 7, "sizes": [{"as_int": 2}], "strides": [{"as_int": 1}], "storage_offset": {"as_int": 0}, "layout": 7, "requires_grad": True}
+    payload = {"path_name": "weight_0", "is_param": True, "use_pickle": False, "tensor_meta": meta}
+    graph = {"graph_module": {"signature": {"input_specs": [{"buffer": {"buffer_name": "b", "persistent": False}}]}}, "torch_version": "2.13.0"}
+    records = {
+        "archive_format": b"pt2", "data/weights/weight_0": bytes(8), "data/weights/model_weights_config.json": {"config": {"w": payload}},
+        "data/constants/tensor_0": bytes(8), "data/constants/model_constants_config.json": {"config": {"b": {**payload, "path_name": "tensor_0"}}},
+        "models/model.json": graph, "data/sample_inputs/model.pt": saved_by_torch([torch.ones(1)])[:1200],
+    }
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, value in records.items():
+            archive.writestr(zipfile.ZipInfo("m/" + name), value if isinstance(value, bytes) else json.dumps(value))
+    return out.getvalue()
+
+
 def checkpoint_seeds():
+    yield "exported.pt2", exported_program()
+    yield from gguf_seeds()
+    yield from onnx_seeds()
     yield from script_archives()
     yield from numpy_pickles()
     yield from foreign_seeds()
@@ -297,6 +352,8 @@ SEEDS = {
     "pickle": pickle_seeds,
     "safetensors": safetensors_seeds,
     "npy": npy_seeds,
+    "gguf": gguf_seeds,
+    "onnx": onnx_seeds,
     "json": json_seeds,
     "config": config_seeds,
     "processor": processor_seeds,

@@ -2,7 +2,8 @@
 //
 // The sum of them bounds memory: what is allocated for a file is at most 64 MiB plus 40 times the
 // bytes of its pickles, headers and indexes, and never depends on sizes that the file only claims.
-// Elements that views describe are read in pieces, and pictures have their own bounds.
+// Elements that views describe are read in pieces, and pictures have their own bounds. Weights that
+// lie in pieces, and blocks that stand for numbers, are put together in memory.
 #pragma once
 
 #include <cstdint>
@@ -89,6 +90,9 @@ struct Limits {
   std::uint64_t described_factor = 40;
   // What `inspect` reads in depth without being asked: so much takes some hundredths of a second.
   std::uint64_t read_unasked = 64'000'000;
+  // Blocks of narrow integers that are read as float32, of one file: a vision tower of a billion
+  // parameters. They take 19 times their bytes at most.
+  std::uint64_t dequantized_bytes = 4ull << 30;
   // Pickles beside the weights of a directory that are read for what they would call: a training on
   // a thousand devices leaves a generator state of each.
   std::uint64_t side_files = 2'000;

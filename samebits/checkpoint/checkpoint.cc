@@ -18,6 +18,9 @@ const char* kind_name(CheckpointKind kind) {
     case CheckpointKind::trace: return "trace";
     case CheckpointKind::tensors: return "tensors";
     case CheckpointKind::numpy: return "numpy";
+    case CheckpointKind::gguf: return "gguf";
+    case CheckpointKind::onnx: return "onnx";
+    case CheckpointKind::exported: return "exported-program";
     case CheckpointKind::pickle: return "pickle";
     case CheckpointKind::lock: return "lock";
   }
@@ -37,6 +40,9 @@ const char* kind_label(CheckpointKind kind) {
     case CheckpointKind::trace: return "trace";
     case CheckpointKind::tensors: return "tensors";
     case CheckpointKind::numpy: return "numpy arrays";
+    case CheckpointKind::gguf: return "GGUF file";
+    case CheckpointKind::onnx: return "ONNX model";
+    case CheckpointKind::exported: return "exported program (.pt2)";
     case CheckpointKind::pickle: return "pickle without tensors";
     case CheckpointKind::lock: return "lock file";
   }

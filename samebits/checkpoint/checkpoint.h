@@ -30,6 +30,9 @@ enum class CheckpointKind : std::uint8_t {
   trace,                // written by samebits
   tensors,              // tensors in lists, tuples or nested dicts, or one alone
   numpy,                // .npy, .npz
+  gguf,                 // of llama.cpp
+  onnx,                 // a graph with its initializers
+  exported,             // of torch.export (.pt2)
   pickle,               // a pickle without tensors
   lock,                 // what samebits lock wrote: digests in the place of values
 };
@@ -40,7 +43,7 @@ const char* kind_label(CheckpointKind kind);  // "Hugging Face directory", as on
 struct SourceFile {
   std::string path;
   std::string container;  // "torch-zip", "torch-legacy", "torch-tar", "safetensors", "pickle",
-                          // "json", "npy", "npz"
+                          // "json", "npy", "npz", "gguf", "onnx", "onnx-data", "pt2"
   std::shared_ptr<const MappedFile> map;
 };
 
@@ -118,6 +121,12 @@ struct ScriptProgram {
   std::vector<ScriptUnit> units;
   std::vector<std::uint32_t> constants;  // entries, as units number them; kNoConstant for none
   std::vector<std::string> training;     // names of units that hold the training mode for good
+};
+
+/// What is computed, in a form that is not understood here.
+struct GraphFacts {
+  std::string what;    // "ONNX graph", "exported graph"
+  std::string digest;  // of all of it but the tensors
 };
 
 /// Something that the pickles would call, or change, when loaded, summed over files.
@@ -244,6 +253,7 @@ struct Checkpoint {
   std::vector<ModuleRecord> modules;
   std::vector<TensorView> attribute_data;  // what their attributes name by "$data"
   std::optional<ScriptProgram> program;    // of TorchScript archives
+  std::optional<GraphFacts> graph;         // of ONNX models and exported programs
   std::vector<Json> attribute_shared;      // and by "$shared"
   Json producer;  // {"torch": "2.13.0", "transformers": "5.24.0", "lightning": ...}, or null
   std::vector<CallSummary> calls;  // sorted by global, then how

@@ -6,8 +6,11 @@
 #include "samebits/checkpoint/choice.h"
 #include "samebits/checkpoint/directory_kinds.h"
 #include "samebits/checkpoint/foreign_files.h"
+#include "samebits/checkpoint/gguf_files.h"
 #include "samebits/checkpoint/numpy_files.h"
+#include "samebits/checkpoint/onnx_files.h"
 #include "samebits/checkpoint/safetensors_files.h"
+#include "samebits/container/gguf.h"
 #include "samebits/container/npy.h"
 #include "samebits/container/pickle.h"
 #include "samebits/container/safetensors.h"
@@ -68,9 +71,11 @@ Result<void> dispatch(Checkpoint& checkpoint, const FilePart& part) {
   if (as_text(bytes).starts_with("PK\x03\x04")) return read_torch_zip(checkpoint, part);
   if (looks_like_npy(bytes)) return read_npy_file(checkpoint, part);
   if (SafetensorsFile::looks_like(bytes)) return read_safetensors(checkpoint, part.file, part.key);
+  if (GgufFile::looks_like(bytes)) return read_gguf(checkpoint, part.file, part.key);
   if (TarArchive::looks_like(bytes)) return read_torch_tar(checkpoint, part);
   if (ZipArchive::looks_like(bytes)) return read_torch_zip(checkpoint, part);
   if (auto msgpack = find_msgpack(bytes)) return fail(foreign_error(*msgpack, source.path));
+  if (is_onnx_model(bytes)) return read_onnx_file(checkpoint, part.file, part.key);
   if (pickle::looks_like(bytes)) {
     if (auto damage = damaged_legacy(bytes, source.path)) checkpoint.unread.push_back(*damage);
     return read_possible_pickle(checkpoint, part);

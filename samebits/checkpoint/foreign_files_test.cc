@@ -30,7 +30,6 @@ TEST(ForeignFiles, AreNamedForWhatTheyAre) {
   const std::string rest(100, '\x07');
   const std::string uneven = rest + "\xff\xfe";
   const ForeignSample samples[] = {
-      {"GGUF" + uneven, "a GGUF file"},
       {"\x89HDF\r\n\x1a\n" + uneven, "an HDF5 file"},
       {"ftrt" + uneven, "a TensorRT engine"},
       {"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "a Git LFS pointer"},

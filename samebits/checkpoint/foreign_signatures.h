@@ -26,8 +26,6 @@ using std::literals::operator""sv;
 
 inline constexpr auto kForeignSignatures = std::to_array<ForeignSignature>({
     // Weights of other libraries.
-    {0, "GGUF"sv, "a GGUF file (llama.cpp)",
-     "Read it with the gguf package, or name the PyTorch or safetensors files that it was made of"},
     {0, "tjgg"sv, "a GGML file (llama.cpp before GGUF)", kToSafetensors},
     {0, "lmgg"sv, "a GGML file (llama.cpp before GGUF)", kToSafetensors},
     {0, "fmgg"sv, "a GGML file (llama.cpp before GGUF)", kToSafetensors},

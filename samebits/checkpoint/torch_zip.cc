@@ -10,6 +10,7 @@
 #include "samebits/checkpoint/calls.h"
 #include "samebits/checkpoint/choice.h"
 #include "samebits/checkpoint/deep.h"
+#include "samebits/checkpoint/exported_program.h"
 #include "samebits/checkpoint/foreign_files.h"
 #include "samebits/checkpoint/numpy_files.h"
 #include "samebits/checkpoint/object_reader.h"
@@ -354,6 +355,7 @@ class ZipReader {
 
   /// A zip that torch did not write: .npz, or an archive of pickles.
   Result<void> read_other() {
+    if (part_.main && is_exported_program(zip_)) return read_exported_program(out_, part_, zip_);
     out_.files[part_.file].container = "zip";
     out_.kind = CheckpointKind::pickle;
     std::size_t pickles = 0;

@@ -8,6 +8,7 @@
 #include "samebits/explain/reported.h"
 #include "samebits/explain/resume_generators.h"
 #include "samebits/explain/resume_loop.h"
+#include "samebits/explain/resume_numbers.h"
 #include "samebits/explain/resume_optimizer.h"
 #include "samebits/explain/resume_pair.h"
 #include "samebits/explain/resume_remedies.h"
@@ -29,7 +30,7 @@ ResumeRow judge_weights(const ResumeFacts& facts) {
   if (facts.checkpoint->has_weights()) {
     const std::size_t count = facts.checkpoint->weights().weights.size();
     return resume_row("weights", "present", facts.checkpoint->weights().key,
-                      counted(count, "tensor"));
+                      counted(count, "tensor") + further_models(facts));
   }
   ResumeRow row = resume_row("weights", "missing");
   row.issues.push_back({.missing = {"weights"}, .summary = "no weights of a model are in it"});
@@ -60,6 +61,7 @@ ResumeRows judge_all(const ResumeFacts& facts) {
   add(judge_gradients(facts));
   add(judge_scaler(facts));
   add(judge_average(facts));
+  add(judge_numbers_of_files(facts));
   doubt_missing(facts, rows);
   return rows;
 }

@@ -149,6 +149,12 @@ constexpr RemedyRow kRemedies[] = {
      std::nullopt,
      {"the next step is made of the batches that are left of it alone",
       "Save between steps: validate and save every multiple of accumulate_grad_batches"}},
+    {"files",
+     std::nullopt,
+     {"load_state() gives each prepared model, optimizer and schedule, and each registered object, "
+      "the file of its number: it ends with a FileNotFoundError, or a RuntimeError that counts "
+      "them",
+      "Copy the whole directory"}},
     {"ema", std::nullopt, {"the average starts again from the weights", "Save the average, too"}},
 };
 

@@ -15,6 +15,7 @@
 #include "samebits/explain/factored_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
+#include "samebits/explain/graph_findings.h"
 #include "samebits/explain/judged.h"
 #include "samebits/explain/kinship_findings.h"
 #include "samebits/explain/layout_findings.h"
@@ -106,6 +107,7 @@ constexpr auto kPairRules = std::to_array<PairRule>({
     {kCompared, of_subjects<find_module_changes>},
     {kCompared, of_subjects<find_tree_changes>},
     {kCompared, of_subjects<find_script_changes>},
+    {kCompared, of_subjects<find_graph_changes>},
     {kCompared, of_subjects<find_unlike_config>},
     {kCompared | kVerify,
      [](Report& report, const PairFacts& pair) {

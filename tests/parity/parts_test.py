@@ -288,3 +288,16 @@ def test_a_second_model_of_fsdp_is_compared(run, tmp_path):
         save({"model": second}, tmp_path / name / "pytorch_model_fsdp_1")
     assert run("diff", tmp_path / "a", tmp_path / "b")["verdict"] == "different"
     assert run("diff", tmp_path / "a", tmp_path / "a")["verdict"] == "same"
+
+
+def test_accelerates_further_models_and_objects(run, tmp_path):
+    model, optimizer, schedule = training()
+    for name, value in (("pytorch_model.bin", model.state_dict()), ("pytorch_model_1.bin", nn.Linear(2, 3).state_dict()), ("pytorch_model_2.bin", nn.Linear(2, 2).state_dict()), ("optimizer.bin", optimizer.state_dict())):
+        torch.save(value, tmp_path / name)
+    for i in range(2):
+        torch.save({"count": i}, tmp_path / f"custom_checkpoint_{i}.pkl")
+    accelerate_files(tmp_path, schedule)
+    report = run("resume", tmp_path)
+    assert "2 tensors of pytorch_model_1.bin" in states(report)["weights"]["detail"] and missing(report) == {"step", "sampler position"}
+    (tmp_path / "pytorch_model_1.bin").unlink(), (tmp_path / "custom_checkpoint_0.pkl").unlink()
+    assert missing(run("resume", tmp_path)) == {"step", "sampler position", "pytorch_model_1.bin", "custom_checkpoint_0.pkl"}

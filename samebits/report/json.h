@@ -20,7 +20,8 @@ Json render_json(const Report& report);
 /// U+FFFD).
 std::string json_text(const Report& report);
 
-/// What is wrong with a command line that could not be read, schema "samebits.error/1". `command` is
+/// What is wrong with a command line that could not be read, schema "samebits.error/1". `command`
+/// is
 /// "" where it is of no command, `help` where no text of help says more.
 std::string error_json_text(const std::string& command, const std::string& error,
                             const std::string& help);

@@ -16,13 +16,13 @@ void add_completion(CLI::App* program, int* status) {
   CLI::App* command = program->add_subcommand(
       "completion",
       "Write the completion of this command line for a shell\n"
-      "Writes a script to standard output. bash: eval \"$(samebits completion bash)\" in ~/.bashrc. "
+      "Writes a script to standard output. bash: eval \"$(samebits completion bash)\" in "
+      "~/.bashrc. "
       "zsh: the same in ~/.zshrc behind compinit. fish: samebits completion fish | source in "
       "config.fish. Exit status: 0.");
-  CLI::Option* option =
-      command->add_option("SHELL", *shell, "bash, fish or zsh")
-          ->required()
-          ->check(CLI::IsMember(completion_shells()).description(""));
+  CLI::Option* option = command->add_option("SHELL", *shell, "bash, fish or zsh")
+                            ->required()
+                            ->check(CLI::IsMember(completion_shells()).description(""));
   offer_words(option, completion_shells());
   command->footer("example\n  samebits completion bash");
   command->callback([program, shell, status] {
@@ -36,9 +36,8 @@ void add_man(CLI::App* program, int* status) {
       "Write the manual page\n"
       "Writes the page to standard output, as man -l reads it. Exit status: 0.");
   command->footer("example\n  samebits man > samebits.1");
-  command->callback([program, status] {
-    *status = write_output(manual_page(*program, tool_version())) ? 0 : 2;
-  });
+  command->callback(
+      [program, status] { *status = write_output(manual_page(*program, tool_version())) ? 0 : 2; });
 }
 
 }  // namespace samebits

@@ -39,9 +39,8 @@ bool takes_value(const CLI::Option& option) {
 }
 
 std::vector<CLI::Option*> options_of(CLI::App& app, bool positional) {
-  return app.get_options([positional](CLI::Option* option) {
-    return option->get_positional() == positional;
-  });
+  return app.get_options(
+      [positional](CLI::Option* option) { return option->get_positional() == positional; });
 }
 
 std::vector<std::string> command_names(CLI::App& program) {
@@ -72,8 +71,7 @@ std::string bash_values(CLI::App& command) {
   std::string lines;
   for (CLI::Option* option : options_of(command, false)) {
     if (!takes_value(*option)) continue;
-    lines += fmt::format("        {}) words='{}' paths={} ;;\n",
-                         fmt::join(spellings(*option), "|"),
+    lines += fmt::format("        {}) words='{}' paths={} ;;\n", fmt::join(spellings(*option), "|"),
                          fmt::join(offered_words(option), " "), takes_path(*option) ? "1" : "");
   }
   return lines;
@@ -147,8 +145,8 @@ std::string zsh_specs(CLI::App& command) {
   for (CLI::Option* option : options_of(command, true)) {
     const bool many = option->get_expected_max() > 1;
     const char* rest = many ? "*:" : option->get_required() ? ":" : "::";
-    specs += fmt::format(" \\\n        '{}{}:{}'", rest, option->get_name(true),
-                         zsh_action(option));
+    specs +=
+        fmt::format(" \\\n        '{}{}:{}'", rest, option->get_name(true), zsh_action(option));
   }
   return specs;
 }
@@ -191,7 +189,8 @@ std::string fish_lines(CLI::App& command, const std::string& condition) {
     for (const std::string& name : option->get_lnames()) line += " -l " + name;
     if (takes_value(*option)) line += takes_path(*option) ? " -r -F" : " -x";
     const std::vector<std::string> words = offered_words(option);
-    if (!words.empty()) line += fmt::format(" -a {}", fish_text(fmt::format("{}", fmt::join(words, " "))));
+    if (!words.empty())
+      line += fmt::format(" -a {}", fish_text(fmt::format("{}", fmt::join(words, " "))));
     lines += line + " -d " + fish_text(brief_of(option->get_description())) + "\n";
   }
   const std::vector<std::string> words = argument_words(command);
@@ -213,8 +212,7 @@ std::string fish_script(CLI::App& program) {
   }
   out += fish_lines(program, "__fish_use_subcommand");
   for (CLI::App* command : program.get_subcommands(nullptr)) {
-    out += fish_lines(*command,
-                      fish_text("__fish_seen_subcommand_from " + command->get_name()));
+    out += fish_lines(*command, fish_text("__fish_seen_subcommand_from " + command->get_name()));
   }
   return out;
 }

@@ -52,8 +52,9 @@ std::string manual_page(CLI::App& program, const std::string& version) {
   for (const CLI::App* command : program.get_subcommands(nullptr)) add_command(*command, &out);
   out += ".SH OPTIONS\n";
   add_entries(program, false, &out);
-  out += ".SH ENVIRONMENT\n.TP\n.B COLUMNS\nhow wide reports are; else the terminal's width, or "
-         "80\n.TP\n.B NO_COLOR\nset: no colour unless \\-\\-color always is given\n";
+  out +=
+      ".SH ENVIRONMENT\n.TP\n.B COLUMNS\nhow wide reports are; else the terminal's width, or "
+      "80\n.TP\n.B NO_COLOR\nset: no colour unless \\-\\-color always is given\n";
   out += ".SH EXAMPLES\n";
   for (const CLI::App* command : program.get_subcommands(nullptr)) {
     const std::string footer = command->get_footer();

@@ -239,13 +239,12 @@ void add_run(CLI::App* program, int* status) {
       [run = chosen.get()](std::uint64_t n) { run->repeat = static_cast<int>(n); },
       "run the forward pass N times, for its timing")
       ->type_name("N");
-  CLI::Option* isa =
-      command
-          ->add_option("--isa", chosen->isa,
-                       fmt::format("{} (default: the fastest of this machine)",
-                                   fmt::join(isa_names(), ", ")))
-          ->type_name("NAME")
-          ->check(CLI::IsMember(isa_names()).description(""));
+  CLI::Option* isa = command
+                         ->add_option("--isa", chosen->isa,
+                                      fmt::format("{} (default: the fastest of this machine)",
+                                                  fmt::join(isa_names(), ", ")))
+                         ->type_name("NAME")
+                         ->check(CLI::IsMember(isa_names()).description(""));
   offer_words(isa, isa_names());
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits run hf/ --randn 8x3x224x224 --seed 42 --noise-seed 7");

@@ -194,7 +194,7 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   add_fields(report, "config.changed", Role::risk, a, b, numerics,
              config_summary(numerics, of_modules, "which changes how outputs are rounded",
                             "which change how outputs are rounded"),
-             "Set them explicitly when loading");
+             "Set these fields explicitly when loading");
   add_fields(report, "config.changed", Role::note, a, b, harmless,
              config_summary(harmless, of_modules, "without effect on outputs in eval mode",
                             "without effect on outputs in eval mode"),

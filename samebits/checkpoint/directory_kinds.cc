@@ -65,11 +65,8 @@ std::optional<Error> find_deepspeed(const std::string& directory,
     return name.ends_with("_model_states.pt") || name.ends_with("_optim_states.pt");
   };
   if (count_names(names, is_states) == 0) return std::nullopt;
-  const std::string parent = std::filesystem::path(directory).parent_path().string();
-  const std::string join = fmt::format(
-      "python zero_to_fp32.py {} OUT, with the script that DeepSpeed left there, puts them "
-      "together",
-      parent.empty() ? "." : parent);
+  const std::string name_it = fmt::format(
+      "Name {}: its partitions are then put together, as zero_to_fp32.py does", directory);
   const bool third =
       count_names(names, [](const std::string& name) {
         return name.starts_with("zero_pp_rank_") && name.ends_with("_model_states.pt");
@@ -78,15 +75,15 @@ std::optional<Error> find_deepspeed(const std::string& directory,
     return named(directory,
                  "a DeepSpeed checkpoint of ZeRO stage 3: its weights are in the *_optim_states.pt "
                  "of all ranks, and no single file holds a tensor of them",
-                 join);
+                 name_it);
   const auto model = std::ranges::find_if(
       names, [](const std::string& name) { return name.ends_with("_model_states.pt"); });
   if (model == names.end())
-    return named(directory, "a part of a DeepSpeed checkpoint: states of the optimizer", join);
-  return named(directory, "a DeepSpeed checkpoint",
-               fmt::format("Name {}/{} for the weights as they are computed with; for those that "
-                           "the optimizer holds in float32, {}",
-                           directory, *model, join));
+    return named(
+        directory, "a part of a DeepSpeed checkpoint: states of the optimizer",
+        "Copy the whole folder: the *_model_states.pt, which say what the tensors are, are "
+        "not there");
+  return named(directory, "a DeepSpeed checkpoint", name_it);
 }
 
 std::optional<Error> find_in(const std::string& directory, const std::vector<std::string>& names) {

@@ -339,6 +339,12 @@ class Rest {
     return types;
   }
 
+  /// Integers of one byte stand for numbers by a scale: how far they are from these says nothing.
+  static bool is_code_of_the_other(DType a, DType b) {
+    const DType integer = is_floating(a) ? b : a;
+    return is_floating(a) != is_floating(b) && itemsize(integer) == 1;
+  }
+
   void name_relation(const ValuePair& pair, const ValueRelation& relation,
                      const std::set<DType>& types, TensorMatch* match) const {
     const DType a = pair.a.dtype();
@@ -360,8 +366,7 @@ class Rest {
                          : "NaN with another payload";
       return;
     }
-    // Of integers that stand for numbers by a scale, distances say nothing.
-    if (is_floating(a) == is_floating(b)) match->stats = relation.stats;
+    if (!is_code_of_the_other(a, b)) match->stats = relation.stats;
     if (relation.rounded_b && company) {
       match->kind = MatchKind::rounded;
       match->how = fmt::format("{} rounded to {}", info(a).torch, info(*relation.rounded_b).torch);

@@ -102,7 +102,7 @@ std::vector<RecordFault> faults_of_file(const Checkpoint& checkpoint, std::uint3
 
 }  // namespace
 
-ArchiveChecksums::ArchiveChecksums(const ZipArchive& zip) : zip_(zip) {
+ArchiveChecksums::ArchiveChecksums(const ZipArchive& zip) {
   const auto& entries = zip.entries();
   absent_ =
       std::ranges::any_of(entries, has_none) &&

@@ -46,7 +46,6 @@ class ArchiveChecksums {
   bool is_unwritten(const ZipEntry& entry) const;
 
  private:
-  const ZipArchive& zip_;
   bool absent_ = false;
   bool no_values_ = false;
 };

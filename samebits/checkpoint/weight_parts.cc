@@ -35,8 +35,8 @@ Candidate candidate_of(const Checkpoint& checkpoint, std::size_t first, const st
   return candidate;
 }
 
-Result<void> read_folder(Checkpoint& checkpoint, const std::string& directory,
-                         const std::string& folder) {
+Result<void> read_parts_folder(Checkpoint& checkpoint, const std::string& directory,
+                               const std::string& folder) {
   const FilePart part{.main = false, .prefix = folder + ":"};
   return read_dcp_part(checkpoint, directory + "/" + folder, part);
 }
@@ -46,7 +46,7 @@ Result<void> read_fsdp_models(Checkpoint& checkpoint, const std::string& directo
   checkpoint.kind = CheckpointKind::training_checkpoint;
   for (const std::string& folder : folders) {
     const std::size_t first = checkpoint.entries.size();
-    SAMEBITS_TRY_VOID(read_folder(checkpoint, directory, folder));
+    SAMEBITS_TRY_VOID(read_parts_folder(checkpoint, directory, folder));
     if (&folder == folders.data()) {
       Candidate weights = candidate_of(checkpoint, first, folder);
       if (!weights.weights.empty()) checkpoint.candidates.push_back(std::move(weights));
@@ -97,7 +97,7 @@ Result<void> read_weight_parts(Checkpoint& checkpoint, const std::string& direct
 Result<void> read_optimizer_folders(Checkpoint& checkpoint, const std::string& directory) {
   for (const std::string& folder : numbered_dcp_folders(directory, kOptimizerFolder)) {
     if (!checkpoint.training.optimizer) checkpoint.training.optimizer = folder;
-    SAMEBITS_TRY_VOID(read_folder(checkpoint, directory, folder));
+    SAMEBITS_TRY_VOID(read_parts_folder(checkpoint, directory, folder));
   }
   return {};
 }

@@ -104,7 +104,7 @@ class ZeroReader {
   }
 
  private:
-  Error cannot(std::string what, std::string file = "") const {
+  Error cannot(std::string what, const std::string& file = "") const {
     return {
         .code = ErrorCode::inconsistent,
         .what = "the weights of this ZeRO checkpoint cannot be put together: " + std::move(what),

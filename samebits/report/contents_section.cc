@@ -9,6 +9,7 @@
 #include "samebits/report/name_groups.h"
 #include "samebits/report/sections.h"
 #include "samebits/report/text.h"
+#include "samebits/report/training_parts.h"
 
 namespace samebits {
 namespace {
@@ -198,19 +199,12 @@ void mode_row(const Checkpoint& checkpoint, Screen* screen) {
 
 void training_rows(const Checkpoint& checkpoint, Screen* screen) {
   const TrainingState& state = checkpoint.training;
-  const std::pair<const char*, const std::optional<std::string>*> parts[] = {
-      {"optimizer", &state.optimizer},
-      {"step", &state.step},
-      {"scheduler", &state.scheduler},
-      {"scaler", &state.scaler},
-      {"rng", &state.rng},
-      {"sampler", &state.sampler},
-      {"ema", &state.ema}};
   std::vector<std::vector<std::string>> rows;
   std::string absent;
-  for (const auto& [name, place] : parts) {
-    if (*place) {
-      rows.push_back({name, **place});
+  for (const auto& [name, part] : kTrainingParts) {
+    const std::optional<std::string>& place = state.*part;
+    if (place) {
+      rows.push_back({name, *place});
     } else {
       absent += (absent.empty() ? "" : ", ") + std::string(name);
     }

@@ -9,6 +9,7 @@
 #include "samebits/report/name_groups.h"
 #include "samebits/report/sections.h"
 #include "samebits/report/text.h"
+#include "samebits/report/training_parts.h"
 
 namespace samebits {
 namespace {
@@ -149,21 +150,14 @@ std::string html_config(const Checkpoint& checkpoint) {
 
 std::string html_training(const Checkpoint& checkpoint) {
   const TrainingState& state = checkpoint.training;
-  const std::pair<const char*, const std::optional<std::string>*> parts[] = {
-      {"optimizer", &state.optimizer},
-      {"step", &state.step},
-      {"scheduler", &state.scheduler},
-      {"scaler", &state.scaler},
-      {"rng", &state.rng},
-      {"sampler", &state.sampler},
-      {"ema", &state.ema}};
   std::string rows;
   bool any = false;
-  for (const auto& [name, place] : parts) {
-    any = any || place->has_value();
+  for (const auto& [name, part] : kTrainingParts) {
+    const std::optional<std::string>& place = state.*part;
+    any = any || place.has_value();
     rows += html_row({"<th scope=\"row\">" + std::string(name) + "</th>",
-                      html_cell(*place ? "present" : "not found", *place ? "good" : ""),
-                      html_cell(place->value_or(""), "name")});
+                      html_cell(place ? "present" : "not found", place ? "good" : ""),
+                      html_cell(place.value_or(""), "name")});
   }
   std::string values;
   add_value_rows(state.values, "", &values);

@@ -3,9 +3,11 @@
 
 Usage: run_tests.py check|test|test-long
 
-check is the inner loop: unit tests, the rule of layers, the format. test adds clang-tidy, another compiler with the
-sanitizers, the fuzz corpora, another processor, and the Python tests. test-long is test with everything of which test
-takes a sample (SAMEBITS_TEST_LONG=1 for every program), every file alone by clang-tidy, and ThreadSanitizer.
+check is the inner loop: unit tests by GCC, the rule of layers, the format. test has the unit tests of the layers that
+compute in the release build, all of them by another compiler with the sanitizers, clang-tidy, the fuzz corpora, another
+processor, and the Python tests. test-long is test with everything of which test
+takes a sample (SAMEBITS_TEST_LONG=1 for every program), all unit tests by GCC, every file alone by clang-tidy, and
+ThreadSanitizer.
 
 At the end stand the time of each step and what was left out. The last line is "N passed, N failed", with ", N skipped"
 behind it where a test was skipped; with CI=true a skipped test counts as failed. A step that runs no test, and a tool
@@ -218,13 +220,14 @@ def steps_of(target):
     if target == "check":
         yield "unit tests", lambda counts: run_ctest(counts, "dev", ["unit"])
         return
-    yield "unit tests", lambda counts: run_ctest(counts, "release", ["unit"])
+    yield "the program, and unit tests of what computes", lambda counts: run_ctest(counts, "release", ["unit"])
     yield "clang-tidy", lambda counts: check_tidy(counts, "tidy")
-    yield "by Clang with sanitizers, fuzz corpora", lambda counts: run_ctest(counts, "asan", ["unit", "fuzz"])
+    yield "unit tests by Clang with sanitizers, fuzz corpora", lambda counts: run_ctest(counts, "asan", ["unit", "fuzz"])
     if platform.machine() == "x86_64":
         yield "numeric layers on AArch64", lambda counts: run_ctest(counts, "aarch64", ["unit"])
     yield "Python tests", run_pytest
     if target == "test-long":
+        yield "every layer by GCC", lambda counts: run_ctest(counts, "dev", ["unit"])
         yield "clang-tidy, every file alone", lambda counts: check_tidy(counts, "tidy-alone")
         yield "ThreadSanitizer", lambda counts: run_ctest(counts, "tsan", ["unit"])
 

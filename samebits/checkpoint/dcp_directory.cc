@@ -1,11 +1,8 @@
 #include "samebits/checkpoint/dcp_directory.h"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <filesystem>
 #include <map>
-#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,8 +12,10 @@
 #include "samebits/checkpoint/calls.h"
 #include "samebits/checkpoint/choice.h"
 #include "samebits/checkpoint/dcp_metadata.h"
+#include "samebits/checkpoint/dcp_shards.h"
 #include "samebits/checkpoint/dcp_tree.h"
 #include "samebits/checkpoint/object_reader.h"
+#include "samebits/checkpoint/tensor_pieces.h"
 #include "samebits/checkpoint/torch_files.h"
 #include "samebits/checkpoint/torch_tensor.h"
 #include "samebits/checkpoint/tree_digest.h"
@@ -24,10 +23,6 @@
 
 namespace samebits {
 namespace {
-
-/// Under which part of a name people keep a model, the preferred first.
-constexpr auto kModelParts = std::to_array<std::string_view>(
-    {"state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "ema"});
 
 /// One item of a .distcp file: an archive of torch.save.
 struct DcpItem {
@@ -45,7 +40,7 @@ class DcpReader {
   Result<void> read(const std::string& key) {
     out_.kind = CheckpointKind::training_checkpoint;
     SAMEBITS_TRY_VOID(read_items());
-    add_candidates();
+    add_dcp_candidates(out_);
     return choose_weights(out_, key);
   }
 
@@ -186,7 +181,7 @@ class DcpReader {
   void add_tensor(const DcpTensor& tensor) {
     StoredTensor stored;
     stored.path = prefixed(tensor.name);
-    stored.role = tensor.name.starts_with("optim") ? TensorRole::optimizer : TensorRole::weight;
+    stored.role = dcp_role(tensor.name);
     stored.storage = next_storage_++;
     Result<void> read = tensor.pieces.size() == 1 && tensor.chunks <= 1
                             ? view_whole(tensor, &stored)
@@ -211,7 +206,6 @@ class DcpReader {
     return {};
   }
 
-  /// Pieces that cover the tensor once, copied to their places.
   Result<void> put_together(const DcpTensor& tensor, StoredTensor* stored) {
     SAMEBITS_TRY(const std::uint64_t count, element_count(tensor.size));
     std::uint64_t bytes = 0;
@@ -220,50 +214,20 @@ class DcpReader {
       return fail(
           cannot(tensor.name, fmt::format("it has {} elements, more than the files hold", count)));
     assembled_ += bytes;
-    auto owned = std::make_shared<std::vector<std::uint8_t>>(bytes);
-    std::uint64_t covered = 0;
-    std::set<Shape> begins;
+    SAMEBITS_TRY(TensorPieces pieces, TensorPieces::make(tensor.dtype, tensor.size));
     for (const DcpPiece& piece : tensor.pieces) {
       std::uint32_t file = 0;
       SAMEBITS_TRY(const TensorPart part, read_piece(tensor, piece, &file));
-      if (!begins.insert(piece.offsets).second) continue;  // replicated: the same elements
-      if (begins.size() == 1) stored->file = file;
-      SAMEBITS_TRY_VOID(place(tensor, piece, part.view, owned->data()));
-      covered += part.view.numel();
+      if (&piece == tensor.pieces.data()) stored->file = file;
+      if (!pieces.add(piece.offsets, part.view))
+        return fail(cannot(tensor.name, "a piece lies outside of it"));
     }
-    if (covered != count)
-      return fail(
-          cannot(tensor.name, fmt::format("its pieces cover {} of {} elements", covered, count)));
-    out_.owned.push_back(owned);
+    if (std::string fault = pieces.fault(); !fault.empty())
+      return fail(cannot(tensor.name, std::move(fault)));
+    SAMEBITS_TRY(TensorPieces::Whole whole, std::move(pieces).finish());
+    out_.owned.push_back(std::move(whole.bytes));
     stored->storage_bytes = bytes;
-    SAMEBITS_TRY(stored->view, TensorView::make(tensor.dtype, tensor.size,
-                                                contiguous_strides(tensor.size), 0, *owned));
-    return {};
-  }
-
-  Result<void> place(const DcpTensor& tensor, const DcpPiece& piece, const TensorView& view,
-                     std::uint8_t* target) const {
-    const Shape& size = view.shape();
-    bool inside = size.size() == tensor.size.size() && piece.offsets.size() == size.size();
-    for (std::size_t i = 0; inside && i < size.size(); ++i)
-      inside = piece.offsets[i] <= tensor.size[i] && size[i] <= tensor.size[i] - piece.offsets[i];
-    if (!inside) return fail(cannot(tensor.name, "a piece lies outside of it"));
-    if (view.numel() == 0) return {};
-    const Strides strides = contiguous_strides(tensor.size);
-    const std::uint64_t item = itemsize(tensor.dtype);
-    const std::uint64_t run = size.empty() ? 1 : static_cast<std::uint64_t>(size.back());
-    std::vector<std::uint8_t> buffer;
-    for (std::uint64_t row = 0; row * run < view.numel(); ++row) {
-      std::uint64_t at = 0, left = row;
-      for (std::size_t i = size.size(); i-- > 0;) {
-        const std::uint64_t index = i + 1 == size.size() ? 0 : left % size[i];
-        if (i + 1 != size.size()) left /= size[i];
-        at += (index + static_cast<std::uint64_t>(piece.offsets[i])) *
-              static_cast<std::uint64_t>(strides[i]);
-      }
-      const Bytes bytes = view.row_major_range(row * run, run, buffer);
-      std::memcpy(target + at * item, bytes.data(), bytes.size());
-    }
+    stored->view = std::move(whole.view);
     return {};
   }
 
@@ -286,43 +250,6 @@ class DcpReader {
                            .complete = digest.complete});
     if (name.starts_with("optim") && !out_.training.optimizer)
       out_.training.optimizer = name.substr(0, name.find('.'));
-  }
-
-  /// "model" of "model.0.weight", "app.model" of "app.model.0.weight"; "" where no part is known.
-  static std::string model_part(const std::string& name) {
-    std::size_t begin = 0;
-    for (int depth = 0; depth < 2; ++depth) {
-      const std::size_t end = name.find('.', begin);
-      if (end == std::string::npos) return "";
-      const std::string_view part = std::string_view(name).substr(begin, end - begin);
-      if (std::ranges::find(kModelParts, part) != kModelParts.end()) return name.substr(0, end);
-      begin = end + 1;
-    }
-    return "";
-  }
-
-  void add_candidates() {
-    std::map<std::string, std::vector<std::uint32_t>> groups;
-    std::vector<std::uint32_t> all;
-    for (std::uint32_t i = 0; i < out_.entries.size(); ++i) {
-      if (out_.entries[i].role == TensorRole::optimizer) continue;
-      all.push_back(i);
-      if (const std::string part = model_part(out_.entries[i].path); !part.empty())
-        groups[part].push_back(i);
-    }
-    for (const std::string_view part : kModelParts)
-      for (auto& [key, weights] : groups)
-        if (key == part || key.ends_with("." + std::string(part))) {
-          Candidate candidate;
-          candidate.key = key;
-          candidate.weights = std::move(weights);
-          if (!candidate.weights.empty()) out_.candidates.push_back(std::move(candidate));
-        }
-    if (out_.candidates.empty() && !all.empty()) {
-      Candidate candidate;
-      candidate.weights = std::move(all);
-      out_.candidates.push_back(std::move(candidate));
-    }
   }
 
   Checkpoint& out_;

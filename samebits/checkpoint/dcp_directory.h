@@ -3,8 +3,8 @@
 //
 // Source: torch 2.13.0 distributed/checkpoint/metadata.py, filesystem.py (_StorageInfo),
 // planner_helpers.py. `.metadata` is a pickle of Metadata; each item of a `.distcp` file is an
-// archive of torch.save by itself. Does not read: items with transforms (compressed ones), and the
-// directories that HuggingFaceStorageWriter writes, which are safetensors.
+// archive of torch.save by itself. Does not read items with transforms (compressed ones). What
+// HuggingFaceStorageWriter writes is read by dcp_shards.h.
 #pragma once
 
 #include <string>

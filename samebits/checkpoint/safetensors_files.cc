@@ -2,6 +2,7 @@
 
 #include "samebits/checkpoint/byte_account.h"
 #include "samebits/checkpoint/choice.h"
+#include "samebits/checkpoint/dcp_shards.h"
 #include "samebits/checkpoint/torch_files.h"
 #include "samebits/container/safetensors.h"
 
@@ -82,6 +83,7 @@ Result<void> read_safetensors(Checkpoint& checkpoint, std::uint32_t file, const 
   SAMEBITS_TRY_VOID(add_safetensors(checkpoint, file));
   read_trace(checkpoint);
   if (checkpoint.kind == CheckpointKind::trace) return {};  // activations are no weights
+  find_lone_dcp_shard(checkpoint, file);
   Candidate all;
   for (std::uint32_t i = 0; i < checkpoint.entries.size(); ++i) all.weights.push_back(i);
   checkpoint.candidates.push_back(std::move(all));

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "samebits/checkpoint/dcp_directory.h"
+#include "samebits/checkpoint/dcp_shards.h"
 #include "samebits/checkpoint/zero_directory.h"
 
 namespace samebits {
@@ -84,14 +85,16 @@ bool is_fsdp_rank_file(const std::string& name) {
 }
 
 bool has_weight_parts(const std::string& directory) {
-  return !numbered_dcp_folders(directory, kModelFolder).empty() || find_zero(directory).has_value();
+  return !numbered_dcp_folders(directory, kModelFolder).empty() ||
+         find_zero(directory).has_value() || has_dcp_shards(directory);
 }
 
 Result<void> read_weight_parts(Checkpoint& checkpoint, const std::string& directory) {
   const std::vector<std::string> folders = numbered_dcp_folders(directory, kModelFolder);
   if (!folders.empty()) return read_fsdp_models(checkpoint, directory, folders);
-  const std::optional<ZeroFiles> zero = find_zero(directory);
-  return zero ? read_zero_weights(checkpoint, *zero) : Result<void>();
+  if (const std::optional<ZeroFiles> zero = find_zero(directory))
+    return read_zero_weights(checkpoint, *zero);
+  return read_dcp_shards(checkpoint, directory);
 }
 
 Result<void> read_optimizer_folders(Checkpoint& checkpoint, const std::string& directory) {

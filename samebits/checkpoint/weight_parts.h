@@ -1,5 +1,6 @@
 // Weights of a training's directory that lie in parts: FSDP's sharded state dicts as accelerate and
-// transformers' Trainer save them, and DeepSpeed's ZeRO.
+// transformers' Trainer save them, DeepSpeed's ZeRO, and the safetensors shards of
+// torch.distributed.checkpoint.
 //
 // Source: accelerate 1.15.0 utils/fsdp_utils.py (save_fsdp_model, save_fsdp_optimizer):
 // pytorch_model_fsdp_0 and optimizer_0 are distributed checkpoints with one key each, further

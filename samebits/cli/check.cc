@@ -8,13 +8,14 @@
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
+#include "samebits/convert/repair_python.h"
 
 namespace samebits {
 namespace {
 
 struct Check {
   std::string path, target, output;
-  bool force = false;
+  bool force = false, python = false;
   ReportOptions report;
 
   int run() const {
@@ -28,6 +29,7 @@ struct Check {
     if (!made) return command_error("check", {path}, made.error(), report);
     made->scope.filter = *filter;
     if (!output.empty()) return write(subjects->front(), *made);
+    if (python) return print_python(*made);
     return print_report(*std::move(made), report);
   }
 
@@ -38,6 +40,13 @@ struct Check {
     const Result<Repaired> done = repair(subject, made);
     if (!done) return command_error("check", {path}, done.error(), report);
     return write_output(repair_text(*done, path, report.json)) ? 0 : 2;
+  }
+
+  int print_python(const Report& made) const {
+    const Result<std::string> lines = made.loads.empty() ? fail(nothing_to_repair(made, path))
+                                                         : repair_as_python(made.loads[0], path);
+    if (!lines) return command_error("check", {path}, lines.error(), report);
+    return write_output(*lines) ? 0 : 2;
   }
 
   /// A directory is no target of check_targets(): its writer looks at what stands there.
@@ -88,6 +97,11 @@ void add_check(CLI::App* program, int* status) {
                    "apply the repair: write what loads in full, read it back, check it again, and "
                    "run both; exit status 0 where all of that holds, else 2")
       ->type_name("FIXED");
+  command
+      ->add_flag("--python", chosen->python,
+                 "print the repair as a function of Python, to paste, in the place of the report; "
+                 "exit status 0 where it is whole, else 2")
+      ->excludes("--write");
   command->add_flag("--force", chosen->force, "with --write: replace what stands there");
   add_all_option(command, &chosen->report, "every name and rule, instead of groups");
   add_filter_option(command, &chosen->report,

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "samebits/base/thread_pool.h"
+#include "samebits/convert/repair_python.h"
 #include "samebits/explain/check.h"
 #include "samebits/kernels/kernel_table.h"
 #include "samebits/model/predict_load.h"
@@ -42,29 +43,6 @@ ConvertRequest conversion_of(const RepairRequest& request, const Report& made) {
   return convert;
 }
 
-Error repair_error(const RepairRequest& request, ErrorCode code, std::string what) {
-  return {.code = code, .what = std::move(what), .file = request.subject.path};
-}
-
-Result<void> check_repairable(const RepairRequest& request, const Report& made) {
-  if (made.loads.empty())
-    return fail(repair_error(request, ErrorCode::usage,
-                             made.not_checked.empty() ? "nothing was found that could be repaired"
-                                                      : made.not_checked.front()));
-  const LoadReport& load = made.loads[0];
-  const std::size_t open = load.random.size() + load.mismatched.size();
-  if (open == 0 && load.raises.empty() && load.dropped.empty())
-    return fail(repair_error(request, ErrorCode::usage,
-                             "nothing is to be repaired: " + load.target + " loads all of it"));
-  if (open > 0 && load.restored < open)
-    return fail(repair_error(
-        request, ErrorCode::unsupported,
-        fmt::format("no repair was found for {} of {} that would not be loaded into {}: {}",
-                    open - load.restored, counted(open, "tensor"), load.target,
-                    load.random.empty() ? load.mismatched[0] : load.random[0])));
-  return {};
-}
-
 Result<VitOutputs> outputs_of(const std::string& path, const std::string& key, int threads) {
   SAMEBITS_TRY(PreparedRun run, prepare_run({.model = path, .key = key}));
   ThreadPool pool(threads);
@@ -96,7 +74,8 @@ Result<std::string> compare_outputs(const RepairRequest& request) {
 }  // namespace
 
 Result<Repaired> write_repair(const RepairRequest& request, const Report& made) {
-  SAMEBITS_TRY_VOID(check_repairable(request, made));
+  if (made.loads.empty()) return fail(nothing_to_repair(made, request.subject.path));
+  SAMEBITS_TRY_VOID(check_repairable(made.loads[0], request.subject.path));
   Repaired done;
   SAMEBITS_TRY(done.written, convert(conversion_of(request, made)));
   SAMEBITS_TRY(const Report again, check({request.output, ""}, request.target, request.threads));

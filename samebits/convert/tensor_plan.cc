@@ -70,17 +70,6 @@ Result<void> check_beside(const Checkpoint& checkpoint) {
   return {};
 }
 
-/// Rows of one of `parts` equal pieces.
-Result<TensorView> piece_view(const TensorView& view, std::int64_t part, std::int64_t parts) {
-  if (parts == 1) return view;
-  Shape shape = view.shape();
-  shape[0] /= parts;
-  const auto rows = static_cast<std::uint64_t>(shape[0] * part);
-  const std::uint64_t first = view.byte_offset() / itemsize(view.dtype());
-  return view.over(shape, view.strides(),
-                   first + rows * static_cast<std::uint64_t>(view.strides()[0]));
-}
-
 Result<PlannedTensor> planned(const Checkpoint& checkpoint, const model::TensorSpec& target,
                               const model::Source& source) {
   PlannedTensor tensor{.name = target.name, .pieces = {}, .from = ""};
@@ -133,6 +122,16 @@ Result<void> check_every_tensor_is_used(const Checkpoint& checkpoint, const std:
 }
 
 }  // namespace
+
+Result<TensorView> piece_view(const TensorView& view, std::int64_t part, std::int64_t parts) {
+  if (parts == 1) return view;
+  Shape shape = view.shape();
+  shape[0] /= parts;
+  const auto rows = static_cast<std::uint64_t>(shape[0] * part);
+  const std::uint64_t first = view.byte_offset() / itemsize(view.dtype());
+  return view.over(shape, view.strides(),
+                   first + rows * static_cast<std::uint64_t>(view.strides()[0]));
+}
 
 Shape PlannedTensor::shape() const {
   Shape shape = pieces.at(0).shape();
@@ -191,20 +190,6 @@ Result<TensorPlan> plan_for_class(const Checkpoint& checkpoint, const model::Tar
   }
   if (!missing.empty()) return fail(no_place(checkpoint, plan.target, missing, true));
   SAMEBITS_TRY_VOID(check_every_tensor_is_used(checkpoint, plan.target, sources));
-  return plan;
-}
-
-Result<TensorPlan> plan_repair(const Checkpoint& checkpoint, const LoadReport& load) {
-  if (!load.refits.empty())
-    return fail(cannot(checkpoint, ErrorCode::unsupported,
-                       "the repair cuts or stacks tensors, which is done for a library's class",
-                       "Name it: --for transformers-5, transformers-4, timm, mae or torchvision"));
-  std::vector<model::RenameRule> rules;
-  for (const RenameRule& rule : load.repair)
-    rules.push_back({rule.from, rule.to, static_cast<std::uint32_t>(rule.count)});
-  SAMEBITS_TRY(TensorPlan plan, plan_as_named(checkpoint, ""));
-  for (PlannedTensor& tensor : plan.tensors) tensor.name = model::apply_rules(rules, tensor.from);
-  plan.target = load.target;
   return plan;
 }
 

@@ -27,6 +27,9 @@ struct TensorPlan {
   std::uint64_t renamed() const;     // tensors with another name, or of several pieces
 };
 
+/// Rows of one of `parts` equal pieces along dimension 0, which they divide.
+Result<TensorView> piece_view(const TensorView& view, std::int64_t part, std::int64_t parts);
+
 /// Errors of every plan: those of check_whole(), and what cannot be written exactly, by name.
 /// inconsistent for absent values and names that stand twice, unsupported for quantized and sparse
 /// tensors, for what loading hands to the model and is no tensor, for adapters and further models.
@@ -40,7 +43,8 @@ Result<TensorPlan> plan_as_named(const Checkpoint& checkpoint, const std::string
 Result<TensorPlan> plan_for_class(const Checkpoint& checkpoint, const model::TargetName& target,
                                   const Json& config);
 
-/// Names as a repair gives them that check found. Errors: unsupported where it cuts or stacks.
+/// Names, cuts and stacks as a repair gives them that check found. Errors: inconsistent where its
+/// templates do not fit the checkpoint.
 Result<TensorPlan> plan_repair(const Checkpoint& checkpoint, const LoadReport& load);
 
 }  // namespace samebits

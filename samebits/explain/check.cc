@@ -158,11 +158,32 @@ Result<void> leave_adapter(Report& report) {
   return {};
 }
 
+/// The model that a version of transformers makes of a directory may have other names than the
+/// directory's files, and load_state_dict() goes by those of the model.
+void add_live_models(Report& report, const Checkpoint& target, const StoredWeights& weights) {
+  if (target.kind != CheckpointKind::hf_directory || !target.config.is_object()) return;
+  const std::vector<model::StoredShape> own = stored_weights(target).shapes;
+  for (const auto library : {model::Library::transformers4, model::Library::transformers5}) {
+    const Result<model::LoadTarget> made = model::make_target({library, ""}, &target.config, own);
+    if (!made) continue;
+    LoadReport live =
+        load_report(*made, model::predict_load(*made, weights.shapes, Way::state_dict));
+    const LoadReport& files = report.loads[0];
+    const bool alike = live.random.size() == files.random.size() &&
+                       live.dropped.size() == files.dropped.size() &&
+                       live.mismatched.size() == files.mismatched.size();
+    if (!alike) report.loads.push_back(std::move(live));
+  }
+}
+
 Result<void> check_list(Report& report, const std::string& target, int threads) {
   const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
   SAMEBITS_TRY(const LoadList list, read_load_list(target));
-  report.loads.push_back(load_into_list(list, stored_weights(checkpoint).shapes, target));
+  const StoredWeights weights = stored_weights(checkpoint);
+  report.loads.push_back(load_into_list(list, weights.shapes, target));
   repair_by_bytes(checkpoint, list, threads, report.loads.back());
+  const bool by_state_dict = checkpoint.kind != CheckpointKind::hf_directory;
+  if (list.checkpoint && by_state_dict) add_live_models(report, *list.checkpoint, weights);
   return {};
 }
 

@@ -22,6 +22,23 @@ Finding load_finding(const LoadReport& load, const char* cause,
   return finding;
 }
 
+/// The same load into a model that a version of a library makes of the target.
+bool is_into_live_model(const LoadReport& first, const LoadReport& load) {
+  return load.way == first.way && load.target != first.target;
+}
+
+/// Where the names of that model are not the files', both are said.
+std::string target_clause(const Report& report, const LoadReport& load) {
+  const LoadReport& first = report.loads.front();
+  if (&load != &first) return fmt::format(" of {}, whose names are not the files'", load.target);
+  std::string clause;
+  for (const LoadReport& other : report.loads)
+    if (is_into_live_model(first, other))
+      clause += fmt::format("; by those of {}, {} of {} {} loaded", other.target, other.loaded,
+                            other.target_tensors, other.loaded == 1 ? "is" : "are");
+  return clause.empty() ? "" : ", by the names in " + load.target + clause;
+}
+
 std::string rule_text(const RenameRule& rule) {
   const auto shown = [](const std::string& part) { return part.empty() ? "(nothing)" : part; };
   return fmt::format("{} -> {}", shown(rule.from), shown(rule.to));
@@ -53,8 +70,9 @@ void find_random(Report& report, const LoadReport& load) {
   Finding finding = load_finding(
       load, "weights.reinitialized", load.random,
       load.raises.empty()
-          ? fmt::format("{} would leave {} of {} at random initial values, {}", load.way,
-                        load.random.size(), counted(load.target_tensors, "tensor"), told)
+          ? fmt::format("{} would leave {} of {} at random initial values, {}{}", load.way,
+                        load.random.size(), counted(load.target_tensors, "tensor"), told,
+                        target_clause(report, load))
           : counted_of(load.random.size(), load.target_tensors, "tensor", "has", "have") +
                 " nothing in the checkpoint under " +
                 (load.random.size() == 1 ? "its name" : "their names"));
@@ -206,6 +224,9 @@ void find_load_risks(Report& report) {
   find_tables(report, load);
   find_dropped(report, load);
   find_mismatched(report, load);
+  // Of a target whose files take everything: what its live models would not take.
+  for (const LoadReport& live : report.loads)
+    if (is_into_live_model(load, live) && load.random.empty()) find_random(report, live);
 }
 
 void find_absent_parts(Report& report, const Subject& subject) {

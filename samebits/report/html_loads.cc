@@ -93,7 +93,9 @@ std::string html_loads(const Report& report) {
   for (const LoadReport& load : report.loads) {
     const bool first = &load == &report.loads.front();
     const std::string names = load_names(load);
-    body += first ? names : html_fold("By " + load.way + " instead", names);
+    const bool elsewhere = load.target != report.loads.front().target;
+    const std::string into = elsewhere ? ", into " + load.target + "," : "";
+    body += first ? names : html_fold("By " + load.way + into + " instead", names);
   }
   return body + html_name_groups("Not found by a resumed training", report.lost_on_resume);
 }

@@ -92,8 +92,9 @@ void full(const Report& report, const LoadReport& load, Screen* screen) {
   restored_row(load, screen);
 }
 
-void brief(const LoadReport& load, Screen* screen) {
+void brief(const LoadReport& load, const std::string& first_target, Screen* screen) {
   std::vector<std::string> phrases = {"by " + load.way, loaded_text(load)};
+  if (load.target != first_target) phrases.insert(phrases.begin(), "into " + load.target);
   if (!load.random.empty()) phrases.push_back(grouped(load.random.size()) + " random");
   if (!load.mismatched.empty()) phrases.push_back(grouped(load.mismatched.size()) + " mismatched");
   if (!load.dropped.empty()) phrases.push_back(grouped(load.dropped.size()) + " dropped");
@@ -107,7 +108,7 @@ void loads_section(const Report& report, Screen* screen) {
     if (&load == &report.loads.front()) {
       full(report, load, screen);
     } else {
-      brief(load, screen);
+      brief(load, report.loads.front().target, screen);
     }
   }
 }

@@ -229,3 +229,30 @@ def test_only_the_mae_decoder_is_written_under_names_of_its_own(files, predict):
     said = affected["ViTMAEForPreTraining"]
     assert len(said["missing"]) == len(said["restored"]) == 32 and said["written_for_5_only"]
     assert said["rules"] == [{"from": "decoder.decoder_encoder.layer.", "to": "decoder.decoder_layers.", "count": 32}]
+
+
+LOAD_INTO = """
+import json, pathlib, sys, transformers
+from safetensors.torch import load_file
+saved, raw = map(pathlib.Path, sys.argv[1:])
+cls = getattr(transformers, json.loads((saved / "config.json").read_text())["architectures"][0])
+model = cls.from_pretrained(saved)
+print(json.dumps(sorted(model.load_state_dict(load_file(raw / "model.safetensors"), strict=False).missing_keys)))
+"""
+
+
+@pytest.mark.parametrize("writer", [4, 5])
+def test_a_directory_as_target_is_its_files_and_its_live_models(run, files, pythons, writer):
+    """The state dict of a model in memory, for a directory whose names 5.24.0 changes as it loads it."""
+    saved, raw = (files[5, "ViTForImageClassification", "saved"], files[writer, "ViTForImageClassification", "raw"])
+    report = run("check", raw / "model.safetensors", "--for", saved)
+    in_files = {name for name, _ in shapes_of(saved)} - {name for name, _ in shapes_of(raw)}
+    assert set(report["loads"][0]["random"]) == in_files
+    predicted = {load["target"].partition(":")[0]: load["random"] for load in report["loads"][1:]}
+    for version, python in pythons.items():
+        words = [str(python), "-c", LOAD_INTO, str(saved), str(raw)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert sorted(predicted.get(f"transformers-{version}", report["loads"][0]["random"])) == json.loads(done.stdout)
+    assert any(len(random) != len(in_files) for random in predicted.values())
+    assert report["verdict"] == "risk" and "transformers-5:ViTForImageClassification" in str([finding["summary"] for finding in report["findings"]])

@@ -323,6 +323,46 @@ def test_a_repair_for_a_target_file(tmp_path):
     assert_same(torch.load(tmp_path / "out.pth"), model.state_dict())
 
 
+def check_lines(source, target, state):
+    """What --python prints, run on the tensors."""
+    done = subprocess.run([str(PROGRAM), "check", str(source), "--for", str(target), "--python"], capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    space = {}
+    exec(compile(done.stdout, "repair", "exec"), space)
+    before = dict(state)
+    made = space["repaired"](state)
+    assert list(state) == list(before) and all(state[name] is before[name] for name in state)
+    return made
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("library", ["timm", "torchvision"])
+def test_a_repair_that_cuts_and_stacks(library, there, saved, tmp_path):
+    """Into a file's names: written by --write, and by the lines that --python prints."""
+    hf = saved / "5" / "ViTForImageClassification" / "hf"
+    convert(hf, tmp_path / "plain.pth", "--to", "torch")
+    convert(hf, tmp_path / "other.pth", "--to", library)
+    source, target = (tmp_path / name for name in (("plain.pth", "other.pth") if there else ("other.pth", "plain.pth")))
+    wanted = torch.load(target, weights_only=True)
+    made = check_lines(source, target, torch.load(source, weights_only=True))
+    assert_same(dict(sorted(made.items())), dict(sorted(wanted.items())))
+    done = subprocess.run([str(PROGRAM), "check", str(source), "--for", str(target), "--write", str(tmp_path / "fixed.pth")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    written = torch.load(tmp_path / "fixed.pth", weights_only=True)
+    assert_same(dict(sorted(written.items())), dict(sorted(wanted.items())))
+
+
+def test_lines_for_renamings(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+    wrapped = {f"module.net.{name}": tensor for name, tensor in model.state_dict().items()}
+    torch.save(wrapped, tmp_path / "in.pth")
+    torch.save(model.state_dict(), tmp_path / "target.pth")
+    assert_same(check_lines(tmp_path / "in.pth", tmp_path / "target.pth", wrapped), model.state_dict())
+    words = [str(PROGRAM), "check", str(tmp_path / "target.pth"), "--for", str(tmp_path / "target.pth"), "--python"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 2 and "nothing is to be repaired" in done.stderr
+
+
 def test_shards_are_those_that_transformers_loads(saved, tmp_path, python_t4):
     hf = saved / "4" / "ViTModel" / "hf"
     written = convert(hf, tmp_path / "out", "--to", "hf", "--shard-size", "20KB")

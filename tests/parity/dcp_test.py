@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -21,7 +22,7 @@ import torch, torch.distributed as dist, torch.distributed.checkpoint as dcp, to
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 
-def work(rank, world, out, port):
+def work(rank, world, out, port, safetensors):
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE=str(world))
     dist.init_process_group("gloo")
     mesh = init_device_mesh("cpu", (world,))
@@ -35,11 +36,17 @@ def work(rank, world, out, port):
         "everywhere": distribute_tensor(torch.randn(3, 3), mesh, [Replicate()]),
         "plain": torch.randn(4),
     }
-    dcp.save({"model": state, "optimizer": {"state": {0: {"exp_avg": state["rows"]}}}, "step": 3}, checkpoint_id=out)
+    if safetensors:
+        dcp.save(state, storage_writer=dcp.HuggingFaceStorageWriter(out, save_distributed=True))
+        whole = {name: value.full_tensor() if hasattr(value, "full_tensor") else value for name, value in state.items()}
+        if rank == 0:
+            torch.save(whole, out + ".pt")
+    else:
+        dcp.save({"model": state, "optimizer": {"state": {0: {"exp_avg": state["rows"]}}}, "step": 3}, checkpoint_id=out)
     dist.destroy_process_group()
 
 if __name__ == "__main__":
-    mp.spawn(work, (int(sys.argv[2]), sys.argv[1], int(sys.argv[3])), nprocs=int(sys.argv[2]))
+    mp.spawn(work, (int(sys.argv[2]), sys.argv[1], int(sys.argv[3]), len(sys.argv) > 4), nprocs=int(sys.argv[2]))
 '''
 
 
@@ -74,14 +81,59 @@ def test_a_checkpoint_of_one_process(run, tmp_path):
     assert {entry["role"] for entry in report.part("entries") if entry["name"].startswith("optimizer.")} == {"optimizer"}
 
 
+def save_in_shards(folder, world, *words):
+    script = folder.parent / "shards.py"
+    script.write_text(textwrap.dedent(SHARDED))
+    port = 29500 + world + hash(str(folder)) % 1000
+    done = subprocess.run([sys.executable, str(script), str(folder), str(world), str(port), *words], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 @pytest.mark.parametrize("world", [2, 3])
 def test_shards_are_put_together(world, run, tmp_path):
-    (tmp_path / "shards.py").write_text(textwrap.dedent(SHARDED))
-    port = 29500 + world + hash(str(tmp_path)) % 1000
-    done = subprocess.run([sys.executable, str(tmp_path / "shards.py"), str(tmp_path / "dcp"), str(world), str(port)], capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-2000:]
+    save_in_shards(tmp_path / "dcp", world)
     assert len(list((tmp_path / "dcp").glob("*.distcp"))) == world
     check_against_torch(run, tmp_path / "dcp", tmp_path)
+
+
+@pytest.fixture(scope="module")
+def safetensors_shards(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hf") / "shards"
+    save_in_shards(folder, 3, "safetensors")
+    return folder
+
+
+def test_safetensors_shards_are_put_together(run, safetensors_shards):
+    names = sorted(path.name for path in safetensors_shards.iterdir())
+    assert names == [f"shard-0000{rank}-model-00001-of-00001.safetensors" for rank in (1, 2, 3)]
+    loaded = torch.load(f"{safetensors_shards}.pt")
+    report = run("inspect", safetensors_shards, "--sha256")
+    assert {entry["name"]: entry["sha256"] for entry in report.part("entries")} == digests(loaded)
+    diff = run("diff", safetensors_shards, f"{safetensors_shards}.pt")
+    assert (diff["verdict"], diff["weights"][0]["matched"]) == ("same", len(loaded))
+
+
+def test_one_safetensors_shard_is_no_model(run, safetensors_shards):
+    for rank in (1, 2):  # the first of them begins at index 0 everywhere
+        report = run("inspect", safetensors_shards / f"shard-0000{rank}-model-00001-of-00001.safetensors")
+        (finding,) = report.findings("file.incomplete")
+        assert "one shard of a distributed checkpoint" in finding["summary"] and str(safetensors_shards) in finding["remedy"]
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_lost_safetensors_shard_leaves_a_hole(run, safetensors_shards, tmp_path, lost):
+    shutil.copytree(safetensors_shards, tmp_path / "dcp")
+    (tmp_path / "dcp" / f"shard-0000{lost}-model-00001-of-00001.safetensors").unlink()
+    report = run("diff", tmp_path / "dcp", f"{safetensors_shards}.pt")
+    assert report["verdict"] != "same" and "elements" in str(report["not_checked"])
+
+
+def test_safetensors_shards_of_two_saves_overlap(run, safetensors_shards, tmp_path):
+    """Two processes write where three had written before: the third file stays."""
+    shutil.copytree(safetensors_shards, tmp_path / "dcp")
+    save_in_shards(tmp_path / "dcp", 2, "safetensors")
+    report = run("inspect", tmp_path / "dcp")
+    assert report["verdict"] == "unknown" and "its parts overlap" in str(report["not_checked"])
 
 
 def test_a_missing_file_is_said(run, tmp_path):

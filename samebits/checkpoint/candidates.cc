@@ -78,7 +78,7 @@ bool holds_tensors(const Tree& tree, NodeId node) {
 void add_places(const Tree& tree, const KeyValue& item, const std::string& prefix,
                 std::vector<Place>& places) {
   const std::string key = join_path(prefix, item.key);
-  if (is_rng_key(item.key) || is_optimizer_state(tree, item.value)) return;
+  if (holds_generators(tree, item) || is_optimizer_state(tree, item.value)) return;
   if (is_module(tree, item.value)) {
     places.push_back({key, item.value, true, rank_of(item.key)});
     return;
@@ -106,7 +106,7 @@ std::vector<Place> places_of(const Tree& tree, NodeId root) {
 bool has_direct_tensor(const Tree& tree, NodeId mapping) {
   const auto items = mapping_items(tree, mapping);
   return std::any_of(items.begin(), items.end(), [&](const KeyValue& item) {
-    return is_tensor(tree, item.value) && !is_rng_key(item.key);
+    return is_tensor(tree, item.value) && !holds_generators(tree, item);
   });
 }
 
@@ -114,7 +114,7 @@ bool has_training_key(const Tree& tree, NodeId mapping) {
   const auto items = mapping_items(tree, mapping);
   return std::any_of(items.begin(), items.end(), [&](const KeyValue& item) {
     return item.key == "epoch" || item.key == "step" || item.key == "iteration" ||
-           item.key == "global_step" || is_rng_key(item.key) ||
+           item.key == "global_step" || holds_generators(tree, item) ||
            item.key.find("optim") != std::string::npos || is_optimizer_state(tree, item.value);
   });
 }
@@ -219,6 +219,10 @@ bool is_rng_key(const std::string& key) {
          name.ends_with("_rng") || name == "random_rng_state" || name == "generator_state";
 }
 
+bool holds_generators(const Tree& tree, const KeyValue& item) {
+  return is_rng_key(item.key) && may_be_generator_state(tree, item.value);
+}
+
 bool is_usual_key(const std::string& key) { return rank_of(short_name(key)) != kUnranked; }
 
 bool is_average_key(const std::string& key) {
@@ -226,7 +230,7 @@ bool is_average_key(const std::string& key) {
   return name == "ema" || name.starts_with("ema_") || name.ends_with("_ema") ||
          name.find("_ema_") != std::string::npos || name.find("shadow") != std::string::npos ||
          name.find("averaged") != std::string::npos || name.starts_with("swa_") ||
-         name == "teacher";
+         name.starts_with("averaging_") || name == "teacher";
 }
 
 }  // namespace samebits

@@ -29,6 +29,8 @@ std::vector<Place> find_array_weights(const pickle::Tree& tree, NodeId root);
 bool is_optimizer_state(const pickle::Tree& tree, NodeId node);
 /// A key under which generator states are kept ("rng_state", "torch_random_state", ...).
 bool is_rng_key(const std::string& key);
+/// Such a key, and what stands under it may be such a state: a matrix under it is a weight.
+bool holds_generators(const pickle::Tree& tree, const KeyValue& item);
 /// A key under which people keep weights ("model", "state_dict", "student", "ema").
 bool is_usual_key(const std::string& key);
 /// A key under which averaged weights are kept ("ema", "model_ema", "shadow_params", ...).

@@ -91,6 +91,9 @@ struct Candidate {
   std::vector<std::uint32_t> buffers;  // non-persistent buffers
   bool is_module = false;
   std::string why;  // why it was taken, for `weights_from`
+  /// Of a directory's .bin: where in the file the weights stand, which from_pretrained takes for
+  /// the state dict itself. "state_dict", "a module"; "" at the top.
+  std::string inside{};
 };
 
 /// One nn.Module of a whole-module pickle.

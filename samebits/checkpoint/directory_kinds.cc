@@ -1,6 +1,7 @@
 #include "samebits/checkpoint/directory_kinds.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <string_view>
 #include <vector>
@@ -91,6 +92,23 @@ std::optional<Error> find_in(const std::string& directory, const std::vector<std
   return find_deepspeed(directory, names);
 }
 
+/// What other libraries write, by the name of one of their files.
+struct ForeignWeights {
+  const char *name, *what, *hint;
+};
+constexpr auto kForeignWeights = std::to_array<ForeignWeights>({
+    {"flax_model.msgpack", "Flax",
+     "Load them with from_flax=True in transformers 4, and save_pretrained() the model"},
+    {"flax_model.msgpack.index.json", "Flax",
+     "Load them with from_flax=True in transformers 4, and save_pretrained() the model"},
+    {"tf_model.h5", "TensorFlow",
+     "Load them with from_tf=True in transformers 4, and save_pretrained() the model"},
+    {"saved_model.pb", "a TensorFlow SavedModel",
+     "Load it with TensorFlow, and save its variables with numpy.savez"},
+    {"_CHECKPOINT_METADATA", "Orbax",
+     "Restore them with orbax.checkpoint, and save the arrays with numpy.savez"},
+});
+
 bool lies_there(const std::string& path) {
   std::error_code error;
   return std::filesystem::exists(path, error);
@@ -120,6 +138,17 @@ std::optional<Error> find_distributed(const std::string& directory) {
       return below;
     }
   }
+  return std::nullopt;
+}
+
+std::optional<Error> find_foreign_weights(const std::string& directory) {
+  for (const ForeignWeights& foreign : kForeignWeights)
+    if (lies_there(directory + "/" + foreign.name))
+      return Error{.code = ErrorCode::unsupported,
+                   .what = fmt::format("the directory holds weights of {} ({}), which are not read",
+                                       foreign.what, foreign.name),
+                   .file = directory,
+                   .hint = foreign.hint};
   return std::nullopt;
 }
 

@@ -16,6 +16,9 @@ namespace samebits {
 /// What the directory is and what to do with it; nothing where it is none of these.
 std::optional<Error> find_distributed(const std::string& directory);
 
+/// Weights of a library that are not read, by the name of a file: Flax, TensorFlow, Orbax.
+std::optional<Error> find_foreign_weights(const std::string& directory);
+
 /// "It lies beside model.ckpt.index: ..." of a file of raw numbers whose description is another
 /// file; "" where there is none.
 std::string hint_beside(const std::string& file);

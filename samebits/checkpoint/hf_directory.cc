@@ -31,6 +31,7 @@ namespace fs = std::filesystem;
 constexpr std::array kWeightFiles = std::to_array<std::string_view>({
     "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
     "pytorch_model.bin.index.json", "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.safetensors.index.json", "diffusion_pytorch_model.bin",
     "adapter_model.safetensors", "adapter_model.bin",
     "pytorch_model_fsdp.bin",  // FSDP's full state dict, which from_pretrained does not look for
 });
@@ -84,7 +85,7 @@ class DirectoryReader {
     out_.kind = CheckpointKind::hf_directory;
     read_fields("config.json", out_.config, out_.config_faults);
     if (out_.config.is_object()) out_.config_from = "config.json";
-    read_fields("preprocessor_config.json", out_.preprocessing, out_.preprocessing_faults);
+    read_preprocessing();
     SAMEBITS_TRY(const std::string weights, pick_weights());
     SAMEBITS_TRY_VOID(in_parts_           ? read_weight_parts(out_, directory_)
                       : series_           ? read_series(*series_)
@@ -137,6 +138,19 @@ class DirectoryReader {
   /// The weights stand without a file of fields, and what needs it says why it is not there.
   void read_fields(const std::string& name, Json& json, std::vector<Error>& faults) {
     if (Result<void> read = read_json(name, json); !read) faults.push_back(std::move(read).error());
+  }
+
+  /// transformers 5.24.0 writes a processor of several parts into one file, and loads its parts from
+  /// there where they have no file of their own.
+  void read_preprocessing() {
+    read_fields("preprocessor_config.json", out_.preprocessing, out_.preprocessing_faults);
+    if (out_.preprocessing.is_object() || !out_.preprocessing_faults.empty()) return;
+    Json processor;
+    read_fields("processor_config.json", processor, out_.preprocessing_faults);
+    for (const char* part : {"image_processor", "feature_extractor"})
+      if (processor.is_object() && processor.contains(part) && processor[part].is_object() &&
+          !out_.preprocessing.is_object())
+        out_.preprocessing = processor[part];
   }
 
   Result<std::string> pick_weights() {
@@ -203,6 +217,7 @@ class DirectoryReader {
     Error error{
         .code = ErrorCode::io, .what = "the directory holds no weights", .file = directory_};
     error.expected = "model.safetensors or pytorch_model.bin, one file or sharded by an index";
+    if (auto foreign = find_foreign_weights(directory_)) return *std::move(foreign);
     error.hint = hint_below(directory_);
     if (error.hint.empty()) error.hint = hint;
     if (error.hint.empty())
@@ -228,6 +243,8 @@ class DirectoryReader {
   }
 
   void merge(Checkpoint part, std::uint32_t file) {
+    if (part.has_weights())
+      inside_ = part.weights().is_module ? std::string(kModuleInside) : part.weights().key;
     const std::uint32_t first_storage = next_storage_id(out_);
     out_.files[file].container = part.files[0].container;
     for (StoredTensor& tensor : part.entries) {
@@ -333,6 +350,8 @@ class DirectoryReader {
   void add_candidates(const std::string& weights) {
     Candidate taken;
     taken.key = weights;
+    taken.inside = inside_;
+    if (!inside_.empty() && !is_second_look_) note_inside(weights);
     for (std::uint32_t i = 0; i < out_.entries.size(); ++i) {
       if (out_.entries[i].role != TensorRole::optimizer && out_.entries[i].role != TensorRole::rng)
         taken.weights.push_back(i);
@@ -345,6 +364,20 @@ class DirectoryReader {
       other.key = name;
       out_.candidates.push_back(std::move(other));
     }
+  }
+
+  /// from_pretrained takes the object of a .bin for the state dict.
+  void note_inside(const std::string& weights) {
+    Oddity oddity{.kind = Oddity::Kind::incomplete, .summary = ""};
+    const bool module = inside_ == kModuleInside;
+    oddity.summary =
+        module ? fmt::format("{} holds a whole module, which from_pretrained refuses", weights)
+               : fmt::format(
+                     "the weights stand under {} in {}, and from_pretrained looks at the "
+                     "top of the file: it leaves every weight at random values",
+                     inside_, weights);
+    oddity.remedy = "Save the state_dict itself in that file: samebits convert --to hf does";
+    out_.oddities.push_back(std::move(oddity));
   }
 
   /// Two models in one directory: from_pretrained takes the first, other programs the second.
@@ -427,6 +460,7 @@ class DirectoryReader {
   const bool is_second_look_;
   std::vector<std::string> present_;
   bool in_parts_ = false;              // the weights: see weight_parts.h
+  std::string inside_;                 // as in Candidate
   std::optional<ShardSeries> series_;  // shards without an index, which are then present_
 };
 

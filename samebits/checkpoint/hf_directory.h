@@ -10,6 +10,9 @@
 
 namespace samebits {
 
+/// Candidate::inside of a .bin that holds a whole module.
+inline constexpr const char* kModuleInside = "a module";
+
 /// Errors: io where no weights file is there (the hint says what was looked for); malformed or
 /// inconsistent for an index that names files outside the directory or tensors that its shards do
 /// not hold. A missing shard goes to Checkpoint::unread, and the index's names that it would hold

@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include <fmt/format.h>
+
 #include "samebits/base/limits.h"
 #include "samebits/checkpoint/bookkeeping.h"
 #include "samebits/checkpoint/candidates.h"
@@ -104,7 +106,7 @@ class Walk {
       const bool optimizer = is_optimizer_state(tree_, node);
       for (const KeyValue& item : mapping_items(tree_, node)) {
         charge(item.key.size());
-        visit(item.value, join_path(path, item.key), child_role(role, item.key, optimizer));
+        visit(item.value, join_path(path, item.key), child_role(role, item, optimizer));
       }
     } else if (is_sequence(tree_, node)) {
       std::size_t i = 0;
@@ -116,10 +118,10 @@ class Walk {
     on_path_.erase(node);
   }
 
-  static TensorRole child_role(TensorRole role, const std::string& key, bool optimizer) {
+  TensorRole child_role(TensorRole role, const KeyValue& item, bool optimizer) const {
     if (optimizer) return TensorRole::optimizer;
     const bool top = role == TensorRole::other || role == TensorRole::weight;
-    return top && is_rng_key(key) ? TensorRole::rng : role;
+    return top && holds_generators(tree_, item) ? TensorRole::rng : role;
   }
 
   /// Any other object: its attributes, and the arguments of the call that would make it.
@@ -136,9 +138,13 @@ class Walk {
   }
 
   void add_module(NodeId node, const std::string& path, TensorRole role) {
+    const bool unregistered = in_attributes_;
+    if (unregistered && registered_modules_.contains(node)) return;
     if (!on_path_.insert(node).second) return;
     const std::shared_ptr<const ModuleTree> read = modules_of(node);
     const ModuleTree& modules = *read;
+    registered_modules_.insert(modules.module_nodes.begin(), modules.module_nodes.end());
+    if (unregistered && !modules.tensors.empty()) note_unregistered(path, modules.tensors.size());
     for (const RegisteredTensor& tensor : modules.tensors) {
       if (out_.entries.size() >= most_entries_) break;
       add_tensor(tensor.node, join_path(path, tensor.name),
@@ -157,12 +163,14 @@ class Walk {
     // Tensors that are plain attributes, not registered: they are in the file, but state_dict()
     // does not hold them.
     const std::vector<std::size_t> suspended = std::exchange(open_, {});
+    const bool was_in_attributes = std::exchange(in_attributes_, true);
     for (std::size_t i = 0; i < modules.modules.size(); ++i) {
       if (!seen_objects_.insert(modules.module_nodes[i]).second) continue;
       const std::string& own = modules.modules[i].path;
       add_attributes(modules.module_nodes[i], own.empty() ? path : join_path(path, own));
     }
     open_ = suspended;
+    in_attributes_ = was_in_attributes;
     on_path_.erase(node);
     module_trees_.emplace_back(path, read);
   }
@@ -179,12 +187,23 @@ class Walk {
     return known;
   }
 
+  /// A module in a plain list, a dict or another object: state_dict() and to() pass it over.
+  void note_unregistered(const std::string& path, std::size_t tensors) {
+    out_.oddities.push_back(
+        {.kind = Oddity::Kind::incomplete,
+         .summary = fmt::format("{} is a module that its owner does not register: state_dict() "
+                                "does not hold its {} tensor{}",
+                                path, tensors, tensors == 1 ? "" : "s"),
+         .file = object_.file,
+         .remedy = "Keep modules in torch.nn.ModuleList or ModuleDict, and save anew"});
+  }
+
   void add_attributes(NodeId module, const std::string& path) {
     for (const KeyValue& item : attributes(tree_, module)) {
       const bool registered =
           item.key == "_parameters" || item.key == "_buffers" || item.key == "_modules";
       if (registered || seen_tensors_.count(item.value) != 0) continue;
-      if (is_module(tree_, item.value) || !packed_tensors(tree_, item.value).empty()) continue;
+      if (!packed_tensors(tree_, item.value).empty()) continue;
       visit_unseen(item.value, join_path(path, item.key));
     }
   }
@@ -196,8 +215,7 @@ class Walk {
       std::size_t i = 0;
       for (const NodeId item : sequence_items(tree_, node)) {
         const std::string place = join_path(path, std::to_string(i++));
-        if (seen_tensors_.count(item) == 0 && !is_module(tree_, item))
-          visit(item, place, TensorRole::other);
+        if (seen_tensors_.count(item) == 0) visit(item, place, TensorRole::other);
       }
       return;
     }
@@ -326,7 +344,8 @@ class Walk {
   DescribedBytes described_;
   std::unordered_map<NodeId, std::size_t> candidate_at_;
   std::vector<std::size_t> open_;  // candidates that the walk is inside of
-  std::unordered_set<NodeId> on_path_, seen_objects_, seen_tensors_;
+  std::unordered_set<NodeId> on_path_, seen_objects_, seen_tensors_, registered_modules_;
+  bool in_attributes_ = false;  // of a module, below what it registers
   std::vector<PlacedModules> module_trees_;
   std::unordered_map<NodeId, std::shared_ptr<const ModuleTree>> modules_;
   std::uint64_t visits_ = 0;

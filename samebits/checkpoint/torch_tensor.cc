@@ -363,6 +363,16 @@ bool is_tensor(const Tree& tree, NodeId node) {
   return rebuild_of(tree, node).has_value();
 }
 
+bool may_be_generator_state(const Tree& tree, NodeId node) {
+  const std::optional<Rebuild> rebuild = rebuild_of(tree, node);
+  if (!rebuild) return true;
+  if (*rebuild != Rebuild::tensor_v1 && *rebuild != Rebuild::tensor_v2) return false;
+  const auto args = elements(tree, tree.args(node));
+  if (args.size() < 3) return true;
+  const std::optional<StorageId> storage = read_storage_id(tree, args[0]);
+  return elements(tree, args[2]).size() == 1 && (!storage || storage->dtype == DType::uint8);
+}
+
 Result<TorchTensor> read_tensor(const Tree& tree, NodeId node, const StorageTable& storages,
                                 const std::string& file) {
   return TensorReader(tree, storages, file).read(node, 0);

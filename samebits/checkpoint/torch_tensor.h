@@ -43,6 +43,10 @@ struct TorchTensor {
 /// tensor (tar of 2016: a bare key); readable or not.
 bool is_tensor(const pickle::Tree& tree, NodeId node);
 
+/// False where the node is a tensor that no generator's get_state() gives: of other than one
+/// dimension, or of another type than bytes.
+bool may_be_generator_state(const pickle::Tree& tree, NodeId node);
+
 /// Requires is_tensor(). Errors: malformed (arguments of the wrong kind), truncated (a view past
 /// its storage, a storage that is not in the file), inconsistent (numel of the storage and its
 /// record disagree), unsupported. `file` names it in errors.

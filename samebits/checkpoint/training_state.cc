@@ -47,6 +47,10 @@ class StateReader {
   void read(const KeyValue& item, const std::string& place) {
     if (is_empty(tree_, item.value)) return;
     const std::string& key = item.key;
+    if (is_tensor(tree_, item.value)) {  // "downsamplers.0.weight" is no sampler
+      if (holds_generators(tree_, item)) set(state_.rng, place);
+      return;
+    }
     if (is_step(item)) {
       set(state_.step, place);
       state_.values[place] = plain_value(tree_, item.value);

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+
+#include <fmt/format.h>
 
 #include "samebits/base/float_mode.h"
 #include "samebits/compare/field_map.h"
 #include "samebits/compare/version_fields.h"
 #include "samebits/family/activations.h"
 #include "samebits/family/classes.h"
+#include "samebits/family/token_fields.h"
 
 namespace samebits {
 namespace {
@@ -192,6 +196,36 @@ FieldJudgement judge_field(const ConfigTable& table, const std::string& name) {
   return {row->effect, std::string(row->why)};
 }
 
+/// Of a special token's number; `classes` as class_names() gives them.
+FieldJudgement judge_token(const std::string& name, const std::string& type,
+                           const std::string& classes, bool own_code) {
+  if (own_code) return {FieldEffect::unknown, "code beside the weights may read it"};
+  const TokenField* reader = find_token_reader(name, type);
+  if (reader == nullptr)
+    return {FieldEffect::nothing, "no forward pass of this model type reads it"};
+  const bool named = classes.find('?') == std::string::npos;
+  if (classes.find(reader->ending) != std::string::npos)
+    return {FieldEffect::outputs, std::string(reader->why)};
+  if (named) return {FieldEffect::nothing, "no forward pass of this class reads it"};
+  return {FieldEffect::unknown, fmt::format("in classes {}, {}", reader->ending, reader->why)};
+}
+
+/// Names of classes on both sides. Made-up ones (LABEL_0) are absent by then.
+FieldJudgement judge_labels(const FieldMap& a, const FieldMap& b) {
+  const Json *left = find_value(a, "id2label"), *right = find_value(b, "id2label");
+  if (left == nullptr || right == nullptr) return {FieldEffect::nothing, "names of classes"};
+  const auto sorted = [](const Json& names) {
+    std::multiset<std::string> texts;
+    for (const Json& line : names) {
+      const std::string text = text_for(line);  // "0: cat"
+      texts.insert(text.substr(std::min(text.find(": "), text.size())));
+    }
+    return texts;
+  };
+  return {FieldEffect::labels, sorted(*left) == sorted(*right) ? "the same names, of other outputs"
+                                                               : "outputs with other names"};
+}
+
 std::string type_of(const Json& config, const std::string& otherwise) {
   const std::string own = text_of(fields_of(config), "model_type");
   return own.empty() ? otherwise : own;
@@ -247,6 +281,7 @@ std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std:
   drop_one_sided(left, right, table);
   const std::string classes = class_names(left) + class_names(right);
   const char* loose_tie = unread_tie(left, right, classes);
+  const bool own_code = a.contains("auto_map") || b.contains("auto_map");
   std::vector<FieldDifference> parts = compare_parts(left, right, depth);
   const ActivationName* activation = find_activation(text_of(left, "hidden_act"));
   const ActivationName* other = find_activation(text_of(right, "hidden_act"));
@@ -261,6 +296,9 @@ std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std:
       return FieldJudgement{FieldEffect::nothing, "two names of one function"};
     if (name == "hidden_act" && same_function)
       return FieldJudgement{FieldEffect::numerics, "the same function, rounded otherwise"};
+    if (name == "id2label") return judge_labels(left, right);
+    if (is_token_field(name))
+      return judge_token(name, type_a.empty() ? type_b : type_a, classes, own_code);
     if (name == "num_labels" && !classifies)
       return FieldJudgement{FieldEffect::nothing, "neither class has a classifier"};
     return judge_field(table, name);

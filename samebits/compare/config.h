@@ -33,6 +33,9 @@ std::vector<FieldDifference> compare_configs(const Json& a, const Json& b,
 /// image_processor_type) are equal.
 std::vector<FieldDifference> compare_preprocessing(const Json& a, const Json& b);
 
+/// Whether it is a feature extractor of sound: of these no field is known but by its name.
+bool prepares_audio(const Json& preprocessing);
+
 /// What a module's training flag means for outputs.
 enum class ModeEffect : std::uint8_t {
   none,        // p = 0, or a class whose forward ignores the flag

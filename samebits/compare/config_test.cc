@@ -92,7 +92,7 @@ TEST(CompareConfigs, LabelsThatTheLibraryMakesUpAreNone) {
 TEST(CompareConfigs, NamesOfLabelsAreNothingAndTheirNumberIsOutputs) {
   EXPECT_THAT(names(compare(R"({"id2label": {"0": "cat", "1": "dog"}})",
                             R"({"id2label": {"1": "fox", "0": "cat"}})")),
-              ElementsAre("id2label:nothing"));
+              ElementsAre("id2label:labels"));
   EXPECT_THAT(names(compare("{}", R"({"id2label": {"0": "cat"}})")),
               ElementsAre("num_labels:outputs", "id2label:nothing"));
   EXPECT_THAT(names(compare(R"({"architectures": ["ViTModel"]})",

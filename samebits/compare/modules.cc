@@ -156,10 +156,7 @@ class TreeComparison {
     if (once && left_out(a, name, left == nullptr ? *right : *left, row)) return;
     if (left != nullptr && right != nullptr && compare_as_configs(a, name, *left, *right)) return;
     if (name == "padding" && is_one_padding(a, b)) return;
-    if (!one_library_ && left != nullptr && right != nullptr &&
-        (is_other_in_versions(a.class_path, name) ||
-         (is_model_library(a.class_path) && is_one_size(*left, *right))))
-      return;
+    if (left != nullptr && right != nullptr && is_said_otherwise(a, name, *left, *right)) return;
     for (ValueDifference& each : compare_values(left, right, sides_)) {
       ModuleDifference difference{a.path,
                                   a.class_path,
@@ -174,6 +171,14 @@ class TreeComparison {
       difference.by_name = !is_library_class(a.class_path);
       found_.push_back(std::move(difference));
     }
+  }
+
+  /// One meaning, as torch's layers take 2 for (2, 2), and as versions of a library state it.
+  bool is_said_otherwise(const ModuleRecord& module, const std::string& name, const Json& left,
+                         const Json& right) const {
+    if (module.class_path.starts_with("torch.nn.") && is_one_size(left, right)) return true;
+    return !one_library_ && (is_other_in_versions(module.class_path, name) ||
+                             (is_model_library(module.class_path) && is_one_size(left, right)));
   }
 
   static bool is_tensor_of(const ModuleRecord& module, const std::string& name) {

@@ -9,8 +9,10 @@
 
 #include "samebits/checkpoint/record_checksums.h"
 #include "samebits/compare/trace.h"
+#include "samebits/explain/directory_load.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/trace_diff.h"
+#include "samebits/family/classes.h"
 #include "samebits/run/open_vit.h"
 
 namespace samebits {
@@ -38,6 +40,10 @@ std::string loader_text(const Checkpoint& checkpoint) {
         return "weights without a config.json: a class has to be named for them";
       if (checkpoint.model_type.empty())
         return "weights and a config.json without the model_type that from_pretrained wants";
+      if (LoadReport load; refuse_missing_files(checkpoint, load), !load.raises.empty())
+        return "from_pretrained ends with " + load.raises;
+      if (model::find_model_type(checkpoint.model_type) == nullptr)
+        return "config.json and weights are there";
       return "config.json and weights are there; samebits check says what from_pretrained would "
              "leave random";
     case CheckpointKind::safetensors: return "safetensors loads it; it holds no code";

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
+#include "samebits/compare/computed_table.h"
 #include "samebits/compare/name_pieces.h"
 #include "samebits/explain/directory_load.h"
 #include "samebits/explain/load_list.h"
@@ -130,8 +132,16 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
   for (const std::string& text : target.assumed) report.assumed.push_back(text);
   if (by_defaults) note_defaults(report, target);
   const Way first = directory && transformers ? Way::from_pretrained : Way::state_dict;
+  const bool nested = !checkpoint.weights().inside.empty();
+  const std::vector<model::StoredShape> nothing;
   const auto add = [&](Way way) {
-    report.loads.push_back(load_report(target, model::predict_load(target, weights.shapes, way)));
+    const bool finds = !nested || way != Way::from_pretrained;
+    report.loads.push_back(
+        load_report(target, model::predict_load(target, finds ? weights.shapes : nothing, way)));
+    if (!finds)
+      report.loads.back().remedy =
+          fmt::format("Save what stands under {} in the file itself: samebits convert --to hf does",
+                      checkpoint.weights().inside);
     if (directory && way == Way::from_pretrained)
       refuse_missing_files(checkpoint, report.loads.back());
     if (by_defaults && way == Way::from_pretrained) want_config(&report.loads.back());
@@ -158,22 +168,33 @@ Result<void> leave_adapter(Report& report) {
   return {};
 }
 
-/// The model that a version of transformers makes of a directory may have other names than the
-/// directory's files, and load_state_dict() goes by those of the model.
+/// The model that transformers makes of a directory may have other names than the directory's
+/// files, and load_state_dict() goes by those of the model: that of the version in config.json
+/// comes first.
 void add_live_models(Report& report, const Checkpoint& target, const StoredWeights& weights) {
   if (target.kind != CheckpointKind::hf_directory || !target.config.is_object()) return;
   const std::vector<model::StoredShape> own = stored_weights(target).shapes;
-  for (const auto library : {model::Library::transformers4, model::Library::transformers5}) {
+  const std::string version = target.config.value("transformers_version", Json()).is_string()
+                                  ? target.config["transformers_version"].get<std::string>()
+                                  : "";
+  const LoadReport files = report.loads[0];
+  std::vector<LoadReport> loads;
+  for (const auto library : {model::Library::transformers5, model::Library::transformers4}) {
     const Result<model::LoadTarget> made = model::make_target({library, ""}, &target.config, own);
-    if (!made) continue;
+    if (!made) return;
     LoadReport live =
         load_report(*made, model::predict_load(*made, weights.shapes, Way::state_dict));
-    const LoadReport& files = report.loads[0];
-    const bool alike = live.random.size() == files.random.size() &&
-                       live.dropped.size() == files.dropped.size() &&
-                       live.mismatched.size() == files.mismatched.size();
-    if (!alike) report.loads.push_back(std::move(live));
+    const bool is_named = version.starts_with(library == model::Library::transformers5 ? '5' : '4');
+    loads.insert(is_named ? loads.begin() : loads.end(), std::move(live));
   }
+  const bool one_answer = std::ranges::all_of(loads, [&](const LoadReport& live) {
+    return live.random == files.random && live.dropped == files.dropped &&
+           live.mismatched == files.mismatched;
+  });
+  if (one_answer) return;
+  report.loads = std::move(loads);
+  report.loads.push_back(files);
+  report.loads.back().target += " (the names in its files)";
 }
 
 Result<void> check_list(Report& report, const std::string& target, int threads) {
@@ -185,6 +206,21 @@ Result<void> check_list(Report& report, const std::string& target, int threads) 
   const bool by_state_dict = checkpoint.kind != CheckpointKind::hf_directory;
   if (list.checkpoint && by_state_dict) add_live_models(report, *list.checkpoint, weights);
   return {};
+}
+
+/// Causal masks, frequencies, positions: files of older versions hold what classes compute now.
+void set_tables_aside(const Checkpoint& checkpoint, LoadReport& load) {
+  std::set<std::string> computed;
+  for (const std::uint32_t index : checkpoint.weights().weights) {
+    const StoredTensor& tensor = checkpoint.entries[index];
+    if (tensor.readable && tensor.identity.empty() && computed_table(tensor.name, tensor.view))
+      computed.insert(tensor.name);
+  }
+  const auto kept =
+      std::stable_partition(load.dropped.begin(), load.dropped.end(),
+                            [&](const std::string& name) { return !computed.contains(name); });
+  load.dropped_tables.assign(kept, load.dropped.end());
+  load.dropped.erase(kept, load.dropped.end());
 }
 
 Result<Report> check_now(const SubjectOptions& options, const std::string& target, int threads) {
@@ -206,6 +242,7 @@ Result<Report> check_now(const SubjectOptions& options, const std::string& targe
       add_gap(report, to_string(checked.error()), Gap::blocking);
     }
   }
+  for (LoadReport& load : report.loads) set_tables_aside(*subject.checkpoint, load);
   apply_rules(report, {.threads = threads});
   report.verdict = verdict_of_checkpoint(report);
   return report;

@@ -12,10 +12,12 @@ namespace samebits {
 /// `target` is a built-in ("transformers-4", "timm:VisionTransformer", ...; model/predict_load.h),
 /// another checkpoint, or a JSON list of names and shapes
 /// ([["fc.weight", [10, 32]], ...], or [{"name": ..., "shape": ...}, ...], or {"fc.weight": [10,
-/// 32], ...}). The report's loads: first the way that fits the checkpoint, then the other one,
-/// where there is another; for a directory as target, its names as they stand in the files, then
-/// the models that versions of transformers make of it, where these take other tensors. Errors: usage where the target is none of these. What is wrong with the
-/// checkpoint goes to the report instead.
+/// 32], ...}). The report's loads: first the way that fits the checkpoint,
+/// then the other one, where there is another. For a directory as target, of a class that is known:
+/// the models that versions of transformers make of it, that of config.json first, then the names
+/// in its files, where these differ. Errors:
+/// usage where the target is none of these. What is wrong with the checkpoint goes to the report
+/// instead.
 Result<Report> check(const SubjectOptions& checkpoint, const std::string& target, int threads);
 
 }  // namespace samebits

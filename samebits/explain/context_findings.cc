@@ -177,6 +177,7 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   const auto outputs = with_effect(pair.fields, {FieldEffect::outputs});
   const auto unknown = with_effect(pair.fields, {FieldEffect::unknown});
   const auto numerics = with_effect(pair.fields, {FieldEffect::numerics});
+  const auto labels = with_effect(pair.fields, {FieldEffect::labels});
   const auto harmless = with_effect(pair.fields, {FieldEffect::training, FieldEffect::nothing});
   add_fields(report, "config.changed", Role::cause, a, b, outputs,
              config_summary(outputs, of_modules, "and it moves outputs", "and they move outputs"),
@@ -195,6 +196,10 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
              config_summary(numerics, of_modules, "which changes how outputs are rounded",
                             "which change how outputs are rounded"),
              "Set these fields explicitly when loading");
+  add_fields(
+      report, "config.changed", Role::risk, a, b, labels,
+      "classes are named otherwise: one output means another class to whoever reads id2label",
+      "Give both the names in the order in which the head was trained");
   add_fields(report, "config.changed", Role::note, a, b, harmless,
              config_summary(harmless, of_modules, "without effect on outputs in eval mode",
                             "without effect on outputs in eval mode"),
@@ -206,14 +211,16 @@ void find_preprocessing_changes(Report& report, const Subject& a, const Subject&
   const Json& left = a.checkpoint->preprocessing;
   const Json& right = b.checkpoint->preprocessing;
   if (!left.is_object() || !right.is_object()) return;
-  FieldsPair pair{a.label, b.label, compare_preprocessing(left, right)};
+  const bool audio = prepares_audio(left) || prepares_audio(right);
+  FieldsPair pair{a.label, b.label, compare_preprocessing(left, right), audio};
   const auto matters =
       with_effect(pair.fields, {FieldEffect::outputs, FieldEffect::numerics, FieldEffect::unknown});
   const auto harmless = with_effect(pair.fields, {FieldEffect::training, FieldEffect::nothing});
+  const char* input = audio ? "audio is" : "images are";
   const std::string summary =
       matters.size() == 1
-          ? fmt::format("images are prepared differently: {}", matters[0].field)
-          : fmt::format("images are prepared differently: {} fields", matters.size());
+          ? fmt::format("{} prepared differently: {}", input, matters[0].field)
+          : fmt::format("{} prepared differently: {} fields", input, matters.size());
   add_fields(report, "input.preprocessing", role, a, b, matters, summary,
              "Use one preprocessor_config.json for both");
   add_fields(report, "input.preprocessing", Role::note, a, b, harmless,

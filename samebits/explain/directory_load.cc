@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "samebits/checkpoint/hf_directory.h"
+
 namespace samebits {
 namespace {
 
@@ -68,10 +70,37 @@ std::optional<Shape> shape_in_state(const StoredTensor& state) {
   return shape;
 }
 
+/// "np" of {"format": "np"}, which transformers 4.57.6 refuses; "" where it takes the file.
+std::string refused_format(const Checkpoint& checkpoint) {
+  const Json& producer = checkpoint.producer;
+  if (!producer.is_object() || !producer.contains("metadata")) return "";
+  const Json& metadata = producer["metadata"];
+  if (!metadata.is_object() || !metadata.contains("format")) return "";
+  constexpr std::array<std::string_view, 4> kTaken = {"pt", "tf", "flax", "mlx"};
+  const std::string format =
+      metadata["format"].is_string() ? metadata["format"].get<std::string>() : "";
+  return std::ranges::find(kTaken, format) == kTaken.end() ? format : "";
+}
+
+/// What the loader makes of a file before it looks at a tensor of it.
+void refuse_contents(const Checkpoint& checkpoint, LoadReport& load) {
+  const bool four = load.target.starts_with("transformers-4");
+  constexpr const char* kConvert = "samebits convert --to hf writes it as it is to be";
+  if (checkpoint.weights().inside == kModuleInside) {
+    load.raises = four ? "OSError: the file holds a whole module, no state dict"
+                       : "UnpicklingError: the file holds a whole module, no state dict";
+    load.remedy = std::string("Save its state_dict() in that file: ") + kConvert;
+  } else if (const std::string format = refused_format(checkpoint); four && !format.empty()) {
+    load.raises = fmt::format("ValueError: the file's metadata says format {}", format);
+    load.remedy = std::string("Write it with metadata={\"format\": \"pt\"}: ") + kConvert;
+  }
+}
+
 }  // namespace
 
 void refuse_missing_files(const Checkpoint& checkpoint, LoadReport& load) {
   const std::string& taken = checkpoint.weights().key;
+  refuse_contents(checkpoint, load);
   if (std::ranges::find(kFound, taken) == kFound.end()) {
     const std::string variant = variant_in(taken);
     load.raises =

@@ -22,21 +22,14 @@ Finding load_finding(const LoadReport& load, const char* cause,
   return finding;
 }
 
-/// The same load into a model that a version of a library makes of the target.
-bool is_into_live_model(const LoadReport& first, const LoadReport& load) {
-  return load.way == first.way && load.target != first.target;
-}
-
-/// Where the names of that model are not the files', both are said.
+/// The same load into what else the target may be: its files' names, another version's model.
 std::string target_clause(const Report& report, const LoadReport& load) {
-  const LoadReport& first = report.loads.front();
-  if (&load != &first) return fmt::format(" of {}, whose names are not the files'", load.target);
   std::string clause;
   for (const LoadReport& other : report.loads)
-    if (is_into_live_model(first, other))
-      clause += fmt::format("; by those of {}, {} of {} {} loaded", other.target, other.loaded,
+    if (other.way == load.way && other.target != load.target)
+      clause += fmt::format("; into {}, {} of {} {} loaded", other.target, other.loaded,
                             other.target_tensors, other.loaded == 1 ? "is" : "are");
-  return clause.empty() ? "" : ", by the names in " + load.target + clause;
+  return clause;
 }
 
 std::string rule_text(const RenameRule& rule) {
@@ -65,7 +58,7 @@ std::string repair_text(const LoadReport& load) {
 }
 
 void find_random(Report& report, const LoadReport& load) {
-  if (load.random.empty() || !load.remedy.empty()) return;
+  if (load.random.empty() || (!load.remedy.empty() && !load.raises.empty())) return;
   const std::string told = load.silent ? "without a word" : "with a warning";
   Finding finding = load_finding(
       load, "weights.reinitialized", load.random,
@@ -82,7 +75,7 @@ void find_random(Report& report, const LoadReport& load) {
   if (!load.ambiguous.empty())
     finding.details.push_back("other tensors of the checkpoint would do as well, under " +
                               fmt::format("{}", fmt::join(load.ambiguous, ", ")));
-  finding.remedy = repair_text(load);
+  finding.remedy = load.remedy.empty() ? repair_text(load) : load.remedy;
   add_finding(report, std::move(finding));
 }
 
@@ -105,6 +98,17 @@ void find_tables(Report& report, const LoadReport& load) {
                                "built",
                                counted(load.tables.size(), "table", "is", "are"),
                                load.tables.size() == 1 ? "holds" : "hold"));
+  finding.role = Role::note;
+  add_finding(report, std::move(finding));
+}
+
+void find_dropped_tables(Report& report, const LoadReport& load) {
+  if (load.dropped_tables.empty()) return;
+  Finding finding =
+      load_finding(load, "state.buffers", load.dropped_tables,
+                   fmt::format("{} not used: the target's class computes such a table when it is "
+                               "built",
+                               counted(load.dropped_tables.size(), "table", "is", "are")));
   finding.role = Role::note;
   add_finding(report, std::move(finding));
 }
@@ -222,11 +226,9 @@ void find_load_risks(Report& report) {
   find_random(report, load);
   find_counters(report, load);
   find_tables(report, load);
+  find_dropped_tables(report, load);
   find_dropped(report, load);
   find_mismatched(report, load);
-  // Of a target whose files take everything: what its live models would not take.
-  for (const LoadReport& live : report.loads)
-    if (is_into_live_model(load, live) && load.random.empty()) find_random(report, live);
 }
 
 void find_absent_parts(Report& report, const Subject& subject) {

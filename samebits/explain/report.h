@@ -47,6 +47,7 @@ struct WeightPair {
 struct FieldsPair {
   std::string a, b;  // labels
   std::vector<FieldDifference> fields;
+  bool of_audio = false;  // preprocessing only
 };
 
 /// Tensors to cut or stack along dimension 0 before they can be loaded; templates as in RenameRule.
@@ -74,14 +75,15 @@ struct LoadReport {
   std::string raises;             // the error that ends the load; "" where it succeeds
   std::string remedy;             // for an error that files cause
   bool searched = false;          // a renaming was searched for
-  std::vector<std::string> ambiguous;  // prefixes that would do as well as those of the repair
-  bool written_for_5_only = false;     // names that only transformers 5.24.0 writes and reads
-  std::vector<RenameRule> repair;      // what would make it load
-  std::vector<LoadRefit> refits;       // the same, for tensors that must be cut or stacked
-  std::uint64_t restored = 0;          // of random and mismatched, how many these would fill
-  std::vector<std::string> counters;   // absent, and so left at 0
-  std::vector<std::string> tables;     // absent, and computed when the model is built
-  std::vector<std::string> packed;     // stored as the library `packed_by` packs them
+  std::vector<std::string> ambiguous;       // prefixes that would do as well as those of the repair
+  bool written_for_5_only = false;          // names that only transformers 5.24.0 writes and reads
+  std::vector<RenameRule> repair;           // what would make it load
+  std::vector<LoadRefit> refits;            // the same, for tensors that must be cut or stacked
+  std::uint64_t restored = 0;               // of random and mismatched, how many these would fill
+  std::vector<std::string> counters;        // absent, and so left at 0
+  std::vector<std::string> tables;          // absent, and computed when the model is built
+  std::vector<std::string> dropped_tables;  // not used, and computed when the model is built
+  std::vector<std::string> packed;          // stored as the library `packed_by` packs them
   std::string packed_by;
 };
 

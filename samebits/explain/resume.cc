@@ -112,19 +112,24 @@ Finding only_weights_finding(const ResumeRows& rows, const std::string& label) {
   return finding;
 }
 
+/// Of two files only what is in doubt becomes a finding: what is missing in one is no
+/// contradiction.
+enum class RowFindings : std::uint8_t { all, doubts };
+
 void add_rows(Report& report, const ResumeFacts& facts, const ResumeRows& rows,
-              const std::string& label, bool with_findings) {
+              const std::string& label, RowFindings wanted) {
   const Json present = present_in(rows);
   const bool only_weights = facts.has_only_weights() && facts.checkpoint->has_weights();
   for (const ResumeRow& row : rows) {
     report.resume.push_back(row.part);
     report.resume.back().subject = label;
     for (const std::string& text : row.unread) add_gap(report, text, Gap::blocking);
-    if (only_weights || !with_findings) continue;
+    if (only_weights || (wanted == RowFindings::doubts && row.part.state != "in doubt")) continue;
     for (const ResumeIssue& issue : row.issues)
       add_finding(report, issue_finding(facts, row, issue, present, label));
   }
-  if (only_weights && with_findings) add_finding(report, only_weights_finding(rows, label));
+  if (only_weights && wanted == RowFindings::all)
+    add_finding(report, only_weights_finding(rows, label));
 }
 
 void note_not_read(Report& report, const ResumeFacts& facts) {
@@ -159,7 +164,7 @@ void find_trainer_weights(Report& report, const Subject& subject) {
 
 void judge_one(Report& report, const Subject& subject) {
   const ResumeFacts facts = read_resume_facts(*subject.checkpoint);
-  add_rows(report, facts, judge_all(facts), subject.label, true);
+  add_rows(report, facts, judge_all(facts), subject.label, RowFindings::all);
   note_not_read(report, facts);
   find_trainer_weights(report, subject);
 }
@@ -167,8 +172,8 @@ void judge_one(Report& report, const Subject& subject) {
 void judge_pair(Report& report) {
   const ResumeFacts a = read_resume_facts(*report.subjects[0].checkpoint);
   const ResumeFacts b = read_resume_facts(*report.subjects[1].checkpoint);
-  add_rows(report, a, judge_all(a), "A", false);
-  add_rows(report, b, judge_all(b), "B", false);
+  add_rows(report, a, judge_all(a), "A", RowFindings::doubts);
+  add_rows(report, b, judge_all(b), "B", RowFindings::doubts);
   note_not_read(report, a);
   note_not_read(report, b);
   find_contradictions(report, a, b);

@@ -101,7 +101,9 @@ ResumeRow plain_position(const ResumeFacts& facts) {
     note_order(facts, position, row);
     return row;
   }
-  if ((facts.step || facts.epoch) && !facts.has_gone_on())
+  // Finished files of some programs count -1.
+  const bool counts = facts.step.value_or(0) >= 0 && facts.epoch.value_or(0) >= 0;
+  if ((facts.step || facts.epoch) && counts && !facts.has_gone_on())
     return resume_row(kPositionPart, "not needed", "", "before the first step");
   ResumeRow row = resume_row(kPositionPart, "missing");
   ResumeIssue issue{.missing = {kPositionPart}};

@@ -6,6 +6,7 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "samebits/explain/subjects.h"
 #include "samebits/rng/cpu_generator.h"
@@ -158,6 +159,16 @@ void find_count_faults(Report& report, const ResumeFacts& a, const ResumeFacts& 
   }
   const std::string counts = fmt::format("A says {}, B {}", use_steps ? a.step_text : a.epoch_text,
                                          use_steps ? b.step_text : b.epoch_text);
+  if (*to == *from && weights.comparable && weights.identical && weights.unlike.empty()) {
+    Finding same{.cause = "file.mixup",
+                 .role = Role::note,
+                 .proof = Proof::observed,
+                 .subjects = {"A", "B"},
+                 .summary = "A and B are one state: " + counts +
+                            ", and every bit of their weights is equal"};
+    same.evidence = {{"from", *from}, {"to", *to}};
+    return add_finding(report, std::move(same));
+  }
   std::string summary;
   if (*to < *from) {
     summary = "B stands before A: " + counts;
@@ -172,12 +183,48 @@ void find_count_faults(Report& report, const ResumeFacts& a, const ResumeFacts& 
   add_finding(report, std::move(finding));
 }
 
+/// What an optimizer keeps of its parameters, by name.
+std::set<std::string> kept_state(const OptimizerState& optimizer) {
+  std::set<std::string> names;
+  for (const ParameterState& parameter : optimizer.parameters)
+    for (const auto& [name, entry] : parameter.tensors)
+      if (name != "step") names.insert(name);
+  return names;
+}
+
+/// The state of one is nothing to the other. True where it was said.
+bool find_other_optimizer(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
+  if (a.state.optimizers.empty() || b.state.optimizers.empty()) return false;
+  const OptimizerState &left = a.state.optimizers[0], &right = b.state.optimizers[0];
+  const std::set<std::string> kept_a = kept_state(left), kept_b = kept_state(right);
+  if (kept_a.empty() || kept_b.empty() || kept_a == kept_b) return false;
+  const auto described = [](const OptimizerState& optimizer, const std::set<std::string>& kept) {
+    return fmt::format("{}{} of each parameter",
+                       optimizer.kind().empty() ? "" : optimizer.kind() + ", ",
+                       fmt::join(kept, ", "));
+  };
+  Finding finding{.cause = "config.changed",
+                  .role = Role::risk,
+                  .proof = Proof::observed,
+                  .subjects = {"A", "B"}};
+  finding.summary =
+      "A and B have two kinds of optimizers, and the state of one is of no use to the other";
+  finding.details = {"A: " + described(left, kept_a), "B: " + described(right, kept_b)};
+  finding.evidence = {
+      {"fields",
+       {{left.place + ".state", Json::array({name_list({kept_a.begin(), kept_a.end()}),
+                                             name_list({kept_b.begin(), kept_b.end()})})}}}};
+  add_finding(report, std::move(finding));
+  return true;
+}
+
 /// The optimizer's own steps must go on as the loop's do.
 void find_new_moments(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
   const auto from = a.optimizer_step();
   const auto to = b.optimizer_step();
   const bool goes_back = a.step && b.step && *b.step < *a.step;
   if (!from || *from == 0 || goes_back) return;
+  if (find_other_optimizer(report, a, b)) return;
   const bool lost = !to && b.state.not_read.empty();
   const bool fell = to && *to < *from;
   // A scaler skips some steps, but hardly as many as make a new start.

@@ -24,9 +24,11 @@
 #include "samebits/explain/misspelt_findings.h"
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/other_weights.h"
+#include "samebits/explain/own_code.h"
 #include "samebits/explain/quantized_findings.h"
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/script_findings.h"
+#include "samebits/explain/tokenizer_findings.h"
 #include "samebits/explain/trainer_resume.h"
 #include "samebits/explain/training_findings.h"
 #include "samebits/explain/tree_findings.h"
@@ -113,6 +115,11 @@ constexpr auto kPairRules = std::to_array<PairRule>({
      [](Report& report, const PairFacts& pair) {
        find_preprocessing_changes(report, pair.a, pair.b, pair.options.preprocessing_role);
      }},
+    {kCompared,
+     [](Report& report, const PairFacts& pair) {
+       find_tokenizer_changes(report, pair.a, pair.b, pair.options.preprocessing_role);
+     }},
+    {kCompared, of_subjects<find_own_code_changes>},
     {kCompared | kVerify, of_subjects<find_mode_changes>},
     {kCompared,
      [](Report& report, const PairFacts& pair) {
@@ -129,6 +136,7 @@ struct SubjectRule {
 constexpr auto kSubjectRules = std::to_array<SubjectRule>({
     {kAll | kVerify, find_calls},
     {kInspect | kCompared, find_unusual_imports},
+    {kInspect | kCompared, find_own_code},
     {kInspect, find_load_refused},
     {kInspect, find_foreign_devices},
     {kInspect, find_unaligned},

@@ -36,6 +36,7 @@ struct StatisticsChange {
   std::size_t uncounted = 0;       // norms whose counts are 0 on both sides
   double largest = 0;              // difference of a mean or a variance
   bool others = false;             // something that is no running statistic differs
+  bool averaged = false;           // a side averages its buffers, counters too
 };
 
 bool is_one_to_one_change(const TensorMatch& match) {
@@ -45,6 +46,7 @@ bool is_one_to_one_change(const TensorMatch& match) {
 StatisticsChange statistics_change(const Subject& a, const Subject& b,
                                    const WeightComparison& comparison) {
   StatisticsChange change;
+  change.averaged = a.checkpoint->training.ema || b.checkpoint->training.ema;
   change.others = !comparison.only_a.empty() || !comparison.only_b.empty() ||
                   !comparison.exchanges.empty() || !comparison.unreadable.empty();
   for (const TensorMatch& match : comparison.matches) {
@@ -79,7 +81,7 @@ StatisticsChange statistics_change(const Subject& a, const Subject& b,
 
 /// "B has seen 1 batch more in training mode"; "" where no counter says.
 std::string batches_text(const StatisticsChange& change, const WeightPair& pair) {
-  if (change.apart.empty()) return "";
+  if (change.apart.empty() || change.averaged) return "";
   const auto [least, most] = std::minmax_element(change.apart.begin(), change.apart.end());
   if (*least == 0 && *most == 0)
     return fmt::format("both have seen {:.0f} batch{} in training mode, and not the same",

@@ -10,6 +10,7 @@
 #include "samebits/checkpoint/deep.h"
 #include "samebits/checkpoint/record_checksums.h"
 #include "samebits/explain/locked_weights.h"
+#include "samebits/explain/own_code.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/rules.h"
 #include "samebits/explain/tied_findings.h"
@@ -150,6 +151,9 @@ Report verify_now(const SubjectOptions& options, const std::string& lock_path, i
   report.verdict = verdict_of_comparison(report);
   if (a.checkpoint && !not_locked(*a.checkpoint).empty())
     report.not_checked.push_back("A: no lock covers " + not_locked(*a.checkpoint));
+  if (const auto code = a.checkpoint ? own_code_files(*a.checkpoint) : std::vector<std::string>();
+      !code.empty())
+    report.not_checked.push_back("A: no lock covers the code beside the weights: " + some_of(code));
   return report;
 }
 

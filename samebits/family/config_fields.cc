@@ -115,11 +115,6 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {"", "add_cross_attention", kOutputs, "false", "layers are added"},
     {"", "cross_attention_hidden_size", kOutputs, "", kShapes},
     {"", "tie_encoder_decoder", kOutputs, "false", "encoder and decoder share weights or not"},
-    {"", "pad_token_id", kOutputs, "", "text models mask and pool by it"},
-    {"", "bos_token_id", kNothing, "", kGenerate},
-    {"", "eos_token_id", kNothing, "", kGenerate},
-    {"", "sep_token_id", kNothing, "", kText},
-    {"", "decoder_start_token_id", kNothing, "", kGenerate},
     {kEveryType, "chunk_size_feed_forward", kNothing, "0", "stored and never read by this family"},
     {kEveryType, "tie_word_embeddings", kNothing, "true", kText},
     {kEveryType, "is_decoder", kNothing, "false", kText},
@@ -127,7 +122,6 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {kEveryType, "add_cross_attention", kNothing, "false", kText},
     {kEveryType, "cross_attention_hidden_size", kNothing, "", kText},
     {kEveryType, "tie_encoder_decoder", kNothing, "false", kText},
-    {kEveryType, "pad_token_id", kNothing, "", kText},
     {kEveryType, "experts_implementation", kNothing, "", "this family has no experts", true},
     // Of generate().
     {"", "max_length", kNothing, "20", kGenerate},
@@ -227,6 +221,7 @@ const char* field_effect_name(FieldEffect effect) {
     case FieldEffect::outputs: return "outputs";
     case FieldEffect::training: return "training";
     case FieldEffect::numerics: return "numerics";
+    case FieldEffect::labels: return "labels";
     case FieldEffect::nothing: return "nothing";
     case FieldEffect::unknown: return "unknown";
   }

@@ -19,7 +19,8 @@ enum class FieldEffect : std::uint8_t {
   training,  // only training or initialization (initializer_range, hidden_dropout_prob in eval
              // mode)
   numerics,  // equal up to rounding (attention implementation, dtype of the computation)
-  nothing,   // bookkeeping (transformers_version, _name_or_path, architectures, id2label, ...)
+  labels,    // outputs stay, and what they are called changes (id2label)
+  nothing,   // bookkeeping (transformers_version, _name_or_path, architectures, ...)
   unknown,   // a field that the table does not know: reported as one that may matter
 };
 const char* field_effect_name(FieldEffect effect);

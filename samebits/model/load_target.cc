@@ -160,8 +160,12 @@ Result<const ModelClass*> best_class(Library library, const Json* config,
       .hint = "Name it: --for " + std::string(library_name(library)) + ":ClassName"};
   if (const std::string named = named_class(config);
       !named.empty() && find_class(library, named) == nullptr)
-    error.what = fmt::format("the config names {}, which is no class of {} that samebits knows",
-                             named, library_name(library));
+    error = {.code = ErrorCode::usage,
+             .what = fmt::format("the config names {}, which is no class of {} that samebits knows",
+                                 named, library_name(library)),
+             .hint =
+                 "Give another checkpoint of that model, or a list of its names and shapes: "
+                 "--for PATH"};
   if (!recognition) return fail(error);
   const ModelClass* best = nullptr;
   std::int64_t best_score = 0;

@@ -17,6 +17,7 @@ std::string effect_text(const FieldDifference& difference) {
     case FieldEffect::outputs: effect = "moves outputs"; break;
     case FieldEffect::training: effect = "training only"; break;
     case FieldEffect::numerics: effect = "rounding only"; break;
+    case FieldEffect::labels: effect = "names outputs"; break;
     case FieldEffect::nothing: effect = "no effect"; break;
     case FieldEffect::unknown: effect = "may matter"; break;
   }
@@ -81,9 +82,11 @@ std::string value_text(const Json& value) {
 
 void fields_section(const Report& report, Screen* screen) {
   equal_row("config", report.config, screen);
-  equal_row("images", report.preprocessing, screen);
+  const bool audio = std::ranges::any_of(report.preprocessing, &FieldsPair::of_audio);
+  const char* input = audio ? "audio" : "images";
+  equal_row(input, report.preprocessing, screen);
   for (const FieldsPair& pair : report.config) field_table("config", pair, screen);
-  for (const FieldsPair& pair : report.preprocessing) field_table("images", pair, screen);
+  for (const FieldsPair& pair : report.preprocessing) field_table(input, pair, screen);
 }
 
 }  // namespace samebits

@@ -1,0 +1,144 @@
+#include "samebits/explain/tokenizer_findings.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "samebits/base/mapped_file.h"
+#include "samebits/explain/subjects.h"
+
+namespace samebits {
+namespace {
+
+constexpr const char* kWhole = "tokenizer.json";
+/// What a tokenizer without that file is made of.
+constexpr auto kParts =
+    std::to_array<const char*>({"vocab.txt", "vocab.json", "merges.txt", "spiece.model",
+                                "tokenizer.model", "sentencepiece.bpe.model", "added_tokens.json"});
+constexpr auto kRules =
+    std::to_array<const char*>({"normalizer", "pre_tokenizer", "post_processor"});
+
+struct TokenizerChange {
+  std::vector<std::string> details;
+  std::vector<std::string> fields;   // "model.vocab", "vocab.txt"
+  std::size_t moved = 0, alone = 0;  // tokens with another id, tokens of one side
+};
+
+std::string beside(const Subject& subject, const char* name) {
+  return subject.checkpoint->path + "/" + name;
+}
+
+std::shared_ptr<const MappedFile> open_beside(const Subject& subject, const char* name) {
+  auto file = MappedFile::open(beside(subject, name));
+  return file ? *std::move(file) : nullptr;
+}
+
+/// Token -> id, of all forms that a vocabulary has: {"a": 0}, [["a", -1.5], ...].
+std::map<std::string, std::int64_t> vocabulary(const Json& tokenizer) {
+  std::map<std::string, std::int64_t> ids;
+  if (tokenizer.contains("model") && tokenizer["model"].is_object() &&
+      tokenizer["model"].contains("vocab")) {
+    const Json& vocab = tokenizer["model"]["vocab"];
+    std::int64_t next = 0;
+    for (const auto& [name, value] : vocab.items()) {
+      if (vocab.is_object() && value.is_number_integer()) ids[name] = value.get<std::int64_t>();
+      if (vocab.is_array() && value.is_array() && !value.empty() && value[0].is_string())
+        ids[value[0].get<std::string>()] = next;
+      ++next;
+    }
+  }
+  if (tokenizer.contains("added_tokens") && tokenizer["added_tokens"].is_array())
+    for (const Json& token : tokenizer["added_tokens"])
+      if (token.is_object() && token.contains("content") && token["content"].is_string() &&
+          token.contains("id") && token["id"].is_number_integer())
+        ids[token["content"].get<std::string>()] = token["id"].get<std::int64_t>();
+  return ids;
+}
+
+void compare_vocabularies(const Json& a, const Json& b, TokenizerChange* change) {
+  const auto left = vocabulary(a), right = vocabulary(b);
+  std::vector<std::string> shown;
+  constexpr std::size_t kShown = 4;
+  for (const auto& [token, id] : left) {
+    const auto other = right.find(token);
+    if (other == right.end()) {
+      ++change->alone;
+    } else if (other->second != id) {
+      ++change->moved;
+      if (shown.size() < kShown)
+        shown.push_back(
+            fmt::format("{}: {} against {}", json_text(Json(token)), id, other->second));
+    }
+  }
+  for (const auto& [token, id] : right) change->alone += left.contains(token) ? 0 : 1;
+  if (change->moved + change->alone == 0) return;
+  change->fields.emplace_back("vocabulary");
+  if (change->moved > 0)
+    change->details.push_back(
+        fmt::format("{} another id, {}{}", counted(change->moved, "token", "has", "have"),
+                    fmt::join(shown, ", "), change->moved > kShown ? ", ..." : ""));
+  if (change->alone > 0)
+    change->details.push_back(counted(change->alone, "token", "stands", "stand") +
+                              " in one of the two only");
+}
+
+/// Nothing where a file is no JSON object.
+std::optional<TokenizerChange> compare_whole(const Subject& a, const Subject& b) {
+  const auto left = open_beside(a, kWhole), right = open_beside(b, kWhole);
+  if (!left || !right) return std::nullopt;
+  TokenizerChange change;
+  if (std::ranges::equal(left->bytes(), right->bytes())) return change;
+  const Result<Json> one = parse_json(left->bytes(), beside(a, kWhole));
+  const Result<Json> two = parse_json(right->bytes(), beside(b, kWhole));
+  if (!one || !two || !one->is_object() || !two->is_object()) return std::nullopt;
+  compare_vocabularies(*one, *two, &change);
+  const auto part = [](const Json& json, const char* name) {
+    return json.contains(name) ? json[name] : Json();
+  };
+  for (const char* name : kRules)
+    if (part(*one, name) != part(*two, name)) {
+      change.fields.emplace_back(name);
+      change.details.push_back(fmt::format("its {} differs", name));
+    }
+  return change;
+}
+
+TokenizerChange compare_parts(const Subject& a, const Subject& b) {
+  TokenizerChange change;
+  for (const char* name : kParts) {
+    const auto left = open_beside(a, name), right = open_beside(b, name);
+    if (!left || !right || std::ranges::equal(left->bytes(), right->bytes())) continue;
+    change.fields.emplace_back(name);
+    change.details.push_back(fmt::format("{} differs", name));
+  }
+  return change;
+}
+
+}  // namespace
+
+void find_tokenizer_changes(Report& report, const Subject& a, const Subject& b, Role role) {
+  if (a.checkpoint->kind != CheckpointKind::hf_directory ||
+      b.checkpoint->kind != CheckpointKind::hf_directory)
+    return;
+  TokenizerChange change = compare_whole(a, b).value_or(compare_parts(a, b));
+  if (change.fields.empty()) return;
+  Finding finding{.cause = "input.preprocessing",
+                  .role = role,
+                  .proof = Proof::observed,
+                  .subjects = {a.label, b.label}};
+  finding.summary = change.moved > 0
+                        ? fmt::format("texts become other ids: {} another id in {}'s tokenizer",
+                                      counted(change.moved, "token", "has", "have"), b.label)
+                        : fmt::format("the tokenizers differ in {}: a text may become other ids",
+                                      some_of(change.fields));
+  finding.details = std::move(change.details);
+  finding.evidence = {
+      {"tokenizer", name_list(change.fields)}, {"moved", change.moved}, {"alone", change.alone}};
+  finding.remedy = "Use one tokenizer for both: the one with which the model was trained";
+  add_finding(report, std::move(finding));
+}
+
+}  // namespace samebits

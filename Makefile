@@ -4,10 +4,11 @@
 # make test-long  the same in full: every float32, the whole matrix, base size, ThreadSanitizer, long fuzzing
 # make check  the inner loop: build, unit tests, layers, format
 # make bench  measure the program against what people use today
+# make wheel  build the Python wheel into build/wheel
 # make fuzz   build the libFuzzer programs in build/fuzz
 # make format rewrite the C++ files in the project's format
 SHELL := /bin/bash
-.PHONY: all demo test test-long check bench fuzz format clean
+.PHONY: all demo test test-long check bench wheel fuzz format clean
 
 EXAMPLE := explain hf whole.pth statedict.pth
 
@@ -39,7 +40,12 @@ bench: all
 	@tools/install_packages.sh bench
 	@cmake --preset bench >/dev/null && cmake --build --preset bench --target kernels_bench
 	@python=$$(python3 tools/make_venvs.py peers) && export SAMEBITS=$(CURDIR)/build/release/samebits && failed=0 && \
-	  for bench in kernels files tensors forward peers; do $$python bench/$$bench.py || failed=1; done; exit $$failed
+	  for bench in kernels files tensors forward peers; do $$python bench/$$bench.py || failed=1; done; \
+	  python3 tools/make_wheel.py --site && PYTHONPATH=build/wheel/site $$python bench/python.py || failed=1; exit $$failed
+
+wheel:
+	@tools/install_packages.sh wheel
+	@python3 tools/make_wheel.py
 
 fuzz:
 	@tools/install_packages.sh fuzz
@@ -48,7 +54,7 @@ fuzz:
 
 format:
 	@tools/install_packages.sh check
-	@find samebits fuzz bench -name '*.cc' -o -name '*.h' | xargs clang-format-19 -i
+	@find samebits python fuzz bench -name '*.cc' -o -name '*.h' | xargs clang-format-19 -i
 
 clean:
 	rm -rf build

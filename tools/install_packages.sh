@@ -1,15 +1,16 @@
 #!/bin/bash
 # Installs the Debian packages that a target of the Makefile needs and that are not there yet.
 #
-# Usage: install_packages.sh build|check|test|fuzz|bench
+# Usage: install_packages.sh build|check|test|fuzz|bench|wheel
 #
 # Asks dpkg first: where nothing is missing, neither apt nor root is needed.
 set -euo pipefail
 
 libraries=(libfmt-dev libssl-dev libxxhash-dev libhwy-dev zlib1g-dev libjpeg-dev libpng-dev libgtest-dev libgmock-dev)
 packages=(g++ cmake ninja-build libexpected-dev libcli11-dev nlohmann-json3-dev "${libraries[@]}")
+wheel=(python3 python3-dev python3-venv ca-certificates)
 check=(ccache python3 clang-format-19)
-test=("${check[@]}" clang-tidy-19 clang-19 libclang-rt-19-dev python3-venv ca-certificates chromium zsh fish groff-base)
+test=("${check[@]}" "${wheel[@]}" clang-tidy-19 clang-19 libclang-rt-19-dev chromium zsh fish groff-base)
 # What tools/aarch64.cmake builds with, on the machines where it is used.
 if [[ $(uname -m) == x86_64 ]]; then
   test+=(g++-aarch64-linux-gnu qemu-user "${libraries[@]/%/:arm64}")
@@ -19,8 +20,9 @@ case "${1:-}" in
   check) packages+=("${check[@]}") ;;
   test) packages+=("${test[@]}") ;;
   fuzz) packages+=(clang-19 libclang-rt-19-dev) ;;
-  bench) packages+=(libbenchmark-dev python3 python3-venv ca-certificates) ;;
-  *) echo "usage: install_packages.sh build|check|test|fuzz|bench" >&2; exit 2 ;;
+  bench) packages+=(libbenchmark-dev "${wheel[@]}") ;;
+  wheel) packages+=("${wheel[@]}") ;;
+  *) echo "usage: install_packages.sh build|check|test|fuzz|bench|wheel" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query apt-get >/dev/null; then

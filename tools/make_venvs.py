@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Makes the Python environments of the tests, once for each state of their requirements.
 
-Usage: make_venvs.py t5|t4|peers      prints the path of the environment's interpreter
+Usage: make_venvs.py t5|t4|peers|wheel|bare      prints the path of the environment's interpreter
 
-t5 has what tests/requirements-t5.txt says. t4 and peers (what the benchmarks measure against) have what their own files
+wheel (what builds the Python wheel), bare (what the wheel needs at run time) and t5 have what tests/requirements-*.txt say. t4 and peers (what the benchmarks measure against) have what their own files
 say and see the packages of t5 behind their own, so that all load the same torch. They lie in $SAMEBITS_CACHE (default ~/.cache/samebits), in folders
 named after a hash of the requirements, and are made by Python 3.11 or later.
 """
@@ -17,6 +17,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+ALONE = ("t5", "wheel", "bare")  # no packages of another environment behind their own
 PROBE = "import ensurepip, ssl, sys, venv; sys.exit(sys.version_info < (3, 11))"
 
 
@@ -74,13 +75,13 @@ def make(name, behind=None):
 
 
 def interpreter(name):
-    t5 = make("t5")
-    return (t5 if name == "t5" else make(name, behind=t5)) / "bin" / "python"
+    behind = None if name in ALONE else make("t5")
+    return make(name, behind) / "bin" / "python"
 
 
 def main():
-    if sys.argv[1:] not in (["t5"], ["t4"], ["peers"]):
-        sys.exit("usage: make_venvs.py t5|t4|peers")
+    if sys.argv[1:] not in (["t5"], ["t4"], ["peers"], ["wheel"], ["bare"]):
+        sys.exit("usage: make_venvs.py t5|t4|peers|wheel|bare")
     try:
         print(interpreter(sys.argv[1]))
     except (OSError, subprocess.CalledProcessError) as error:

@@ -30,6 +30,7 @@ import xml.etree.ElementTree
 
 import check_layers
 import make_venvs
+import make_wheel
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "results"
@@ -64,7 +65,7 @@ def run(command, **options):
 
 
 def cpp_files():
-    files = [path for folder in ("samebits", "fuzz", "bench") for path in (ROOT / folder).rglob("*")]
+    files = [path for folder in ("samebits", "python", "fuzz", "bench") for path in (ROOT / folder).rglob("*")]
     return sorted(path for path in files if path.suffix in (".h", ".cc"))
 
 
@@ -195,13 +196,24 @@ def check_tidy(counts, preset):
             print(answer)
 
 
+def check_wheel(counts):
+    """It is built, auditwheel finds it self-contained, and it is installed for the Python tests."""
+    make_wheel.install(make_wheel.build(), make_wheel.OUT / "site")
+    counts.add(passed=1)
+
+
 def run_pytest(counts):
     """All Python tests, the files dealt out to as many processes as there are processors."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     junit = RESULTS / "pytest.xml"
     junit.unlink(missing_ok=True)
     program = ROOT / "build" / "release" / "samebits"
-    environment = {**os.environ, "SAMEBITS": str(program), "SAMEBITS_PYTHON_T4": str(make_venvs.interpreter("t4"))}
+    environment = {
+        **os.environ,
+        "SAMEBITS": str(program),
+        "SAMEBITS_PYTHON_T4": str(make_venvs.interpreter("t4")),
+        "SAMEBITS_PYTHON_BARE": str(make_venvs.interpreter("bare")),
+    }
     command = [make_venvs.interpreter("t5"), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}"]
     status = run([*command, "-n", PROCESSORS, "--dist", "loadfile", "--durations", 15, "tests"], env=environment)
     if not junit.exists():
@@ -225,6 +237,7 @@ def steps_of(target):
     yield "unit tests by Clang with sanitizers, fuzz corpora", lambda counts: run_ctest(counts, "asan", ["unit", "fuzz"])
     if platform.machine() == "x86_64":
         yield "numeric layers on AArch64", lambda counts: run_ctest(counts, "aarch64", ["unit"])
+    yield "Python wheel", check_wheel
     yield "Python tests", run_pytest
     if target == "test-long":
         yield "every layer by GCC", lambda counts: run_ctest(counts, "dev", ["unit"])
@@ -256,6 +269,8 @@ def main():
         sys.exit("usage: run_tests.py check|test|test-long")
     target = sys.argv[1]
     os.environ.pop(LONG, None)
+    for name, value in make_wheel.CCACHE.items():
+        os.environ.setdefault(name, value)
     if target == "test-long":
         os.environ[LONG] = "1"
         os.environ.setdefault(FUZZ_SECONDS, "300")

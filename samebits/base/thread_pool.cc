@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "samebits/base/float_mode.h"
+#include "samebits/base/stop.h"
 
 namespace samebits {
 namespace {
@@ -58,11 +59,12 @@ class ThreadPool::Items {
   using Body = std::function<void(std::size_t, std::size_t)>;
 
   Items(std::size_t count, std::size_t together, const Body& body)
-      : count_(count), together_(together), body_(body) {}
+      : count_(count), together_(together), body_(body), stop_(current_stop()) {}
 
   bool any_left() const { return next_.load(std::memory_order_relaxed) < limit(); }
 
   void take(std::size_t thread) {
+    const StopScope scope(stop_);
     while (any_left()) {
       const std::size_t first = next_.fetch_add(together_, std::memory_order_relaxed);
       for (std::size_t i = first; i < std::min(first + together_, limit()); ++i) call(i, thread);
@@ -79,6 +81,7 @@ class ThreadPool::Items {
 
   void call(std::size_t i, std::size_t thread) {
     try {
+      throw_if_stopped(stop_);
       body_(i, thread);
     } catch (...) {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -90,6 +93,7 @@ class ThreadPool::Items {
 
   std::size_t count_, together_;
   const Body& body_;
+  const StopFlag* stop_;  // of the caller's work
   std::atomic<std::size_t> next_{0};
   std::atomic<std::size_t> failed_{std::numeric_limits<std::size_t>::max()};
   std::mutex mutex_;
@@ -152,7 +156,11 @@ void ThreadPool::run(std::size_t count, const std::function<void(std::size_t, st
 
 void ThreadPool::run_alone(std::size_t count,
                            const std::function<void(std::size_t, std::size_t)>& body) {
-  for (std::size_t i = 0; i < count; ++i) body(i, 0);
+  const StopFlag* stop = current_stop();
+  for (std::size_t i = 0; i < count; ++i) {
+    throw_if_stopped(stop);
+    body(i, 0);
+  }
 }
 
 /// The longer nobody comes, the rarer the question: it can cost as long as another program keeps a

@@ -41,7 +41,8 @@ class ThreadPool {
   /// came, or one was interrupted at them, the caller's thread does the next such runs alone.
   ///
   /// Where bodies throw, the exception of the lowest such i is thrown here, and items behind it
-  /// that were not begun are left out. The pool can be used again.
+  /// that were not begun are left out. The pool can be used again. So ends a run whose work is to
+  /// stop (stop.h).
   void run(std::size_t count, const std::function<void(std::size_t)>& body,
            std::size_t together = 1);
   /// The same with body(i, thread), thread < threads(): no two calls at a time have the same.

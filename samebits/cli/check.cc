@@ -3,12 +3,14 @@
 #include <memory>
 
 #include "samebits/cli/commands.h"
-#include "samebits/cli/conversion.h"
+#include "samebits/cli/hub_names.h"
 #include "samebits/cli/offered_words.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
 #include "samebits/convert/repair_python.h"
+#include "samebits/convert/repair.h"
+#include "samebits/report/conversion.h"
 
 namespace samebits {
 namespace {
@@ -82,7 +84,8 @@ void add_check(CLI::App* program, int* status) {
       "Says which tensors of the target would keep their random initial values, which of the "
       "checkpoint would be dropped, whether the loader says so, and which renaming repairs it. "
       "Exit status: 0 clean, 1 a risk was found, 2 something could not be read.");
-  command->add_option("CKPT", chosen->path, "the checkpoint that would be loaded")->required();
+  accept_hub_names(command->add_option("CKPT", chosen->path, "the checkpoint that would be loaded"))
+      ->required();
   CLI::Option* target =
       command
           ->add_option(
@@ -91,6 +94,7 @@ void add_check(CLI::App* program, int* status) {
               "needed; another checkpoint; or a JSON list of names and shapes")
           ->type_name("TARGET")
           ->required();
+  accept_whole_hub_names(target);
   offer_words(target, {"transformers-4", "transformers-5", "timm", "mae", "torchvision"});
   command
       ->add_option("--write", chosen->output,

@@ -5,66 +5,23 @@
 #include <fmt/format.h>
 
 #include "samebits/cli/commands.h"
-#include "samebits/cli/conversion.h"
 #include "samebits/cli/offered_words.h"
+#include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
-#include "samebits/convert/planned_bytes.h"
+#include "samebits/convert/convert_words.h"
+#include "samebits/report/conversion.h"
 
 namespace samebits {
 namespace {
 
 struct ConvertCommand {
   ConvertRequest request;
-  std::string format, dtype, shard_size;
+  ConvertWords words;
   ReportOptions report;
 
-  Result<void> read_options() {
-    const std::size_t colon = format.find(':');
-    const auto known = format_from_name(format.substr(0, colon));
-    if (!known)
-      return fail({.code = ErrorCode::usage,
-                   .what = "--to: there is no format of that name",
-                   .expected = format_names(),
-                   .found = format});
-    request.format = *known;
-    if (colon != std::string::npos) request.class_name = format.substr(colon + 1);
-    if (!dtype.empty()) {
-      request.dtype = dtype_from_torch(dtype);
-      if (!request.dtype || !can_cast_to(*request.dtype))
-        return fail({.code = ErrorCode::usage,
-                     .what = "--dtype: that is no type to cast to",
-                     .expected = "float64, float32, float16 or bfloat16",
-                     .found = dtype});
-    }
-    if (!shard_size.empty()) {
-      request.shard_bytes = parse_size(shard_size);
-      if (!request.shard_bytes)
-        return fail({.code = ErrorCode::usage,
-                     .what = "--shard-size: that is no size",
-                     .expected = "a whole number with KB, MB, GB or TB",
-                     .found = shard_size});
-    }
-    return check_combinations();
-  }
-
-  Result<void> check_combinations() const {
-    const bool directory = request.format == ConvertFormat::hf;
-    const bool keeps = request.format <= ConvertFormat::npz;
-    const auto only = [](const char* option, const char* formats) {
-      return fail(
-          {.code = ErrorCode::usage, .what = fmt::format("{} is for --to {}", option, formats)});
-    };
-    if (!directory && !shard_size.empty()) return only("--shard-size", "hf");
-    if (keeps && !request.config_path.empty()) return only("--config", "hf or a library");
-    if (keeps && !request.class_name.empty()) return only(":ClassName", "hf or a library");
-    if (!keeps && !request.strip_prefix.empty())
-      return only("--strip-prefix", "safetensors, torch or npz; the others find it");
-    return {};
-  }
-
   int run() {
-    if (const Result<void> read = read_options(); !read) return failed(read.error());
+    if (const Result<void> read = read_words(words, &request); !read) return failed(read.error());
     const Result<std::vector<SubjectOptions>> subjects =
         choose_subjects({request.input}, report.keys);
     if (!subjects) return failed(subjects.error());
@@ -93,20 +50,20 @@ struct ConvertCommand {
 void add_convert_options(CLI::App* command, ConvertCommand* chosen) {
   CLI::Option* format =
       command
-          ->add_option("--to", chosen->format,
+          ->add_option("--to", chosen->words.format,
                        "safetensors, torch (a state_dict), npz: names stay; hf (a directory that "
                        "transformers 4 and 5 load in full), timm, mae, torchvision: that library's "
                        "names, with :ClassName where needed")
           ->type_name("FORMAT")
           ->required();
   offer_words(format, {"safetensors", "torch", "npz", "hf", "timm", "mae", "torchvision"});
-  CLI::Option* dtype =
-      command
-          ->add_option("--dtype", chosen->dtype, "of all floating tensors: bfloat16, float16, ...")
-          ->type_name("TYPE");
+  CLI::Option* dtype = command
+                           ->add_option("--dtype", chosen->words.dtype,
+                                        "of all floating tensors: bfloat16, float16, ...")
+                           ->type_name("TYPE");
   offer_words(dtype, {"float64", "float32", "float16", "bfloat16"});
   command
-      ->add_option("--shard-size", chosen->shard_size,
+      ->add_option("--shard-size", chosen->words.shard_size,
                    "hf: no file of weights is larger, as 5GB or 500MB")
       ->type_name("SIZE");
   command
@@ -132,7 +89,8 @@ void add_convert(CLI::App* program, int* status) {
       "Writes the same tensors in another container, under a library's names, or in another type. "
       "What was written is read back and compared bit for bit before it gets its name; what cannot "
       "be written exactly is refused by name. Exit status: 0, or 2 where nothing was written.");
-  command->add_option("IN", chosen->request.input, "a file or directory of weights, of any format")
+  accept_hub_names(command->add_option("IN", chosen->request.input,
+                                       "a file or directory of weights, of any format"))
       ->required();
   command->add_option("OUT", chosen->request.output, "the file or directory to write")->required();
   add_convert_options(command, chosen.get());

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "samebits/cli/commands.h"
+#include "samebits/cli/hub_names.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
@@ -43,8 +44,10 @@ void add_diff(CLI::App* program, int* status) {
       "Compares weights bit for bit (under other names too), config, preprocessing and mode, and "
       "says which differences can move outputs. Exit status: 0 same, or close where a tolerance "
       "is given; 1 different or a risk was found, 2 something could not be read.");
-  command->add_option("A", chosen->a, "a file or directory of weights, of any format")->required();
-  command->add_option("B", chosen->b, "another")->required();
+  accept_hub_names(
+      command->add_option("A", chosen->a, "a file or directory of weights, of any format"))
+      ->required();
+  accept_hub_names(command->add_option("B", chosen->b, "another"))->required();
   add_all_option(command, &chosen->report,
                  "every tensor, rule and name, instead of the first of each list");
   add_filter_option(command, &chosen->report,

@@ -6,6 +6,7 @@
 #include "samebits/base/mapped_file.h"
 #include "samebits/cli/commands.h"
 #include "samebits/cli/field_options.h"
+#include "samebits/cli/hub_names.h"
 #include "samebits/cli/input_options.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
@@ -92,7 +93,8 @@ void add_explain(CLI::App* program, int* status) {
       "Finds what makes the outputs of two or more loads of a model differ, and says what was "
       "proved, what was observed in the files, and what is only suspected. Exit status: 0 same, "
       "1 different or a risk was found, 2 the question could not be settled.");
-  command->add_option("SUBJECT", chosen->paths, "files or directories of weights, two or more")
+  accept_hub_names(
+      command->add_option("SUBJECT", chosen->paths, "files or directories of weights, two or more"))
       ->required();
   command->add_flag("--files-only", chosen->files_only,
                     "run nothing: say what the files alone show");

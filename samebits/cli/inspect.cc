@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "samebits/cli/commands.h"
+#include "samebits/cli/hub_names.h"
 #include "samebits/cli/inspect_list.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
@@ -64,7 +65,8 @@ void add_inspect(CLI::App* program, int* status) {
       "would call when loaded, and where every byte went. Executes nothing. Several paths, and "
       "patterns such as 'runs/*.pth', have one line each. Exit status: 0 clean, 1 a risk was "
       "found, 2 something could not be read; of several the highest.");
-  command->add_option("PATH", chosen->given, "files or directories of weights, of any format")
+  accept_hub_names(
+      command->add_option("PATH", chosen->given, "files or directories of weights, of any format"))
       ->required();
   command->add_flag("--recursive", chosen->recursive,
                     "every checkpoint below the directories, one line each");

@@ -7,6 +7,7 @@
 
 #include "samebits/base/atomic_write.h"
 #include "samebits/cli/commands.h"
+#include "samebits/cli/hub_names.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
@@ -80,7 +81,8 @@ void add_lock(CLI::App* program, int* status) {
       "Writes a digest of every tensor, digests of all of them with and without their names, the "
       "config and the mode: the same from any container, in any order of tensors and shards "
       "(docs/lock.md). Exit status: 0, or 2 where something could not be read.");
-  command->add_option("PATH", chosen->path, "a file or directory of weights, of any format")
+  accept_hub_names(
+      command->add_option("PATH", chosen->path, "a file or directory of weights, of any format"))
       ->required();
   command->add_option("-o,--output", chosen->output, "where to write it (default: standard output)")
       ->type_name("FILE");
@@ -100,7 +102,8 @@ void add_verify(CLI::App* program, int* status) {
       "Says which tensors, config fields and modes are not as they were locked. Other names, "
       "containers, orders and shards are no difference. Exit status: 0 same, 1 different or a "
       "risk was found, 2 something could not be read.");
-  command->add_option("PATH", chosen->path, "a file or directory of weights, of any format")
+  accept_hub_names(
+      command->add_option("PATH", chosen->path, "a file or directory of weights, of any format"))
       ->required();
   command->add_option("LOCK", chosen->lock, "what samebits lock wrote")->required();
   add_html_option(command, &chosen->report);

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "samebits/cli/commands.h"
+#include "samebits/cli/hub_names.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
@@ -44,11 +45,12 @@ void add_resume(CLI::App* program, int* status) {
       "what is missing, what happens without it and what keeps it. With NEXT it says whether that "
       "can be a continuation of CKPT. Exit status: 0 clean, 1 a risk was found, 2 something could "
       "not be read.");
-  command
-      ->add_option("CKPT", chosen->path,
-                   "a training's file or directory: torch.save, Lightning, Trainer, accelerate")
+  accept_hub_names(
+      command->add_option(
+          "CKPT", chosen->path,
+          "a training's file or directory: torch.save, Lightning, Trainer, accelerate"))
       ->required();
-  command->add_option("NEXT", chosen->next, "a later state of the same training");
+  accept_hub_names(command->add_option("NEXT", chosen->next, "a later state of the same training"));
   add_all_option(command, &chosen->report, "every detail, instead of the first");
   add_html_option(command, &chosen->report);
   add_report_options(command, &chosen->report);

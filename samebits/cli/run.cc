@@ -10,6 +10,7 @@
 #include "samebits/base/limits.h"
 #include "samebits/cli/commands.h"
 #include "samebits/cli/field_options.h"
+#include "samebits/cli/hub_names.h"
 #include "samebits/cli/input_options.h"
 #include "samebits/cli/offered_words.h"
 #include "samebits/cli/options.h"
@@ -204,10 +205,11 @@ void add_run(CLI::App* program, int* status) {
       "Runs a vision transformer in float32, without Python. The same weights, config, "
       "input and noise give the same bits from any file format, in any batch, on any number of "
       "threads and any instruction set. Exit status: 0, or 2 where it could not be run.");
-  command
-      ->add_option("MODEL", chosen->request.model,
-                   "a file or directory with a ViT, ViT-MAE, DeiT or DINOv2, under the names of "
-                   "transformers, timm, facebookresearch/mae or torchvision")
+  accept_hub_names(
+      command->add_option(
+          "MODEL", chosen->request.model,
+          "a file or directory with a ViT, ViT-MAE, DeiT or DINOv2, under the names of "
+          "transformers, timm, facebookresearch/mae or torchvision"))
       ->required();
   add_input_options(command, &chosen->input);
   add_noise_options(command, chosen.get());

@@ -5,6 +5,7 @@
 #include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "samebits/compare/constant_tensor.h"
 #include "samebits/explain/architectures.h"
@@ -37,9 +38,17 @@ std::string date_of(std::int64_t seconds) {
                      rest % 3600 / 60);
 }
 
+/// What a program holds has no date.
+bool is_in_memory(const Checkpoint& checkpoint) {
+  return std::ranges::none_of(checkpoint.files,
+                              [](const SourceFile& file) { return file.map != nullptr; });
+}
+
 std::int64_t newest(const Checkpoint& checkpoint) {
   std::int64_t latest = 0;
-  for (const SourceFile& file : checkpoint.files) latest = std::max(latest, file.map->modified());
+  for (const SourceFile& file : checkpoint.files) {
+    if (file.map) latest = std::max(latest, file.map->modified());
+  }
   return latest;
 }
 
@@ -322,6 +331,26 @@ std::set<std::string> find_reinitialized(Report& report, const WeightPair& pair)
   return explained;
 }
 
+/// When each was written, and what to do about it.
+void add_dates(const Subject& a, const Subject& b, Finding* finding) {
+  Json dates = Json::array();
+  std::vector<std::string> texts;
+  for (const Subject* subject : {&a, &b}) {
+    const bool in_memory = is_in_memory(*subject->checkpoint);
+    const std::string date = date_of(newest(*subject->checkpoint));
+    dates.push_back(in_memory ? Json() : Json(date));
+    if (!in_memory) texts.push_back(subject->label + " was written " + date);
+  }
+  finding->evidence["modified"] = std::move(dates);
+  if (!texts.empty()) finding->details.push_back(fmt::format("{}", fmt::join(texts, ", ")));
+  finding->remedy =
+      texts.empty() ? "Check that both are of the training that is meant"
+                    : "Check that the path that is loaded is the path that was saved, extension "
+                      "included";
+  finding->settle = texts.size() == 2 ? "Compare with a file saved now from the model in memory"
+                                      : "Compare each with the file that it was loaded from";
+}
+
 void find_mixup(Report& report, const WeightPair& pair) {
   const Subject& a = subject_of(report, pair.a);
   const Subject& b = subject_of(report, pair.b);
@@ -330,25 +359,19 @@ void find_mixup(Report& report, const WeightPair& pair) {
   // Weights of the other sign are no other training's.
   if (!most_changed(a, b, pair.comparison) || extent.median_cosine < -0.9) return;
   if (!unlike_architectures(report, pair).empty()) return;
-  const std::int64_t dates[2] = {newest(*a.checkpoint), newest(*b.checkpoint)};
   Finding finding{.cause = "file.mixup",
                   .role = Role::contributes,
                   .proof = Proof::suspected,
                   .subjects = {a.label, b.label}};
-  finding.evidence = {{"modified", Json::array({date_of(dates[0]), date_of(dates[1])})},
-                      {"median_cosine", json_number(extent.median_cosine)},
+  finding.evidence = {{"median_cosine", json_number(extent.median_cosine)},
                       {"median_relative", json_number(extent.median_relative)}};
   const StepsNamed named = steps_named(a, b, &finding.evidence);
   const bool both_initial =
       extent.median_cosine < kUnlikeCosine && both_hold_initial_values(a, b, pair.comparison);
   if (both_initial) finding.evidence["both_initial"] = true;
   finding.summary = kinship_summary(extent, named, both_initial);
-  finding.details.push_back(fmt::format("{} was written {}, {} {}", a.label, date_of(dates[0]),
-                                        b.label, date_of(dates[1])));
+  add_dates(a, b, &finding);
   finding.details.insert(finding.details.end(), named.texts.begin(), named.texts.end());
-  finding.remedy =
-      "Check that the path that is loaded is the path that was saved, extension included";
-  finding.settle = "Compare with a file saved now from the model in memory";
   add_finding(report, std::move(finding));
 }
 

@@ -52,6 +52,10 @@ std::vector<std::optional<Result<Checkpoint>>> open_all(const std::vector<Subjec
                                                         const OpenOptions& options) {
   std::vector<std::optional<Result<Checkpoint>>> opened(subjects.size());
   parallel_for(subjects.size(), options.threads, [&](std::size_t i) {
+    if (subjects[i].in_memory) {
+      opened[i] = *subjects[i].in_memory;
+      return;
+    }
     OpenOptions own = options;
     own.key = subjects[i].key;
     opened[i] = open_checkpoint(subjects[i].path, own);
@@ -178,6 +182,8 @@ void open_subjects(Report& report, const std::vector<SubjectOptions>& subjects,
     } else {
       add_gap(report, to_string(result.error()), Gap::blocking);
     }
+    if (!subjects[i].left_out.empty())
+      add_gap(report, subject.label + ": not compared: " + subjects[i].left_out, Gap::aside);
     report.subjects.push_back(std::move(subject));
   }
 }

@@ -1,6 +1,7 @@
 // The subjects of a command, opened: what every command that reports begins with.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,10 @@ struct SubjectOptions {
   /// The key was given for all subjects: one that has no such weights takes the preferred ones,
   /// unless none has.
   bool key_is_shared = false;
+  /// What a program holds in memory, in the place of a file; `path` is then what it is called.
+  std::shared_ptr<const Checkpoint> in_memory{};
+  /// What of it is not compared; "": nothing to say.
+  std::string left_out{};
 };
 
 /// Opens all of them, in parallel, labels them A, B, ... and puts them into the report. What cannot

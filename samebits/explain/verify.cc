@@ -34,7 +34,19 @@ Result<void> check_records(const Checkpoint& checkpoint, int threads) {
   return {};
 }
 
+Result<void> check_weights(const Checkpoint& checkpoint) {
+  if (checkpoint.has_weights() && !checkpoint.weights().weights.empty()) return {};
+  return fail({.code = ErrorCode::usage,
+               .what = "it holds no weights",
+               .file = checkpoint.path,
+               .hint = "samebits inspect lists what is in it"});
+}
+
 Result<Lock> lock_now(const SubjectOptions& subject, LockAlgorithm algorithm, int threads) {
+  if (subject.in_memory) {  // no record of a file can be damaged
+    SAMEBITS_TRY_VOID(check_weights(*subject.in_memory));
+    return make_lock(*subject.in_memory, algorithm, threads);
+  }
   SAMEBITS_TRY(
       const Checkpoint checkpoint,
       open_checkpoint(subject.path, {.key = subject.key, .cross_check = true, .threads = threads}));
@@ -161,12 +173,8 @@ Report verify_now(const SubjectOptions& options, const std::string& lock_path, i
 
 Result<void> check_whole(const Checkpoint& checkpoint, int threads) {
   if (!checkpoint.unread.empty()) return fail(checkpoint.unread.front());
-  if (checkpoint.has_weights() && !checkpoint.weights().weights.empty())
-    return check_records(checkpoint, threads);
-  return fail({.code = ErrorCode::usage,
-               .what = "it holds no weights",
-               .file = checkpoint.path,
-               .hint = "samebits inspect lists what is in it"});
+  SAMEBITS_TRY_VOID(check_weights(checkpoint));
+  return check_records(checkpoint, threads);
 }
 
 Result<Lock> lock_of(const SubjectOptions& subject, LockAlgorithm algorithm, int threads) {

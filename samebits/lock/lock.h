@@ -64,5 +64,7 @@ std::string canonical_form(const Json& value);
 
 /// Of the given bytes, as lower-case hex.
 std::string digest_text(LockAlgorithm algorithm, std::string_view text);
+/// Of a tensor.
+std::string digest_text(LockAlgorithm algorithm, const TensorView& view);
 
 }  // namespace samebits

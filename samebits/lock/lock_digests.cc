@@ -83,6 +83,10 @@ std::string digest_text(LockAlgorithm algorithm, std::string_view text) {
   return algorithm == LockAlgorithm::sha256 ? sha256_hex(bytes) : hex_of(fast_digest(bytes));
 }
 
+std::string digest_text(LockAlgorithm algorithm, const TensorView& view) {
+  return algorithm == LockAlgorithm::sha256 ? sha256_hex(view) : hex_of(fast_digest(view));
+}
+
 std::string contents_digest(const Lock& lock) {
   std::vector<std::string> lines;
   for (const LockedTensor& tensor : lock.tensors)

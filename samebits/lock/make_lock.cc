@@ -40,7 +40,7 @@ class EntryDigests {
     WorkStep step("taking digests", bytes);
     parallel_for(order.size(), threads, [&](std::size_t i) {
       const TensorView& view = checkpoint_.entries[order[i]].view;
-      known_[order[i]] = {digest_of(view), is_constant(view)};
+      known_[order[i]] = {digest_text(algorithm_, view), is_constant(view)};
       step.add(view.nbytes());
     });
   }
@@ -49,12 +49,6 @@ class EntryDigests {
   const EntryDigest& of(std::uint32_t index) const { return known_[first_[index]]; }
 
  private:
-  std::string digest_of(const TensorView& view) const {
-    if (algorithm_ == LockAlgorithm::sha256) return sha256_hex(view);
-    const Digest128 digest = fast_digest(view);
-    return fmt::format("{:016x}{:016x}", digest.high, digest.low);
-  }
-
   const Checkpoint& checkpoint_;
   LockAlgorithm algorithm_;
   std::vector<std::size_t> first_;

@@ -37,6 +37,9 @@ class Preparation {
       SAMEBITS_TRY(InputTensor tensor, read_input_tensor(request_.input_path, "pixel_values"));
       input_.images = std::move(tensor.values);
       sizes = tensor.sizes;
+    } else if (request_.tensor) {
+      input_.images = request_.tensor->values;
+      sizes = request_.tensor->sizes;
     } else {
       const VitConfig& config = model_.config();
       sizes = request_.randn.empty()

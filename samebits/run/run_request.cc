@@ -71,7 +71,7 @@ Result<void> prepare_noise(const RunRequest& request, PreparedRun& run) {
   SAMEBITS_TRY(run.mask_ratio, mask_ratio_of(request, config));
   const std::size_t patches = patch_grid(config, run.input.height, run.input.width).cells();
   const std::vector<std::size_t> wanted = {run.input.batch, patches};
-  if (request.noise_path.empty()) {
+  if (request.noise_path.empty() && !request.noise) {
     run.noise.resize(wanted[0] * wanted[1]);
     CpuGenerator generator(request.noise_seed);
     uniform(generator, 0, 1, run.noise);
@@ -79,7 +79,8 @@ Result<void> prepare_noise(const RunRequest& request, PreparedRun& run) {
         fmt::format("noise: torch.rand({}), seed {}", fmt::join(wanted, ", "), request.noise_seed));
     return {};
   }
-  SAMEBITS_TRY(InputTensor noise, read_input_tensor(request.noise_path, "noise"));
+  SAMEBITS_TRY(InputTensor noise, request.noise ? Result<InputTensor>(*request.noise)
+                                                : read_input_tensor(request.noise_path, "noise"));
   if (noise.sizes != wanted) {
     return fail({.code = ErrorCode::inconsistent,
                  .what = "the noise has another shape than the model takes",

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "samebits/image/resize.h"
+#include "samebits/run/input_file.h"
 #include "samebits/run/open_vit.h"
 
 namespace samebits {
@@ -16,8 +17,9 @@ struct InputRequest {
   std::vector<std::string> images;  // JPEG or PNG files, or else:
   std::string processor_path;       // their preprocessor_config.json; "": the model's own
   PassOrder pillow = PassOrder::pillow13;
-  std::string input_path;          // safetensors with pixel_values; "": randn
-  std::vector<std::size_t> randn;  // [batch, channels, height, width]; empty: one image
+  std::string input_path;               // safetensors with pixel_values; "":
+  std::optional<InputTensor> tensor{};  // pixel_values; nothing: randn
+  std::vector<std::size_t> randn;       // [batch, channels, height, width]; empty: one image
   std::uint64_t seed = 42;
 };
 
@@ -44,7 +46,8 @@ struct RunRequest {
   std::string config_path;  // "": the model's own
   Json fields;              // config fields that count before those of either; null: none
   InputRequest input;
-  std::string noise_path;  // safetensors with noise; "": rand(batch, patches) with noise_seed
+  std::string noise_path;              // safetensors with noise; "":
+  std::optional<InputTensor> noise{};  // itself; nothing: rand(batch, patches) with noise_seed
   std::uint64_t noise_seed = 42;
   std::optional<double> mask_ratio;  // nothing: the config's
   /// Training mode: dropout draws as after manual_seed(*dropout_seed). Nothing: eval mode.

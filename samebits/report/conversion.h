@@ -1,7 +1,8 @@
-// How a conversion leaves the program: of convert, and of check --write.
+// What a conversion says of what it wrote: of convert, and of check --write.
 #pragma once
 
-#include "samebits/cli/options.h"
+#include <string>
+
 #include "samebits/convert/convert.h"
 #include "samebits/convert/repair.h"
 
@@ -13,8 +14,5 @@ std::string conversion_text(const Converted& done, const std::string& input, boo
 
 /// The same, then "104 of 104 tensors load ...; outputs are bit-identical to those of ...".
 std::string repair_text(const Repaired& done, const std::string& input, bool json);
-
-/// "5GB", "500MB", "100KB" or bytes, decimal as in huggingface_hub; nothing for another text.
-std::optional<std::uint64_t> parse_size(std::string_view text);
 
 }  // namespace samebits

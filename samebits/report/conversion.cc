@@ -1,7 +1,4 @@
-#include "samebits/cli/conversion.h"
-
-#include <array>
-#include <charconv>
+#include "samebits/report/conversion.h"
 
 #include <fmt/format.h>
 
@@ -75,27 +72,6 @@ std::string repair_text(const Repaired& done, const std::string& input, bool jso
       {"target", done.target}, {"loaded", done.loaded}, {"target_tensors", done.target_tensors}};
   object["outputs"] = done.outputs;
   return json_lines(object);
-}
-
-std::optional<std::uint64_t> parse_size(std::string_view text) {
-  struct Unit {
-    std::string_view name;
-    std::uint64_t size;
-  };
-  constexpr std::array<Unit, 5> kUnits = {Unit{"TB", 1'000'000'000'000}, Unit{"GB", 1'000'000'000},
-                                          Unit{"MB", 1'000'000}, Unit{"KB", 1'000}, Unit{"", 1}};
-  for (const Unit& unit : kUnits) {
-    if (!text.ends_with(unit.name)) continue;
-    const std::string_view digits = text.substr(0, text.size() - unit.name.size());
-    std::uint64_t count = 0;
-    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
-    std::uint64_t size = 0;
-    if (error != std::errc() || stop != digits.data() + digits.size() || count == 0 ||
-        !checked_mul(count, unit.size, &size))
-      return std::nullopt;
-    return size;
-  }
-  return std::nullopt;
 }
 
 }  // namespace samebits

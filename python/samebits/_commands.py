@@ -1,0 +1,300 @@
+"""The commands of the program as functions. What they take is what their options are (docs/commands.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _native
+from ._checkpoint import Checkpoint
+from ._errors import Error
+from ._paths import Path, existing, forbid_overwriting, path_or_name
+from ._reports import Report
+from ._subjects import Key, Subject, path_subject, subjects
+from ._tensors import is_torch_tensor
+from ._values import Record, parse
+
+
+def diff(
+    a: Subject,
+    b: Subject,
+    *,
+    key: Key = None,
+    filter: str | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    threads: int = 0,
+) -> Report:
+    """Are these the same model? Paths, opened checkpoints, state_dicts (of numpy arrays or torch tensors) and torch
+    modules; what is in memory is compared where it lies. With rtol or atol the verdict can be close."""
+    return Report(_native.diff(subjects([a, b], key), threads, filter, rtol, atol))
+
+
+def explain(
+    *paths: Subject,
+    x: Any = None,
+    images: Sequence[Path] | None = None,
+    processor: Path | None = None,
+    randn: Sequence[int] | None = None,
+    seed: int = 42,
+    config: Path | None = None,
+    fields: Mapping[str, Any] | None = None,
+    files_only: bool = False,
+    budget: float = 10,
+    filter: str | None = None,
+    key: Key = None,
+    threads: int = 0,
+) -> Report:
+    """Same weights, other outputs: why? Two or more files or directories."""
+    if len(paths) < 2:
+        raise Error("explain needs two subjects or more")
+    if filter is not None and not files_only:
+        raise Error("filter needs files_only: a run takes all weights")
+    asked = subjects(paths, key)
+    if any(not isinstance(each[0], bytes) for each in asked):
+        raise Error("explain takes files and directories", code="unsupported")
+    given = input_of(x, images, processor, randn, seed)
+    return Report(
+        _native.explain(asked, given, threads, files_only, path_bytes(config), json_text(fields), budget, filter)
+    )
+
+
+def inspect(
+    path: Path | Checkpoint,
+    *,
+    deep: bool = False,
+    sha256: bool = False,
+    filter: str | None = None,
+    key: str | None = None,
+    threads: int = 0,
+) -> Report:
+    """What is in this file, and may it be trusted?"""
+    ((source, own, _, _),) = path_subject(path, key)
+    return Report(_native.inspect(source, own, threads, deep, sha256, filter))
+
+
+def check(path: Path | Checkpoint, target: Path, *, filter: str | None = None, key: str | None = None, threads: int = 0) -> Report:
+    """If I load this there, what stays random? `target` is as --for has it: transformers-4, timm:VisionTransformer,
+    another checkpoint, a JSON list of names and shapes."""
+    return Report(_native.check(path_subject(path, key), path_or_name(target), threads, filter))
+
+
+def resume(path: Path, next: Path | None = None, *, key: Key = None, threads: int = 0) -> Report:
+    """Will training go on exactly where it stopped? With `next`, whether that can be a continuation."""
+    both = [path] if next is None else [path, next]
+    keys = [key] * len(both) if key is None or isinstance(key, str) else list(key)
+    asked = [path_subject(each, own)[0] for each, own in zip(both, keys)]
+    return Report(_native.resume(asked, threads))
+
+
+class Lock:
+    """A model's identity: docs/lock.md."""
+
+    __slots__ = ("_native", "_data")
+
+    def __init__(self, native: _native.Lock) -> None:
+        self._native = native
+        self._data: Record | None = None
+
+    @property
+    def text(self) -> str:
+        """The file, as `samebits lock` writes it."""
+        return self._native.text
+
+    @property
+    def contents(self) -> str:
+        """The digest of all tensors without their names."""
+        return self._native.contents
+
+    @property
+    def named(self) -> str:
+        """The digest of all tensors with their names."""
+        return self._native.named
+
+    @property
+    def data(self) -> Record:
+        if self._data is None:
+            self._data = parse(self.text)
+        return self._data
+
+    def to_json(self) -> str:
+        return self.text
+
+    def write(self, path: Path) -> None:
+        _native.write_text(os.fsencode(path), self.text.encode())
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"<samebits.Lock {self.contents}>"
+
+
+def lock(x: Subject, output: Path | None = None, *, fast: bool = False, key: str | None = None, threads: int = 0) -> Lock:
+    """Pins a model's identity, and writes it to `output` where that is given."""
+    asked = subjects([x], key)
+    if output is not None and isinstance(asked[0][0], bytes):
+        forbid_overwriting(os.fsencode(output), asked[0][0])
+    made = Lock(_native.lock(asked, fast, threads))
+    if output is not None:
+        made.write(output)
+    return made
+
+
+def verify(x: Subject, lock: Path, *, key: str | None = None, threads: int = 0) -> Report:
+    """Is this still the model that was locked?"""
+    return Report(_native.verify(subjects([x], key), existing(lock), threads))
+
+
+class Converted:
+    """What was written, and read back bit for bit."""
+
+    __slots__ = ("_text", "_json", "data")
+
+    def __init__(self, text: str, json_text: str) -> None:
+        self._text = text
+        self._json = json_text
+        self.data: Record = parse(json_text)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self.data:
+            raise AttributeError(name)
+        return self.data[name]
+
+    def to_json(self) -> str:
+        return self._json
+
+    def __str__(self) -> str:
+        return self._text.rstrip("\n")
+
+    def __repr__(self) -> str:
+        return f"<samebits.Converted {self.data['output']}>"
+
+
+def convert(
+    path: Path | Checkpoint,
+    output: Path,
+    *,
+    to: str,
+    dtype: str | None = None,
+    shard_size: str | int | None = None,
+    strip_prefix: str = "",
+    config: Path | None = None,
+    force: bool = False,
+    key: str | None = None,
+    threads: int = 0,
+) -> Converted:
+    """Writes the same tensors in another container, under a library's names, or in another type. `to` and the rest are
+    as the program's options of these names have them."""
+    ((source, own, _, _),) = path_subject(path, key)
+    place = os.fsencode(output)
+    forbid_overwriting(place, source)
+    asked = {
+        "input": source,
+        "output": place,
+        "key": own,
+        "to": to,
+        "dtype": "" if dtype is None else str(dtype).removeprefix("torch."),
+        "shard_size": "" if shard_size is None else str(shard_size),
+        "strip_prefix": strip_prefix,
+        "config": path_bytes(config),
+        "force": force,
+        "threads": threads,
+    }
+    return Converted(*_native.convert(asked))
+
+
+class Outputs(dict):
+    """What a forward pass gives: arrays by name, which are attributes too.
+
+    assumed      what was not given, in words
+    tied_images  images whose noise has two equal numbers: torch may order their patches otherwise
+    """
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], assumed: list[str], tied_images: list[int]) -> None:
+        super().__init__(arrays)
+        self.assumed = assumed
+        self.tied_images = tied_images
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def run(
+    path: Path | Checkpoint,
+    x: Any = None,
+    *,
+    noise: Any = None,
+    noise_seed: int = 42,
+    mask_ratio: float | None = None,
+    train: int | None = None,
+    images: Sequence[Path] | None = None,
+    processor: Path | None = None,
+    randn: Sequence[int] | None = None,
+    seed: int = 42,
+    config: Path | None = None,
+    fields: Mapping[str, Any] | None = None,
+    only: Sequence[str] = (),
+    key: str | None = None,
+    threads: int = 0,
+) -> Outputs:
+    """Runs a vision transformer on the native engine: the same weights, input and noise give the same bits. `x` and
+    `noise` are arrays or tensors of float32; `train` is the seed from which dropout draws in training mode."""
+    ((source, own, _, _),) = path_subject(path, key)
+    asked = {
+        "model": source,
+        "key": own,
+        "config": path_bytes(config),
+        "fields": json_text(fields),
+        "input": input_of(x, images, processor, randn, seed),
+        "noise": None if noise is None else float_array("noise", noise),
+        "noise_seed": noise_seed,
+        "mask_ratio": mask_ratio,
+        "train": train,
+        "only": list(only),
+        "threads": threads,
+    }
+    return Outputs(*_native.run(asked))
+
+
+def path_bytes(path: Path | None) -> bytes:
+    return b"" if path is None else existing(path)
+
+
+def json_text(fields: Mapping[str, Any] | None) -> str:
+    return "" if not fields else json.dumps(dict(fields))
+
+
+def float_array(name: str, value: Any) -> np.ndarray:
+    """An array of float32 in C's order. Another type is refused: a cast would be another input."""
+    array = value.detach().cpu().numpy() if is_torch_tensor(value) else np.asarray(value)
+    if array.dtype != np.float32:
+        what = f"{name} is no array of float32"
+        raise Error(f"{what} (found {array.dtype})", what=what, expected="float32", found=str(array.dtype))
+    return np.ascontiguousarray(array)
+
+
+def input_of(
+    x: Any, images: Sequence[Path] | None, processor: Path | None, randn: Sequence[int] | None, seed: int
+) -> dict[str, Any]:
+    if sum(each is not None for each in (x, images, randn)) > 1:
+        raise Error("give one input: x, images or randn")
+    given: dict[str, Any] = {"seed": seed}
+    if x is not None:
+        given["tensor"] = float_array("x", x)
+    if images is not None:
+        given["images"] = [existing(image) for image in images]
+    if processor is not None:
+        given["processor"] = existing(processor)
+    if randn is not None:
+        if len(randn) != 4 or min(randn) < 1:
+            raise Error("randn is no shape that can be run", expected="four sizes of 1 or more", found=str(list(randn)))
+        given["randn"] = [int(size) for size in randn]
+    return given

@@ -1,0 +1,57 @@
+"""What commands are about: paths, opened checkpoints, state_dicts and modules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional, Union
+
+from . import _native
+from ._checkpoint import Checkpoint
+from ._errors import Error
+from ._paths import Path, existing, is_path
+from ._tensors import hold_module, hold_state_dict, is_module
+
+Subject = Union[Path, Checkpoint, "Mapping[str, Any]", Any]
+Key = Union[None, str, "Sequence[Optional[str]]"]
+
+# path in bytes or checkpoint in memory; key; whether it was given for all; what is not compared
+Asked = tuple[Union[bytes, _native.Checkpoint], str, bool, str]
+
+MODULE_LEFT_OUT = "of a module in memory, what state_dict() does not hold: its mode, config, attributes and code"
+
+
+def source_of(x: Subject) -> tuple[bytes | _native.Checkpoint, str, str]:
+    """The source, its own key, and what of it is not compared."""
+    if isinstance(x, Checkpoint):
+        return x.source, x.key, ""
+    if is_path(x):
+        return existing(x), "", ""
+    if is_module(x):
+        return hold_module(x), "", MODULE_LEFT_OUT
+    if isinstance(x, Mapping):
+        return hold_state_dict(x), "", ""
+    kind = type(x).__name__
+    what = "neither a path, a state_dict nor a torch module"
+    raise Error(f"{what} (found {kind})", what=what, expected="a path, a state_dict or a torch.nn.Module", found=kind)
+
+
+def subjects(xs: Sequence[Subject], key: Key) -> list[Asked]:
+    if key is not None and not isinstance(key, str) and len(key) != len(xs):
+        raise Error(f"there are {len(xs)} subjects and {len(key)} keys")
+    asked = []
+    for i, x in enumerate(xs):
+        source, own, left_out = source_of(x)
+        given = key if key is None or isinstance(key, str) else key[i]
+        shared = isinstance(key, str) and not own
+        asked.append((source, own or given or "", shared, left_out))
+    return asked
+
+
+def path_subject(path: Path | Checkpoint, key: str | None) -> list[Asked]:
+    """Of commands that take files alone."""
+    if isinstance(path, Checkpoint):
+        return [(path.source, key or path.key, False, "")]
+    if not is_path(path):
+        kind = type(path).__name__
+        raise Error(f"that is no path (found {kind})", what="that is no path", found=kind)
+    return [(existing(path), key or "", False, "")]

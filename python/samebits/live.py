@@ -58,6 +58,7 @@ class _Explanation:
         repeats = [self._repeats(label) for label in ("A", "B")]
         if all(repeats):
             self._share()
+            self._carry()
         differ = bool(self.outputs) or not all(repeats)
         if runner.wrote_weights():
             self.not_checked.append(f"a forward pass of {' and '.join(runner.wrote_weights())} writes into its own weights, which cannot be taken back")
@@ -130,31 +131,48 @@ class _Explanation:
 
     def _random(self, agree):
         """Which part the random numbers have: those that eval mode leaves, and those that training mode adds."""
-        still = []
+        still, quiet = [], []
         for label in self.unlike_itself:
-            one, other = (self.runner.run(label, eval_mode=True) for _ in range(2))
+            one, other = (self.runner.run(label, eval_mode=True, options=Options("none", False)) for _ in range(2))
             self._said(f"{label} twice in eval mode, with fresh random numbers", _outcome(one, other))
+            drawn = set(_drawing(one))
+            in_training = [name for name in self.draws[label] if name not in drawn]
             if not one.same_bits(other):
-                still.append(label)
-        shared = "with every generator seeded alike A and B give the same bits" if agree else "with every generator seeded alike they still differ: see the other causes"
-        for labels, cause in ((still, "rng.noise"), ([label for label in self.unlike_itself if label not in still], "mode.training")):
-            if labels:
-                self.findings.append(self._drawn(labels, cause, shared, agree))
+                still.append((label, [name for name in self.draws[label] if name in drawn]))
+            if one.same_bits(other) or in_training:
+                quiet.append((label, in_training or self.draws[label]))
+        self._noisy = [label for label, _ in still]
+        for pairs, cause in ((still, "rng.noise"), (quiet, "mode.training")):
+            if pairs:
+                self.findings.append(self._drawn(pairs, cause, agree))
 
-    def _drawn(self, labels, cause, shared, agree):
-        modules = list(dict.fromkeys(name for label in labels for name in self.draws[label]))
+    def _drawn(self, pairs, cause, agree):
+        """`pairs`: labels, each with the modules that draw."""
+        labels, modules = [label for label, _ in pairs], list(dict.fromkeys(name for _, names in pairs for name in names))
         one, other = self.fresh[labels[0]]
         numbers = one.difference(other)
-        who = " and ".join(labels)
-        noise = cause == "rng.noise"
+        who, noise = " and ".join(labels), cause == "rng.noise"
         summary = f"every forward pass of {who} draws random numbers{', in eval mode too' if noise else ' in training mode'}"
-        details = [f"drawn in {', '.join(modules[:4])}{f' and {len(modules) - 4} more' if len(modules) > 4 else ''}"] if modules else ["drawn outside of every module"]
-        details += [f"{labels[0]} run twice differs from itself" + (f", up to {numbers['max_abs']:.3g}" if numbers["max_abs"] is not None else ""), shared]
+        details = [f"drawn in {', '.join(modules[:4])}{f' and {len(modules) - 4} more' if len(modules) > 4 else ''}" if modules else "drawn outside of every module"]
+        details.append(f"{labels[0]} run twice differs from itself" + (f", up to {numbers['max_abs']:.3g}" if numbers["max_abs"] is not None else ""))
+        details.append("with every generator seeded alike A and B " + ("give the same bits" if agree else "still differ: see the other causes"))
         if not noise:
-            details.append(f"in eval mode {who} repeat{'' if len(labels) > 1 else 's'}")
+            details.append(f"in eval mode {'these modules draw nothing' if any(label in self._noisy for label in labels) else f'{who} repeat' + ('' if len(labels) > 1 else 's')}")
         remedy = "Draw the random numbers once and pass them, or seed before every call" if noise else "model.eval() before passes that are no training"
         evidence = {"modules": modules, "self_difference": numbers["max_abs"], "equal_with_one_seed": agree}
         return Finding(cause, "random numbers", "cause", "proved", summary, details, evidence, remedy, subjects=labels)
+
+    def _carry(self):
+        """Whether a first call changes what a second one gives."""
+        for label in ("A", "B"):
+            second, moved = self.runner.twice(label, self.seed)
+            same = second.same_bits(self.seeded[label])
+            self._said(f"{label} a second time, seeded alike, without giving back what the first call changed", "the same bits" if same else "other bits")
+            if not same:
+                summary = f"a second call of {label} gives other bits than the first, with the same random numbers"
+                details = [f"the first call changes {', '.join(moved[:6])}"] if moved else []
+                remedy = "Compare models after equally many calls, or take back what a call changes"
+                self.findings.append(Finding("state.buffers" if moved else None, "calls", "risk", "proved", summary, details, {"changes": moved}, remedy, subjects=[label]))
 
     def _exchange(self, target):
         groups = list(live_findings.by_group(self.factors).values())
@@ -200,9 +218,9 @@ def _first_unlike(a, b):
         found = place in theirs and live_compare.leaf_difference(call["outputs"], theirs[place]["outputs"])
         if found:
             leaf, _, what = found
-            unlike = call["inputs"] is not None and live_compare.leaf_difference(call["inputs"], theirs[place]["inputs"])
+            inputs, origin = live_compare.inputs_of(ours, theirs, place)
             point = {"point": live_compare.point_name(place), "module": place[0], "path": leaf.get("path", ""), "class": call["class"].rpartition(".")[2]}
-            return {**point, "how": what, "inputs": "different" if unlike else "equal"}
+            return {**point, "how": what, "inputs": inputs, "computed_in": origin and live_compare.point_name(origin)}
     return None
 
 

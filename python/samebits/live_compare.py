@@ -87,10 +87,24 @@ def _first(calls_a, calls_b, differing, values_a, values_b):
     leaf_a, leaf_b, what = leaf_difference(a["outputs"], b["outputs"])
     found = {"module": place[0], "call": place[1], "class": a["class"], "what": what, "path": leaf_a.get("path", "")}
     found["how"] = _how(leaf_a, leaf_b, what, a, b, values_a, values_b)
-    found["inputs"] = "not recorded"
-    if a["inputs"] is not None and b["inputs"] is not None:
-        found["inputs"] = "different" if leaf_difference(a["inputs"], b["inputs"]) else "equal"
+    found["inputs"], origin = inputs_of(calls_a, calls_b, place)
+    found["computed_in"] = None if origin is None else point_name(origin)
     return found
+
+
+def inputs_of(calls_a, calls_b, place):
+    """Whether the inputs of the first call that differs do: "equal", "different" or "not recorded"; and in whose own code what differs was
+    computed: of that call itself, or of the innermost call around it whose inputs are equal. None where that was not recorded, or the
+    model's own inputs differ."""
+    inside = place
+    while inside is not None:
+        a, b = calls_a.get(inside), calls_b.get(inside)
+        if a is None or b is None or a["inputs"] is None or b["inputs"] is None:
+            return ("not recorded" if inside == place else "different"), None
+        if not leaf_difference(a["inputs"], b["inputs"]):
+            return ("equal" if inside == place else "different"), inside
+        inside = None if a["within"] is None else tuple(a["within"])
+    return "different", None
 
 
 def _how(a, b, what, call_a, call_b, values_a, values_b):
@@ -270,7 +284,8 @@ def _lines(found):
         yield f"  part at   {place} ({found.first['class'].rpartition('.')[2]}){found.first['path'] and ' output' + found.first['path']}"
         yield f"            {found.first['what']}: {found.first['how']}"
         if found.first["inputs"] != "not recorded":
-            yield f"            its inputs are {found.first['inputs']}"
+            inside = found.first["computed_in"]
+            yield f"            its inputs are {found.first['inputs']}{f': {inside} computes them in its own code' if inside and inside != place else ''}"
     if found.draws:
         yield f"  draws     {point_name((found.draws['module'], found.draws['call']))}: {found.draws['how']}"
     for step in found.steps:

@@ -63,6 +63,8 @@ def _lines(report):
         yield from _wrapped("outputs", f"differ{_at(report.outputs['path'])}{_numbers(report.outputs)}")
     if report.first:
         yield from _wrapped("part at", f"{report.first['point']} ({report.first['class']}): {report.first['how']}")
+        if report.first["inputs"] == "different" and report.first["computed_in"]:
+            yield from _wrapped("", f"its inputs differ already: {report.first['computed_in']} computes them in its own code")
     for label, modules in report.draws.items():
         if modules:
             yield from _wrapped("draws", f"{label}: {', '.join(modules[:4])}{f' and {len(modules) - 4} more' if len(modules) > 4 else ''}")

@@ -186,6 +186,15 @@ class TorchRunner:
                 if not live_tensors.same_bits(leaf.detach(), copy):
                     leaf.detach().copy_(copy)
 
+    def twice(self, label, seed):
+        """The second of two runs of one model with one seed, without giving back what the first did to it; and what that was."""
+        try:
+            self.run(label, seed=seed, keep=True)
+            moved = self._states[0 if label == "A" else 1].moved()
+            return self.run(label, seed=seed), moved
+        finally:
+            self.restore()
+
     def wrote_weights(self):
         """Labels of the models whose parameters a forward pass wrote into."""
         return [side.label for side, state in zip((self.a, self.b), self._states) if state.changed()]

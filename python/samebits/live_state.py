@@ -1,6 +1,6 @@
 """The whole state of a live model, so that whatever a run did to it can be taken back; and tensors at chosen addresses."""
 
-from . import live_tensors
+from . import live_alike, live_tensors
 
 
 class ModelState:
@@ -52,6 +52,19 @@ class ModelState:
             vars(config).clear()
             vars(config).update(saved)
 
+    def moved(self):
+        """Names of what a run left changed: attributes, and tensors that are buffers or attributes."""
+        import torch
+
+        names = {id(value): name for _, _, saved in self.modules for name, value in {**saved, **saved["_buffers"]}.items() if isinstance(value, torch.Tensor)}
+        found = [names[id(tensor)] for tensor, data, copy in self.tensors if not live_tensors.same_bits(data, copy)]
+        for module, _, saved in self.modules:
+            for name in {**saved, **vars(module)}:
+                one, other = saved.get(name), vars(module).get(name)
+                if one is not other and not live_alike.alike(one, other):
+                    found.append(name)
+        return list(dict.fromkeys(found + [name for container, copy in self.containers for name in _unlike_keys(container, copy)]))
+
     def changed(self):
         """Whether something wrote into a parameter since the capture."""
         return any(_version(parameter) != version for parameter, _, _, version in self.parameters)
@@ -67,6 +80,13 @@ def _copy(value):
     if isinstance(value, (dict, list, set)):
         return value.copy()
     return None
+
+
+def _unlike_keys(container, copy):
+    """Keys of a container whose values a run replaced; "items" of one that is no mapping."""
+    if isinstance(container, dict):
+        return [str(key) for key in {**copy, **container} if container.get(key) is not copy.get(key)]
+    return [] if len(container) == len(copy) else ["items"]
 
 
 def _refill(container, copy):

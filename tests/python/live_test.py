@@ -176,6 +176,43 @@ def test_a_forward_that_reads_the_generator_is_found():
     assert ("mode.training", "random numbers") in causes(report)
 
 
+def test_noise_and_dropout_are_told_apart():
+    class Both(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.noise, self.drop = live_models.Dropping(), torch.nn.Dropout(0.5)
+
+        def forward(self, x):
+            return self.drop(self.noise(x))
+
+    model = Both().train()
+    report = explain_live(model, copy.deepcopy(model), live_models.vector())
+    assert [(f.cause, f.evidence["modules"], f.details[-1]) for f in report.findings] == [
+        ("rng.noise", ["noise"], "with every generator seeded alike A and B give the same bits"),
+        ("mode.training", ["drop"], "in eval mode these modules draw nothing"),
+    ]
+
+
+def test_a_model_that_carries_something_from_call_to_call():
+    class Carries(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("seen", torch.zeros(1))
+            self.calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            self.seen += 1
+            return x * self.seen
+
+    a, b = Carries(), Carries()
+    report = explain_live(a, b, live_models.vector())
+    assert report.verdict == "same" and [(f.cause, f.role, f.evidence) for f in report.findings] == [("state.buffers", "risk", {"changes": ["seen", "calls"]})] * 2
+    assert a.seen == 0 and a.calls == 0
+    a(live_models.vector())
+    assert fields(explain_live(a, b, live_models.vector()), "buffers") == ["seen"]
+
+
 @pytest.mark.parametrize("draw", [lambda x: x + random.random(), lambda x: x + torch.rand(16), lambda x: x + torch.empty(16).normal_()], ids=["python", "rand", "normal"])
 def test_a_forward_that_draws_from_a_global_generator(draw):
     class Draws(torch.nn.Module):
@@ -351,6 +388,15 @@ def test_an_adapter():
     attention.query = live_models.LoraLinear(attention.query)
     report = explain_live(a, b, inputs)
     assert causes(report) == [("weights.adapted", "modules")] and fields(report, "modules") == ["encoder.layer.0.attention.self.query"]
+
+
+def test_what_a_module_computes_itself_is_not_laid_on_its_parts():
+    a, inputs = made(live_models.vit)
+    b = copy.deepcopy(a)
+    b.vit.embeddings.cls_token += 1
+    report = explain_live(a, b, inputs)
+    assert (report.first["point"], report.first["inputs"], report.first["computed_in"]) == ("vit.embeddings.dropout", "different", "vit.embeddings")
+    assert "its inputs differ already: vit.embeddings computes them in its own" in str(report)
 
 
 def test_two_causes_are_both_needed():

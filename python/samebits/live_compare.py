@@ -134,7 +134,7 @@ def _of_values(a, b):
     with numpy.errstate(invalid="ignore"):
         distance = numpy.abs(x[unlike].astype(wide) - y[unlike].astype(wide))
     distance = distance[numpy.isfinite(distance)]
-    most = f", up to {_shown(float(distance.max()))}" if distance.size else ""
+    most = f", up to {distance.max():.3g}" if distance.size else ""
     if not unlike.any():
         return "the same numbers with other bits (-0 and 0, or another NaN)"
     return f"{int(unlike.sum())} of {x.size} elements{most}"

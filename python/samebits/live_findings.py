@@ -5,7 +5,7 @@ from .live_report import Finding
 
 SHOWN = 3  # factors named in a finding's details
 NAMED = 100  # factors named in its evidence
-HARMLESS = {  # fields of configs and attributes that no forward pass reads
+HARMLESS = {  # fields of configs and attributes that passes hardly ever read
     "_name_or_path", "name_or_path", "transformers_version", "architectures", "initializer_range", "initializer_factor", "_commit_hash",
     "torch_dtype", "dtype", "id2label", "label2id", "model_type", "warnings_issued", "_auto_class", "generation_config", "name",
 }
@@ -112,10 +112,16 @@ def proved(factors, smallest):
         yield Finding(cause_of(group, members), group, "cause", "proved", f"{words}: {count}", details, evidence, remedy)
 
 
+def _is_quiet(factor):
+    """Whether it is of a kind that forward passes hardly ever read: a note, where it was not needed."""
+    name = factor.name.rpartition(".")[2]
+    return name in HARMLESS if factor.group in ("config", "attributes") else factor.group == "buffers" and name == "num_batches_tracked"
+
+
 def observed(factors, outputs_differ):
     """Findings of what differs and was not needed."""
     for group, members in by_group(factors).items():
-        loud = [m for m in members if group not in ("config", "attributes") or m.name.rpartition(".")[2] not in HARMLESS]
+        loud = [member for member in members if not _is_quiet(member)]
         quiet = [m for m in members if m not in loud]
         words, plural, remedy = WORDS[group]
         if loud:
@@ -124,4 +130,4 @@ def observed(factors, outputs_differ):
             summary = f"{words}: {len(loud)} {plural}" if len(loud) > 1 else f"{words}: {loud[0].name or 'the model'}"
             yield Finding(cause_of(group, loud), group, role, "observed", summary, [*lines_of(loud), said], evidence_of(group, loud), remedy)
         if quiet:
-            yield Finding(cause_of(group, quiet), group, "note", "observed", f"{words}, which no pass reads: {', '.join(m.name for m in quiet)}", [], evidence_of(group, quiet))
+            yield Finding(cause_of(group, quiet), group, "note", "observed", f"{words}, which passes usually do not read: {', '.join(m.name for m in quiet)}", [], evidence_of(group, quiet))

@@ -8,9 +8,9 @@ import dataclasses
 import threading
 
 from . import live_rng, live_tensors
+from .live_hashing import Hashing
 
 SMALL = 4096  # elements up to which values="small" keeps a tensor
-PARALLEL = 1 << 17  # bytes from which on the digest is computed beside the statistics
 SCRIPTED, COMPILED_IN_PLACE = "a TorchScript module", "compiled by module.compile()"
 OUTSIDE = "only its own inputs and outputs are seen, none of its modules'"
 ROOT_POINT = "(model)"  # the model itself, which has no name, as a point of a file
@@ -43,15 +43,13 @@ class Recorder:
         self._local, self._lock = threading.local(), threading.Lock()
         self._own = live_rng.own_generators(model)
         self._entered = 0
-        self._pool = None
+        self._hashing = None
 
     # Attaching.
 
     def attach(self):
         if self.options.statistics:
-            from concurrent.futures import ThreadPoolExecutor
-
-            self._pool = ThreadPoolExecutor(1)
+            self._hashing = Hashing()
         self._cursor = live_rng.states(self._own, self.options.python_random)
         for name, module, compiled in boundaries(self.model):
             if compiled:
@@ -74,9 +72,9 @@ class Recorder:
         stack = self._stack()
         while stack:
             self._abandon(stack.pop())
-        if self._pool:
-            self._pool.shutdown()
-            self._pool = None
+        if self._hashing:
+            self._hashing.finish()
+            self._hashing = None
 
     def _wrap_compiled(self, name, module):
         """Its hooks would be compiled with it; a function around the compiled one is not."""
@@ -173,7 +171,7 @@ class Recorder:
         for path, leaf in live_tensors.leaves(value):
             if leaf is None:
                 continue
-            entry = describe_leaf(path, leaf, self.options.statistics, self._pool)
+            entry = describe_leaf(path, leaf, self.options.statistics, self._hashing)
             if keep is not None and "sha256" in entry and keep(leaf):
                 entry["stored"] = point + path
                 self.kept[point + path] = leaf.detach().cpu().contiguous().clone()
@@ -185,7 +183,8 @@ class Recorder:
         return [{**call, "draws": describe_draws(call["draws"])} for call in self.calls]
 
 
-def describe_leaf(path, leaf, statistics=True, pool=None):
+def describe_leaf(path, leaf, statistics=True, hashing=None):
+    """A leaf as a recording holds it. With `hashing` the digest of a large tensor enters later."""
     import torch
 
     if isinstance(leaf, live_tensors.Opaque):
@@ -194,24 +193,17 @@ def describe_leaf(path, leaf, statistics=True, pool=None):
         return {"path": path, "value": repr(leaf)}
     entry = {"path": path, "dtype": live_tensors.dtype_name(leaf), "shape": list(leaf.shape), "device": str(leaf.device)}
     try:
-        entry.update(_measure(leaf, statistics, pool))
+        with torch.no_grad():
+            data = live_tensors.host_bytes(leaf)
+            if hashing is None:
+                entry["sha256"] = live_tensors.digest_of_bytes(data)
+            else:
+                hashing.add(entry, data)
+            if statistics:
+                entry.update(live_tensors.statistics(leaf))
     except (TypeError, RuntimeError, NotImplementedError) as error:
         entry["opaque"] = str(error).splitlines()[0] if str(error) else type(error).__name__
     return entry
-
-
-def _measure(tensor, statistics, pool):
-    import torch
-
-    with torch.no_grad():
-        data = live_tensors.host_bytes(tensor)
-        if not statistics:
-            return {"sha256": live_tensors.digest_of_bytes(data)}
-        if pool is None or data.nbytes < PARALLEL:
-            return {"sha256": live_tensors.digest_of_bytes(data), **live_tensors.statistics(tensor)}
-        pending = pool.submit(live_tensors.digest_of_bytes, data)  # hashing leaves Python's lock to the statistics
-        measured = live_tensors.statistics(tensor)
-        return {"sha256": pending.result(), **measured}
 
 
 def describe_draws(drawn):

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import live_docs
 import live_models
 from samebits.live import Live, explain_live
 
@@ -285,7 +286,7 @@ def test_a_config_field_that_a_pass_reads():
     b.config.initializer_range = 0.5
     report = explain_live(a, b, inputs)
     assert ("config.changed", "config") in causes(report) and fields(report, "config") == ["mask_ratio"]
-    assert [finding.summary for finding in report.findings if finding.role == "note"] == ["fields of the config differ, which no pass reads: initializer_range"]
+    assert [finding.summary for finding in report.findings if finding.role == "note"] == ["fields of the config differ, which passes usually do not read: initializer_range"]
 
 
 def test_another_activation_module():
@@ -471,3 +472,7 @@ def test_the_report_as_text_and_json():
     assert max(map(len, text.splitlines())) <= 80
     value = json.loads(report.to_json())
     assert value["schema"] == "samebits.live/1" and value["findings"][0]["cause"] == "weights.changed" and value["first"]["point"] == "1.conv1"
+
+
+def test_the_document_shows_what_is_printed(tmp_path):
+    assert live_docs.run("live.md", tmp_path, {}) == 2

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 import transformers
 from torch.utils.checkpoint import checkpoint
 
+import live_docs
 from samebits.record import Record, RecordError, compare_records, record, record_step
 
 
@@ -396,7 +397,7 @@ def test_the_first_module_that_differs_is_named_with_how(net, x):
     found = compare_records(*recordings)
     assert found.verdict == "different" and (found.first["module"], found.first["call"], found.first["inputs"]) == ("norm", 0, "equal")
     a, b = (r.values["norm"].torch() for r in recordings)
-    assert found.first["how"] == f"{(a != b).sum()} of 40 elements, up to {(a - b).abs().max().item():.6g}"
+    assert found.first["how"] == f"{(a != b).sum()} of 40 elements, up to {(a - b).abs().max().item():.3g}"
     assert found.differing == 6 and [fact[0] for fact in found.facts] == ["digest of norm.weight"]
     assert "part at   norm (BatchNorm1d)" in str(found) and json.loads(found.to_json())["first"]["module"] == "norm"
 
@@ -515,3 +516,7 @@ def test_steps_are_compared_in_the_order_in_which_they_compute(x):
     assert scaled.steps[0]["what"] == "gradient" and scaled.steps[0]["step"] == 0
     fewer = compare_records(base, trained(fresh(), x, steps=1))
     assert fewer.steps[-1]["how"] == "A has 2 steps, B 1" and fewer.verdict == "different"
+
+
+def test_the_document_shows_what_is_printed(tmp_path):
+    assert live_docs.run("record.md", tmp_path, {}) == 2

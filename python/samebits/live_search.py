@@ -59,6 +59,18 @@ def smallest(groups, agrees, budget):
         return Smallest(_flat(kept), False, trials.runs)
 
 
+def eliminated(factors, agrees, budget):
+    """The same for a handful of factors, by leaving out one after the other: fewer runs where most of them are needed."""
+    trials = _Trials(agrees, budget)
+    kept = list(factors)
+    if not kept or not trials(kept):
+        return None
+    try:
+        return Smallest(_single(kept, trials), True, trials.runs)
+    except _BudgetSpent:
+        return Smallest(kept, False, trials.runs)
+
+
 def _flat(groups):
     return [factor for group in groups for factor in group]
 

@@ -476,3 +476,28 @@ def test_the_report_as_text_and_json():
 
 def test_the_document_shows_what_is_printed(tmp_path):
     assert live_docs.run("live.md", tmp_path, {}) == 2
+
+
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.inference_mode], ids=lambda mode: mode.__name__)
+def test_with_gradients_and_in_inference_mode(mode):
+    a, inputs = made(live_models.gpt2)
+    b = copy.deepcopy(a)
+    b.transformer.h[1].mlp.c_fc.weight += 0.5
+    b.transformer.h[0].ln_1.eps = 0.1
+    before = state(b)
+    with mode():
+        report = explain_live(a, b, inputs)
+    assert set(causes(report)) == {("weights.changed", "weights"), ("config.changed", "attributes")} and report.not_checked == []
+    assert state(b) == before and not any(p.is_inference() for p in b.parameters())
+
+
+def test_a_call_of_ones_own():
+    a, inputs = made(live_models.gpt2)
+    b = copy.deepcopy(a)
+    b.transformer.wpe.weight[9] += 1  # a position that only generated tokens reach
+
+    def generate(model, ids):
+        return model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=6, do_sample=False, output_scores=True, return_dict_in_generate=True).scores
+
+    assert causes(explain_live(a, b, inputs)) == []
+    assert causes(explain_live(a, b, inputs, call=generate)) == [("weights.changed", "weights")]

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+import live_docs
 import live_trainings
+import sampling
 from samebits.resume_check import ResumeCheckError, resume_check
 
 
@@ -92,3 +94,9 @@ def test_a_training_that_does_not_repeat_is_unknown():
 def test_what_cannot_be_checked_is_refused(train, message):
     with pytest.raises(ResumeCheckError, match=message):
         checked(train, "spawn" if train is live_trainings.fails else "forkserver")
+
+
+def test_the_document_shows_what_is_printed(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    left_out = "nothing" if sampling.LONG else "resume_check(between.with_workers"  # starts two dozen processes
+    assert live_docs.run("resume-check.md", tmp_path, {}, left_out) == 7

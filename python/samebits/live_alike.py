@@ -1,0 +1,112 @@
+"""Whether two values that modules or configs hold compute the same, as far as that can be seen; and how they are shown.
+
+"Not alike" costs a run more, and never a false word: what differs is exchanged, and a run says whether it mattered.
+"""
+
+import functools
+import pickle
+import types
+
+from . import live_tensors
+
+MAX_DEPTH = 6
+MAX_TEXT = 60
+
+
+def alike(a, b, depth=0):
+    """Whether two values are equal: plain ones by value, tensors by bits, functions by their code, objects by what they hold."""
+    import torch
+
+    if a is b:
+        return True
+    if type(a) is not type(b) or depth > MAX_DEPTH:
+        return False
+    if isinstance(a, torch.Tensor):
+        return same_tensor(a, b)
+    if isinstance(a, torch.Generator):
+        return True  # every run gives them the same state
+    if isinstance(a, torch.nn.Module):
+        return _alike_modules(a, b, depth)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(alike(x, y, depth + 1) for x, y in zip(a, b))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(alike(a[key], b[key], depth + 1) for key in a)
+    if isinstance(a, float):
+        return a == b or (a != a and b != b)
+    if callable(a) and not isinstance(a, type):
+        return _alike_callables(a, b, depth)
+    return _alike_objects(a, b, depth)
+
+
+def same_tensor(a, b):
+    try:
+        return live_tensors.same_bits(a, b)
+    except (TypeError, RuntimeError, NotImplementedError):
+        return _pickled(a) is not None and _pickled(a) == _pickled(b)
+
+
+def _alike_modules(a, b, depth):
+    """Modules that are held outside the tree of modules."""
+    states = [{**module._parameters, **module._buffers, **module._modules} for module in (a, b)]
+    return alike(*states, depth + 1)
+
+
+def _alike_callables(a, b, depth):
+    if isinstance(a, functools.partial):
+        return alike((a.func, a.args, a.keywords), (b.func, b.args, b.keywords), depth + 1)
+    if isinstance(a, types.MethodType):
+        return a.__func__ is b.__func__ and type(a.__self__) is type(b.__self__)
+    if isinstance(a, types.FunctionType):
+        held = [([cell.cell_contents for cell in f.__closure__ or ()], f.__defaults__, f.__kwdefaults__) for f in (a, b)]
+        return _code(a.__code__) == _code(b.__code__) and alike(*held, depth + 1)
+    if isinstance(a, (types.BuiltinFunctionType, types.BuiltinMethodType)):
+        return a == b
+    return _alike_objects(a, b, depth)
+
+
+def _code(code):
+    """What a function's code does, without file names and line numbers."""
+    constants = [_code(constant) if isinstance(constant, types.CodeType) else (type(constant), repr(constant)) for constant in code.co_consts]
+    return code.co_code, code.co_names, code.co_varnames, constants
+
+
+def _alike_objects(a, b, depth):
+    try:
+        if a == b:  # a class's own word that two are equal is taken, that they are not is looked into
+            return True
+    except (TypeError, ValueError, RuntimeError):
+        pass
+    held = [getattr(value, "__dict__", None) for value in (a, b)]
+    if all(isinstance(each, dict) and each for each in held):
+        return alike(*held, depth + 1)
+    pickled = _pickled(a)
+    return pickled is not None and pickled == _pickled(b)
+
+
+def _pickled(value):
+    try:
+        return pickle.dumps(value, protocol=4)
+    except Exception:  # whatever a class's own code raises: then the two are not known to be alike
+        return None
+
+
+def class_of(module):
+    kind = type(module)
+    return kind.__qualname__ if kind.__module__.startswith("torch.nn.modules.") else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def shown(value):
+    """A short text without an address."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return f"{live_tensors.dtype_name(value)}{list(value.shape)}"
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, type) or callable(value) and hasattr(value, "__qualname__"):
+        text = f"{value.__module__}.{value.__qualname__}"
+    elif isinstance(value, (bool, int, float, type(None), list, tuple, dict, torch.dtype, torch.device)):
+        text = repr(value)
+    else:
+        text = f"{type(value).__module__}.{type(value).__qualname__}"
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."

@@ -1,0 +1,133 @@
+"""From factors to findings: what is said of each group of factors, as data and in a few functions that look closer."""
+
+from . import live_factors, live_tensors
+from .live_report import Finding
+
+SHOWN = 3  # factors named in a finding's details
+NAMED = 100  # factors named in its evidence
+HARMLESS = {  # fields of configs and attributes that passes hardly ever read
+    "_name_or_path", "name_or_path", "transformers_version", "architectures", "initializer_range", "initializer_factor", "_commit_hash",
+    "torch_dtype", "dtype", "id2label", "label2id", "model_type", "warnings_issued", "_auto_class", "generation_config", "name",
+}
+MOVES = {"weights", "buffers", "dtype", "modules", "classes"}  # with such a difference two models are not the same, whatever one input shows
+# group -> (what differs, plural of what is counted, what to do)
+WORDS = {
+    "weights": ("weights have other values", "tensors", "Load both from one file: these are other weights"),
+    "buffers": ("buffers have other values", "buffers", "Give both the same buffers; call model.eval() before passes that are no training"),
+    "dtype": ("tensors have another dtype", "tensors", "Load both with one dtype, or convert both by model.to(dtype)"),
+    "modules": ("other modules stand in the same place", "modules", "Build both models alike"),
+    "classes": ("modules are of another class", "modules", "Build both with one class and one version of the library"),
+    "layout": ("tensors lie in memory with other strides", "tensors", "Convert both to one memory format"),
+    "alignment": ("tensors begin at other addresses modulo 64", "tensors", "copy.deepcopy(model) after loading moves the weights to aligned memory"),
+    "requires_grad": ("parameters have other requires_grad flags", "parameters", "Set requires_grad alike, or run both in torch.no_grad()"),
+    "attributes": ("attributes of modules differ", "attributes", "Give both modules the same attributes"),
+    "config": ("fields of the config differ", "fields", "Give both the same config"),
+    "attention": ("the attention implementations differ", "configs", "Load both with one attn_implementation"),
+    "hooks": ("modules have other forward hooks", "modules", "Remove the hooks, or register the same ones on both"),
+    "mode": ("modules are in another mode", "modules", "Call model.eval() on both"),
+    "threads": ("the numbers of threads differ", "settings", "torch.set_num_threads alike"),
+    "autocast": ("autocast differs", "settings", "Run both under the same autocast, or none"),
+    "deterministic": ("the deterministic flags differ", "settings", "torch.use_deterministic_algorithms alike"),
+    "batch": ("the batches have other sizes", "inputs", "Run both with one batch size"),
+    "inputs": ("the inputs differ", "inputs", "Give both the same input"),
+    "compilation": ("one side is compiled", "models", "Run both compiled, or neither"),
+}
+
+
+def by_group(factors):
+    groups = {name: [] for name in live_factors.GROUPS}
+    for factor in factors:
+        groups[factor.group].append(factor)
+    return {name: members for name, members in groups.items() if members}
+
+
+def cause_of(group, factors):
+    """The identifier of a group's cause, where a closer look shows a narrower one."""
+    if group == "weights":
+        if all("(none)" in (factor.a, factor.b) for factor in factors):
+            return "weights.missing"
+        if all(rounded_to(factor) for factor in factors):
+            return "weights.rounded"
+    if group == "modules":
+        words = " ".join(f"{factor.a} {factor.b} {factor.name}" for factor in factors).lower()
+        if "quantized" in words:
+            return "weights.quantized"
+        if "lora" in words:
+            return "weights.adapted"
+        if any("(none)" in (factor.a, factor.b) for factor in factors):
+            return None
+    return live_factors.GROUPS[group]
+
+
+def rounded_to(factor):
+    """The narrower type to which B's values are A's rounded, or None."""
+    import torch
+
+    if not factor.tensors:
+        return None
+    a, b = (tensor.detach() for tensor in factor.tensors)
+    for narrow in (torch.bfloat16, torch.float16):
+        if a.is_floating_point() and b.is_floating_point() and a.element_size() > 2:
+            if live_tensors.same_bits(a.to(narrow).to(b.dtype), b):
+                return str(narrow).removeprefix("torch.")
+    return None
+
+
+def lines_of(factors):
+    lines = [f"{factor.name or 'the model'}: {_pair(factor)}" for factor in factors[:SHOWN]]
+    if len(factors) > SHOWN:
+        lines.append(f"and {len(factors) - SHOWN} more")
+    return lines
+
+
+def _pair(factor):
+    if not factor.tensors or factor.group not in ("weights", "buffers"):
+        return f"{factor.a} and {factor.b}"
+    narrow = rounded_to(factor)
+    numbers = live_tensors.difference(*factor.tensors)
+    most = "" if numbers["max_abs"] is None else f", up to {numbers['max_abs']:.3g}"
+    return f"{numbers['differing']} of {numbers['elements']} elements{most}{f': rounded to {narrow}' if narrow else ''}"
+
+
+def evidence_of(group, factors):
+    names = [factor.name for factor in factors]
+    if group in ("attributes", "config", "attention", "mode", "threads", "autocast", "deterministic"):
+        return {"count": len(names), "fields": {factor.name or "(model)": [factor.a, factor.b] for factor in factors[:NAMED]}}
+    return {"count": len(names), "tensors" if group in ("weights", "buffers", "dtype", "layout", "alignment") else "modules": names[:NAMED]}
+
+
+def proved(factors, smallest):
+    """Findings of the smallest set: with all of it exchanged the bits agree, and without any one of it they do not."""
+    groups = by_group(factors)
+    together = f" (together with {len(groups) - 1} more of the causes here)" if len(groups) > 1 else ""
+    for group, members in groups.items():
+        words, plural, remedy = WORDS[group]
+        count = f"{len(members)} {plural}" if len(members) > 1 else members[0].name or "the model"
+        said = f"B with what A has there gives A's outputs, bit for bit{together}"
+        without = "without any one of these exchanges it does not" if len(factors) > 1 else "without this exchange it does not"
+        details = [*lines_of(members), said if not smallest.minimal else f"{said}; {without}"]
+        if not smallest.minimal:
+            details.append("the search ended before every one of them was shown to be needed")
+        evidence = {**evidence_of(group, members), "is_minimal": smallest.minimal}
+        yield Finding(cause_of(group, members), group, "cause", "proved", f"{words}: {count}", details, evidence, remedy)
+
+
+def _is_quiet(factor):
+    """Whether it is of a kind that forward passes hardly ever read: a note, where it was not needed."""
+    name = factor.name.rpartition(".")[2]
+    return name in HARMLESS if factor.group in ("config", "attributes") else factor.group == "buffers" and name == "num_batches_tracked"
+
+
+def observed(factors, outputs_differ):
+    """Findings of what differs and was not needed."""
+    for group, members in by_group(factors).items():
+        loud = [member for member in members if not _is_quiet(member)]
+        quiet = [m for m in members if m not in loud]
+        words, plural, remedy = WORDS[group]
+        if loud:
+            role = "contributes" if group in MOVES or outputs_differ else "risk"
+            said = "not needed to make the outputs agree on these inputs" if outputs_differ else "the outputs agree on these inputs all the same"
+            summary = f"{words}: {len(loud)} {plural}" if len(loud) > 1 else f"{words}: {loud[0].name or 'the model'}"
+            yield Finding(cause_of(group, loud), group, role, "observed", summary, [*lines_of(loud), said], evidence_of(group, loud), remedy)
+        if quiet:
+            yield Finding(cause_of(group, quiet), group, "note", "observed", f"{words}, which passes usually do not read: {', '.join(m.name for m in quiet)}", [], evidence_of(group, quiet))

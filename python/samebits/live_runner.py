@@ -1,0 +1,273 @@
+"""Runs of live models with factors set: what explain_live() asks a model, and nothing of how it searches.
+
+A Runner has `run(label, exchanged, seed, ...)` -> Outcome. TorchRunner is that of two torch modules in this process; it takes back whatever
+a run did: weights, buffers, attributes, config, modes, hooks, threads, flags. Generators are given back by close().
+"""
+
+import contextlib
+import dataclasses
+
+from . import live_factors, live_rng, live_state, live_tensors
+from .live_facts import autocast
+from .live_recorder import Options, Recorder
+
+
+@dataclasses.dataclass
+class Live:
+    """A live model together with how it is run, where that is not as things stand now.
+
+    `inputs`: as for explain_live(). `threads`: torch.set_num_threads. `autocast`: a dtype, for torch.autocast on the model's device.
+    `deterministic`: torch.use_deterministic_algorithms.
+    """
+
+    model: object
+    inputs: object = None
+    threads: int = None
+    autocast: object = None
+    deterministic: bool = None
+
+
+class RestoreError(RuntimeError):
+    """A model could not be given back as it was."""
+
+
+@dataclasses.dataclass
+class Outcome:
+    """A run: its output's leaves (tensors detached and copied), and what a recorder saw, where one was asked for."""
+
+    leaves: list
+    left_out: list  # paths of leaves that are no rows of the batch, where two batches are compared
+    recorder: object = None
+
+    def same_bits(self, other):
+        if [path for path, _ in self.leaves] != [path for path, _ in other.leaves]:
+            return False
+        return all(_same_leaf(x, y) for (_, x), (_, y) in zip(self.leaves, other.leaves))
+
+    def difference(self, other):
+        """Of the first leaf that differs: path and numbers, or None. Leaves of other types or shapes have no numbers."""
+        import torch
+
+        for (path, x), (other_path, y) in zip(self.leaves, other.leaves):
+            if path != other_path or not _same_leaf(x, y):
+                comparable = isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor) and x.shape == y.shape
+                return {"path": path, **(live_tensors.difference(x, y) if comparable else {"elements": None, "differing": None, "max_abs": None})}
+        if len(self.leaves) != len(other.leaves):
+            return {"path": "", "elements": None, "differing": None, "max_abs": None}
+        return None
+
+
+def _same_leaf(x, y):
+    import torch
+
+    if isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor):
+        return live_tensors.same_bits(x, y)
+    if isinstance(x, live_tensors.Opaque) and isinstance(y, live_tensors.Opaque):
+        return x.kind == y.kind
+    return type(x) is type(y) and repr(x) == repr(y)
+
+
+class Side:
+    """One of the two: label, model, inputs, settings."""
+
+    def __init__(self, label, given, inputs):
+        live = given if isinstance(given, Live) else Live(given)
+        self.label, self.model = label, live.model
+        self.arguments, self.keywords = as_call(inputs if live.inputs is None else live.inputs)
+        self.settings = {"threads": live.threads, "autocast": live.autocast, "deterministic": live.deterministic}
+        self.input_leaves = live_tensors.leaves((self.arguments, self.keywords))
+        self.rows = None  # how many rows of the outputs are compared, where the batches differ
+        self.batch = next((len(leaf) for _, leaf in self.input_leaves if _is_tensor(leaf) and leaf.dim()), None)
+
+
+def as_call(inputs):
+    """Arguments and keywords of a call: a tuple is the arguments, a mapping the keywords, anything else the only argument."""
+    if isinstance(inputs, tuple):
+        return inputs, {}
+    if hasattr(inputs, "keys"):
+        return (), dict(inputs)
+    return (inputs,), {}
+
+
+def inner(model):
+    """The module inside wrappers that compile or distribute it."""
+    import torch
+
+    while True:
+        if type(model).__name__ == "OptimizedModule":
+            model = model._orig_mod
+        elif isinstance(model, (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)):
+            model = model.module
+        else:
+            return model
+
+
+class TorchRunner:
+    def __init__(self, a, b, call=None):
+        self.a, self.b, self.call = a, b, call
+        self.own = [*live_rng.own_generators(a.model), *[(f"B: {name}", g) for name, g in live_rng.own_generators(b.model)]]
+        self._states = [live_state.ModelState(side.model) for side in (a, b)]
+        self._random = live_rng.states(self.own)
+        self._inputs = [
+            (leaf, leaf.detach().clone()) for side in (a, b) for _, leaf in side.input_leaves if _is_tensor(leaf) and not leaf.is_meta
+        ]
+        self._now = {}  # what exchanged factors of the run give B: settings, inputs, model
+
+    def close(self):
+        live_rng.restore(self._random, self.own)
+
+    def factors(self):
+        """The factors in which the two differ, and sentences on what cannot be exchanged."""
+        found, not_checked = live_factors.find_factors(inner(self.a.model), inner(self.b.model))
+        return [*self._own_factors(), *found], not_checked
+
+    def _own_factors(self):
+        found = []
+        for name in ("threads", "autocast", "deterministic"):
+            one, other = ({**_settings_now(), **_given(side)}[name] for side in (self.a, self.b))
+            if one != other:
+                found.append(self._factor(name, name, str(one), str(other), name, one))
+        compiled = [type(side.model).__name__ == "OptimizedModule" for side in (self.a, self.b)]
+        if compiled[1] and not compiled[0]:
+            found.append(self._factor("compilation", "(model)", "not compiled", "compiled by torch.compile()", "model", inner(self.b.model)))
+        for group in input_groups(self.a, self.b):
+            given = (self.a.arguments, self.a.keywords, self.a.batch)
+            found.append(self._factor(group, "inputs", *[_shown_inputs(side) for side in (self.a, self.b)], "inputs", given))
+        return found
+
+    def _factor(self, group, name, a, b, key, value):
+        return live_factors.Factor(group, name, a, b, lambda: self._now.__setitem__(key, value))
+
+    def run(self, label, exchanged=(), seed=None, eval_mode=False, threads=None, options=None, keep=False):
+        """One run of A or B; `exchanged`: factors that B has from A. `seed`: of every generator, None goes on with them as they stand.
+        `options`: of a recorder. `keep`: leaves what the run did to the model for the next one."""
+        side = self.a if label == "A" else self.b
+        self._now = {}
+        try:
+            live_factors.exchange(exchanged)
+            settings = {**_given(side), **{key: self._now[key] for key in ("threads", "autocast", "deterministic") if key in self._now}}
+            if threads is not None:
+                settings["threads"] = threads
+            if eval_mode:
+                for module in self._now.get("model", side.model).modules():
+                    vars(module)["training"] = False
+            return self._forward(side, settings, seed, options)
+        finally:
+            if not keep:
+                self.restore()
+
+    def _forward(self, side, settings, seed, options):
+        import torch
+
+        model = self._now.get("model", side.model)
+        arguments, keywords, batch = self._now.get("inputs", (side.arguments, side.keywords, side.batch))
+        recorder = Recorder(model, options) if options else None
+        with _settings(settings, model):
+            if seed is not None:
+                live_rng.seed_all(seed, self.own)
+            torch.clear_autocast_cache()  # of an autocast around us: it would hide exchanged weights
+            if recorder:
+                recorder.attach()
+            try:
+                output = self.call(model, *arguments, **keywords) if self.call else model(*arguments, **keywords)
+            finally:
+                if recorder:
+                    recorder.detach()
+        return Outcome(*_copied(live_tensors.leaves(output), batch, side.rows), recorder)
+
+    def restore(self):
+        """Takes back what runs did to both models and their inputs."""
+        import torch
+
+        for state in self._states:
+            state.restore()
+        with torch.no_grad():
+            for leaf, copy in self._inputs:
+                if not live_tensors.same_bits(leaf.detach(), copy):
+                    leaf.detach().copy_(copy)
+
+    def twice(self, label, seed):
+        """The second of two runs of one model with one seed, without giving back what the first did to it; and what that was."""
+        try:
+            self.run(label, seed=seed, keep=True)
+            moved = self._states[0 if label == "A" else 1].moved()
+            return self.run(label, seed=seed), moved
+        finally:
+            self.restore()
+
+    def wrote_weights(self):
+        """Labels of the models whose parameters a forward pass wrote into."""
+        return [side.label for side, state in zip((self.a, self.b), self._states) if state.changed()]
+
+
+def input_groups(a, b):
+    """Which factor the inputs are: none where they are the same bits; "batch" where the shorter one is the beginning of the longer one."""
+    if len(a.input_leaves) != len(b.input_leaves):
+        return ["inputs"]
+    pairs = [(x, y) for (_, x), (_, y) in zip(a.input_leaves, b.input_leaves)]
+    if all(_same_leaf(x, y) for x, y in pairs):
+        return []
+    rows = min(a.batch or 0, b.batch or 0)
+    return ["batch"] if a.batch != b.batch and all(_same_leaf(_cut(x, a, rows), _cut(y, b, rows)) for x, y in pairs) else ["inputs"]
+
+
+def _cut(leaf, side, rows):
+    return leaf[:rows] if _is_tensor(leaf) and leaf.dim() and len(leaf) == side.batch else leaf
+
+
+def _copied(leaves, batch, rows):
+    """Leaves that stay as they are when the model runs again, of a batch the first rows alone where two batches are compared; and the
+    paths of those that are then left out."""
+    found, left_out = [], []
+    for path, leaf in leaves:
+        if not _is_tensor(leaf):
+            found.append((path, leaf))
+        elif rows is None:
+            found.append((path, leaf.detach().clone()))
+        elif leaf.dim() and len(leaf) == batch:
+            found.append((path, leaf.detach()[:rows].clone()))
+        else:
+            left_out.append(path)
+    return found, left_out
+
+
+def _shown_inputs(side):
+    shapes = [f"{live_tensors.dtype_name(leaf)}{list(leaf.shape)}" for _, leaf in side.input_leaves if _is_tensor(leaf)]
+    return ", ".join(shapes) or f"{len(side.input_leaves)} values"
+
+
+def _is_tensor(leaf):
+    import torch
+
+    return isinstance(leaf, torch.Tensor)
+
+
+def _given(side):
+    return {name: value for name, value in side.settings.items() if value is not None}
+
+
+def _settings_now():
+    import torch
+
+    cast = autocast()
+    return {"threads": torch.get_num_threads(), "autocast": cast or None, "deterministic": torch.are_deterministic_algorithms_enabled()}
+
+
+@contextlib.contextmanager
+def _settings(settings, model):
+    """Threads, autocast and the deterministic flag for one run."""
+    import torch
+
+    threads, flag = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    with contextlib.ExitStack() as stack:
+        if settings.get("threads") not in (None, threads):
+            stack.callback(torch.set_num_threads, threads)
+            torch.set_num_threads(settings["threads"])
+        if settings.get("deterministic") not in (None, flag):
+            warn = torch.is_deterministic_algorithms_warn_only_enabled()
+            stack.callback(torch.use_deterministic_algorithms, flag, warn_only=warn)
+            torch.use_deterministic_algorithms(settings["deterministic"])
+        if isinstance(settings.get("autocast"), torch.dtype):
+            device = next((p.device.type for p in model.parameters()), "cpu")
+            stack.enter_context(torch.autocast(device, settings["autocast"]))
+        yield

@@ -1,0 +1,155 @@
+"""Trainings for the tests of resume_check(): plain loops, with what each saves and restores."""
+
+import random
+
+import numpy
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, Dataset
+
+EPOCHS = 3
+
+
+class Noise(Dataset):
+    """12 samples; every look at one augments it by what the process's generator draws."""
+
+    def __init__(self, augment=True):
+        self.x = torch.randn(12, 6, generator=torch.Generator().manual_seed(3))
+        self.augment = augment
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, index):
+        return self.x[index] + (0.1 * torch.rand(6) if self.augment else 0), self.x[index].sum()
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.norm = torch.nn.Linear(6, 8), torch.nn.Linear(8, 1), torch.nn.BatchNorm1d(8)
+
+    def forward(self, x):
+        return self.two(F.dropout(F.relu(self.norm(self.one(x))), 0.3, self.training)).squeeze(1)
+
+
+def random_state():
+    return {"torch": torch.get_rng_state(), "numpy": numpy.random.get_state(), "python": random.getstate()}
+
+
+def set_random_state(state):
+    torch.set_rng_state(state["torch"])
+    numpy.random.set_state(state["numpy"])
+    random.setstate(state["python"])
+
+
+def run(session, keep, workers=0, augment=True, every=None, restore=None, loader=None):
+    """`keep`: parts that a checkpoint holds. `every`: steps between checkpoints; None saves at the end of each epoch. `restore`: how the
+    generators come back: "before", or "inside" an epoch by the whole recipe."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    numpy.random.seed(0)
+    random.seed(0)
+    net = Net()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.05)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
+    loader = (loader or DataLoader)(Noise(augment), batch_size=3, shuffle=True, num_workers=workers)
+    objects = {"model": net, "optimizer": optimizer, "scheduler": scheduler, "loader": loader}
+    first, skip, saved = 0, 0, {}
+    if session.checkpoint:
+        saved = torch.load(session.checkpoint, weights_only=False)
+        for name, value in objects.items():
+            if name in saved:
+                value.load_state_dict(saved[name])
+        first, skip = saved["epoch"], saved.get("count", 0)
+        if restore == "before":
+            set_random_state(saved["now"])
+        if restore == "inside":
+            set_random_state(saved["start"])
+    session.begin(net, optimizer, scheduler=scheduler)
+    steps = 0
+    for epoch in range(first, EPOCHS):
+        start, count = random_state(), 0
+        for x, y in session.batches(loader):
+            count += 1
+            if epoch == first and count <= skip:
+                if count == skip and restore == "inside":
+                    set_random_state(saved["now"])
+                continue
+            optimizer.zero_grad()
+            F.mse_loss(net(x), y).backward()
+            optimizer.step()
+            scheduler.step()
+            steps += 1
+            session.step()
+            if every and steps == every:
+                save(session, keep, objects, epoch=epoch, start=start, now=random_state(), count=count)
+        if not every:
+            save(session, keep, objects, epoch=epoch + 1, now=random_state())
+
+
+def save(session, keep, objects, **more):
+    state = {name: value.state_dict() for name, value in objects.items() if name in keep}
+    state.update({name: value for name, value in more.items() if name in keep or name == "epoch"})
+    torch.save(state, session.folder / "last.pt")
+    session.saved(session.folder / "last.pt")
+
+
+USUAL = ("model", "optimizer", "scheduler")
+
+
+def weights_alone(session):
+    run(session, ("model",))
+
+
+def usual(session):
+    run(session, USUAL)
+
+
+def complete(session):
+    run(session, (*USUAL, "now"), restore="before")
+
+
+def without_scheduler(session):
+    run(session, ("model", "optimizer", "now"), restore="before")
+
+
+def with_workers(session):
+    run(session, (*USUAL, "now"), workers=2, restore="before")
+
+
+def inside_usual(session):
+    run(session, USUAL, every=6)
+
+
+def inside_looks_right(session):
+    """Restores the generators and skips the batches: of an epoch in another order."""
+    run(session, (*USUAL, "now", "count"), every=6, restore="before")
+
+
+def inside_complete(session):
+    run(session, (*USUAL, "now", "start", "count"), every=6, restore="inside")
+
+
+def unrepeatable(session):
+    run(session, USUAL, augment=False, loader=lambda data, **options: DataLoader(data, **{**options, "generator": torch.Generator().manual_seed(random.SystemRandom().randrange(1 << 30))}))
+
+
+def own_generator(session):
+    generator = torch.Generator().manual_seed(7)
+    run(session, (*USUAL, "now"), restore="before", loader=lambda data, **options: DataLoader(data, **{**options, "generator": generator}))
+
+
+def fails(session):
+    raise KeyError("no such data")
+
+
+def never_saves(session):
+    session.saved = lambda path: None
+    complete(session)
+
+
+def late(session):
+    global EPOCHS
+    EPOCHS = 1
+    complete(session)

@@ -91,8 +91,9 @@ std::string dequantized_text(const Dequantized& found, const std::string& all,
   if (found.beyond.empty())
     return fmt::format(
         "computed for {} ({}): no code is further than {:.3g} steps from {}'s number, so these are "
-        "{}'s weights rounded to the nearest code",
-        all, forms, found.largest, plain, plain);
+        "{}'s weights rounded to the nearest code{}",
+        all, forms, found.largest, plain, plain,
+        found.largest > kOneRounding ? " in half precision" : "");
   const std::string far = fmt::format(
       "computed for {} ({}): {} of them stand up to {:.3g} steps from {}'s numbers, further than "
       "rounding goes (at most {:.2g} of their norm)",

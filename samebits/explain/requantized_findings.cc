@@ -59,7 +59,7 @@ std::string differing_text(const Requantized& found) {
   add(found.codes, "codes");
   add(found.scales, "scales or zero points");
   add(found.tables, "what codes mean");
-  add(found.other_forms, "their forms");
+  add(found.other_forms, "the form");
   return parts.empty() ? "neither codes nor scales differ"
                        : fmt::format("{} differ", fmt::join(parts, ", "));
 }

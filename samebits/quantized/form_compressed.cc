@@ -8,14 +8,29 @@
 namespace samebits {
 namespace {
 
-std::uint64_t packed_words(std::uint64_t codes, unsigned bits) { return (codes * bits + 31) / 32; }
+/// num_bits of the weights in config_groups, where all groups have the same; 0 where it is not
+/// said.
+unsigned bits_in_config(const Json& config) {
+  unsigned bits = 0;
+  if (!config.is_object() || !config.contains("config_groups")) return 0;
+  for (const Json& group : config["config_groups"]) {
+    const Json::json_pointer place("/weights/num_bits");
+    const Json said = group.is_object() ? group.value(place, Json()) : Json();
+    const auto found =
+        said.is_number_unsigned() ? static_cast<unsigned>(said.get<std::uint64_t>()) : 0U;
+    if (found == 0 || found > 8 || (bits != 0 && bits != found)) return 0;
+    bits = found;
+  }
+  return bits;
+}
 
-/// Bits of a code, by the width of the packed matrix: 0 where several would fit. Before 0.20 codes
-/// of 3, 5, 6 and 7 bits did not cross words.
-unsigned bits_by_width(std::uint64_t columns, std::uint64_t words) {
+/// Bits of a code, by the config and the width of the packed matrix: 0 where several would fit.
+/// Earlier releases let no code cross a word, which is not read.
+unsigned bits_of_codes(const Json& config, std::uint64_t columns, std::uint64_t words) {
+  const unsigned said = bits_in_config(config);
   unsigned found = 0;
-  for (unsigned bits = 1; bits <= 8; ++bits) {
-    const bool dense = packed_words(columns, bits) == words;
+  for (unsigned bits = said == 0 ? 1 : said; bits <= (said == 0 ? 8 : said); ++bits) {
+    const bool dense = (columns * bits + 31) / 32 == words;
     const std::uint64_t in_word = 32 / bits;
     const bool apart = (columns + in_word - 1) / in_word == words;
     if (!dense && !apart) continue;
@@ -73,8 +88,8 @@ std::optional<QuantizedWeight> read_compressed_packed(const LayerSource& source,
     return std::nullopt;
   QuantizedWeight weight;
   set_shape(weight, *shape);
-  const unsigned bits =
-      bits_by_width(weight.columns, static_cast<std::uint64_t>(packed->view.shape()[1]));
+  const unsigned bits = bits_of_codes(source.config(), weight.columns,
+                                      static_cast<std::uint64_t>(packed->view.shape()[1]));
   const auto codes = bits == 0 ? std::nullopt : BitCodes::in_rows(packed->view, bits);
   if (!codes || !take_scales(source, name + "_scale", weight)) return std::nullopt;
   const double first = -static_cast<double>(1U << (bits - 1));

@@ -73,7 +73,7 @@ std::optional<QuantizedWeight> of_groups(const LayerSource& source, const std::s
       if (zero + more > largest) return std::nullopt;  // what it wraps to depends on the reader
       weight.zeros.push_back(zero + more);
     }
-  weight.grid = {.row_step = 1, .column_step = words.outputs};
+  weight.grid = {.row_step = 1, .column_step = words.groups == 1 ? 0 : words.outputs};
   weight.difference = DType::float64;  // of integers
   weight.product = weight.result = words.scales->view.dtype();
   weight.nearest = false;

@@ -79,6 +79,7 @@ std::optional<QuantizedWeight> read_torchao(const LayerSource& source, const std
   weight.difference = is_floating(type) ? DType::float32 : weight.result;
   weight.product = one_type && !is_floating(type) ? weight.result : DType::float32;
   const bool shifted = std::ranges::any_of(weight.zeros, [](double zero) { return zero != 0; });
+  if (!shifted) weight.zeros.clear();
   weight.form = fmt::format("torchao {}, {}{}", says.type, blocks_text(weight),
                             shifted ? ", zero points" : "");
   return weight;

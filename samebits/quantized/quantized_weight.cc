@@ -91,7 +91,8 @@ bool QuantizedWeight::fits() const {
 }
 
 void QuantizedWeight::read(std::uint64_t first, std::uint64_t count, DecodedRun& run) const {
-  for (auto* list : {&run.numbers, &run.unrounded, &run.up, &run.down}) list->resize(count);
+  for (auto* list : {&run.numbers, &run.unrounded, &run.up, &run.down, &run.blurred})
+    list->resize(count);
   run.codes.resize(count);
   std::uint64_t row = first / columns, column = first % columns;
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -107,6 +108,8 @@ void QuantizedWeight::read(std::uint64_t first, std::uint64_t count, DecodedRun&
     run.unrounded[i] = (values.value[code] - zero) * step;
     run.up[i] = std::fabs((step < 0 ? values.down : values.up)[code] * step);
     run.down[i] = std::fabs((step < 0 ? values.up : values.down)[code] * step);
+    const double sum = zeros.empty() ? 0 : std::fabs(values.value[code]);
+    run.blurred[i] = (2 * std::fabs(values.value[code] - zero) + sum) * std::fabs(step);
     run.codes[i] = code;
     if (++column == columns) column = 0, ++row;
   }

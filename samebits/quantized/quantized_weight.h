@@ -46,6 +46,8 @@ struct DecodedRun {
   std::vector<double> numbers;    // as the library gives them
   std::vector<double> unrounded;  // (value - zero) * scale, in double
   std::vector<double> up, down;   // from there to the next codes
+  /// What is rounded when a number becomes a code: the sizes of quotient, sum and number.
+  std::vector<double> blurred;
   std::vector<unsigned> codes;
 };
 

@@ -12,11 +12,22 @@ namespace {
 
 constexpr std::uint64_t kStepRun = 1 << 14;
 
-double steps_from(double number, double said, double up, double down) {
-  const double off = number - said;
-  if (off == 0) return 0;
-  const double steps = off > 0 ? off / up : -off / down;
-  return std::isnan(steps) ? std::numeric_limits<double>::infinity() : steps;
+/// Steps, and how many of them rounding can leave.
+struct Distance {
+  double steps, allowed;
+};
+
+Distance distance_to(double number, const DecodedRun& run, std::uint64_t i, double unit) {
+  const double off = number - run.unrounded[i];
+  const double gap = off > 0 ? run.up[i] : run.down[i];
+  const double steps = off == 0 ? 0 : std::fabs(off) / gap;
+  return {std::isnan(steps) ? std::numeric_limits<double>::infinity() : steps,
+          gap > 0 ? kOneRounding + unit * run.blurred[i] / gap : kOneRounding};
+}
+
+/// The rounding error of a type in which numbers or quotients were held, relative to them.
+double unit_of(DType type) {
+  return type == DType::bfloat16 ? 0x1p-8 : type == DType::float16 ? 0x1p-11 : 0;
 }
 
 bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
@@ -34,6 +45,7 @@ std::optional<StepError> step_error(const QuantizedWeight& weight, const TensorV
   if (info(numbers.dtype()).family != DTypeFamily::floating ||
       !has_element_values(numbers.dtype()) || weight.shape != numbers.shape())
     return std::nullopt;
+  const double unit = std::max(unit_of(weight.result), unit_of(numbers.dtype()));
   StepError error{.elements = numbers.numel()};
   NumberBlock block;
   DecodedRun run;
@@ -42,9 +54,9 @@ std::optional<StepError> step_error(const QuantizedWeight& weight, const TensorV
     weight.read(first, count, run);
     for (std::uint64_t i = 0; i < count; ++i) {
       const double number = block.numbers()[i];
-      const double steps = steps_from(number, run.unrounded[i], run.up[i], run.down[i]);
-      error.steps = std::max(error.steps, steps);
-      if (steps > kOneRounding) ++error.beyond;
+      const Distance distance = distance_to(number, run, i, unit);
+      error.steps = std::max(error.steps, distance.steps);
+      if (!(distance.steps <= distance.allowed)) ++error.beyond;
       const double off = number - run.unrounded[i];
       error.squared_error += off * off;
       error.squared_norm += number * number;

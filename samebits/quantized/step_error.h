@@ -8,13 +8,13 @@
 
 namespace samebits {
 
-/// What rounding to the nearest code leaves, in steps: a half, and what numbers of half precision
-/// add to it (127 of them are known to 2^-5).
+/// What rounding to the nearest code leaves, in steps: a half, and a little for scales that were
+/// rounded themselves. Arithmetic in bfloat16 and float16 adds to it: see step_error.cc.
 constexpr double kOneRounding = 0.55;
 
 struct StepError {
   double steps = 0;          // largest distance of a number from what its code says
-  std::uint64_t beyond = 0;  // elements further than kOneRounding from it
+  std::uint64_t beyond = 0;  // elements further from it than rounding goes
   std::uint64_t elements = 0;
   double squared_error = 0, squared_norm = 0;  // of the difference, and of the numbers
 };

@@ -134,7 +134,7 @@ Result<Json> config_of(const ConvertRequest& request, const Checkpoint& input) {
 }
 
 Converted summary_of(const ConvertRequest& request, const Checkpoint& input, const TensorPlan& plan,
-                     const PlannedBytes& bytes) {
+                     const PlannedBytes& bytes, const DequantizedWeights& dequantized) {
   Converted done{.output = request.output, .files = {}, .target = plan.target};
   done.tensors = plan.tensors.size();
   done.renamed = plan.renamed();
@@ -143,7 +143,10 @@ Converted summary_of(const ConvertRequest& request, const Checkpoint& input, con
   for (std::size_t i = 0; i < plan.tensors.size(); ++i)
     done.cast += plan.tensors[i].pieces[0].dtype() != bytes.output.tensors[i].dtype ? 1 : 0;
   done.assumed = plan.assumed;
-  if (const std::string rest = not_locked(input); !rest.empty()) done.left_out.push_back(rest);
+  const std::string rest = request.dequantize ? dequantized.outside : not_locked(input);
+  if (!rest.empty()) done.left_out.push_back(rest);
+  done.dequantized = dequantized.count;
+  done.forms = fmt::format("{}", fmt::join(dequantized.forms, "; "));
   if (!input.weights().buffers.empty())
     done.left_out.push_back(counted(input.weights().buffers.size(), "non-persistent buffer") +
                             ", as state_dict() does");
@@ -173,9 +176,7 @@ Result<Converted> convert_now(const ConvertRequest& request) {
   if (request.dequantize && config.is_object()) config.erase("quantization_config");
   SAMEBITS_TRY(const TensorPlan plan, plan_of(request, input, config));
   const PlannedBytes bytes = planned_bytes(plan, request.dtype);
-  Converted done = summary_of(request, input, plan, bytes);
-  done.dequantized = dequantized.count;
-  done.forms = fmt::format("{}", fmt::join(dequantized.forms, "; "));
+  Converted done = summary_of(request, input, plan, bytes, dequantized);
   if (directory) {
     SAMEBITS_TRY(done.files, write_directory(request, input, config, plan, bytes, &done.left_out));
   } else {

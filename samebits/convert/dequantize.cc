@@ -10,6 +10,7 @@
 #include "samebits/checkpoint/torch_files.h"
 #include "samebits/convert/planned_bytes.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/verify.h"
 #include "samebits/quantized/forms.h"
 
 namespace samebits {
@@ -73,7 +74,7 @@ Result<DecodedLayers> decode_all(const Checkpoint& checkpoint, const QuantizedLa
                                   fmt::format("its weights take {} bytes as numbers, more than {}",
                                               bytes, kLimits.dequantized_bytes),
                                   "Dequantize it with the library that made it"));
-  done = {weights.size(), {forms.begin(), forms.end()}};
+  done = {weights.size(), {forms.begin(), forms.end()}, not_locked(checkpoint)};
   DecodedLayers decoded;
   for (const auto& [layer, weight] : weights) {
     SAMEBITS_TRY(DecodedLayer each, decode(weight));

@@ -87,41 +87,40 @@ Dequantized dequantize_against(const Subject& holder, const Subject& plain,
 
 std::string dequantized_text(const Dequantized& found, const std::string& all,
                              const std::string& plain) {
-  const std::string forms = fmt::format("{}", fmt::join(found.forms, "; "));
   if (found.beyond.empty())
     return fmt::format(
-        "computed for {} ({}): no code is further than {:.3g} steps from {}'s number, so these are "
-        "{}'s weights rounded to the nearest code{}",
-        all, forms, found.largest, plain, plain,
-        found.largest > kOneRounding ? " in half precision" : "");
+        "computed for {}: no code is further than {:.3g} steps from {}'s number, so these are {}'s "
+        "weights rounded to the nearest code{}",
+        all, found.largest, plain, plain, found.largest > kOneRounding ? " in half precision" : "");
   const std::string far = fmt::format(
-      "computed for {} ({}): {} of them stand up to {:.3g} steps from {}'s numbers, further than "
+      "computed for {}: {} of them stand up to {:.3g} steps from {}'s numbers, further than "
       "rounding goes (at most {:.2g} of their norm)",
-      all, forms, found.beyond.size(), found.largest, plain, found.relative);
+      all, found.beyond.size(), found.largest, plain, found.relative);
   if (!found.nearest)
     return far + ": other weights, or what its quantizer moved to make up for other errors";
   return fmt::format("{}: other weights, or values that were clipped ({})", far,
                      some_of(found.beyond));
 }
 
-/// What the codes say, held against the other side's numbers.
-void add_dequantized(Report& report, Finding& finding, const Subject& holder, const Subject& plain,
-                     const QuantizedLayers& layers) {
-  const Dequantized found = dequantize_against(holder, plain, layers);
-  if (found.computed > 0) {
-    finding.details.push_back(dequantized_text(
-        found, fmt::format("{} of {}", found.computed, counted(layers.size(), "weight")),
-        plain.label));
-    finding.evidence["computed"] = found.computed;
-    finding.evidence["largest_error"] = json_number(found.largest);
-    finding.evidence["relative_error"] = json_number(found.relative);
-    finding.evidence["beyond_rounding"] = found.beyond.size();
-    finding.evidence["forms"] = name_list({found.forms.begin(), found.forms.end()});
-  }
-  if (found.computed == layers.size()) return;
-  const std::string rest = counted(layers.size() - found.computed, "quantized weight");
-  report.not_checked.push_back(fmt::format("whether {} of {} say what {} holds was not computed",
-                                           rest, holder.label, plain.label));
+void add_dequantized(Finding& finding, const Dequantized& found, std::size_t layers,
+                     const std::string& plain) {
+  if (found.computed == 0) return;
+  finding.details.push_back(dequantized_text(
+      found, fmt::format("{} of {}", found.computed, counted(layers, "weight")), plain));
+  finding.evidence["computed"] = found.computed;
+  finding.evidence["largest_error"] = json_number(found.largest);
+  finding.evidence["relative_error"] = json_number(found.relative);
+  finding.evidence["beyond_rounding"] = found.beyond.size();
+  finding.evidence["forms"] = name_list({found.forms.begin(), found.forms.end()});
+}
+
+/// "bitsandbytes nf4, blocks of 64", or by the types where not all of them could be read.
+std::string forms_text(const Subject& holder, const QuantizedLayers& layers,
+                       const Dequantized& found) {
+  constexpr std::size_t kMostForms = 3;
+  if (found.computed < layers.size() || found.forms.size() > kMostForms)
+    return types_of(holder, layers) + ", with scales";
+  return fmt::format("{}", fmt::join(found.forms, "; "));
 }
 
 std::set<std::string> report_quantized(Report& report, const WeightPair& pair,
@@ -149,11 +148,17 @@ std::set<std::string> report_quantized(Report& report, const WeightPair& pair,
                   .subjects = {pair.a, pair.b}};
   std::vector<std::string> names;
   for (const auto& [layer, parts] : layers) names.push_back(layer + ".weight");
-  finding.summary = fmt::format("{} stored quantized in {} ({}, with scales), and not in {}",
+  const Subject& plain = subject_of(report, is_b ? pair.a : pair.b);
+  const Dequantized found = dequantize_against(holder, plain, layers);
+  finding.summary = fmt::format("{} stored quantized in {} ({}), and not in {}",
                                 counted(names.size(), "weight", "is", "are"), holder.label,
-                                types_of(holder, layers), is_b ? pair.a : pair.b);
+                                forms_text(holder, layers, found), plain.label);
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
-  add_dequantized(report, finding, holder, subject_of(report, is_b ? pair.a : pair.b), layers);
+  add_dequantized(finding, found, layers.size(), plain.label);
+  if (found.computed < layers.size())
+    report.not_checked.push_back(fmt::format(
+        "whether {} of {} say what {} holds was not computed",
+        counted(layers.size() - found.computed, "quantized weight"), holder.label, plain.label));
   finding.remedy = "Compare with the model from before it was quantized, or quantize both alike";
   add_finding(report, std::move(finding));
   return explained;

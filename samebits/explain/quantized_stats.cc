@@ -30,6 +30,8 @@ class QuantizedSide {
   bool empty() const { return layers_.empty(); }
   bool holds(const std::string& name) const { return layer_of_.contains(name); }
 
+  const StoredTensor* find(const std::string& name) const { return source_.find(name); }
+
   /// Where the tensor of that name is one of codes that can be read.
   std::optional<QuantizedWeight> codes(const std::string& name) const {
     const auto layer = layer_of_.find(name);
@@ -102,20 +104,29 @@ void settle_quantized(const Report& report, WeightPair* pair, int threads) {
   if (side_a.empty() && side_b.empty()) return;
   std::vector<TensorMatch>& matches = pair->comparison.matches;
   for (TensorMatch& match : matches) {
-    if (match.kind != MatchKind::changed || match.a.size() != 1 || match.b.size() != 1) continue;
+    if (!comes_first(match) || match.a.size() != 1 || match.b.size() != 1) continue;
     const StoredTensor& from = weight_entry(a, match.a[0]);
     const StoredTensor& to = weight_entry(b, match.b[0]);
     if (!side_a.holds(from.name) && !side_b.holds(to.name)) continue;
     const auto codes_a = side_a.codes(from.name);
     const auto codes_b = side_b.codes(to.name);
     if (codes_a || codes_b) {
+      match.kind = MatchKind::changed;
       match.stats = stats_as_read(codes_a, codes_b, {from.view, to.view}, threads);
       if (match.stats) match.how = "codes read as numbers";
     } else if (may_be_codes(from.view) || may_be_codes(to.view)) {
+      const bool exchanged = match.kind == MatchKind::exchanged;
+      match.kind = MatchKind::changed;
       match.stats.reset();
-      if (match.how.empty()) match.how = kCodesAlone;
+      if (exchanged || match.how.empty()) match.how = kCodesAlone;
     }
   }
+  std::erase_if(pair->comparison.exchanges, [&](const Exchange& exchange) {
+    return std::ranges::all_of(exchange.names_a, [&](const std::string& name) {
+      const StoredTensor* tensor = side_a.find(name);
+      return side_a.holds(name) && tensor != nullptr && may_be_codes(tensor->view);
+    });
+  });
   const auto rest = std::ranges::find_if_not(matches, comes_first);
   std::stable_sort(matches.begin(), rest, [](const TensorMatch& x, const TensorMatch& y) {
     return share_of_change(x) > share_of_change(y);

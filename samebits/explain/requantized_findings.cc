@@ -61,7 +61,7 @@ std::string differing_text(const Requantized& found) {
   add(found.tables, "what codes mean");
   add(found.other_forms, "the form");
   return parts.empty() ? "neither codes nor scales differ"
-                       : fmt::format("{} differ", fmt::join(parts, ", "));
+                       : fmt::format("what differs: {}", fmt::join(parts, ", "));
 }
 
 void report_requantized(Report& report, const WeightPair& pair, const Requantized& found) {

@@ -1,6 +1,9 @@
 #include "samebits/quantized/forms.h"
 
+#include <algorithm>
 #include <array>
+#include <functional>
+#include <map>
 
 namespace samebits {
 namespace {
@@ -23,6 +26,19 @@ std::optional<QuantizedWeight> read_quantized(const LayerSource& source, const s
     if (auto weight = read(source, layer, parts))
       return weight->fits() ? std::move(weight) : std::nullopt;
   return std::nullopt;
+}
+
+std::vector<FormCount> count_forms(const Checkpoint& checkpoint) {
+  const LayerSource source(checkpoint);
+  std::map<std::string, std::size_t> counts;
+  for (const auto& [layer, parts] : quantized_layers(checkpoint)) {
+    const auto weight = read_quantized(source, layer, parts);
+    ++counts[weight ? weight->form : ""];
+  }
+  std::vector<FormCount> forms;
+  for (const auto& [form, count] : counts) forms.push_back({form, count});
+  std::ranges::stable_sort(forms, std::greater(), &FormCount::count);
+  return forms;
 }
 
 std::optional<ScaleGrid> even_grid(std::uint64_t rows, std::uint64_t columns,

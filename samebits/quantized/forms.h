@@ -24,6 +24,14 @@ namespace samebits {
 std::optional<QuantizedWeight> read_quantized(const LayerSource& source, const std::string& layer,
                                               const std::vector<std::string>& parts);
 
+/// The forms of a checkpoint's quantized weights and how many are of each, the most frequent first;
+/// "" is a form that is not read.
+struct FormCount {
+  std::string form;
+  std::size_t count = 0;
+};
+std::vector<FormCount> count_forms(const Checkpoint& checkpoint);
+
 // One for each library; the table in forms.cc tries them in order.
 using ReadForm = std::optional<QuantizedWeight>(const LayerSource&, const std::string& layer,
                                                 const std::vector<std::string>& parts);

@@ -74,6 +74,9 @@ void add_convert_options(CLI::App* command, ConvertCommand* chosen) {
       ->add_option("--config", chosen->request.config_path,
                    "the config.json of a model that carries none")
       ->type_name("FILE");
+  command->add_flag("--dequantize", chosen->request.dequantize,
+                    "write quantized weights as the numbers that they say, to the bit as their "
+                    "library does");
   command->add_flag("--force", chosen->request.force, "replace what stands under the name OUT");
   command->add_flag("--json", chosen->report.json, "say as JSON what was written (docs/json.md)");
   add_reading_options(command, &chosen->report);

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
+
+#include "samebits/container/gguf_iq.h"
 
 namespace samebits {
 namespace {
@@ -173,6 +174,21 @@ void read_mxfp4(const uint8_t* b, float* y) {
   for (int i = 0; i < 32; ++i) y[i] = d * four_bits(b + 1, i, 16);
 }
 
+/// Half of an unsigned float of 4 exponent and 3 mantissa bits; its largest code is no number.
+float half_of_e4m3(unsigned code) {
+  if (code == 0 || code == 0x7f) return 0;
+  const unsigned exponent = code >> 3 & 0x0f;
+  const auto mantissa = static_cast<float>(code & 7);
+  const float unit = std::bit_cast<float>((exponent == 0 ? 127U - 9 : exponent + 127 - 10) << 23);
+  return (exponent == 0 ? mantissa : mantissa + 8) * unit * 0.5F;
+}
+
+void read_nvfp4(const uint8_t* b, float* y) {
+  for (int s = 0; s < 4; ++s)
+    for (int i = 0; i < 16; ++i)
+      y[16 * s + i] = half_of_e4m3(b[s]) * four_bits(b + 4 + 8 * s, i, 8);
+}
+
 constexpr auto kGgufTypes = std::to_array<GgufType>({
     {0, "F32", 1, 4, DType::float32, nullptr},
     {1, "F16", 1, 2, DType::float16, nullptr},
@@ -188,25 +204,25 @@ constexpr auto kGgufTypes = std::to_array<GgufType>({
     {13, "Q5_K", 256, 176, std::nullopt, read_q5_k},
     {14, "Q6_K", 256, 210, std::nullopt, read_q6_k},
     {15, "Q8_K", 256, 292, std::nullopt, nullptr},
-    {16, "IQ2_XXS", 256, 66, std::nullopt, nullptr},
-    {17, "IQ2_XS", 256, 74, std::nullopt, nullptr},
-    {18, "IQ3_XXS", 256, 98, std::nullopt, nullptr},
-    {19, "IQ1_S", 256, 50, std::nullopt, nullptr},
+    {16, "IQ2_XXS", 256, 66, std::nullopt, read_iq2_xxs},
+    {17, "IQ2_XS", 256, 74, std::nullopt, read_iq2_xs},
+    {18, "IQ3_XXS", 256, 98, std::nullopt, read_iq3_xxs},
+    {19, "IQ1_S", 256, 50, std::nullopt, read_iq1_s},
     {20, "IQ4_NL", 32, 18, std::nullopt, read_iq4_nl},
-    {21, "IQ3_S", 256, 110, std::nullopt, nullptr},
-    {22, "IQ2_S", 256, 82, std::nullopt, nullptr},
+    {21, "IQ3_S", 256, 110, std::nullopt, read_iq3_s},
+    {22, "IQ2_S", 256, 82, std::nullopt, read_iq2_s},
     {23, "IQ4_XS", 256, 136, std::nullopt, read_iq4_xs},
     {24, "I8", 1, 1, DType::int8, nullptr},
     {25, "I16", 1, 2, DType::int16, nullptr},
     {26, "I32", 1, 4, DType::int32, nullptr},
     {27, "I64", 1, 8, DType::int64, nullptr},
     {28, "F64", 1, 8, DType::float64, nullptr},
-    {29, "IQ1_M", 256, 56, std::nullopt, nullptr},
+    {29, "IQ1_M", 256, 56, std::nullopt, read_iq1_m},
     {30, "BF16", 1, 2, DType::bfloat16, nullptr},
     {34, "TQ1_0", 256, 54, std::nullopt, read_tq1_0},
     {35, "TQ2_0", 256, 66, std::nullopt, read_tq2_0},
     {39, "MXFP4", 32, 17, std::nullopt, read_mxfp4},
-    {40, "NVFP4", 64, 36, std::nullopt, nullptr},
+    {40, "NVFP4", 64, 36, std::nullopt, read_nvfp4},
     {41, "Q1_0", 128, 18, std::nullopt, nullptr},
 });
 

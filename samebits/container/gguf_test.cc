@@ -111,5 +111,31 @@ TEST(GgufBlocks, TakesLowNibblesBeforeHighOnes) {
   EXPECT_EQ(values[1], 0.0f);
 }
 
+TEST(GgufBlocks, GroupsOfTheGridHaveAnEvenNumberOfMinusSigns) {
+  std::vector<std::uint8_t> block(66, 0);
+  block[1] = 0x3c;  // 1.0
+  block[2] = 1;     // entry 1 of the grid: its first element is 43
+  block[6] = 0x01;  // the first element is negative, so the eighth is, too
+  std::vector<float> values(256);
+  find_gguf_type(16)->dequantize(block.data(), values.data());
+  EXPECT_EQ(values[0], -43.0F / 8);
+  EXPECT_EQ(values[1], 8.0F / 8);
+  EXPECT_EQ(values[7], -8.0F / 8);
+  EXPECT_EQ(values[8], 8.0F / 8);
+}
+
+TEST(GgufBlocks, TheScaleOfIq1MIsPutTogetherFromFourPlaces) {
+  std::vector<std::uint8_t> block(56, 0);
+  block[53] = 0xc0;
+  block[55] = 0x30;  // 0x3c00, 1.0: the lowest four bits come first
+  std::vector<float> values(256);
+  find_gguf_type(29)->dequantize(block.data(), values.data());
+  EXPECT_EQ(values[0], -0.875F);
+  block[32] = 0x08;
+  find_gguf_type(29)->dequantize(block.data(), values.data());
+  EXPECT_EQ(values[0], -1.125F);
+  EXPECT_EQ(values[8], -0.875F);
+}
+
 }  // namespace
 }  // namespace samebits

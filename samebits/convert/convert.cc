@@ -7,12 +7,14 @@
 #include <filesystem>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "samebits/base/atomic_write.h"
 #include "samebits/base/exceptions.h"
 #include "samebits/base/float_mode.h"
 #include "samebits/checkpoint/open.h"
 #include "samebits/container/tensor_writers.h"
+#include "samebits/convert/dequantize.h"
 #include "samebits/convert/planned_bytes.h"
 #include "samebits/convert/read_back.h"
 #include "samebits/convert/write_directory.h"
@@ -132,7 +134,7 @@ Result<Json> config_of(const ConvertRequest& request, const Checkpoint& input) {
 }
 
 Converted summary_of(const ConvertRequest& request, const Checkpoint& input, const TensorPlan& plan,
-                     const PlannedBytes& bytes) {
+                     const PlannedBytes& bytes, const DequantizedWeights& dequantized) {
   Converted done{.output = request.output, .files = {}, .target = plan.target};
   done.tensors = plan.tensors.size();
   done.renamed = plan.renamed();
@@ -141,25 +143,40 @@ Converted summary_of(const ConvertRequest& request, const Checkpoint& input, con
   for (std::size_t i = 0; i < plan.tensors.size(); ++i)
     done.cast += plan.tensors[i].pieces[0].dtype() != bytes.output.tensors[i].dtype ? 1 : 0;
   done.assumed = plan.assumed;
-  if (const std::string rest = not_locked(input); !rest.empty()) done.left_out.push_back(rest);
+  const std::string rest = request.dequantize ? dequantized.outside : not_locked(input);
+  if (!rest.empty()) done.left_out.push_back(rest);
+  done.dequantized = dequantized.count;
+  done.forms = fmt::format("{}", fmt::join(dequantized.forms, "; "));
   if (!input.weights().buffers.empty())
     done.left_out.push_back(counted(input.weights().buffers.size(), "non-persistent buffer") +
                             ", as state_dict() does");
   return done;
 }
 
+Result<Checkpoint> open_input(const ConvertRequest& request, DequantizedWeights& dequantized) {
+  SAMEBITS_TRY(Checkpoint input, open_checkpoint(request.input, {.key = request.key,
+                                                                 .cross_check = true,
+                                                                 .threads = request.threads}));
+  if (!input.has_weights()) return input;
+  if (request.dequantize) {
+    SAMEBITS_TRY(dequantized, dequantize_weights(input));
+  } else if (request.dtype) {
+    SAMEBITS_TRY_VOID(check_castable(input));
+  }
+  return input;
+}
+
 Result<Converted> convert_now(const ConvertRequest& request) {
   const bool directory = request.format == ConvertFormat::hf;
   if (!directory) SAMEBITS_TRY_VOID(check_free(request));
-  SAMEBITS_TRY(
-      const Checkpoint input,
-      open_checkpoint(request.input,
-                      {.key = request.key, .cross_check = true, .threads = request.threads}));
+  DequantizedWeights dequantized;
+  SAMEBITS_TRY(const Checkpoint input, open_input(request, dequantized));
   SAMEBITS_TRY_VOID(check_plain(input, request.threads));
-  SAMEBITS_TRY(const Json config, config_of(request, input));
+  SAMEBITS_TRY(Json config, config_of(request, input));
+  if (request.dequantize && config.is_object()) config.erase("quantization_config");
   SAMEBITS_TRY(const TensorPlan plan, plan_of(request, input, config));
   const PlannedBytes bytes = planned_bytes(plan, request.dtype);
-  Converted done = summary_of(request, input, plan, bytes);
+  Converted done = summary_of(request, input, plan, bytes, dequantized);
   if (directory) {
     SAMEBITS_TRY(done.files, write_directory(request, input, config, plan, bytes, &done.left_out));
   } else {

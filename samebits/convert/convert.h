@@ -33,6 +33,7 @@ struct ConvertRequest {
   std::optional<std::uint64_t> shard_bytes;  // hf
   std::string strip_prefix;
   std::string config_path;  // hf: the config of a checkpoint that carries none
+  bool dequantize = false;  // writes the numbers that quantized weights say
   bool force = false;       // replaces what stands there
   int threads = 1;
   /// In place of the format's names: a class's, or those of a repair that check found.
@@ -44,11 +45,13 @@ struct Converted {
   std::string output;
   std::vector<std::string> files;  // written, without folders
   std::uint64_t tensors = 0, bytes = 0;
-  std::uint64_t renamed = 0;  // or cut or stacked
-  std::uint64_t cast = 0;     // tensors that have another type
-  std::uint64_t rounded = 0;  // of these, where values changed
-  std::uint64_t tied = 0;     // names that another name's tensor stands for
-  std::string target;         // whose names: "transformers-4:ViTMAEModel"; "" where they stayed
+  std::uint64_t renamed = 0;      // or cut or stacked
+  std::uint64_t cast = 0;         // tensors that have another type
+  std::uint64_t rounded = 0;      // of these, where values changed
+  std::uint64_t dequantized = 0;  // weights that were codes and scales
+  std::string forms;              // of these
+  std::uint64_t tied = 0;         // names that another name's tensor stands for
+  std::string target;             // whose names: "transformers-4:ViTMAEModel"; "" where they stayed
   std::vector<std::string> left_out;  // what stands in the input and not in the output
   std::vector<std::string> assumed;
 };

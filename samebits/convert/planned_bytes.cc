@@ -27,20 +27,6 @@ std::uint16_t half_bits(double value) {
   return static_cast<std::uint16_t>(sign | (exponent + 15) << 10 | (bits >> 42 & 0x3ff));
 }
 
-/// The bits of a value that the type holds exactly.
-void encode(DType type, double value, std::uint8_t* p) {
-  switch (type) {
-    case DType::float64: return put_word(std::bit_cast<std::uint64_t>(value), p);
-    case DType::float32:
-      return put_word(std::bit_cast<std::uint32_t>(static_cast<float>(value)), p);
-    case DType::bfloat16:
-      return put_word(
-          static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(static_cast<float>(value)) >> 16),
-          p);
-    default: SAMEBITS_CHECK(type == DType::float16); return put_word(half_bits(value), p);
-  }
-}
-
 Result<void> feed_cast(const TensorView& view, DType type, std::atomic<bool>* rounded,
                        const ByteSink& sink) {
   std::vector<std::uint8_t> buffer, out(kBlock * itemsize(type));
@@ -59,7 +45,7 @@ Result<void> feed_cast(const TensorView& view, DType type, std::atomic<bool>* ro
     }
     round_all(type, std::span(numbers).first(count));
     for (std::uint64_t i = 0; i < count; ++i) {
-      encode(type, numbers[i], out.data() + i * to);
+      put_number(type, numbers[i], out.data() + i * to);
       if (numbers[i] != exact[i]) *rounded = true;
     }
     SAMEBITS_TRY_VOID(sink(Bytes(out).first(count * to)));
@@ -101,6 +87,19 @@ Blob blob_of(const PlannedTensor& tensor, DType type, std::atomic<bool>* rounded
 }
 
 }  // namespace
+
+void put_number(DType type, double value, std::uint8_t* p) {
+  switch (type) {
+    case DType::float64: return put_word(std::bit_cast<std::uint64_t>(value), p);
+    case DType::float32:
+      return put_word(std::bit_cast<std::uint32_t>(static_cast<float>(value)), p);
+    case DType::bfloat16:
+      return put_word(
+          static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(static_cast<float>(value)) >> 16),
+          p);
+    default: SAMEBITS_CHECK(type == DType::float16); return put_word(half_bits(value), p);
+  }
+}
 
 bool can_cast_to(DType dtype) {
   return dtype == DType::float64 || dtype == DType::float32 || dtype == DType::float16 ||

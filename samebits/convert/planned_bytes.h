@@ -23,6 +23,9 @@ struct PlannedBytes {
 /// would be cast, whose bits no rule fixes.
 PlannedBytes planned_bytes(const TensorPlan& plan, std::optional<DType> dtype);
 
+/// Writes the bits of a number that the type holds exactly. Requires can_cast_to(dtype).
+void put_number(DType dtype, double number, std::uint8_t* bytes);
+
 /// The types that --dtype takes.
 bool can_cast_to(DType dtype);
 

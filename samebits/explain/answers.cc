@@ -13,6 +13,7 @@
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/trace_diff.h"
 #include "samebits/family/classes.h"
+#include "samebits/quantized/forms.h"
 #include "samebits/run/open_vit.h"
 
 namespace samebits {
@@ -82,6 +83,25 @@ std::string class_text(const Checkpoint& checkpoint) {
                      found->fields['D']);
 }
 
+/// "; 12 weights are quantized: bitsandbytes nf4, blocks of 64", or "".
+std::string quantized_text(const Checkpoint& checkpoint) {
+  constexpr std::size_t kMostForms = 3;
+  const std::vector<FormCount> forms = count_forms(checkpoint);
+  std::size_t all = 0;
+  std::vector<std::string> parts;
+  for (const FormCount& each : forms) {
+    all += each.count;
+    const std::string form = each.form.empty() ? "a form that is not read" : each.form;
+    if (parts.size() < kMostForms)
+      parts.push_back(forms.size() == 1 ? form : fmt::format("{} in {}", each.count, form));
+  }
+  if (all == 0) return "";
+  if (forms.size() > kMostForms)
+    parts.push_back(fmt::format("and {} more forms", forms.size() - kMostForms));
+  return fmt::format("; {} quantized: {}", counted(all, "weight", "is", "are"),
+                     fmt::join(parts, "; "));
+}
+
 std::string model_answer(const Checkpoint& checkpoint, bool is_trace) {
   if (is_trace)
     return fmt::format("a recorded run: {}", counted(trace_points(checkpoint).size(), "point"));
@@ -96,8 +116,8 @@ std::string model_answer(const Checkpoint& checkpoint, bool is_trace) {
   const std::string of_types = types.size() == 1 ? " of " + *types.begin()
                                : types.empty()   ? ""
                                                  : fmt::format(" of {} types", types.size());
-  return fmt::format("{}; {}{}", text, counted(checkpoint.weights().weights.size(), "tensor"),
-                     of_types);
+  return fmt::format("{}; {}{}{}", text, counted(checkpoint.weights().weights.size(), "tensor"),
+                     of_types, quantized_text(checkpoint));
 }
 
 std::string trained_answer(const Checkpoint& checkpoint) {

@@ -1,7 +1,7 @@
 #include "samebits/explain/quantized_findings.h"
 
 #include <algorithm>
-#include <charconv>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <vector>
@@ -9,72 +9,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "samebits/compare/dequantized.h"
+#include "samebits/explain/requantized_findings.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/quantized/forms.h"
+#include "samebits/quantized/step_error.h"
 
 namespace samebits {
 namespace {
-
-struct QuantizedMark {
-  std::string_view part;  // of a name, after the layer's
-  bool decides;           // false: also found beside plain weights
-};
-// The longest first where one begins with another.
-constexpr QuantizedMark kMarks[] = {
-    {"._packed_params", true},   {".weight.absmax", true},
-    {".weight.quant_map", true}, {".weight.quant_state.", true},
-    {".weight.nested_", true},   {".SCB", true},
-    {".weight_format", false},   {".qweight", true},
-    {".qzeros", true},           {".scales", false},
-    {".g_idx", false},           {".weight_packed", true},
-    {".weight_scale", true},     {".weight_zero_point", true},
-    {".weight_shape", false},    {".weight_g_idx", false},
-    {".input_scale", false},     {"._weight_qdata", true},
-    {"._weight_scale", true},    {"._weight_zero_point", true},
-    {".scale", false},           {".zero_point", false},
-    {".weight.scales", false},   {".weight.zero_points", false},
-};
-
-/// The quantized layers of a subject and all tensors that belong to each.
-using QuantizedLayers = std::map<std::string, std::vector<std::string>>;
-
-bool is_narrow_type(DType type) {
-  const DTypeFamily family = info(type).family;
-  return family == DTypeFamily::quantized || itemsize(type) == 1 || type == DType::int32;
-}
-
-bool is_quantizing(const StoredTensor& tensor) {
-  return info(tensor.view.dtype()).family == DTypeFamily::quantized ||
-         tensor.identity.starts_with("quantized") ||
-         tensor.identity.find("torchao.") != std::string::npos ||
-         tensor.identity.find("bitsandbytes.") != std::string::npos;
-}
-
-QuantizedLayers quantized_layers(const Subject& subject) {
-  std::map<std::string, std::vector<std::string>> parts;
-  std::set<std::string> decided;
-  const auto layer_of_weight = [](const std::string& name) {
-    const std::size_t at = name.rfind(".weight");
-    return at == std::string::npos ? name : name.substr(0, at);
-  };
-  for (const std::uint32_t index : subject.checkpoint->weights().weights) {
-    const StoredTensor& tensor = subject.checkpoint->entries[index];
-    const auto mark =
-        std::find_if(std::begin(kMarks), std::end(kMarks), [&](const QuantizedMark& each) {
-          return tensor.name.find(each.part) != std::string::npos;
-        });
-    const std::string layer = mark == std::end(kMarks)
-                                  ? layer_of_weight(tensor.name)
-                                  : tensor.name.substr(0, tensor.name.find(mark->part));
-    const bool weight = mark == std::end(kMarks) && tensor.name.ends_with(".weight");
-    if ((mark != std::end(kMarks) && mark->decides) || is_quantizing(tensor)) decided.insert(layer);
-    const bool belongs = mark != std::end(kMarks) || is_quantizing(tensor) ||
-                         (weight && is_narrow_type(tensor.view.dtype()));
-    if (belongs) parts[layer].push_back(tensor.name);
-  }
-  std::erase_if(parts, [&](const auto& each) { return !decided.contains(each.first); });
-  return parts;
-}
 
 std::string types_of(const Subject& subject, const QuantizedLayers& layers) {
   std::set<std::string> names;
@@ -112,107 +53,74 @@ const StoredTensor* tensor_like(const TensorsByName& tensors, const std::string&
   return found;
 }
 
-std::vector<double> numbers_of(const TensorsByName& tensors, const std::string& name) {
-  constexpr std::uint64_t kMostScales = 1 << 22;
-  const auto found = tensors.find(name);
-  if (found == tensors.end()) return {};
-  const TensorView& view = found->second->view;
-  if (!has_element_values(view.dtype()) || view.numel() > kMostScales) return {};
-  std::vector<std::uint8_t> buffer;
-  const Bytes bytes = view.row_major_bytes(buffer);
-  std::vector<double> numbers;
-  for (std::uint64_t i = 0; i < view.numel(); ++i)
-    numbers.push_back(element_as_double(view.dtype(), bytes.data() + i * itemsize(view.dtype())));
-  return numbers;
-}
-
-/// "0.02" of "quantized per_tensor_affine, scale 0.02, zero point 3".
-std::optional<double> number_after(const std::string& note, std::string_view word) {
-  const std::size_t at = note.find(word);
-  if (at == std::string::npos) return std::nullopt;
-  double number = 0;
-  const char* begin = note.data() + at + word.size();
-  if (std::from_chars(begin, note.data() + note.size(), number).ec != std::errc())
-    return std::nullopt;
-  return number;
-}
-
-/// How a layer's integers mean numbers, where the file says it: torch's own tensors, and int8 with
-/// SCB of bitsandbytes (the largest of each row, which is 127 steps).
-struct ReadableLayer {
-  const StoredTensor* integers;
-  QuantizedScale by;
-  const char* scales;  // in words
+/// What was computed of the quantized weights of one side.
+struct Dequantized {
+  std::size_t computed = 0;
+  bool nearest = true;
+  double largest = 0;   // steps
+  double relative = 0;  // largest |error| / |numbers| of a weight
+  std::vector<std::string> beyond;
+  std::set<std::string> forms;
 };
 
-std::optional<ReadableLayer> readable_layer(const TensorsByName& tensors, const std::string& layer,
-                                            const std::vector<std::string>& parts) {
-  for (const std::string& part : parts) {
-    const auto found = tensors.find(part);
-    if (found == tensors.end() || found->second->view.shape().size() < 2) continue;
-    const StoredTensor& tensor = *found->second;
-    ReadableLayer read{&tensor, {}, "one scale"};
-    if (tensor.view.dtype() == DType::qint8 || tensor.view.dtype() == DType::quint8) {
-      if (const auto scale = number_after(tensor.identity, ", scale ")) {
-        read.by = {{*scale}, {number_after(tensor.identity, ", zero point ").value_or(0)}};
-        return read;
-      }
-      const auto axis = number_after(tensor.identity, ", axis ");
-      read.by = {numbers_of(tensors, part + ".scales"), numbers_of(tensors, part + ".zero_points"),
-                 static_cast<std::size_t>(axis.value_or(0))};
-      read.scales = "a scale for each channel";
-      const bool affine = tensor.identity.find("per_channel_affine,") != std::string::npos;
-      if (affine && axis && *axis >= 0 && !read.by.scales.empty()) return read;
-    } else if (tensor.view.dtype() == DType::int8 && part == layer + ".weight") {
-      read.by.scales = numbers_of(tensors, layer + ".SCB");
-      for (double& scale : read.by.scales) scale /= 127;
-      read.scales = "a scale for each row";
-      if (!read.by.scales.empty()) return read;
-    }
+Dequantized dequantize_against(const Subject& holder, const Subject& plain,
+                               const QuantizedLayers& layers) {
+  const LayerSource source(*holder.checkpoint);
+  const TensorsByName others = tensors_by_name(plain);
+  Dequantized out;
+  for (const auto& [layer, parts] : layers) {
+    const StoredTensor* numbers = tensor_like(others, layer + ".weight");
+    if (numbers == nullptr) continue;
+    const auto weight = read_quantized(source, layer, parts);
+    const auto error = weight ? step_error(*weight, numbers->view) : std::nullopt;
+    if (!error) continue;
+    ++out.computed;
+    out.forms.insert(weight->form);
+    out.nearest = out.nearest && weight->nearest;
+    out.largest = std::max(out.largest, error->steps);
+    const double relative = std::sqrt(error->squared_error / error->squared_norm);
+    if (error->squared_error > 0) out.relative = std::max(out.relative, relative);
+    if (error->beyond > 0) out.beyond.push_back(layer + ".weight");
   }
-  return std::nullopt;
+  return out;
 }
 
-/// What the integers say, held against the other side's numbers.
-void add_dequantized(Report& report, Finding& finding, const Subject& holder, const Subject& plain,
-                     const QuantizedLayers& layers) {
-  const TensorsByName own = tensors_by_name(holder);
-  const TensorsByName others = tensors_by_name(plain);
-  std::size_t computed = 0;
-  std::vector<std::string> beyond;
-  double largest = 0;
-  std::set<std::string> scales;
-  for (const auto& [layer, parts] : layers) {
-    const auto read = readable_layer(own, layer, parts);
-    const StoredTensor* numbers = read ? tensor_like(others, layer + ".weight") : nullptr;
-    if (numbers == nullptr) continue;
-    const auto error = dequantized_error(read->integers->view, read->by, numbers->view);
-    if (!error) continue;
-    ++computed;
-    scales.insert(read->scales);
-    largest = std::max(largest, error->steps);
-    if (error->beyond > 0) beyond.push_back(layer + ".weight");
-  }
-  if (computed > 0) {
-    const std::string all = fmt::format("{} of {}", computed, counted(layers.size(), "weight"));
-    finding.details.push_back(
-        beyond.empty()
-            ? fmt::format("computed for {}: no integer is further than {:.3g} steps of its scale "
-                          "from {}'s number, so these are {}'s weights rounded to 8 bits with {}",
-                          all, largest, plain.label, plain.label, fmt::join(scales, " or "))
-            : fmt::format(
-                  "computed for {}: {} of them stand up to {:.3g} steps of their scale from "
-                  "{}'s numbers, further than rounding goes: other weights, or values that "
-                  "were clipped ({})",
-                  all, beyond.size(), largest, plain.label, some_of(beyond)));
-    finding.evidence["computed"] = computed;
-    finding.evidence["largest_error"] = json_number(largest);
-    finding.evidence["beyond_rounding"] = beyond.size();
-  }
-  if (computed == layers.size()) return;
-  const std::string rest = counted(layers.size() - computed, "quantized weight");
-  report.not_checked.push_back(fmt::format("whether {} of {} say what {} holds was not computed",
-                                           rest, holder.label, plain.label));
+std::string dequantized_text(const Dequantized& found, const std::string& all,
+                             const std::string& plain) {
+  if (found.beyond.empty())
+    return fmt::format(
+        "computed for {}: no code is further than {:.3g} steps from {}'s number, so these are {}'s "
+        "weights rounded to the nearest code{}",
+        all, found.largest, plain, plain, found.largest > kOneRounding ? " in half precision" : "");
+  const std::string far = fmt::format(
+      "computed for {}: {} of them stand up to {:.3g} steps from {}'s numbers, further than "
+      "rounding goes (at most {:.2g} of their norm)",
+      all, found.beyond.size(), found.largest, plain, found.relative);
+  if (!found.nearest)
+    return far + ": other weights, or what its quantizer moved to make up for other errors";
+  return fmt::format("{}: other weights, or values that were clipped ({})", far,
+                     some_of(found.beyond));
+}
+
+void add_dequantized(Finding& finding, const Dequantized& found, std::size_t layers,
+                     const std::string& plain) {
+  if (found.computed == 0) return;
+  finding.details.push_back(dequantized_text(
+      found, fmt::format("{} of {}", found.computed, counted(layers, "weight")), plain));
+  finding.evidence["computed"] = found.computed;
+  finding.evidence["largest_error"] = json_number(found.largest);
+  finding.evidence["relative_error"] = json_number(found.relative);
+  finding.evidence["beyond_rounding"] = found.beyond.size();
+  finding.evidence["forms"] = name_list({found.forms.begin(), found.forms.end()});
+}
+
+/// "bitsandbytes nf4, blocks of 64", or by the types where not all of them could be read.
+std::string forms_text(const Subject& holder, const QuantizedLayers& layers,
+                       const Dequantized& found) {
+  constexpr std::size_t kMostForms = 3;
+  if (found.computed < layers.size() || found.forms.size() > kMostForms)
+    return types_of(holder, layers) + ", with scales";
+  return fmt::format("{}", fmt::join(found.forms, "; "));
 }
 
 std::set<std::string> report_quantized(Report& report, const WeightPair& pair,
@@ -240,11 +148,17 @@ std::set<std::string> report_quantized(Report& report, const WeightPair& pair,
                   .subjects = {pair.a, pair.b}};
   std::vector<std::string> names;
   for (const auto& [layer, parts] : layers) names.push_back(layer + ".weight");
-  finding.summary = fmt::format("{} stored quantized in {} ({}, with scales), and not in {}",
+  const Subject& plain = subject_of(report, is_b ? pair.a : pair.b);
+  const Dequantized found = dequantize_against(holder, plain, layers);
+  finding.summary = fmt::format("{} stored quantized in {} ({}), and not in {}",
                                 counted(names.size(), "weight", "is", "are"), holder.label,
-                                types_of(holder, layers), is_b ? pair.a : pair.b);
+                                forms_text(holder, layers, found), plain.label);
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
-  add_dequantized(report, finding, holder, subject_of(report, is_b ? pair.a : pair.b), layers);
+  add_dequantized(finding, found, layers.size(), plain.label);
+  if (found.computed < layers.size())
+    report.not_checked.push_back(fmt::format(
+        "whether {} of {} say what {} holds was not computed",
+        counted(layers.size() - found.computed, "quantized weight"), holder.label, plain.label));
   finding.remedy = "Compare with the model from before it was quantized, or quantize both alike";
   add_finding(report, std::move(finding));
   return explained;
@@ -293,8 +207,8 @@ std::set<std::string> report_packed(Report& report, const WeightPair& pair, cons
 std::set<std::string> find_quantized(Report& report, const WeightPair& pair) {
   const Subject& a = subject_of(report, pair.a);
   const Subject& b = subject_of(report, pair.b);
-  QuantizedLayers in_a = quantized_layers(a);
-  QuantizedLayers in_b = quantized_layers(b);
+  const QuantizedLayers in_a = quantized_layers(*a.checkpoint);
+  const QuantizedLayers in_b = quantized_layers(*b.checkpoint);
   QuantizedLayers only_a = in_a;
   QuantizedLayers only_b = in_b;
   std::erase_if(only_a, [&](const auto& each) { return in_b.contains(each.first); });
@@ -304,6 +218,7 @@ std::set<std::string> find_quantized(Report& report, const WeightPair& pair) {
   if (equal) return explained;
   if (in_a.empty() && !only_b.empty()) explained = report_quantized(report, pair, b, only_b);
   if (in_b.empty() && !only_a.empty()) explained.merge(report_quantized(report, pair, a, only_a));
+  explained.merge(find_requantized(report, pair, in_a, in_b));
   explained.merge(report_packed(report, pair, a, pair.comparison.only_b));
   explained.merge(report_packed(report, pair, b, pair.comparison.only_a));
   return explained;

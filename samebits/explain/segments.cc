@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "samebits/explain/change_sums.h"
+#include "samebits/explain/quantized_stats.h"
 #include "samebits/explain/report.h"
 #include "samebits/explain/segment_map.h"
 
@@ -229,7 +230,8 @@ SegmentStatus status_of_match(const TensorMatch& match) {
     case MatchKind::exchanged: return SegmentStatus::exchanged;
     case MatchKind::changed: break;
   }
-  if (!match.stats) return SegmentStatus::unlike;
+  if (!match.stats)
+    return match.how == kCodesAlone ? SegmentStatus::changed : SegmentStatus::unlike;
   const TensorStats& stats = *match.stats;
   const bool broken = stats.nan_a != stats.nan_b || stats.inf_a != stats.inf_b;
   return broken ? SegmentStatus::not_finite : SegmentStatus::changed;

@@ -10,6 +10,7 @@
 #include "samebits/base/parallel.h"
 #include "samebits/explain/computed_findings.h"
 #include "samebits/explain/layout_findings.h"
+#include "samebits/explain/quantized_stats.h"
 #include "samebits/explain/scope.h"
 #include "samebits/explain/tensor_roles.h"
 #include "samebits/explain/tied_findings.h"
@@ -126,6 +127,7 @@ void compare_with_first(Report& report, std::size_t other, std::vector<WeightSet
   settle_layouts(report, &report.weights.back());
   settle_factors(report, &report.weights.back());
   settle_architectures(report, &report.weights.back());
+  settle_quantized(report, &report.weights.back(), threads);
   const WeightComparison& found = report.weights.back().comparison;
   if (found.unreadable.size() <= 3) {
     for (const std::string& name : found.unreadable)

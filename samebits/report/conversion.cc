@@ -20,6 +20,7 @@ Json conversion_json(const Converted& done, const std::string& input) {
           {"renamed", done.renamed},
           {"cast", done.cast},
           {"rounded", done.rounded},
+          {"dequantized", done.dequantized},
           {"tied", done.tied},
           {"verified", true},
           {"left_out", done.left_out},
@@ -52,6 +53,11 @@ std::string conversion_text(const Converted& done, const std::string& input, boo
                              (done.rounded == 0
                                   ? std::string(" cast; no value changed")
                                   : fmt::format(" cast; values of {} were rounded", done.rounded)));
+  if (done.dequantized > 0)
+    text +=
+        line_of("numbers", fmt::format("{} written as the numbers that {} ({})",
+                                       counted(done.dequantized, "quantized weight", "is", "are"),
+                                       done.dequantized == 1 ? "it says" : "they say", done.forms));
   if (done.tied > 0)
     text += line_of("ties", fmt::format("{} for a tensor that another name has too",
                                         counted(done.tied, "name", "stands", "stand")));

@@ -23,7 +23,8 @@ def entries(report):
 
 
 # ---- GGUF
-BLOCKS = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0", "MXFP4"]
+BLOCKS = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0", "MXFP4", "NVFP4",
+          "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ1_S", "IQ1_M"]
 RNG = numpy.random.default_rng(0)
 
 
@@ -32,7 +33,7 @@ def random_blocks(name, rows=3, elements=512):
     kind = gguf.GGMLQuantizationType[name]
     block, size = gguf.GGML_QUANT_SIZES[kind]
     data = RNG.integers(0, 256, (rows * elements // block, size), dtype=numpy.uint8)
-    places = {"Q2_K": (81, 83), "Q3_K": (109,), "Q6_K": (209,), "TQ1_0": (53,), "TQ2_0": (65,), "MXFP4": (0,)}
+    places = {"Q2_K": (81, 83), "Q3_K": (109,), "Q6_K": (209,), "TQ1_0": (53,), "TQ2_0": (65,), "MXFP4": (0,), "NVFP4": (), "IQ1_M": (55,)}
     with_minimum = name in ("Q4_1", "Q5_1", "Q4_K", "Q5_K")
     for place in places.get(name, (1, 3) if with_minimum else (1,)):
         data[:, place] &= 0xBF

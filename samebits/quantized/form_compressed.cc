@@ -1,0 +1,146 @@
+// compressed-tensors, transformers' fine-grained fp8, and others that write codes of a byte beside
+// scales.
+#include <fmt/format.h>
+
+#include "samebits/compare/rounding.h"
+#include "samebits/quantized/forms.h"
+
+namespace samebits {
+namespace {
+
+/// num_bits of the weights in config_groups, where all groups have the same; 0 where it is not
+/// said.
+unsigned bits_in_config(const Json& config) {
+  unsigned bits = 0;
+  if (!config.is_object() || !config.contains("config_groups")) return 0;
+  for (const Json& group : config["config_groups"]) {
+    const Json::json_pointer place("/weights/num_bits");
+    const Json said = group.is_object() ? group.value(place, Json()) : Json();
+    const auto found =
+        said.is_number_unsigned() ? static_cast<unsigned>(said.get<std::uint64_t>()) : 0U;
+    if (found == 0 || found > 8 || (bits != 0 && bits != found)) return 0;
+    bits = found;
+  }
+  return bits;
+}
+
+/// Bits of a code, by the config and the width of the packed matrix: 0 where several would fit.
+/// Earlier releases let no code cross a word, which is not read.
+unsigned bits_of_codes(const Json& config, std::uint64_t columns, std::uint64_t words) {
+  const unsigned said = bits_in_config(config);
+  unsigned found = 0;
+  for (unsigned bits = said == 0 ? 1 : said; bits <= (said == 0 ? 8 : said); ++bits) {
+    const bool dense = (columns * bits + 31) / 32 == words;
+    const std::uint64_t in_word = 32 / bits;
+    const bool apart = (columns + in_word - 1) / in_word == words;
+    if (!dense && !apart) continue;
+    if (found != 0 || (apart && 32 % bits != 0)) return 0;
+    found = bits;
+  }
+  return found;
+}
+
+std::optional<Shape> matrix_shape(const LayerSource& source, const std::string& name) {
+  const std::vector<double> sizes = source.numbers(name);
+  if (sizes.size() != 2 || sizes[0] < 1 || sizes[1] < 1 || sizes[0] > 1e9 || sizes[1] > 1e9)
+    return std::nullopt;
+  return Shape{static_cast<std::int64_t>(sizes[0]), static_cast<std::int64_t>(sizes[1])};
+}
+
+/// Zero points of which the rows are packed, one row of codes for each row of scales.
+bool read_packed_zeros(const LayerSource& source, const std::string& name, unsigned bits,
+                       double first, QuantizedWeight& weight, std::uint64_t across) {
+  const StoredTensor* tensor = source.find(name);
+  const auto codes = tensor == nullptr ? std::nullopt : BitCodes::in_columns(tensor->view, bits);
+  if (!codes || codes->lines() != across || codes->codes() < weight.rows) return false;
+  for (std::uint64_t row = 0; row < weight.rows; ++row)
+    for (std::uint64_t block = 0; block < across; ++block)
+      weight.zeros.push_back(first + codes->at(block, row));
+  return weight.zeros.size() == weight.scales.size();
+}
+
+bool take_scales(const LayerSource& source, const std::string& name, QuantizedWeight& weight) {
+  const StoredTensor* scales = source.find(name);
+  if (scales == nullptr) return false;
+  const auto grid = even_grid(weight.rows, weight.columns, scales->view.shape());
+  weight.scales = source.numbers(name);
+  if (!grid || weight.scales.empty()) return false;
+  weight.grid = *grid;
+  return true;
+}
+
+void compute_in(QuantizedWeight& weight, DType type) {
+  weight.difference = weight.product = weight.result = type;
+}
+
+}  // namespace
+
+std::optional<QuantizedWeight> read_compressed_packed(const LayerSource& source,
+                                                      const std::string& layer,
+                                                      const std::vector<std::string>& /*parts*/) {
+  const std::string name = layer + ".weight";
+  const StoredTensor* packed = source.find(name + "_packed");
+  const StoredTensor* scales = source.find(name + "_scale");
+  const auto shape = matrix_shape(source, name + "_shape");
+  if (packed == nullptr || scales == nullptr || !shape || packed->view.dtype() != DType::int32 ||
+      packed->view.shape().size() != 2 || source.find(name + "_g_idx") != nullptr ||
+      !can_round_to(scales->view.dtype()))
+    return std::nullopt;
+  QuantizedWeight weight;
+  set_shape(weight, *shape);
+  const unsigned bits = bits_of_codes(source.config(), weight.columns,
+                                      static_cast<std::uint64_t>(packed->view.shape()[1]));
+  const auto codes = bits == 0 ? std::nullopt : BitCodes::in_rows(packed->view, bits);
+  if (!codes || !take_scales(source, name + "_scale", weight)) return std::nullopt;
+  const double first = -static_cast<double>(1U << (bits - 1));
+  weight.codes = *codes;
+  weight.codes_name = name + "_packed";
+  weight.values = CodeValues::integers(bits, first);
+  compute_in(weight, scales->view.dtype());
+  const std::string zeros = name + "_zero_point";
+  if (source.find(zeros) != nullptr &&
+      !read_packed_zeros(source, zeros, bits, first, weight, weight.scales.size() / weight.rows))
+    return std::nullopt;
+  weight.form = fmt::format("compressed-tensors pack-quantized, {} bits, {}{}", bits,
+                            blocks_text(weight), weight.zeros.empty() ? "" : ", zero points");
+  return weight;
+}
+
+/// Codes of a byte under the weight's own name, beside `weight_scale` or `weight_scale_inv`.
+std::optional<QuantizedWeight> read_scaled_bytes(const LayerSource& source,
+                                                 const std::string& layer,
+                                                 const std::vector<std::string>& /*parts*/) {
+  const std::string name = layer + ".weight";
+  const StoredTensor* tensor = source.find(name);
+  const bool inverse = source.find(name + "_scale_inv") != nullptr;
+  const std::string scale_name = name + (inverse ? "_scale_inv" : "_scale");
+  const StoredTensor* scales = source.find(scale_name);
+  if (tensor == nullptr || scales == nullptr || tensor->view.shape().size() != 2 ||
+      !can_round_to(scales->view.dtype()) || itemsize(scales->view.dtype()) < 2)
+    return std::nullopt;
+  const DType type = tensor->view.dtype();
+  const auto values = CodeValues::of_bytes(type);
+  const auto codes = BitCodes::in_rows(tensor->view, 8);
+  // Integers beside weight_scale_inv would be pairs of four-bit floats.
+  if (!values || !codes || (!is_floating(type) && (inverse || type != DType::int8)))
+    return std::nullopt;
+  QuantizedWeight weight;
+  set_shape(weight, tensor->view.shape());
+  if (!take_scales(source, scale_name, weight)) return std::nullopt;
+  weight.codes = *codes;
+  weight.codes_name = name;
+  weight.values = *values;
+  compute_in(weight, scales->view.dtype());
+  if (inverse) weight.difference = weight.product = DType::float32;
+  if (source.find(name + "_zero_point") != nullptr) {
+    weight.zeros = source.numbers(name + "_zero_point");
+    if (weight.zeros.size() != weight.scales.size()) return std::nullopt;
+  }
+  const std::string of = std::string(info(type).torch);
+  weight.form =
+      fmt::format("{}{}, {}{}", of, inverse ? " with weight_scale_inv" : " with weight_scale",
+                  blocks_text(weight), weight.zeros.empty() ? "" : ", zero points");
+  return weight;
+}
+
+}  // namespace samebits

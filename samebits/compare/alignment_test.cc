@@ -1,6 +1,7 @@
 // Same and renamed tensors, and what is only on one side.
 #include "samebits/compare/alignment.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "samebits/compare/test_weights.h"
@@ -224,6 +225,32 @@ TEST(Ties, DoNotExcuseWhatElseIsMissing) {
   const TestWeights b = TestWeights().random("embed", {4, 2}, 1);
   EXPECT_EQ(compare(a, b).verdict, WeightsVerdict::different);
   EXPECT_EQ(compare(b, a).verdict, WeightsVerdict::different);
+}
+
+TEST(Ties, ABlockMoreIsNoSecondName) {
+  const auto add_block = [](TestWeights* weights, int block, std::uint32_t seed) {
+    weights->random(fmt::format("h.{}.q", block), {4, 2}, seed);
+    weights->random(fmt::format("h.{}.k", block), {4, 2}, seed + 1);
+  };
+  TestWeights a;
+  add_block(&a, 0, 1);
+  add_block(&a, 1, 3);
+  TestWeights b;
+  b.random("h.0.q", {4, 2}, 1).random("h.0.k", {4, 2}, 2);
+  b.random("h.1.q", {4, 2}, 3).tie("h.2.q").random("h.1.k", {4, 2}, 4).tie("h.2.k");
+  const WeightComparison found = compare(a, b);
+  EXPECT_EQ(found.verdict, WeightsVerdict::different);
+  EXPECT_THAT(found.only_b, ElementsAre("h.2.q", "h.2.k"));
+  EXPECT_THAT(found.ties, IsEmpty());
+  EXPECT_EQ(compare(b, a).verdict, WeightsVerdict::different);
+}
+
+TEST(Ties, AWeightSharedByBlocksMayBeSavedOnce) {
+  const TestWeights a = TestWeights().random("h.0.q", {4, 2}, 1).random("h.1.k", {4, 2}, 2);
+  const TestWeights b =
+      TestWeights().random("h.1.k", {4, 2}, 2).random("h.0.q", {4, 2}, 1).tie("h.1.q");
+  EXPECT_EQ(compare(a, b).verdict, WeightsVerdict::same_values);
+  EXPECT_EQ(compare(a, b).ties.size(), 1U);
 }
 
 TEST(Ties, SavedTwiceAreSeen) {

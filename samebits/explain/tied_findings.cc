@@ -38,7 +38,7 @@ class TieReasons {
       if (are_aliases(*subject, names))
         return "the metadata of " + subject->label + " says that they are one tensor";
     // What a class ties by its config was asked for above.
-    if (model::are_tied_names(names)) return "";
+    if (model::are_tied_names(names) || !model::are_in_a_tied_list(names)) return "";
     for (const Subject* subject : subjects_)
       if (leaves_out_tied_names(*subject, names))
         return "save_pretrained, which wrote " + subject->label +
@@ -150,7 +150,7 @@ bool is_in_a_tie(const WeightComparison& comparison, const std::string& name) {
 }  // namespace
 
 void settle_ties(const Report& report, WeightPair* pair) {
-  constexpr std::size_t kMostAlone = 16;  // a model has a handful of tied names
+  constexpr std::size_t kMostAlone = 256;  // a detector's tied heads of all its layers
   WeightComparison& comparison = pair->comparison;
   if (comparison.only_a.size() + comparison.only_b.size() > kMostAlone) return;
   const TieReasons reasons(subject_of(report, pair->a), subject_of(report, pair->b));
@@ -167,24 +167,66 @@ void settle_ties(const Report& report, WeightPair* pair) {
   if (found) settle_verdict(&comparison);
 }
 
+namespace {
+
+Finding tie_finding(const WeightPair& pair, const std::string& reason) {
+  Finding finding{.cause = "weights.tied",
+                  .role = reason.empty() ? Role::risk : Role::note,
+                  .proof = Proof::observed,
+                  .subjects = {pair.a, pair.b}};
+  if (!reason.empty()) finding.evidence["tied_by"] = reason;
+  if (reason.empty())
+    finding.remedy =
+        "Where the model's class has one tensor under these names, tie it after loading "
+        "(tie_weights() in transformers) or save it under every name; otherwise one side has "
+        "modules that the other lacks";
+  return finding;
+}
+
+/// Several tensors that are tied for one reason.
+struct TieGroup {
+  std::string reason;
+  std::vector<const TieDifference*> ties;
+};
+
+std::string group_summary(const TieGroup& group, const std::string& reason) {
+  const std::string& first = group.ties[0]->summary;
+  const std::string text =
+      group.ties.size() == 1
+          ? first
+          : fmt::format("{} tensors are tied otherwise: {}", group.ties.size(), first);
+  return reason.empty() ? text : text + "; " + reason;
+}
+
+}  // namespace
+
 void find_ties(Report& report, const WeightPair& pair) {
+  constexpr std::size_t kMostApart = 3;  // that have a finding each
   const TieReasons reasons(subject_of(report, pair.a), subject_of(report, pair.b));
+  std::vector<TieGroup> groups;
+  const bool together = pair.comparison.ties.size() > kMostApart;
   for (const TieDifference& tie : pair.comparison.ties) {
     const TiedNames& names = tie.names_a.size() > tie.names_b.size() ? tie.names_a : tie.names_b;
     const std::string reason = reasons.reason(names);
-    Finding finding{.cause = "weights.tied",
-                    .role = reason.empty() ? Role::risk : Role::note,
-                    .proof = Proof::observed,
-                    .subjects = {pair.a, pair.b}};
-    finding.summary = reason.empty() ? tie.summary : tie.summary + "; " + reason;
-    const TiedNames& listed = tie.names_a.empty() ? tie.names_b : tie.names_a;
-    finding.evidence = {{"count", listed.size()},
-                        {"tensors", name_list(listed)},
-                        {"names_b", name_list(tie.names_b)}};
-    if (!reason.empty()) finding.evidence["tied_by"] = reason;
-    if (reason.empty())
-      finding.remedy =
-          "Tie the weights after loading (tie_weights() in transformers), or save with every name";
+    const auto same = std::ranges::find(groups, reason, &TieGroup::reason);
+    if (!together || same == groups.end())
+      groups.push_back({reason, {&tie}});
+    else
+      same->ties.push_back(&tie);
+  }
+  for (const TieGroup& group : groups) {
+    Finding finding = tie_finding(pair, group.reason);
+    finding.summary = group_summary(group, group.reason);
+    TiedNames listed;
+    TiedNames names_b;
+    for (const TieDifference* tie : group.ties) {
+      const TiedNames& names = tie->names_a.empty() ? tie->names_b : tie->names_a;
+      listed.insert(listed.end(), names.begin(), names.end());
+      names_b.insert(names_b.end(), tie->names_b.begin(), tie->names_b.end());
+    }
+    finding.evidence["count"] = listed.size();
+    finding.evidence["tensors"] = name_list(listed);
+    finding.evidence["names_b"] = name_list(names_b);
     add_finding(report, std::move(finding));
   }
   note_under_output_name(report, pair, reasons);

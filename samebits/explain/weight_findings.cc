@@ -8,6 +8,7 @@
 
 #include "samebits/compare/constant_tensor.h"
 #include "samebits/explain/architectures.h"
+#include "samebits/explain/block_copies.h"
 #include "samebits/explain/computed_findings.h"
 #include "samebits/explain/kinship_findings.h"
 #include "samebits/explain/left_random.h"
@@ -319,6 +320,9 @@ class Finder {
       finding.remedy = kOfOneModel;
       return add(std::move(finding));
     }
+    if (const std::string text = block_copies_text(holder == pair_.a ? a_ : b_, untied);
+        !text.empty())
+      finding.details.push_back(text);
     finding.remedy =
         fmt::format("Find out whether {} was saved without {} or {} added later{}", other,
                     untied.size() == 1 ? "it" : "them", untied.size() == 1 ? "it was" : "they were",

@@ -187,6 +187,23 @@ bool is_embedding_table(std::string_view name) {
          ends_as_path(name, "decoder.embed_tokens.weight", &front);
 }
 
+/// Modules that every layer of a class has, and all of them are one: the heads of deformable
+/// detectors (DETR, RT-DETR, Grounding DINO, D-FINE), the shared block of Zamba.
+constexpr auto kTiedLists =
+    std::to_array<std::string_view>({"bbox_embed.", "class_embed.", "shared_transf"});
+
+/// What stands behind the layer's number, which is left out; "" in no such list.
+std::string place_in_tied_list(const std::string& name) {
+  for (const std::string_view list : kTiedLists) {
+    const std::size_t at = name.find(list);
+    if (at == std::string::npos || (at > 0 && name[at - 1] != '.')) continue;
+    const std::size_t behind = name.find_first_not_of("0123456789", at + list.size());
+    if (behind == std::string::npos) return "";
+    return std::string(list) + name.substr(behind);
+  }
+  return "";
+}
+
 constexpr int kDeepestPart = 4;  // of configs in configs
 
 /// Where whole models with a config and ties of their own stand in others: by the field of the
@@ -240,6 +257,14 @@ bool is_tied_to(std::string_view target, std::string_view source) {
 
 bool config_ties(const Json& config, const std::vector<std::string>& names) {
   return part_ties(config, names, 0);
+}
+
+bool are_in_a_tied_list(const std::vector<std::string>& names) {
+  if (names.size() < 2) return false;
+  const std::string first = place_in_tied_list(names[0]);
+  return !first.empty() && std::ranges::all_of(names, [&](const std::string& name) {
+    return place_in_tied_list(name) == first;
+  });
 }
 
 bool ties_word_embeddings(const Json& config) {

@@ -5,7 +5,7 @@
 // get_expanded_tied_weights_keys() in modeling_utils.py; transformers 4.57.6, the same attribute,
 // tie_weights() in modeling_utils.py and tie_word_embeddings in configuration_utils.py (default
 // True) and models/*/configuration_*.py. Held against both by tests/parity/ties_test.py. Does not
-// hold: ties that are patterns over layers (DETR's boxes, encoders inside decoders).
+// hold: encoders inside decoders.
 #pragma once
 
 #include <string>
@@ -30,6 +30,11 @@ bool is_tied_to(std::string_view target, std::string_view source);
 /// Whether classes that tie have one tensor under these two names, whatever stands in front of
 /// both: "cls.predictions.decoder.weight" and "bert.embeddings.word_embeddings.weight".
 bool are_tied_names(std::string_view one, std::string_view other);
+
+/// Whether they are the names of one tensor in a list of modules of which a class of transformers
+/// makes one: "class_embed.0.bias" and "class_embed.1.bias". Blocks of other lists are never one: a
+/// block more is another model.
+bool are_in_a_tied_list(const std::vector<std::string>& names);
 
 /// The same of several names: each is tied to another, and all of them hang together.
 bool are_tied_names(const std::vector<std::string>& names);

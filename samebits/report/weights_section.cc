@@ -189,6 +189,15 @@ void only_table(const std::string& label, const std::vector<std::string>& names,
               screen);
 }
 
+void ties_rows(const std::vector<TieDifference>& ties, Screen* screen) {
+  constexpr std::size_t kMostTies = 3;
+  for (std::size_t i = 0; i < std::min(ties.size(), kMostTies); ++i)
+    screen->row("", ties[i].summary);
+  if (ties.size() > kMostTies)
+    screen->row("", fmt::format("and {} more tensors that are tied otherwise",
+                                ties.size() - kMostTies));
+}
+
 }  // namespace
 
 void weights_section(const Report& report, Screen* screen) {
@@ -202,7 +211,7 @@ void weights_section(const Report& report, Screen* screen) {
                       pair_phrases(report, pair));
     }
     for (const Exchange& exchange : pair.comparison.exchanges) screen->row("", exchange.summary);
-    for (const TieDifference& tie : pair.comparison.ties) screen->row("", tie.summary);
+    ties_rows(pair.comparison.ties, screen);
     if (lists) rules_table(pair, screen);
     only_table(pair.a, pair.comparison.only_a, screen);
     only_table(pair.b, pair.comparison.only_b, screen);

@@ -102,6 +102,7 @@ struct TrainCommand {
     request.options.decay_all = !no_decay;
     if (norm_pix_loss || no_norm_pix_loss) request.norm_pix_loss = norm_pix_loss;
     request.threads = again.threads = report.thread_count();
+    request.traces = again.traces = trace_step > 0;
     if (request.options.steps > 0) again.steps = request.options.steps;
     again.data = request.options.data;
     again.validation = request.options.validation;
@@ -133,18 +134,20 @@ struct TrainCommand {
     if (!resume.empty() && ::access(resume.c_str(), F_OK) != 0)
       return fail({.code = ErrorCode::io, .what = "there is no such directory", .file = resume});
     SAMEBITS_TRY(const RunFolder runs, RunFolder::open(folder()));
-    SAMEBITS_TRY(Trainer trainer, prepare(runs));
+    std::optional<Trainer> trainer;
+    SAMEBITS_TRY(trainer, prepare(runs));
     TrainReport made{.model = resume.empty() ? request.model : resume,
                      .run = folder(),
-                     .first_step = trainer.steps_done() + 1,
-                     .last_step = trainer.steps_done(),
-                     .steps = trainer.options().steps,
+                     .first_step = trainer->steps_done() + 1,
+                     .last_step = trainer->steps_done(),
+                     .steps = trainer->options().steps,
                      .load_s = seconds_from(start),
                      .isa = isa_name(choice.kernels->isa)};
     ThreadPool pool(report.thread_count());
     made.threads = pool.threads();
-    SAMEBITS_TRY_VOID(loop(trainer, runs, {*choice.kernels, pool}, &made));
-    made.checkpoint = runs.step_path(trainer.steps_done());
+    SAMEBITS_TRY_VOID(loop(*trainer, runs, {*choice.kernels, pool}, &made));
+    made.checkpoint = runs.step_path(trainer->steps_done());
+    trainer.reset();  // its memory
     SAMEBITS_TRY(const Checkpoint last, open_checkpoint(made.checkpoint));
     SAMEBITS_TRY(const Lock lock, make_lock(last, LockAlgorithm::sha256, made.threads));
     made.weights_sha256 = named_digest(lock);

@@ -4,6 +4,7 @@
 // kernels/backward_reference.h, operation by operation.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "samebits/kernels/attention.h"
@@ -35,6 +36,10 @@ struct StepMemory {
   AttentionGradientWorkspace attention_gradient;
   GradientWorkspace gradient;
 };
+
+/// Called when the gradient of a block is whole, and its weights are not read any more in this
+/// pass.
+using BlockDone = std::function<void(bool decoder, std::size_t block)>;
 
 /// What every part of a step sees.
 struct StepScope {

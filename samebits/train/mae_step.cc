@@ -127,7 +127,7 @@ void MaeStep::error_back(const StepScope& scope, const Images& images,
 void MaeStep::back(const StepScope& scope, const VitWeights& weights, const float* latent,
                    float* dlatent, std::size_t tokens, const Images& images,
                    const std::vector<Masking>& maskings, std::size_t global_images,
-                   VitWeights& gradient) {
+                   VitWeights& gradient, const BlockDone& done) {
   const VitConfig& config = scope.config;
   const std::size_t width = config.decoder.width;
   const std::size_t values = config.patch_values();
@@ -155,9 +155,11 @@ void MaeStep::back(const StepScope& scope, const VitWeights& weights, const floa
                    .dbeta = gradient.decoder_norm.beta.data()},
                   rows, workspace);
   // The blocks, from the last to the first.
-  for (std::size_t i = weights.decoder_blocks.size(); i-- > 0;)
+  for (std::size_t i = weights.decoder_blocks.size(); i-- > 0;) {
     BlockStep(scope, weights.decoder_blocks[i], config.decoder, all_, scope.memory.decoder[i])
-        .back(dx_.data(), gradient.decoder_blocks[i]);
+        .back(dx_.data(), gradient.decoder_blocks[i % gradient.decoder_blocks.size()]);
+    if (done) done(true, i);
+  }
   // The tokens, and the layer that embeds them.
   restore_back(scope, dx_.data(), maskings, tokens, gradient);
   const RowsOf dembedded = {embedded_.data(), width};

@@ -16,12 +16,13 @@ class MaeStep {
   std::vector<float> forward(const StepScope& scope, const VitWeights& weights, const float* latent,
                              std::size_t tokens, const Images& images,
                              const std::vector<Masking>& maskings);
-  /// `dlatent` is overwritten with the gradient of `latent`. The gradient of a predicted number of
-  /// a removed patch is (predicted - target) * scale, of others 0, and of the class token's row 0;
-  /// `scale` is 2 / (numbers of a patch * removed patches of the global batch), in double, rounded.
+  /// `done` is ModelStep::back()'s. `dlatent` is overwritten with the gradient of `latent`. The
+  /// gradient of a predicted number of a removed patch is (predicted - target) * scale, of others
+  /// 0, and of the class token's row 0; `scale` is 2 / (numbers of a patch * removed patches of the
+  /// global batch), in double, rounded.
   void back(const StepScope& scope, const VitWeights& weights, const float* latent, float* dlatent,
             std::size_t tokens, const Images& images, const std::vector<Masking>& maskings,
-            std::size_t global_images, VitWeights& gradient);
+            std::size_t global_images, VitWeights& gradient, const BlockDone& done);
 
   const AlignedFloats& output() const { return last_; }  // of the decoder's blocks
 

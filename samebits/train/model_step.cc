@@ -74,7 +74,7 @@ std::vector<float> ModelStep::forward(const Engine& engine, const TrainBatch& ba
 }
 
 void ModelStep::back(const Engine& engine, const TrainBatch& batch, VitWeights& gradient,
-                     const StepPoint& point) {
+                     const StepPoint& point, const BlockDone& done) {
   const FloatMode contract;
   const StepScope step = scope(engine, batch);
   const VitConfig& config = model_.config();
@@ -83,7 +83,7 @@ void ModelStep::back(const Engine& engine, const TrainBatch& batch, VitWeights& 
   const std::size_t tokens = embed_.tokens();
   if (weights.decoder_pred) {
     mae_.back(step, weights, hidden_.data(), dhidden_.data(), tokens, batch.images, maskings_,
-              batch.global_images, gradient);
+              batch.global_images, gradient, done);
   } else {
     class_.back(step, weights, dhidden_.data(), tokens, gradient);
   }
@@ -101,7 +101,8 @@ void ModelStep::back(const Engine& engine, const TrainBatch& batch, VitWeights& 
   for (std::size_t i = weights.blocks.size(); i-- > 0;) {
     if (point) point(config.names.layers + std::to_string(i), {dx_.data(), rows() * width}, width);
     BlockStep(step, weights.blocks[i], config.encoder, tokens, memory_.encoder[i])
-        .back(dx_.data(), gradient.blocks[i]);
+        .back(dx_.data(), gradient.blocks[i % gradient.blocks.size()]);
+    if (done) done(false, i);
   }
   if (point) point(config.names.embeddings, {dx_.data(), rows() * width}, width);
   embed_.back(step, dx_.data(), gradient);

@@ -29,6 +29,10 @@ struct TrainBatch {
 using StepPoint =
     std::function<void(const std::string& name, std::span<const float> values, std::size_t width)>;
 
+/// Called when the gradient of a block is whole, and its weights are not read any more in this
+/// pass.
+using BlockDone = std::function<void(bool decoder, std::size_t block)>;
+
 class ModelStep {
  public:
   /// nullptr where a model of this config and these weights can be trained, or else why not.
@@ -39,10 +43,11 @@ class ModelStep {
   /// Of each image: the sum of the errors of its removed patches, or its cross entropy.
   std::vector<float> forward(const Engine& engine, const TrainBatch& batch,
                              const StepPoint& point = {});
-  /// Writes every array of `gradient`, which has the sizes of the weights; frozen ones stay. After
-  /// forward() of the same batch.
+  /// Writes every array of `gradient`, which has the sizes of the weights; frozen ones stay. Where
+  /// it has one block for the whole encoder, and one for the whole decoder, each block writes into
+  /// that, and `done` must take it away. After forward() of the same batch.
   void back(const Engine& engine, const TrainBatch& batch, VitWeights& gradient,
-            const StepPoint& point = {});
+            const StepPoint& point = {}, const BlockDone& done = {});
 
   /// What the images' losses are divided by to become the loss of the global batch: the removed
   /// patches, or the images.

@@ -10,7 +10,7 @@
 #include "samebits/base/mapped_file.h"
 #include "samebits/container/safetensors.h"
 #include "samebits/container/tensor_writers.h"
-#include "samebits/tensor/digest.h"
+#include "samebits/tensor/running_digest.h"
 
 namespace samebits {
 namespace {
@@ -30,17 +30,25 @@ Error damaged(const std::string& file, const std::string& what) {
           .hint = "The checkpoint is damaged: move it away, and the one before it is taken"};
 }
 
-Result<std::string> file_digest(const std::string& path) {
-  SAMEBITS_TRY(const auto file, MappedFile::open(path));
-  const Digest128 digest = fast_digest(file->bytes());
+std::string digest_text(const Digest128& digest) {
   return fmt::format("{:016x}{:016x}", digest.high, digest.low);
 }
 
-Result<void> write_tensors(const std::string& path, const TensorsToWrite& tensors) {
+Result<std::string> file_digest(const std::string& path) {
+  SAMEBITS_TRY(const auto file, MappedFile::open(path));
+  return digest_text(fast_digest(file->bytes()));
+}
+
+/// The digest of what was written.
+Result<std::string> write_tensors(const std::string& path, const TensorsToWrite& tensors) {
   SAMEBITS_TRY(AtomicFile file, AtomicFile::create(path));
-  SAMEBITS_TRY_VOID(stream_safetensors(tensors, {{"format", "pt"}},
-                                       [&](Bytes bytes) { return file.write(bytes); }));
-  return file.commit();
+  RunningDigest digest;
+  SAMEBITS_TRY_VOID(stream_safetensors(tensors, {{"format", "pt"}}, [&](Bytes bytes) {
+    digest.add(bytes);
+    return file.write(bytes);
+  }));
+  SAMEBITS_TRY_VOID(file.commit());
+  return digest_text(digest.digest());
 }
 
 void add_bytes(const std::string& name, const std::vector<std::uint8_t>& bytes,
@@ -121,20 +129,17 @@ Result<void> write_checkpoint(const std::string& directory, const TrainState& st
                               const Learning& learning) {
   const std::string at = directory + "/";
   TrainedModel& trained = learning.trained;
-  SAMEBITS_TRY_VOID(
-      write_tensors(at + kModelFile, trained.tensors(trained.model.weights(), "", true)));
+  Json digests = Json::object();
+  SAMEBITS_TRY(digests[kModelFile],
+               write_tensors(at + kModelFile, trained.tensors(trained.model.weights(), "", true)));
   TensorsToWrite moments = trained.tensors(learning.first, kFirst, false);
   append(trained.tensors(learning.second, kSecond, false), &moments);
   add_bytes(kNoise, state.noise_generator, &moments);
   add_bytes(kOrder, state.order_generator, &moments);
-  SAMEBITS_TRY_VOID(write_tensors(at + kOptimizerFile, moments));
+  SAMEBITS_TRY(digests[kOptimizerFile], write_tensors(at + kOptimizerFile, moments));
   if (trained.config.is_object()) SAMEBITS_TRY_VOID(write_json(at + "config.json", trained.config));
   if (trained.preprocessing.is_object())
     SAMEBITS_TRY_VOID(write_json(at + "preprocessor_config.json", trained.preprocessing));
-  Json digests = Json::object();
-  for (const char* name : {kModelFile, kOptimizerFile}) {
-    SAMEBITS_TRY(digests[name], file_digest(at + name));
-  }
   return write_json(at + kStateFile, {{"schema", "samebits.training-state/1"},
                                       {"contract", kTrainingContract},
                                       {"step", state.step},

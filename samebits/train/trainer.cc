@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -73,9 +74,52 @@ Trainer::Trainer(TrainedModel trained)
     : trained_(std::make_unique<TrainedModel>(std::move(trained))),
       passes_(std::make_unique<ModelStep>(trained_->model)),
       arrays_(std::make_unique<Arrays>()) {
-  arrays_->gradient = zeros_like(trained_->model.weights());
-  arrays_->first = arrays_->gradient;
-  arrays_->second = arrays_->gradient;
+  arrays_->first = zeros_like(trained_->model.weights());
+  arrays_->second = arrays_->first;
+}
+
+/// Where nothing needs the whole gradient, a block's is used and forgotten: it takes a third of the
+/// memory that the weights and their moments take.
+void Trainer::make_arrays(bool traces) {
+  keeps_gradient_ = traces || state_.options.clip > 0 || state_.options.accumulate > 1;
+  VitWeights& weights = trained_->model.weights();
+  if (keeps_gradient_) {
+    arrays_->gradient = zeros_like(weights);
+    return list_slots();
+  }
+  VitWeights& gradient = arrays_->gradient;
+  std::vector<VitBlock> encoder = std::move(weights.blocks);
+  std::vector<VitBlock> decoder = std::move(weights.decoder_blocks);
+  gradient = zeros_like(weights);
+  gradient.blocks.assign(1, encoder.front());
+  if (!decoder.empty()) gradient.decoder_blocks.assign(1, decoder.front());
+  weights.blocks = std::move(encoder);
+  weights.decoder_blocks = std::move(decoder);
+  list_slots();
+}
+
+/// Which arrays learn, with their gradients and moments.
+void Trainer::list_slots() {
+  const std::vector<bool> learning = trained_->learning_slots();
+  const std::vector<WeightSlot> weights = weight_slots(trained_->model.weights());
+  const std::vector<WeightSlot> first = weight_slots(arrays_->first);
+  const std::vector<WeightSlot> second = weight_slots(arrays_->second);
+  std::map<std::string, WeightSlot> gradients;
+  for (const WeightSlot& slot : weight_slots(arrays_->gradient)) gradients.emplace(slot.role, slot);
+  encoder_.resize(trained_->model.weights().blocks.size());
+  decoder_.resize(trained_->model.weights().decoder_blocks.size());
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (!learning[i]) continue;
+    const std::string& role = weights[i].role;
+    const std::size_t colon = role.find(':');
+    const bool in_block = colon != std::string::npos && role[0] >= '0' && role[0] <= '9';
+    const bool apart = in_block && !keeps_gradient_;
+    const bool decays = state_.options.decay_all || !TrainedModel::is_norm_or_bias(weights[i]);
+    const WeightSlot& gradient = gradients.at(apart ? "0" + role.substr(colon) : role);
+    auto& blocks = role.find(":decoder:") != std::string::npos ? decoder_ : encoder_;
+    auto& list = apart ? blocks[std::stoul(role.substr(0, colon))] : slots_;
+    list.push_back({weights[i], gradient, first[i], second[i], decays});
+  }
 }
 
 Result<Trainer> Trainer::start(const TrainRequest& request) {
@@ -91,6 +135,7 @@ Result<Trainer> Trainer::start(const TrainRequest& request) {
   SAMEBITS_TRY_VOID(trainer.open_data());
   if (request.epochs > 0) trainer.state_.options.steps = request.epochs * trainer.steps_of_epoch();
   SAMEBITS_TRY_VOID(trainer.state_.options.check());
+  trainer.make_arrays(request.traces);
   return trainer;
 }
 
@@ -107,8 +152,8 @@ Result<Trainer> Trainer::resume(const std::string& checkpoint, const ResumeReque
         checkpoint));
   }
   Trainer trainer(std::move(trained));
-  SAMEBITS_TRY_VOID(
-      read_moments(checkpoint, &state, {*trainer.trained_, trainer.arrays_->first, trainer.arrays_->second}));
+  SAMEBITS_TRY_VOID(read_moments(
+      checkpoint, &state, {*trainer.trained_, trainer.arrays_->first, trainer.arrays_->second}));
   SAMEBITS_TRY_VOID(trainer.generator_.set_state(state.noise_generator));
   trainer.state_ = state;
   TrainOptions& options = trainer.state_.options;
@@ -117,6 +162,7 @@ Result<Trainer> Trainer::resume(const std::string& checkpoint, const ResumeReque
   if (!request.validation.empty()) options.validation = request.validation;
   SAMEBITS_TRY_VOID(trainer.open_data());
   SAMEBITS_TRY_VOID(trainer.order_->resume(state.order_generator, state.epoch, state.position));
+  trainer.make_arrays(request.traces);
   return trainer;
 }
 
@@ -141,18 +187,6 @@ Result<void> Trainer::open_data() {
   if (!options.validation.empty())
     SAMEBITS_TRY_VOID(open(options.validation, &state_.validation_digest, &validation_));
   order_.emplace(options.seed, data_->size());
-
-  const std::vector<bool> learning = trained_->learning_slots();
-  const std::vector<WeightSlot> weights = weight_slots(trained_->model.weights());
-  const std::vector<WeightSlot> gradients = weight_slots(arrays_->gradient);
-  const std::vector<WeightSlot> first = weight_slots(arrays_->first);
-  const std::vector<WeightSlot> second = weight_slots(arrays_->second);
-  slots_.clear();
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (!learning[i]) continue;
-    const bool decays = options.decay_all || !TrainedModel::is_norm_or_bias(weights[i]);
-    slots_.push_back({weights[i], gradients[i], first[i], second[i], decays});
-  }
   return {};
 }
 
@@ -207,7 +241,8 @@ void Trainer::add_subtree(const Engine& engine, std::size_t passes, VitWeights& 
 }
 
 /// Forward and back over the next images of the epoch; the loss. The gradient is in arrays_.
-Result<float> Trainer::run_passes(const Engine& engine, std::size_t images, StepTrace* trace) {
+Result<float> Trainer::run_passes(const Engine& engine, std::size_t images, StepTrace* trace,
+                                  const BlockDone& block_done) {
   std::vector<float> losses;
   float divisor = 1;
   const std::size_t passes = ceiling(images, state_.options.batch);
@@ -232,7 +267,8 @@ Result<float> Trainer::run_passes(const Engine& engine, std::size_t images, Step
     if (!std::isfinite(loss_of(more, state_.options.leaf, divisor)))
       return fail(not_finite("the loss is not finite; the first numbers that are not are in " +
                              passes_->first_not_finite(some)));
-    passes_->back(engine, some, arrays_->gradient, recorder(trace, number + "activation_gradient."));
+    passes_->back(engine, some, arrays_->gradient, recorder(trace, number + "activation_gradient."),
+                  block_done);
     if (passes > 1) add_subtree(engine, pass + 1, arrays_->gradient);
   }
   while (waiting_.size() > 1) {
@@ -253,13 +289,22 @@ Result<float> Trainer::run_passes(const Engine& engine, std::size_t images, Step
 Result<StepDone> Trainer::step(const Engine& engine, StepTrace* trace) {
   const FloatMode contract;
   const TrainOptions& options = state_.options;
-  SAMEBITS_CHECK(!finished());
+  SAMEBITS_CHECK(!finished() && (trace == nullptr || keeps_gradient_));
   if (order_->left() == 0) order_->next_epoch();
   const std::size_t images = std::min(options.batch * options.accumulate, order_->left());
   StepDone done{.step = state_.step + 1, .epoch = order_->epoch(), .images = images};
-  SAMEBITS_TRY(done.loss, run_passes(engine, images, trace));
   done.lr = options.lr * rate_factor();
   AdamwScalars scalars = adamw_scalars(options.adamw, done.lr, state_.step + 1);
+  std::string spoiled;
+  const auto learn = [&](const std::vector<LearningSlot>& slots) {
+    const std::string role = adamw_step(engine, slots, scalars);
+    if (spoiled.empty()) spoiled = role;
+  };
+  const BlockDone block_done = [&](bool decoder, std::size_t block) {
+    learn(decoder ? decoder_[block] : encoder_[block]);
+  };
+  SAMEBITS_TRY(done.loss,
+               run_passes(engine, images, trace, keeps_gradient_ ? BlockDone() : block_done));
   if (options.clip > 0) {
     done.gradient_norm = gradient_norm(engine, slots_);
     scalars.clips = true;
@@ -268,9 +313,9 @@ Result<StepDone> Trainer::step(const Engine& engine, StepTrace* trace) {
   }
   std::vector<NamedArray> before;
   if (trace != nullptr) record_weights(trace, &before);
-  const std::string spoiled = adamw_step(engine, slots_, scalars);
+  learn(slots_);
   if (!spoiled.empty())
-    return fail(not_finite("a weight is not finite any more: the first is in " + spoiled));
+    return fail(not_finite("a weight is not finite any more: one of " + spoiled));
   if (trace != nullptr) record_updates(trace, before);
   ++state_.step;
   state_.epoch = order_->epoch();

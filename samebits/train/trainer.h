@@ -32,6 +32,7 @@ struct TrainRequest {
   std::optional<double> mask_ratio;   // nothing: the config's
   std::optional<bool> norm_pix_loss;  // nothing: the config's
   std::optional<std::size_t> leaf;    // nothing: TrainOptions::usual_leaf()
+  bool traces = false;                // a step will be recorded
   int threads = 1;
 };
 
@@ -39,6 +40,7 @@ struct TrainRequest {
 struct ResumeRequest {
   std::string data, validation;        // "": where they were
   std::optional<std::uint64_t> steps;  // nothing: as many as were asked for
+  bool traces = false;
   int threads = 1;
 };
 
@@ -85,7 +87,11 @@ class Trainer {
  private:
   explicit Trainer(TrainedModel trained);
   Result<void> open_data();
-  Result<float> run_passes(const Engine& engine, std::size_t images, StepTrace* trace);
+  void make_arrays(bool traces);
+  void list_slots();
+  Result<float> run_passes(const Engine& engine, std::size_t images, StepTrace* trace,
+                           const BlockDone& done);
+
   Result<void> read_batch(std::span<const std::int64_t> samples);
   TrainBatch batch(std::size_t images, std::size_t global_images);
   void add_subtree(const Engine& engine, std::size_t passes, VitWeights& sum);
@@ -103,7 +109,10 @@ class Trainer {
   std::unique_ptr<ModelStep> passes_;
   std::unique_ptr<Arrays> arrays_;
   std::vector<VitWeights> waiting_;  // sums of passes that wait for their other half
-  std::vector<LearningSlot> slots_;
+  std::vector<LearningSlot> slots_;  // of all blocks, where their gradients are kept; and the rest
+  /// Where gradients of blocks are not kept: the slots of each block.
+  std::vector<std::vector<LearningSlot>> encoder_, decoder_;
+  bool keeps_gradient_ = false;
   std::unique_ptr<DataSet> data_, validation_;
   std::optional<SampleOrder> order_;
   CpuGenerator generator_;

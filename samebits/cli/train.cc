@@ -68,8 +68,7 @@ struct TrainCommand {
   ResumeRequest again;
   ReportOptions report;
   std::string out, resume, isa, schedule = "constant";
-  std::uint64_t save_every = 0, trace_step = 0;
-  std::size_t keep = 0;
+  std::uint64_t trace_step = 0;
   bool no_decay = false, norm_pix_loss = false, no_norm_pix_loss = false;
 
   const std::string& folder() const { return resume.empty() ? out : resume; }
@@ -159,7 +158,7 @@ struct TrainCommand {
     SAMEBITS_TRY(MetricsFile metrics, MetricsFile::open(runs.metrics_path(), trainer.steps_done(),
                                                         trainer.has_validation()));
     const auto save = [&]() -> Result<void> {
-      return runs.save(trainer.steps_done(), keep,
+      return runs.save(trainer.steps_done(), trainer.options().keep,
                        [&](const std::string& directory) { return trainer.write(directory); });
     };
     ask_before_stopping();
@@ -174,7 +173,8 @@ struct TrainCommand {
         made->validation.emplace_back(done.step, loss);
         SAMEBITS_TRY_VOID(metrics.add_validation(done.epoch, done.step - 1, loss));
       }
-      saved = save_every > 0 && done.step % save_every == 0;
+      const std::uint64_t every = trainer.options().save_every;
+      saved = every > 0 && done.step % every == 0;
       if (saved) SAMEBITS_TRY_VOID(save());
     }
     if (!trainer.finished()) made->stopped = stop_asked() == SIGINT ? "SIGINT" : "SIGTERM";
@@ -311,11 +311,18 @@ void add_run_options(CLI::App* command, TrainCommand* chosen) {
       ->excludes("--out");
   add_whole(
       command, "--save-every", {1, kMostSteps},
-      [chosen](std::uint64_t n) { chosen->save_every = n; },
+      [chosen](std::uint64_t n) {
+        chosen->request.options.save_every = n;
+        chosen->again.save_every = n;
+      },
       "save a checkpoint after every N steps (the last one is always saved)")
       ->type_name("N");
   add_whole(
-      command, "--keep", {1, kMostSteps}, [chosen](std::uint64_t n) { chosen->keep = n; },
+      command, "--keep", {1, kMostSteps},
+      [chosen](std::uint64_t n) {
+        chosen->request.options.keep = n;
+        chosen->again.keep = n;
+      },
       "keep the newest N checkpoints (default: all)")
       ->type_name("N");
   add_whole(

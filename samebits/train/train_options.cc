@@ -83,7 +83,9 @@ Json options_json(const TrainOptions& options) {
           {"clip", options.clip},
           {"seed", options.seed},
           {"mask_ratio", options.mask_ratio},
-          {"norm_pix_loss", options.norm_pix_loss}};
+          {"norm_pix_loss", options.norm_pix_loss},
+          {"save_every", options.save_every},
+          {"keep", options.keep}};
 }
 
 Result<TrainOptions> options_from_json(const Json& json, const std::string& file) {
@@ -108,6 +110,8 @@ Result<TrainOptions> options_from_json(const Json& json, const std::string& file
   fields.read("seed", &options.seed);
   fields.read("mask_ratio", &options.mask_ratio);
   fields.read("norm_pix_loss", &options.norm_pix_loss);
+  fields.read("save_every", &options.save_every);
+  fields.read("keep", &options.keep);
   const auto kind = schedule_from_name(schedule);
   const bool sizes = options.batch > 0 && options.accumulate > 0 && options.leaf > 0;
   if (fields.wrong().empty() && kind && sizes) {

@@ -31,6 +31,8 @@ struct TrainOptions {
   std::uint64_t seed = 42;
   double mask_ratio = 0;
   bool norm_pix_loss = false;
+  std::uint64_t save_every = 0;  // steps; 0: the last one alone is saved. Moves no bit
+  std::size_t keep = 0;          // checkpoints; 0: all. Moves no bit
 
   /// A leaf for batches of this size: the largest power of two that is at most a quarter of the
   /// batch, at least 1 and at most 4.

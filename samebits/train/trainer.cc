@@ -158,6 +158,8 @@ Result<Trainer> Trainer::resume(const std::string& checkpoint, const ResumeReque
   trainer.state_ = state;
   TrainOptions& options = trainer.state_.options;
   options.steps = request.steps.value_or(options.steps);
+  options.save_every = request.save_every.value_or(options.save_every);
+  options.keep = request.keep.value_or(options.keep);
   if (!request.data.empty()) options.data = request.data;
   if (!request.validation.empty()) options.validation = request.validation;
   SAMEBITS_TRY_VOID(trainer.open_data());

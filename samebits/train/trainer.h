@@ -40,6 +40,8 @@ struct TrainRequest {
 struct ResumeRequest {
   std::string data, validation;        // "": where they were
   std::optional<std::uint64_t> steps;  // nothing: as many as were asked for
+  std::optional<std::uint64_t> save_every;
+  std::optional<std::size_t> keep;
   bool traces = false;
   int threads = 1;
 };

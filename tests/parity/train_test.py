@@ -24,6 +24,7 @@ from transformers import (
 from vit_test import DECODER, DINO, TINY, isas, spread
 
 ADAMW = pathlib.Path(os.environ.get("SAMEBITS_ADAMW_STEPS", conftest.PROGRAM.parent / "adamw_steps"))
+torch.set_num_threads(1)  # what others leave of the machine is enough for models this small
 SAMPLES = 21
 MODELS = {
     "mae": lambda: ViTMAEForPreTraining(ViTMAEConfig(**TINY, **DECODER)),
@@ -41,8 +42,8 @@ MODELS = {
         Dinov2WithRegistersConfig(**DINO, num_register_tokens=4, num_labels=7)),
 }
 # Our error in a parameter's gradient over PyTorch's own, both against float64: 0.8 to 1.7 where sums are of a few hundred
-# numbers in another order. Of all parameters together it is near 1.
-MOST_OF_ONE, MOST_OF_ALL = 2.5, 1.25
+# numbers in another order. Of all parameters together it is below 1.
+MOST_OF_ONE, MOST_OF_ALL = 2.5, 1
 
 
 def train(*arguments, status=0):

@@ -74,6 +74,7 @@ int run_command_line(int argc, char** argv) {
   add_check(&program, &status);
   add_resume(&program, &status);
   add_run(&program, &status);
+  add_train(&program, &status);
   add_lock(&program, &status);
   add_verify(&program, &status);
   add_convert(&program, &status);

@@ -12,6 +12,7 @@ void add_check(CLI::App* program, int* status);
 void add_resume(CLI::App* program, int* status);
 void add_explain(CLI::App* program, int* status);
 void add_run(CLI::App* program, int* status);
+void add_train(CLI::App* program, int* status);
 void add_lock(CLI::App* program, int* status);
 void add_verify(CLI::App* program, int* status);
 void add_convert(CLI::App* program, int* status);

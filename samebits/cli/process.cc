@@ -80,8 +80,17 @@ void handle(int number, void (*handler)(int)) {
   if (::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) return;
   action = {};
   action.sa_handler = handler;
-  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER);
+  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER | SA_RESTART);
   ::sigaction(number, &action, nullptr);
+}
+
+volatile std::sig_atomic_t asked_signal = 0;
+
+extern "C" void note_stop(int number) {
+  asked_signal = number;
+  handle(SIGINT,
+         end_by_signal);  // SA_RESETHAND: without this the system's own handling would follow
+  handle(SIGTERM, end_by_signal);
 }
 
 int error_status(const char* text) {
@@ -164,6 +173,13 @@ void set_signals() {
   std::signal(SIGPIPE, SIG_IGN);  // writing says EPIPE instead, and the verdict stays the status
   std::signal(SIGXFSZ, SIG_IGN);  // and EFBIG
 }
+
+void ask_before_stopping() {
+  handle(SIGINT, note_stop);
+  handle(SIGTERM, note_stop);
+}
+
+int stop_asked() { return asked_signal; }
 
 void share_memory_where_it_is_limited() {
 #if defined(__GLIBC__)

@@ -16,6 +16,12 @@ void open_standard_files();
 /// write.
 void set_signals();
 
+/// From now on the first SIGINT or SIGTERM ends nothing, and stop_asked() tells of it; the second one
+/// ends the program at once. Ignored signals stay ignored.
+void ask_before_stopping();
+/// The number of the signal; 0 where there was none.
+int stop_asked();
+
 /// Where the address space is limited (ulimit -v), the C library's arenas of 64 MB for each thread
 /// may find no place, and it would then ask the system anew for every few bytes.
 void share_memory_where_it_is_limited();

@@ -12,12 +12,11 @@
 #include "samebits/cli/field_options.h"
 #include "samebits/cli/hub_names.h"
 #include "samebits/cli/input_options.h"
-#include "samebits/cli/offered_words.h"
+#include "samebits/cli/isa_option.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
 #include "samebits/container/safetensors_writer.h"
-#include "samebits/kernels/kernel_choice.h"
 #include "samebits/report/json.h"
 #include "samebits/report/run_report.h"
 #include "samebits/run/run_request.h"
@@ -71,18 +70,8 @@ struct Run {
   int repeat = 1;
   std::size_t top = 0;
 
-  Result<KernelChoice> kernels() const {
-    if (isa.empty()) return default_kernels();
-    for (const Isa wanted : built_isas()) {
-      if (isa != isa_name(wanted)) continue;
-      if (const KernelTable* table = kernel_table(wanted)) return KernelChoice{table, "--isa"};
-    }
-    return fail(
-        {.code = ErrorCode::usage, .what = "--isa " + isa + ": this machine has no " + isa});
-  }
-
   Result<RunReport> make() const {
-    SAMEBITS_TRY(const KernelChoice choice, kernels());
+    SAMEBITS_TRY(const KernelChoice choice, chosen_kernels(isa));
     RunRequest wanted = request;
     SAMEBITS_TRY(wanted.input, input.request());
     std::vector<std::string> inputs = input.files();
@@ -170,12 +159,6 @@ struct Run {
   }
 };
 
-std::vector<std::string> isa_names() {
-  std::vector<std::string> names;
-  for (const Isa isa : built_isas()) names.emplace_back(isa_name(isa));
-  return names;
-}
-
 void add_noise_options(CLI::App* command, Run* run) {
   command
       ->add_option("--noise", run->request.noise_path,
@@ -241,13 +224,7 @@ void add_run(CLI::App* program, int* status) {
       [run = chosen.get()](std::uint64_t n) { run->repeat = static_cast<int>(n); },
       "run the forward pass N times, for its timing")
       ->type_name("N");
-  CLI::Option* isa = command
-                         ->add_option("--isa", chosen->isa,
-                                      fmt::format("{} (default: the fastest of this machine)",
-                                                  fmt::join(isa_names(), ", ")))
-                         ->type_name("NAME")
-                         ->check(CLI::IsMember(isa_names()).description(""));
-  offer_words(isa, isa_names());
+  add_isa_option(command, &chosen->isa);
   add_report_options(command, &chosen->report);
   command->footer("example\n  samebits run hf/ --randn 8x3x224x224 --seed 42 --noise-seed 7");
   command->callback([chosen, status] { *status = chosen->run(); });

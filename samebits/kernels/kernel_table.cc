@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "samebits/kernels/reference.h"
+#include "samebits/kernels/backward_reference.h"
 
 namespace samebits {
 
@@ -78,6 +78,36 @@ void tanh_row(float* x, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) x[i] = reference::tanh(x[i]);
 }
 
+void activate_row(Epilogue activation, const float* x, std::size_t n, float* out) {
+  constexpr float kNone = -0.0F;  // x + -0 is x, also for zeros
+  for (std::size_t i = 0; i < n; ++i)
+    finish_tile(activation, x + i, 0, &kNone, nullptr, 1, 1, out + i, 0);
+}
+
+void activation_back_row(Epilogue activation, const float* x, std::size_t n, float* gradient) {
+  for (std::size_t i = 0; i < n; ++i)
+    gradient[i] = gradient[i] * reference::slope(activation, x[i]);
+}
+
+void layer_norm_back_row(const float* x, const float* gamma, const float* dy, float eps,
+                         std::size_t n, float* dx, float* normal) {
+  reference::layer_norm_gradient(x, gamma, dy, eps, n, dx, normal);
+}
+
+void column_panel(const float* a, std::size_t a_stride, const float* b, std::size_t b_stride,
+                  std::size_t rows, std::size_t columns, bool add, float* out) {
+  for (std::size_t c = 0; c < columns; ++c) {
+    float t = 0;
+    for (std::size_t r = 0; r < rows; ++r)
+      t = std::fma(a[r * a_stride + c], b == nullptr ? 1.0F : b[r * b_stride + c], t);
+    out[c] = add ? out[c] + t : t;
+  }
+}
+
+void add_row(const float* x, std::size_t n, float* into) {
+  for (std::size_t i = 0; i < n; ++i) into[i] = into[i] + x[i];
+}
+
 constexpr KernelTable kScalarKernels = {.isa = Isa::scalar,
                                         .block_rows = 4,
                                         .multiply_panel = multiply_panel,
@@ -87,7 +117,14 @@ constexpr KernelTable kScalarKernels = {.isa = Isa::scalar,
                                         .scale_softmax = scale_softmax,
                                         .exp = exp_row,
                                         .erf = erf_row,
-                                        .tanh = tanh_row};
+                                        .tanh = tanh_row,
+                                        .activate = activate_row,
+                                        .activation_back = activation_back_row,
+                                        .layer_norm_back_row = layer_norm_back_row,
+                                        .softmax_back_row = reference::softmax_gradient,
+                                        .column_panel = column_panel,
+                                        .add_row = add_row,
+                                        .adamw = reference::adamw};
 
 constexpr Isa kBuiltIsas[] = {Isa::scalar,
 #if defined(__x86_64__)

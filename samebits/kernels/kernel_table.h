@@ -32,6 +32,21 @@ enum class Epilogue : std::uint8_t {
   scaled,    // out = out + (x + bias) * scale
 };
 
+/// What one step of AdamW does to every element, as adamw() of backward_reference.h reads it. The
+/// scalars of torch's fused AdamW: computed in double, rounded to float.
+struct AdamwScalars {
+  float decay = 1;            // 1 - lr * weight decay; unused where `decays` is false
+  bool decays = false;        // the weight decay is not 0
+  float first = 0;            // 1 - beta1
+  float second = 0;           // beta2
+  float second_rest = 0;      // 1 - beta2
+  float root_correction = 1;  // sqrt(1 - beta2^t)
+  float eps = 0;
+  float step = 0;      // -(lr / (1 - beta1^t))
+  float gradient = 1;  // the gradient is multiplied by this first; where `clips` alone
+  bool clips = false;
+};
+
 /// What is called here runs in the caller's floating-point mode, which must be the contract's
 /// (FloatMode); linear(), layer_norm() and attention() see to that.
 struct KernelTable {
@@ -58,6 +73,23 @@ struct KernelTable {
   void (*exp)(float* x, std::size_t n);
   void (*erf)(float* x, std::size_t n);
   void (*tanh)(float* x, std::size_t n);
+
+  // Of a backward pass; backward_reference.h says what they compute. `activation` is no residual.
+  void (*activate)(Epilogue activation, const float* x, std::size_t n, float* out);
+  void (*activation_back)(Epilogue activation, const float* x, std::size_t n, float* gradient);
+  /// Adds to dx, and writes the normalized row to `normal`.
+  void (*layer_norm_back_row)(const float* x, const float* gamma, const float* dy, float eps,
+                              std::size_t n, float* dx, float* normal);
+  /// dp [n] of a row's softmax p becomes the gradient of its scores before `scale`.
+  void (*softmax_back_row)(const float* p, float scale, std::size_t n, float* dp);
+  /// One panel of column sums: t = +0, t = fma(a[r, c], b[r, c], t) for ascending r < rows, where b
+  /// is nullptr with 1; out[c] = t, or, where `add`, out + t. For c < columns.
+  void (*column_panel)(const float* a, std::size_t a_stride, const float* b, std::size_t b_stride,
+                       std::size_t rows, std::size_t columns, bool add, float* out);
+  void (*add_row)(const float* x, std::size_t n, float* into);  // into = into + x
+  /// False where an element is not finite afterwards.
+  bool (*adamw)(const AdamwScalars& scalars, const float* g, std::size_t n, float* p, float* m,
+                float* v);
 };
 
 /// The kernels of `isa`, or nullptr where this machine or this build has none.

@@ -20,22 +20,22 @@ Four load(const float* from) {
 
 void store(Four values, float* to) { std::memcpy(to, &values, sizeof values); }
 
-/// Four numbers of each of four rows, written as four columns.
-void pack_square(const float* w, std::size_t stride, float* to) {
+/// Four numbers of each of four rows, written as four columns, whose rows are `to_stride` apart.
+void pack_square(const float* w, std::size_t stride, float* to, std::size_t to_stride) {
   const Four a = load(w), b = load(w + stride), c = load(w + 2 * stride), d = load(w + 3 * stride);
   const Four low_ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
   const Four low_cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
   const Four high_ab = __builtin_shufflevector(a, b, 2, 6, 3, 7);
   const Four high_cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
   store(__builtin_shufflevector(low_ab, low_cd, 0, 1, 4, 5), to);
-  store(__builtin_shufflevector(low_ab, low_cd, 2, 3, 6, 7), to + kTileColumns);
-  store(__builtin_shufflevector(high_ab, high_cd, 0, 1, 4, 5), to + 2 * kTileColumns);
-  store(__builtin_shufflevector(high_ab, high_cd, 2, 3, 6, 7), to + 3 * kTileColumns);
+  store(__builtin_shufflevector(low_ab, low_cd, 2, 3, 6, 7), to + to_stride);
+  store(__builtin_shufflevector(high_ab, high_cd, 0, 1, 4, 5), to + 2 * to_stride);
+  store(__builtin_shufflevector(high_ab, high_cd, 2, 3, 6, 7), to + 3 * to_stride);
 }
 
-/// w [rows, depth], at most so many rows as a tile has columns, into columns of the tile.
-void pack_into_tile(const float* w, std::size_t rows, std::size_t depth, std::size_t stride,
-                    float* tile) {
+/// w [rows, depth] into columns of `to`.
+void turn_rows(const float* w, std::size_t rows, std::size_t depth, std::size_t stride, float* to,
+               std::size_t to_stride) {
   constexpr std::size_t kLine = 16;
   // A cache line of each row at a time, so that what is written stays near.
   for (std::size_t k0 = 0; k0 < depth; k0 += kLine) {
@@ -43,10 +43,10 @@ void pack_into_tile(const float* w, std::size_t rows, std::size_t depth, std::si
     std::size_t r = 0;
     for (; k1 - k0 == kLine && r + kSide <= rows; r += kSide) {
       for (std::size_t k = k0; k < k1; k += kSide)
-        pack_square(w + r * stride + k, stride, tile + k * kTileColumns + r);
+        pack_square(w + r * stride + k, stride, to + k * to_stride + r, to_stride);
     }
     for (; r < rows; ++r) {
-      for (std::size_t k = k0; k < k1; ++k) tile[k * kTileColumns + r] = w[r * stride + k];
+      for (std::size_t k = k0; k < k1; ++k) to[k * to_stride + r] = w[r * stride + k];
     }
   }
 }
@@ -58,8 +58,8 @@ void pack_rows(const float* w, std::size_t first, std::size_t count, std::size_t
   const std::size_t last = first + count;
   for (std::size_t row = first; row < last;) {
     const std::size_t end = std::min(last, (row / kTileColumns + 1) * kTileColumns);
-    pack_into_tile(w + (row - first) * stride, end - row, depth, stride,
-                   tiles + row / kTileColumns * kTileColumns * depth + row % kTileColumns);
+    turn_rows(w + (row - first) * stride, end - row, depth, stride,
+              tiles + row / kTileColumns * kTileColumns * depth + row % kTileColumns, kTileColumns);
     row = end;
   }
 }
@@ -81,6 +81,14 @@ void pack_tiles_of_columns(const float* w, std::size_t depth, std::size_t count,
       std::memcpy(tiles + k * kTileColumns, w + k * stride + first, size * sizeof(float));
     tiles += depth * kTileColumns;
   }
+}
+
+void transpose(const float* x, std::size_t rows, std::size_t columns, std::size_t stride, float* to,
+               std::size_t to_stride) {
+  constexpr std::size_t kTogether = 32;  // rows, so that what is written stays near
+  for (std::size_t first = 0; first < rows; first += kTogether)
+    turn_rows(x + first * stride, std::min(kTogether, rows - first), columns, stride, to + first,
+              to_stride);
 }
 
 }  // namespace samebits

@@ -1,4 +1,4 @@
-// The order in which a matrix product reads its right side.
+// The order in which a matrix product reads its right side, and transposes.
 #pragma once
 
 #include <cstddef>
@@ -18,5 +18,10 @@ void pack_tiles_of_rows(const float* w, std::size_t count, std::size_t depth, st
 /// w [depth, count]: the same tiles of its columns.
 void pack_tiles_of_columns(const float* w, std::size_t depth, std::size_t count, std::size_t stride,
                            float* tiles);
+
+/// x [rows, columns] with `stride` elements from row to row, as `to` [columns, rows] with
+/// `to_stride`.
+void transpose(const float* x, std::size_t rows, std::size_t columns, std::size_t stride, float* to,
+               std::size_t to_stride);
 
 }  // namespace samebits

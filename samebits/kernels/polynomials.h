@@ -38,6 +38,7 @@ inline constexpr std::array<float, 6> kTanhSmall = {-0x1.43e84ep-29F, -0x1.55553
 inline constexpr float kGeluCubic = 0.044715F;
 inline constexpr float kSqrt2OverPi = 0x1.988454p-1F;
 inline constexpr float kQuickGelu = 1.702F;
+inline constexpr float kInverseSqrt2Pi = 0x1.988454p-2F;
 inline constexpr float kInverseSqrt2 = 0x1.6a09e6p-1F;
 
 }  // namespace samebits

@@ -387,6 +387,8 @@ void scale_softmax(float* x, float scale, std::size_t n) {
   map_row(x, n, [total](V v, std::size_t) { return hn::Div(v, total); });
 }
 
+#include "samebits/kernels/simd_backward.h"
+
 constexpr KernelTable kTable = {.isa = SAMEBITS_ISA,
                                 .block_rows = SAMEBITS_BLOCK_ROWS,
                                 .multiply_panel = multiply_panel,
@@ -396,7 +398,14 @@ constexpr KernelTable kTable = {.isa = SAMEBITS_ISA,
                                 .scale_softmax = scale_softmax,
                                 .exp = exp_row,
                                 .erf = erf_row,
-                                .tanh = tanh_row};
+                                .tanh = tanh_row,
+                                .activate = activate,
+                                .activation_back = activation_back,
+                                .layer_norm_back_row = layer_norm_back_row,
+                                .softmax_back_row = softmax_back_row,
+                                .column_panel = column_panel,
+                                .add_row = add_row,
+                                .adamw = adamw};
 
 }  // namespace
 }  // namespace samebits

@@ -121,8 +121,10 @@ Result<void> CpuGenerator::set_state(Bytes state) {
   }
   const auto left = get<std::int32_t>(state, Layout::kLeft);
   const auto next = get<std::uint64_t>(state, Layout::kNext);
+  // Where all words are used up, none is left but the next draw, which makes new ones.
   const bool consistent = left >= 1 && static_cast<std::uint64_t>(left) <= kWords &&
-                          next < kWords && get<std::int32_t>(state, Layout::kSeeded) == 1;
+                          next <= kWords && static_cast<std::uint64_t>(left) + next <= kWords + 1 &&
+                          get<std::int32_t>(state, Layout::kSeeded) == 1;
   if (!consistent) {
     return fail({.code = ErrorCode::malformed,
                  .what = "a state of torch's CPU generator contradicts itself"});

@@ -9,17 +9,6 @@
 namespace samebits {
 namespace {
 
-Epilogue epilogue_of(Activation activation) {
-  switch (activation) {
-    case Activation::gelu: return Epilogue::gelu;
-    case Activation::gelu_tanh: return Epilogue::gelu_tanh;
-    case Activation::quick_gelu: return Epilogue::quick_gelu;
-    case Activation::silu: return Epilogue::silu;
-    case Activation::relu: return Epilogue::relu;
-  }
-  return Epilogue::gelu;
-}
-
 /// One block of one pass.
 class BlockRun {
  public:
@@ -162,6 +151,17 @@ class BlockRun {
 };
 
 }  // namespace
+
+Epilogue epilogue_of(Activation activation) {
+  switch (activation) {
+    case Activation::gelu: return Epilogue::gelu;
+    case Activation::gelu_tanh: return Epilogue::gelu_tanh;
+    case Activation::quick_gelu: return Epilogue::quick_gelu;
+    case Activation::silu: return Epilogue::silu;
+    case Activation::relu: return Epilogue::relu;
+  }
+  return Epilogue::gelu;
+}
 
 void Step::note(std::string_view name, const float* values, std::size_t tokens, std::size_t width,
                 std::size_t stride) const {

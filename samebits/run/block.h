@@ -40,6 +40,9 @@ struct Step {
   void drop(double probability, float* x, std::size_t count) const;
 };
 
+/// What a layer makes of its product where this activation stands behind it.
+Epilogue epilogue_of(Activation activation);
+
 /// x [images * tokens, stack.width] becomes the block's output [images * kept, stack.width]: that
 /// of each image's first `kept` tokens. `name` is the block's module. Requires, with a trace and in
 /// training mode, kept == tokens.

@@ -51,26 +51,33 @@ void patch_rows(const VitConfig& config, const Images& images, std::size_t image
   }
 }
 
-std::vector<float> patch_errors(const VitConfig& config, const Images& images,
-                                std::span<const float> predicted) {
+void patch_targets(const VitConfig& config, const Images& images, std::size_t image, float* out) {
   const std::size_t values = config.patch_values();
   const std::size_t area = config.patch_height * config.patch_width;
   std::vector<std::size_t> all(patch_grid(config, images.height, images.width).cells());
   std::iota(all.begin(), all.end(), std::size_t{0});
   std::vector<float> rows(all.size() * values);
-  std::vector<float> target(values);
+  patch_rows(config, images, image, all, rows.data());
+  for (std::size_t row = 0; row < rows.size(); row += values) {
+    float* target = out + row;
+    for (std::size_t c = 0; c < config.channels; ++c) {
+      for (std::size_t i = 0; i < area; ++i)
+        target[i * config.channels + c] = rows[row + c * area + i];
+    }
+    if (config.norm_pix_loss) normalize_patch(target, values);
+  }
+}
+
+std::vector<float> patch_errors(const VitConfig& config, const Images& images,
+                                std::span<const float> predicted) {
+  const std::size_t values = config.patch_values();
+  std::vector<float> targets(patch_grid(config, images.height, images.width).cells() * values);
   std::vector<float> errors;
   for (std::size_t image = 0; image < images.count; ++image) {
-    patch_rows(config, images, image, all, rows.data());
-    for (std::size_t row = 0; row < rows.size(); row += values) {
-      for (std::size_t c = 0; c < config.channels; ++c) {
-        for (std::size_t i = 0; i < area; ++i)
-          target[i * config.channels + c] = rows[row + c * area + i];
-      }
-      if (config.norm_pix_loss) normalize_patch(target.data(), values);
-      errors.push_back(
-          mean_square(predicted.data() + errors.size() * values, target.data(), values));
-    }
+    patch_targets(config, images, image, targets.data());
+    for (std::size_t row = 0; row < targets.size(); row += values)
+      errors.push_back(mean_square(predicted.data() + errors.size() * values, targets.data() + row,
+                                   values));
   }
   return errors;
 }

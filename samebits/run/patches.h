@@ -29,9 +29,12 @@ Grid patch_grid(const VitConfig& config, std::size_t height, std::size_t width);
 void patch_rows(const VitConfig& config, const Images& images, std::size_t image,
                 std::span<const std::size_t> which, float* out);
 
+/// What a masked autoencoder is to predict of one image: [patches, patch height * patch width *
+/// channels]; with norm_pix_loss each patch less its mean, over its deviation.
+void patch_targets(const VitConfig& config, const Images& images, std::size_t image, float* out);
+
 /// For every patch of every image the mean squared error of `predicted` [patches of all images,
-/// patch height * patch width * channels] against the image; with norm_pix_loss against the patch
-/// less its mean, over its deviation. Means by reference::sum().
+/// patch height * patch width * channels] against its targets. Means by reference::sum().
 std::vector<float> patch_errors(const VitConfig& config, const Images& images,
                                 std::span<const float> predicted);
 

@@ -1,0 +1,361 @@
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <limits>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "samebits/base/exceptions.h"
+#include "samebits/checkpoint/open.h"
+#include "samebits/cli/commands.h"
+#include "samebits/cli/isa_option.h"
+#include "samebits/cli/offered_words.h"
+#include "samebits/cli/options.h"
+#include "samebits/cli/process.h"
+#include "samebits/cli/train_report.h"
+#include "samebits/container/safetensors_writer.h"
+#include "samebits/lock/lock.h"
+#include "samebits/train/metrics_file.h"
+#include "samebits/train/run_folder.h"
+#include "samebits/train/trainer.h"
+
+namespace samebits {
+namespace {
+
+using TrainClock = std::chrono::steady_clock;
+
+double seconds_from(TrainClock::time_point start) {
+  return std::chrono::duration<double>(TrainClock::now() - start).count();
+}
+
+/// The line on a terminal, which the next one overwrites.
+class TrainingLine {
+ public:
+  ~TrainingLine() {
+    if (shown_) std::fputs("\r\x1b[K", stderr);
+  }
+  void show(const TrainReport& report) {
+    if (!terminal_ || (shown_ && seconds_from(last_) < kPause)) return;
+    last_ = TrainClock::now();
+    shown_ = true;
+    std::fprintf(stderr, "\r%s\x1b[K", training_progress(report).c_str());
+    std::fflush(stderr);
+  }
+
+ private:
+  static constexpr double kPause = 0.25;  // seconds
+  bool terminal_ = isatty(STDERR_FILENO) == 1;
+  bool shown_ = false;
+  TrainClock::time_point last_;
+};
+
+Result<void> write_step_trace(const std::string& path, const StepTrace& trace) {
+  std::vector<TensorToWrite> tensors;
+  for (const NamedArray& array : trace.arrays) {
+    Shape shape(array.shape.begin(), array.shape.end());
+    tensors.push_back({array.name, DType::float32, std::move(shape),
+                       Bytes(reinterpret_cast<const std::uint8_t*>(array.values.data()),
+                             array.values.size() * sizeof(float))});
+  }
+  return write_safetensors(path, tensors, {{"format", "pt"}});
+}
+
+struct TrainCommand {
+  TrainRequest request;
+  ResumeRequest again;
+  ReportOptions report;
+  std::string out, resume, isa, schedule = "constant";
+  std::uint64_t trace_step = 0;
+  bool no_decay = false, norm_pix_loss = false, no_norm_pix_loss = false;
+
+  const std::string& folder() const { return resume.empty() ? out : resume; }
+
+  int run() {
+    Result<TrainReport> done = caught(folder(), [this] { return train(); });
+    if (!done) {
+      if (report.json) write_output(train_failure_json(folder(), to_string(done.error())));
+      return usage_error(done.error());
+    }
+    if (!write_output(report.json ? train_json_text(*done) : render_training(*done))) return 2;
+    return done->stopped.empty() ? 0 : 1;
+  }
+
+  /// Errors: usage.
+  Result<void> read_options() {
+    const auto wrong = [](const std::string& what) {
+      return fail(
+          Error{.code = ErrorCode::usage, .what = what, .hint = "See samebits train --help"});
+    };
+    if (resume.empty()) {
+      if (request.model.empty() || request.options.data.empty() || out.empty())
+        return wrong("a training needs MODEL, --data and --out, or --resume");
+      if ((request.options.steps > 0) == (request.epochs > 0))
+        return wrong("how long: --steps or --epochs, one of them");
+    } else if (!request.model.empty()) {
+      return wrong("--resume takes the model from its checkpoint, and no MODEL");
+    }
+    request.options.schedule = *schedule_from_name(schedule);
+    request.options.decay_all = !no_decay;
+    if (norm_pix_loss || no_norm_pix_loss) request.norm_pix_loss = norm_pix_loss;
+    request.threads = again.threads = report.thread_count();
+    request.traces = again.traces = trace_step > 0;
+    if (request.options.steps > 0) again.steps = request.options.steps;
+    again.data = request.options.data;
+    again.validation = request.options.validation;
+    SAMEBITS_TRY(const auto subjects, choose_subjects({request.model}, report.keys));
+    request.key = subjects.front().key;
+    return {};
+  }
+
+  Result<Trainer> prepare(const RunFolder& runs) const {
+    SAMEBITS_TRY(const std::vector<std::uint64_t> saved, runs.steps());
+    if (resume.empty()) {
+      if (saved.empty()) return Trainer::start(request);
+      return fail({.code = ErrorCode::usage,
+                   .what = "it holds a training already",
+                   .file = out,
+                   .hint = "Go on with --resume, or name another directory"});
+    }
+    if (!saved.empty()) return Trainer::resume(runs.step_path(saved.back()), again);
+    return fail({.code = ErrorCode::usage,
+                 .what = "it holds no checkpoint of a training",
+                 .file = resume,
+                 .expected = "directories step-N"});
+  }
+
+  Result<TrainReport> train() {
+    SAMEBITS_TRY_VOID(read_options());
+    SAMEBITS_TRY(const KernelChoice choice, chosen_kernels(isa));
+    const TrainClock::time_point start = TrainClock::now();
+    if (!resume.empty() && ::access(resume.c_str(), F_OK) != 0)
+      return fail({.code = ErrorCode::io, .what = "there is no such directory", .file = resume});
+    SAMEBITS_TRY(const RunFolder runs, RunFolder::open(folder()));
+    std::optional<Trainer> trainer;
+    SAMEBITS_TRY(trainer, prepare(runs));
+    TrainReport made{.model = resume.empty() ? request.model : resume,
+                     .run = folder(),
+                     .first_step = trainer->steps_done() + 1,
+                     .last_step = trainer->steps_done(),
+                     .steps = trainer->options().steps,
+                     .load_s = seconds_from(start),
+                     .isa = isa_name(choice.kernels->isa)};
+    ThreadPool pool(report.thread_count());
+    made.threads = pool.threads();
+    SAMEBITS_TRY_VOID(loop(*trainer, runs, {*choice.kernels, pool}, &made));
+    made.checkpoint = runs.step_path(trainer->steps_done());
+    trainer.reset();  // its memory
+    SAMEBITS_TRY(const Checkpoint last, open_checkpoint(made.checkpoint));
+    SAMEBITS_TRY(const Lock lock, make_lock(last, LockAlgorithm::sha256, made.threads));
+    made.weights_sha256 = named_digest(lock);
+    return made;
+  }
+
+  Result<void> loop(Trainer& trainer, const RunFolder& runs, const Engine& engine,
+                    TrainReport* made) const {
+    SAMEBITS_TRY(MetricsFile metrics, MetricsFile::open(runs.metrics_path(), trainer.steps_done(),
+                                                        trainer.has_validation()));
+    const auto save = [&]() -> Result<void> {
+      return runs.save(trainer.steps_done(), trainer.options().keep,
+                       [&](const std::string& directory) { return trainer.write(directory); });
+    };
+    ask_before_stopping();
+    TrainingLine line;
+    bool saved = !resume.empty();
+    while (!trainer.finished() && stop_asked() == 0) {
+      SAMEBITS_TRY(const StepDone done, one_step(trainer, runs, engine, made));
+      SAMEBITS_TRY_VOID(metrics.add_loss(done.epoch, done.step - 1, done.loss));
+      line.show(*made);
+      if (done.ends_epoch && trainer.has_validation()) {
+        SAMEBITS_TRY(const float loss, trainer.validate(engine));
+        made->validation.emplace_back(done.step, loss);
+        SAMEBITS_TRY_VOID(metrics.add_validation(done.epoch, done.step - 1, loss));
+      }
+      const std::uint64_t every = trainer.options().save_every;
+      saved = every > 0 && done.step % every == 0;
+      if (saved) SAMEBITS_TRY_VOID(save());
+    }
+    if (!trainer.finished()) made->stopped = stop_asked() == SIGINT ? "SIGINT" : "SIGTERM";
+    if (!saved) SAMEBITS_TRY_VOID(save());
+    return {};
+  }
+
+  Result<StepDone> one_step(Trainer& trainer, const RunFolder& runs, const Engine& engine,
+                            TrainReport* made) const {
+    StepTrace trace;
+    const bool traced = trainer.steps_done() + 1 == trace_step;
+    const TrainClock::time_point start = TrainClock::now();
+    SAMEBITS_TRY(const StepDone done, trainer.step(engine, traced ? &trace : nullptr));
+    made->step_s.push_back(seconds_from(start));
+    made->loss.push_back(done.loss);
+    made->last_step = done.step;
+    made->images += done.images;
+    if (traced)
+      SAMEBITS_TRY_VOID(write_step_trace(
+          fmt::format("{}/trace-step-{}.safetensors", runs.path(), done.step), trace));
+    return done;
+  }
+};
+
+constexpr std::uint64_t kMostSteps = 1'000'000'000'000;
+constexpr std::uint64_t kMostImages = 1 << 20;
+constexpr double kMostNumber = std::numeric_limits<double>::max();
+
+void add_length_options(CLI::App* command, TrainCommand* chosen) {
+  TrainOptions* options = &chosen->request.options;
+  add_whole(
+      command, "--steps", {1, kMostSteps}, [options](std::uint64_t n) { options->steps = n; },
+      "steps of the optimizer, in all; with --resume a longer training")
+      ->type_name("N");
+  add_whole(
+      command, "--epochs", {1, kMostSteps},
+      [chosen](std::uint64_t n) { chosen->request.epochs = n; }, "instead: times through the data")
+      ->type_name("N")
+      ->excludes("--steps");
+  add_whole(
+      command, "--batch", {1, kMostImages}, [options](std::uint64_t n) { options->batch = n; },
+      "images of one pass (default: 8)")
+      ->type_name("N");
+  add_whole(
+      command, "--accumulate", {1, kMostImages},
+      [options](std::uint64_t n) { options->accumulate = n; }, "passes of one step (default: 1)")
+      ->type_name("N");
+  add_whole(
+      command, "--leaf", {1, kMostImages}, [chosen](std::uint64_t n) { chosen->request.leaf = n; },
+      "images whose gradients are one sum, a power of two (default: a quarter of the batch, at "
+      "most "
+      "4); the sums are added in a fixed tree")
+      ->type_name("N");
+}
+
+void add_optimizer_options(CLI::App* command, TrainCommand* chosen) {
+  TrainOptions* options = &chosen->request.options;
+  add_number(
+      command, "--lr", {0, kMostNumber}, [options](double x) { options->lr = x; },
+      "learning rate (default: 0.001)")
+      ->type_name("X");
+  add_number(
+      command, "--weight-decay", {0, kMostNumber},
+      [options](double x) { options->adamw.weight_decay = x; }, "of AdamW (default: 0.01)")
+      ->type_name("X");
+  command->add_flag("--no-decay", chosen->no_decay,
+                    "no weight decay for norms and biases, as transformers' Trainer has it");
+  add_number(
+      command, "--beta1", {0, 1}, [options](double x) { options->adamw.beta1 = x; },
+      "of AdamW (default: 0.9)")
+      ->type_name("X");
+  add_number(
+      command, "--beta2", {0, 1}, [options](double x) { options->adamw.beta2 = x; },
+      "of AdamW (default: 0.999)")
+      ->type_name("X");
+  add_number(
+      command, "--eps", {0, kMostNumber}, [options](double x) { options->adamw.eps = x; },
+      "of AdamW (default: 1e-8)")
+      ->type_name("X");
+  CLI::Option* schedule =
+      command
+          ->add_option(
+              "--schedule", chosen->schedule,
+              "of the learning rate: constant (default), cosine or linear, to 0 at the end")
+          ->type_name("NAME")
+          ->check(CLI::IsMember(schedule_names()).description(""));
+  offer_words(schedule, schedule_names());
+  add_whole(
+      command, "--warmup", {0, kMostSteps}, [options](std::uint64_t n) { options->warmup = n; },
+      "steps in which the learning rate rises from 0 (default: 0)")
+      ->type_name("N");
+  add_number(
+      command, "--clip", {0, kMostNumber}, [options](double x) { options->clip = x; },
+      "clip the gradient to this norm")
+      ->type_name("X");
+}
+
+void add_model_options(CLI::App* command, TrainCommand* chosen) {
+  add_seed(
+      command, "--seed", [chosen](std::uint64_t seed) { chosen->request.options.seed = seed; },
+      "of the order of samples, of masks and of dropout, each as torch draws it (default: 42)");
+  add_number(
+      command, "--mask-ratio", {0, 1}, [chosen](double x) { chosen->request.mask_ratio = x; },
+      "of a masked autoencoder (default: its config's)")
+      ->type_name("R");
+  command->add_flag("--norm-pix-loss", chosen->norm_pix_loss,
+                    "of a masked autoencoder: targets are normalized patches (default: its "
+                    "config's)");
+  command
+      ->add_flag("--no-norm-pix-loss", chosen->no_norm_pix_loss,
+                 "of a masked autoencoder: targets are pixels")
+      ->excludes("--norm-pix-loss");
+}
+
+void add_run_options(CLI::App* command, TrainCommand* chosen) {
+  command
+      ->add_option(
+          "--data", chosen->request.options.data,
+          "safetensors or npz with images, float32 [samples, channels, height, width], and "
+          "for a classifier labels, int64; or a folder of JPEG and PNG files, one folder "
+          "for each class")
+      ->type_name("PATH");
+  command
+      ->add_option("--val", chosen->request.options.validation,
+                   "the same, for a loss in eval mode after every epoch")
+      ->type_name("PATH");
+  command->add_option("--out", chosen->out, "the directory of checkpoints and metrics.csv")
+      ->type_name("RUN");
+  command
+      ->add_option("--resume", chosen->resume,
+                   "go on from the newest checkpoint of RUN, to the bits that a training without a "
+                   "stop would have had")
+      ->type_name("RUN")
+      ->excludes("--out");
+  add_whole(
+      command, "--save-every", {1, kMostSteps},
+      [chosen](std::uint64_t n) {
+        chosen->request.options.save_every = n;
+        chosen->again.save_every = n;
+      },
+      "save a checkpoint after every N steps (the last one is always saved)")
+      ->type_name("N");
+  add_whole(
+      command, "--keep", {1, kMostSteps},
+      [chosen](std::uint64_t n) {
+        chosen->request.options.keep = n;
+        chosen->again.keep = n;
+      },
+      "keep the newest N checkpoints (default: all)")
+      ->type_name("N");
+  add_whole(
+      command, "--trace-step", {1, kMostSteps},
+      [chosen](std::uint64_t n) { chosen->trace_step = n; },
+      "write RUN/trace-step-N.safetensors: activations, gradients and updates of step N")
+      ->type_name("N");
+}
+
+}  // namespace
+
+void add_train(CLI::App* program, int* status) {
+  const auto chosen = std::make_shared<TrainCommand>();
+  CLI::App* command = program->add_subcommand(
+      "train",
+      "Train it, and resume to the same bits\n"
+      "Trains a ViT-MAE, or a classifier of ViT, DeiT or DINOv2, with AdamW in float32. The "
+      "weights after a step depend on model, data and options alone: not on threads, instruction "
+      "sets, or how often the training was killed and resumed. Ctrl-C ends it after the step, "
+      "saved. Exit status: 0 where it reached its end, 1 where it was stopped and saved, 2 where "
+      "it failed.");
+  command->add_option("MODEL", chosen->request.model,
+                      "a directory or file with weights under the names of transformers");
+  add_run_options(command, chosen.get());
+  add_length_options(command, chosen.get());
+  add_optimizer_options(command, chosen.get());
+  add_model_options(command, chosen.get());
+  add_isa_option(command, &chosen->isa);
+  command->add_flag("--json", chosen->report.json,
+                    "say as JSON how it went (docs/json.md), in one line");
+  add_reading_options(command, &chosen->report);
+  command->footer("example\n  samebits train hf/ --data pictures.safetensors --out run --epochs 3");
+  command->callback([chosen, status] { *status = chosen->run(); });
+}
+
+}  // namespace samebits

@@ -1,0 +1,43 @@
+// AdamW over all weights of a model, with torch's arithmetic, and the norm of their gradient.
+//
+// Bits: those of reference::adamw() for every element, whatever the number of threads. That is
+// torch 2.13's fused AdamW (torch.optim.AdamW(..., fused=True)) but for the last numel % 8 elements
+// of a tensor, where torch rounds in another order.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "samebits/kernels/linear.h"
+#include "samebits/train/weight_slots.h"
+
+namespace samebits {
+
+struct AdamwSettings {
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.01;
+  bool operator==(const AdamwSettings&) const = default;
+};
+
+/// Of step `t`, counted from 1, with the learning rate `lr`.
+AdamwScalars adamw_scalars(const AdamwSettings& settings, double lr, std::uint64_t t);
+
+/// One array that learns, with its gradient and its moments.
+struct LearningSlot {
+  WeightSlot weight, gradient, first, second;
+  bool decays = true;
+};
+
+/// The norm of all gradients: the square root, in double, of the reference::sum_of_squares() of
+/// every array, added in their order.
+double gradient_norm(const Engine& engine, const std::vector<LearningSlot>& slots);
+
+/// One step for every slot. The role of the first array that is not finite afterwards; "" where all
+/// are.
+std::string adamw_step(const Engine& engine, const std::vector<LearningSlot>& slots,
+                       const AdamwScalars& scalars);
+
+/// into = into + from, array by array. Requires equal sizes.
+void add_weights(const Engine& engine, VitWeights& from, VitWeights& into);
+
+}  // namespace samebits

@@ -1,0 +1,53 @@
+// A model that learns: its weights in memory as the passes read them, and how they stand in its
+// files.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "samebits/container/tensor_blob.h"
+#include "samebits/run/open_vit.h"
+#include "samebits/train/weight_slots.h"
+
+namespace samebits {
+
+/// A tensor of the checkpoint that stands in the passes' weights.
+struct StoredWeight {
+  std::string name;
+  Shape shape;
+  std::size_t slot = 0;              // of weight_slots()
+  std::size_t first = 0, count = 0;  // its rows there
+  bool learns = true;                // false: positions of a masked autoencoder, which are fixed
+};
+
+/// One that no pass reads: it is kept as it is.
+struct OtherTensor {
+  std::string name;
+  DType dtype = DType::float32;
+  Shape shape;
+  std::vector<std::uint8_t> bytes;
+};
+
+struct TrainedModel {
+  VitModel model;
+  Json config, preprocessing;  // of the directory; null where it has none
+  std::vector<StoredWeight> weights;
+  std::vector<OtherTensor> others;
+
+  /// Slots that learn. A bias that no tensor is stored for stays zero.
+  std::vector<bool> learning_slots();
+  /// Layer norms and biases.
+  static bool is_norm_or_bias(const WeightSlot& slot);
+
+  /// The tensors of a file of weights, or of anything with their sizes: `values` is weights,
+  /// gradients or moments. With `prefix` in front of their names; `all`: those that do not learn,
+  /// too. Borrows `values` and this.
+  TensorsToWrite tensors(VitWeights& values, const std::string& prefix, bool all) const;
+};
+
+/// Errors: those of open_checkpoint() and open_vit(); unsupported for a model that cannot be
+/// trained, and for weights that are not float32.
+Result<TrainedModel> open_trained_model(const std::string& path, const std::string& key,
+                                        int threads);
+
+}  // namespace samebits

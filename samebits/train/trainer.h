@@ -1,0 +1,126 @@
+// A training: steps, validation and checkpoints of one model on one set of data.
+//
+// The weights after step n are a function of the model, the data and the options alone: not of
+// threads, instruction sets, or of how often the training was stopped and resumed. A training step
+// is that of this PyTorch program, but for rounding:
+//
+//     torch.manual_seed(seed)                       # the noise of masks, and dropout
+//     loader = DataLoader(data, batch, shuffle=True, generator=torch.Generator().manual_seed(seed))
+//     optimizer = torch.optim.AdamW(model.parameters(), lr, fused=True)
+//     for images in loader:
+//         model(images).loss.backward(); optimizer.step(); optimizer.zero_grad()
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "samebits/train/data_set.h"
+#include "samebits/train/model_step.h"
+#include "samebits/train/run_folder.h"
+#include "samebits/train/sample_order.h"
+#include "samebits/train/train_state.h"
+
+namespace samebits {
+
+/// What is asked for; nothing where the model or the usual decides.
+struct TrainRequest {
+  std::string model, key;
+  TrainOptions options;               // steps: 0 where epochs say it
+  std::uint64_t epochs = 0;           // 0: steps say it
+  std::optional<double> mask_ratio;   // nothing: the config's
+  std::optional<bool> norm_pix_loss;  // nothing: the config's
+  std::optional<std::size_t> leaf;    // nothing: TrainOptions::usual_leaf()
+  bool traces = false;                // a step will be recorded
+  int threads = 1;
+};
+
+/// What is asked for anew where a training is resumed.
+struct ResumeRequest {
+  std::string data, validation;        // "": where they were
+  std::optional<std::uint64_t> steps;  // nothing: as many as were asked for
+  std::optional<std::uint64_t> save_every;
+  std::optional<std::size_t> keep;
+  bool traces = false;
+  int threads = 1;
+};
+
+struct StepDone {
+  std::uint64_t step = 0;  // from 1
+  std::uint64_t epoch = 0;
+  std::size_t images = 0;
+  float loss = 0;
+  double lr = 0;
+  std::optional<double> gradient_norm;  // where it is clipped
+  bool ends_epoch = false;
+};
+
+/// A recording of a step: see Trainer::step().
+struct StepTrace {
+  std::vector<NamedArray> arrays;
+};
+
+class Trainer {
+ public:
+  /// Errors: those of open_trained_model() and DataSet::open(), usage.
+  static Result<Trainer> start(const TrainRequest& request);
+  /// From a directory that write_checkpoint() filled. Errors: also those of read_state();
+  /// inconsistent where the data are others.
+  static Result<Trainer> resume(const std::string& checkpoint, const ResumeRequest& request);
+
+  const TrainOptions& options() const { return state_.options; }
+  std::uint64_t steps_done() const { return state_.step; }
+  bool finished() const { return state_.step >= state_.options.steps; }
+  std::size_t samples() const { return data_->size(); }
+  std::size_t steps_of_epoch() const;
+  bool has_validation() const { return validation_ != nullptr; }
+
+  /// The next step of the optimizer. With `trace` what it computed: images, noise, activations,
+  /// gradients and updates, by name. Errors: inconsistent where the loss or a weight is not finite
+  /// any more (the training must end then, and nothing be saved), and those of reading samples.
+  Result<StepDone> step(const Engine& engine, StepTrace* trace = nullptr);
+  /// The mean loss over the validation data, in eval mode and in order; noise from a generator of
+  /// its own, seeded anew. Requires has_validation().
+  Result<float> validate(const Engine& engine);
+  /// Errors: io.
+  Result<void> write(const std::string& directory);
+
+ private:
+  explicit Trainer(TrainedModel trained);
+  Result<void> open_data();
+  void make_arrays(bool traces);
+  void list_slots();
+  Result<float> run_passes(const Engine& engine, std::size_t images, StepTrace* trace,
+                           const BlockDone& done);
+
+  Result<void> read_batch(std::span<const std::int64_t> samples);
+  TrainBatch batch(std::size_t images, std::size_t global_images);
+  void add_subtree(const Engine& engine, std::size_t passes, VitWeights& sum);
+  double rate_factor() const;
+  void record_weights(StepTrace* trace, std::vector<NamedArray>* before);
+  void record_updates(StepTrace* trace, std::vector<NamedArray>& before);
+  Error not_finite(const std::string& what) const;
+
+  struct Arrays {
+    VitWeights gradient, first, second;
+  };
+
+  // What others point into stays where it is when the trainer moves.
+  std::unique_ptr<TrainedModel> trained_;
+  std::unique_ptr<ModelStep> passes_;
+  std::unique_ptr<Arrays> arrays_;
+  std::vector<VitWeights> waiting_;  // sums of passes that wait for their other half
+  std::vector<LearningSlot> slots_;  // of all blocks, where their gradients are kept; and the rest
+  /// Where gradients of blocks are not kept: the slots of each block.
+  std::vector<std::vector<LearningSlot>> encoder_, decoder_;
+  bool keeps_gradient_ = false;
+  std::unique_ptr<DataSet> data_, validation_;
+  std::optional<SampleOrder> order_;
+  CpuGenerator generator_;
+  TrainState state_;
+  std::vector<float> images_, noise_;
+  std::vector<std::int64_t> labels_;
+};
+
+}  // namespace samebits

@@ -133,11 +133,13 @@ std::vector<Place> in_mapping(const Tree& tree, NodeId root) {
   return places.size() == 2 ? std::vector<Place>{whole} : places;
 }
 
+constexpr std::size_t kMostOfAList = 10'000;
+
 /// (model, optimizer): the one element that is a module or a dict of tensors; else everything.
 std::vector<Place> in_sequence(const Tree& tree, NodeId root) {
   std::vector<Place> places;
   const auto items = elements(tree, root);
-  for (std::size_t i = 0; i < items.size() && i < 64; ++i) {
+  for (std::size_t i = 0; i < items.size() && i < kMostOfAList; ++i) {
     const bool is_weights = is_module(tree, items[i]) ||
                             (is_mapping(tree, items[i]) && !is_optimizer_state(tree, items[i]) &&
                              has_direct_tensor(tree, items[i]));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -46,7 +47,7 @@ class Walk {
   /// Tensors below `places` are collected as that candidate's weights.
   void set_places(const std::vector<Place>& places) {
     for (const Place& place : places) {
-      candidate_at_.emplace(place.node, out_.candidates.size());
+      candidates_at_[place.node].push_back(out_.candidates.size());
       Candidate candidate;
       candidate.key = place.key;
       candidate.is_module = place.is_module;
@@ -60,10 +61,9 @@ class Walk {
   void visit(NodeId node, const std::string& path, TensorRole role) {
     if (!may_enter(node, path)) return;
     ++depth_;
-    const auto candidate = candidate_at_.find(node);
-    const bool opens =
-        candidate != candidate_at_.end() && out_.candidates[candidate->second].key == path;
-    if (opens) open_.push_back(candidate->second);
+    const std::optional<std::size_t> candidate = candidate_at(node, path);
+    const bool opens = candidate.has_value();
+    if (opens) open_.push_back(*candidate);
     descend(node, path, opens && role == TensorRole::other ? TensorRole::weight : role);
     if (opens) open_.pop_back();
     --depth_;
@@ -73,6 +73,15 @@ class Walk {
   const std::vector<PlacedModules>& module_trees() const { return module_trees_; }
 
  private:
+  /// One object may stand under several keys: {"model": s, "ema": s}.
+  std::optional<std::size_t> candidate_at(NodeId node, const std::string& path) const {
+    const auto found = candidates_at_.find(node);
+    if (found == candidates_at_.end()) return std::nullopt;
+    for (const std::size_t i : found->second)
+      if (out_.candidates[i].key == path) return i;
+    return std::nullopt;
+  }
+
   bool may_enter(NodeId node, const std::string& path) {
     if (tree_.kind(node) == Kind::none || stopped_) return false;
     ++visits_;
@@ -342,7 +351,7 @@ class Walk {
   std::string file_name_;
   std::uint64_t most_entries_;
   DescribedBytes described_;
-  std::unordered_map<NodeId, std::size_t> candidate_at_;
+  std::unordered_map<NodeId, std::vector<std::size_t>> candidates_at_;
   std::vector<std::size_t> open_;  // candidates that the walk is inside of
   std::unordered_set<NodeId> on_path_, seen_objects_, seen_tensors_, registered_modules_;
   bool in_attributes_ = false;  // of a module, below what it registers

@@ -133,11 +133,13 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
   if (by_defaults) note_defaults(report, target);
   const Way first = directory && transformers ? Way::from_pretrained : Way::state_dict;
   const bool nested = !checkpoint.weights().inside.empty();
-  const std::vector<model::StoredShape> nothing;
+  model::LoadTarget unfilled = target;
+  unfilled.recognition.reset();
   const auto add = [&](Way way) {
     const bool finds = !nested || way != Way::from_pretrained;
     report.loads.push_back(
-        load_report(target, model::predict_load(target, finds ? weights.shapes : nothing, way)));
+        load_report(target, finds ? model::predict_load(target, weights.shapes, way)
+                                  : model::predict_load(unfilled, {}, way)));
     if (!finds)
       report.loads.back().remedy =
           fmt::format("Save what stands under {} in the file itself: samebits convert --to hf does",

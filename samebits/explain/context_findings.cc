@@ -157,6 +157,21 @@ void find_buffers_of_one(Report& report, const Subject& owner, const Subject& a,
   add_finding(report, std::move(finding));
 }
 
+/// The config inside of a larger model's that is of the other side's model type, where there is
+/// one: a tower saved alone is compared with what the whole says of it.
+const Json& part_like(const Json& config, const Json& other) {
+  const auto type = [](const Json& json) {
+    return json.is_object() && json.contains("model_type") && json["model_type"].is_string()
+               ? json["model_type"].get<std::string>()
+               : std::string();
+  };
+  const std::string wanted = type(other);
+  if (wanted.empty() || wanted == type(config)) return config;
+  for (const auto& [name, value] : config.items())
+    if (type(value) == wanted) return value;
+  return config;
+}
+
 }  // namespace
 
 void find_config_changes(Report& report, const Subject& a, const Subject& b) {
@@ -169,7 +184,9 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   for (const ModuleConfig* modules : {&own, &other}) {
     for (const ConfigCorrection& each : modules->corrections) of_modules.insert(each.field);
   }
-  FieldsPair pair{a.label, b.label, compare_configs(own.config, other.config, left.model_type)};
+  FieldsPair pair{a.label, b.label,
+                  compare_configs(part_like(own.config, other.config),
+                                  part_like(other.config, own.config), left.model_type)};
   const bool two = are_two_architectures(report, a, b);
   // A field of one type alone says nothing of the other.
   if (two)

@@ -114,6 +114,8 @@ void judge_last_epoch(const ResumeFacts& facts, const PlacedValues& schedule, Re
     counts.push_back(text);
   }
   if (counts.empty() || facts.is(TrainingFramework::deepspeed)) return;
+  // Stepped with every batch, beside a count of epochs alone: its rate is the optimizer's.
+  if (!facts.step && !own && last > *facts.epoch && row.issues.empty()) return;
   ResumeIssue issue{.missing = {kSchedulerPart}};
   issue.summary =
       fmt::format("the schedule ({}) stands at {}, which is no count of the training: {}",

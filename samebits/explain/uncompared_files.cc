@@ -1,6 +1,7 @@
 #include "samebits/explain/uncompared_files.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -16,20 +17,30 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostFiles = 10'000;
 
-/// Files that no reader opened. Candidates that were not chosen are named elsewhere.
+bool may_hold_weights(const fs::path& path) {
+  constexpr auto kEndings = std::to_array<std::string_view>(
+      {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".npz", ".gguf", ".msgpack", ".h5"});
+  return std::ranges::find(kEndings, path.extension().string()) != kEndings.end();
+}
+
+/// Files that no reader opened, by their paths in the directory: all of its own, and of folders two
+/// levels deep those that may hold weights. Candidates that were not chosen are named elsewhere.
 std::set<std::string> unread_files(const Checkpoint& checkpoint) {
+  constexpr int kDeepest = 2;
   std::set<std::string> known;
   for (const SourceFile& file : checkpoint.files)
-    known.insert(fs::path(file.path).filename().string());
+    known.insert(fs::path(file.path).lexically_relative(checkpoint.path).string());
   for (const Candidate& candidate : checkpoint.candidates) known.insert(candidate.key);
   std::set<std::string> names;
   std::error_code error;
-  for (fs::directory_iterator at(checkpoint.path, error), end;
+  for (fs::recursive_directory_iterator at(checkpoint.path, error), end;
        !error && at != end && names.size() < kMostFiles; at.increment(error)) {
-    const std::string name = at->path().filename().string();
+    const std::string name = at->path().lexically_relative(checkpoint.path).string();
     std::error_code unknown;
-    if (!name.starts_with('.') && !known.contains(name) && at->is_regular_file(unknown))
-      names.insert(name);
+    const bool hidden = at->path().filename().string().starts_with('.');
+    if (hidden || at.depth() >= kDeepest) at.disable_recursion_pending();
+    if (hidden || known.contains(name) || !at->is_regular_file(unknown)) continue;
+    if (at.depth() == 0 || may_hold_weights(at->path())) names.insert(name);
   }
   return names;
 }

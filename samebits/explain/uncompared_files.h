@@ -10,7 +10,8 @@ namespace samebits {
 
 /// One line for each file that differs or lies in one of two directories only, and that neither
 /// side's reader opened (a second head, generation_config.json), then for each entry of safetensors
-/// metadata but `format`. Folders and hidden files are passed over. A file of another size differs;
+/// metadata but `format`. Hidden files are passed over; of folders two levels deep
+/// only what may hold weights is looked at. A file of another size differs;
 /// of equal sizes at most 64 MiB are read, and what is larger goes to `uncertain`.
 void compare_unread_files(const Subject& a, const Subject& b, std::vector<std::string>* details,
                           std::vector<std::string>* uncertain);

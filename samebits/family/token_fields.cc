@@ -36,7 +36,7 @@ constexpr std::string_view kSeparates = "big_bird longformer";
 /// Positions are counted over what is no padding.
 constexpr std::string_view kPadPositions =
     "EvollaModel altclip altclip_text_model bridgetower bridgetower_text_model camembert "
-    "clap clap_text_model esm evolla ibert layoutlmv3 lilt longformer luke markuplm "
+    "clap clap_text_model data2vec-text esm evolla ibert layoutlmv3 lilt longformer luke markuplm "
     "pp_doclayout_v2 roberta roberta-prelayernorm xlm-roberta xlm-roberta-xl xmod";
 
 /// Inputs of the decoder that are made of labels are filled with it, or it is masked.
@@ -45,7 +45,7 @@ constexpr std::string_view kPadFills =
     "cohere_asr dpr embedding_gemma2 embedding_gemma2_text encoder-decoder esmfold2 "
     "florence2 fsmt gemma4 gemma4_text gemma4_unified gemma4_unified_text led longt5 "
     "m2m_100 marian mbart moonshine moonshine_streaming moonshine_streaming_encoder mt5 "
-    "musicgen musicgen_decoder musicgen_melody musicgen_melody_decoder mvp neomme nllb- "
+    "musicgen musicgen_decoder musicgen_melody musicgen_melody_decoder mvp neomme nllb-"
     "moe parakeet_ctc parakeet_encoder parakeet_rnnt parakeet_tdt pegasus pegasus_x "
     "pix2struct pix2struct_text_model plbart pop2piano pp_formulanet pp_formulanet_text "
     "prophetnet rag roc_bert seamless_m4t seamless_m4t_v2 speech-encoder-decoder "

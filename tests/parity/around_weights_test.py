@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import ViTConfig, ViTForImageClassification, Wav2Vec2FeatureExtractor
+from transformers import CLIPConfig, CLIPModel, CLIPVisionModel, ViTConfig, ViTForImageClassification, Wav2Vec2FeatureExtractor
 
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "image_size": 16, "patch_size": 8}
 
@@ -194,3 +194,38 @@ def test_a_processor_of_several_parts_holds_the_image_processor(run, pair):
         (folder / "processor_config.json").write_text(json.dumps(parts))
     report = run("diff", *pair)
     assert report["verdict"] == "different" and "image_mean" in report.finding("input.preprocessing")["summary"]
+
+
+def test_weights_in_folders_are_named(run, pair):
+    for folder, seed in zip(pair, (0, 1), strict=True):
+        torch.manual_seed(seed)
+        (folder / "projector").mkdir()
+        save_file({"w": torch.randn(2, 2)}, folder / "projector" / "model.safetensors")
+    assert "projector/model.safetensors differs" in str(run("diff", *pair)["not_checked"])
+
+
+def test_one_object_under_two_keys_is_both(run, tmp_path):
+    s = {"a.weight": torch.randn(3, 3)}
+    other = {"a.weight": torch.randn(3, 3)}
+    for name, x, y in (("ema", {"model": s, "ema": s}, {"model": s, "ema": other}), ("list", [s, s, s], [s, s, other])):
+        torch.save(x, tmp_path / f"{name}_a.pth")
+        torch.save(y, tmp_path / f"{name}_b.pth")
+        assert run("diff", tmp_path / f"{name}_a.pth", tmp_path / f"{name}_b.pth")["verdict"] == "different"
+
+
+def test_no_element_of_a_long_list_is_passed_over(run, tmp_path):
+    states = [{"w": torch.full((2,), float(i))} for i in range(70)]
+    torch.save(states, tmp_path / "a.pth")
+    states[-1]["w"] += 1
+    torch.save(states, tmp_path / "b.pth")
+    assert run("diff", tmp_path / "a.pth", tmp_path / "b.pth")["verdict"] == "different"
+
+
+def test_a_tower_saved_alone_is_held_against_its_own_config(run, tmp_path):
+    tower = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = CLIPConfig(text_config=tower | {"vocab_size": 99, "max_position_embeddings": 8}, vision_config=tower | {"image_size": 16, "patch_size": 8}, projection_dim=8)
+    torch.manual_seed(0)
+    CLIPModel(config).save_pretrained(tmp_path / "clip")
+    CLIPVisionModel.from_pretrained(tmp_path / "clip").save_pretrained(tmp_path / "tower")
+    report = run("diff", tmp_path / "clip", tmp_path / "tower")
+    assert not [finding for finding in report.findings("config.changed") if finding["role"] in ("cause", "contributes")]

@@ -139,8 +139,8 @@ class record_step(record):
             model(x).loss.backward()
             optimizer.step()
 
-    Gradients are those that the step finds: accumulated, unscaled and clipped as the program left them. A step needs room for a copy of
-    the weights.
+    Gradients are read behind the step, where torch's optimizers leave them as they used them: accumulated, unscaled and clipped as the
+    program left them, or computed by the step's closure. A step needs room for a copy of the weights.
     """
 
     def __init__(self, model, optimizer, path=None, **options):

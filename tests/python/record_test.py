@@ -503,6 +503,21 @@ def test_a_step_holds_gradients_weights_and_moments(net, x, tmp_path):
         assert entry["update"]["norm"] == pytest.approx((parameter - before[name]).norm().item())
 
 
+def test_a_closure_computes_the_gradients_inside_the_step(net, x):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = net(x)["sum"].square().sum()
+        loss.backward()
+        return loss
+
+    with record_step(net, optimizer) as recording:
+        optimizer.step(closure)
+    entries = {entry["name"]: entry for entry in recording.record.steps[0]["parameters"]}
+    assert all(entries[name]["gradient"]["sha256"] == sha256(p.grad) for name, p in net.named_parameters())
+
+
 def test_steps_are_compared_in_the_order_in_which_they_compute(x):
     def fresh():
         torch.manual_seed(1)

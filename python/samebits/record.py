@@ -55,7 +55,7 @@ class Record:
     def restore_random_state(self):
         """Gives torch's CPU generator, and those of Python and numpy, the state that they had at the entry of the recording."""
         entry = self.document["rng"]["entry"]
-        live_rng.restore({name: live_rng.decode(name, state["state"]) for name, state in entry.items() if state["state"] is not None})
+        live_rng.restore({name: live_rng.decode(name, entry[name]["state"]) for name in ("cpu", "python", "numpy") if name in entry})
 
     def __repr__(self):
         modules = len({entry["module"] for entry in self.calls})

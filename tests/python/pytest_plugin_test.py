@@ -2,6 +2,7 @@
 
 import re
 
+import live_docs
 import torch  # noqa: F401  (the inner pytest forgets what it imports itself, and torch can be imported but once)
 
 import samebits.pytest_plugin  # noqa: F401
@@ -50,3 +51,8 @@ def test_two_values_are_compared_by_bits(pytester):
     shown = ran(pytester, "\n".join(lines))
     assert "2 passed" in shown and "5 failed" in shown
     assert all(f"Failed: {sentence}" in shown for _, _, sentence in pairs.values() if sentence), shown
+
+
+def test_the_document_shows_a_test_that_passes(pytester):
+    ((code, _),) = [block for block in live_docs.blocks("record.md") if block[0].startswith("# model_test.py\n")]
+    assert "2 passed" in ran(pytester, code, "--same-bits-update") and "2 passed" in ran(pytester, code)

@@ -534,4 +534,4 @@ def test_steps_are_compared_in_the_order_in_which_they_compute(x):
 
 
 def test_the_document_shows_what_is_printed(tmp_path):
-    assert live_docs.run("record.md", tmp_path, {}) == 2
+    assert live_docs.run("record.md", tmp_path, {}) == 3

@@ -99,4 +99,4 @@ def test_what_cannot_be_checked_is_refused(train, message):
 def test_the_document_shows_what_is_printed(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     left_out = "nothing" if sampling.LONG else "resume_check(between.with_workers"  # starts two dozen processes
-    assert live_docs.run("resume-check.md", tmp_path, {}, left_out) == 7
+    assert live_docs.run("resume-check.md", tmp_path, {}, left_out) == 9

@@ -5,8 +5,16 @@
 
 Lightning keeps no generator, no accumulated gradients, and restarts a plain DataLoader at its first sample. The callback puts what is missing
 into each checkpoint, under the key "samebits", with digests of what Lightning puts there; at resume it restores it, or refuses by name.
-The framework is imported when the function is called.
+
+    trainer = Trainer(model, arguments, train_dataset=data, callbacks=[samebits.callbacks.trainer_callback()])
+    trainer.train(resume_from_checkpoint=True)
+
+transformers' Trainer keeps the generators. What it loses are weights that save_pretrained() writes under other names than those of the live
+module: they go into a file of their own. The framework is imported when a function is called.
 """
+
+import json
+import pathlib
 
 from . import live_rng, live_tensors
 from .live_training import digest_of
@@ -45,7 +53,34 @@ def lightning_callback(strict=True):
     return SamebitsResume(strict)
 
 
-class _LightningResume:
+def trainer_callback(strict=True, checkpoint=None):
+    """A TrainerCallback for transformers' Trainer.
+
+    With each checkpoint it writes the file samebits_resume.safetensors: digests of every weight under its name in the live module and of the
+    optimizer's state, and those weights that no file of the checkpoint holds under that name. At the begin of a resumed training it puts
+    these back, and holds all of it to the digests. `checkpoint`: the folder that is resumed from, where it is not checkpoint-STEP in
+    the output directory. `strict`: raise ResumeRefused, else warn.
+    """
+    from transformers import TrainerCallback
+
+    class SamebitsResume(_TrainerResume, TrainerCallback):
+        pass
+
+    return SamebitsResume(strict, checkpoint)
+
+
+class _Refusing:
+    def _refuse(self, sentence, missing):
+        import warnings
+
+        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        text = f"the training cannot go on exactly from this checkpoint: {sentence} {shown}"
+        if self.strict:
+            raise ResumeRefused(text, missing)
+        warnings.warn(text, stacklevel=3)
+
+
+class _LightningResume(_Refusing):
     """The hooks; the class of the framework is mixed in when it is known."""
 
     def __init__(self, strict):
@@ -63,7 +98,7 @@ class _LightningResume:
             "inside": bool(inside),
             "batches": int(place.batch_progress.current.ready),
             "gradients": _gradients(pl_module) if _accumulates(place) else None,
-            "weights": {name: live_tensors.digest(tensor) for name, tensor in checkpoint["state_dict"].items()},
+            "weights": _digests(checkpoint["state_dict"]),
             "optimizers": [digest_of(state["state"]) for state in checkpoint.get("optimizer_states", [])],
         }
 
@@ -110,14 +145,70 @@ class _LightningResume:
         if missing:
             self._refuse("these generators of it are not on this machine:", missing)
 
-    def _refuse(self, sentence, missing):
-        import warnings
 
-        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        text = f"the training cannot go on exactly from this checkpoint: {sentence} {shown}"
-        if self.strict:
-            raise ResumeRefused(text, missing)
-        warnings.warn(text, stacklevel=3)
+class _TrainerResume(_Refusing):
+    FILE = "samebits_resume.safetensors"
+
+    def __init__(self, strict, checkpoint):
+        self.strict, self._checkpoint = strict, checkpoint
+
+    def on_save(self, args, state, control, model=None, optimizer=None, **_):
+        from safetensors.torch import save_file
+
+        if not state.is_world_process_zero:
+            return
+        folder = _folder(args, state)
+        weights, held = model.state_dict(), _names_in(folder)
+        tied = {tensor.data_ptr() for name, tensor in weights.items() if name in held}
+        lost = {name: tensor for name, tensor in weights.items() if name not in held and tensor.data_ptr() not in tied}
+        document = {"schema": SCHEMA, "weights": _digests(weights), "optimizer": digest_of(optimizer.state_dict()["state"])}
+        copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in lost.items()}
+        save_file(copies, folder / self.FILE, metadata={"samebits.callback": json.dumps(document)})
+
+    def on_train_begin(self, args, state, control, model=None, optimizer=None, **_):
+        if state.global_step == 0:
+            return
+        path = pathlib.Path(self._checkpoint or _folder(args, state)) / self.FILE
+        if not path.exists():
+            return self._refuse(f"{path.parent.name} was written without this callback: it lacks", [self.FILE])
+        document = self._put_back(path, model)
+        now = _digests(model.state_dict())
+        wrong = [name for name, expected in document["weights"].items() if now.get(name) != expected]
+        if digest_of(optimizer.state_dict()["state"]) != document["optimizer"]:
+            wrong.append("the optimizer's state")
+        if wrong:
+            self._refuse("this was not restored:", wrong)
+
+    def _put_back(self, path, model):
+        """Gives the model the weights that the Trainer does not find; what the callback wrote of the others."""
+        import safetensors
+        import torch
+
+        weights = model.state_dict()  # of the very memory of the parameters
+        with safetensors.safe_open(path, "pt") as file, torch.no_grad():
+            for name in file.keys():
+                if name in weights:
+                    weights[name].copy_(file.get_tensor(name))
+            return json.loads(file.metadata()["samebits.callback"])
+
+
+def _folder(args, state):
+    return pathlib.Path(args.output_dir) / f"checkpoint-{state.global_step}"
+
+
+def _names_in(folder):
+    """Names of the tensors in the safetensors files that save_pretrained() wrote."""
+    import safetensors
+
+    names = set()
+    for path in folder.glob("model*.safetensors"):
+        with safetensors.safe_open(path, "pt") as file:
+            names.update(file.keys())
+    return names
+
+
+def _digests(weights):
+    return {name: live_tensors.digest(tensor) for name, tensor in weights.items()}
 
 
 def _encoded_states():

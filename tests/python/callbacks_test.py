@@ -1,13 +1,16 @@
-"""The callback makes Lightning's checkpoints complete: held by resume_check() on real trainings."""
+"""The callbacks make checkpoints of Lightning and of transformers' Trainer complete: held by real trainings."""
 
+import json
 import logging
 
+import live_lightning
+import live_trainer
 import pytest
 import pytorch_lightning
+import safetensors.torch
 import torch
 
-import live_lightning
-from samebits.callbacks import ResumeRefused, lightning_callback
+from samebits.callbacks import ResumeRefused, lightning_callback, trainer_callback
 from samebits.resume_check import ResumeCheckError, resume_check
 
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
@@ -79,3 +82,47 @@ def test_what_was_changed_or_is_missing_is_refused_by_name(tmp_path):
 
 def test_the_class_is_the_frameworks():
     assert isinstance(lightning_callback(), pytorch_lightning.Callback)
+
+
+# transformers' Trainer.
+
+
+def unlike(a, b):
+    return [name for name in a if not torch.equal(a[name], b[name])]
+
+
+@pytest.fixture
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_the_trainer_alone_loses_weights_of_a_vit(tmp_path, one_thread):
+    whole = live_trainer.trained(tmp_path, [])
+    resumed = live_trainer.trained(tmp_path, [], tmp_path / "checkpoint-2", seed=1)
+    assert len(unlike(whole, resumed)) > 30
+
+
+def test_with_the_callback_they_come_back(tmp_path, one_thread):
+    whole = live_trainer.trained(tmp_path, [trainer_callback()])
+    resumed = live_trainer.trained(tmp_path, [trainer_callback()], tmp_path / "checkpoint-2", seed=1)
+    assert unlike(whole, resumed) == []
+    with safetensors.safe_open(tmp_path / "checkpoint-2" / "samebits_resume.safetensors", "pt") as file:
+        lost, document = set(file.keys()), json.loads(file.metadata()["samebits.callback"])
+    assert len(document["weights"]) == len(whole) and len(lost) == len(whole) - 8  # 8 have one name in both
+
+
+def test_a_trainers_checkpoint_that_was_changed_is_refused_by_name(tmp_path, one_thread):
+    live_trainer.trained(tmp_path, [trainer_callback()])
+    folder = tmp_path / "checkpoint-4"
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    weights["classifier.bias"] += 1e-6
+    safetensors.torch.save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ResumeRefused, match="this was not restored: classifier.bias") as refused:
+        live_trainer.trained(tmp_path, [trainer_callback()], folder)
+    assert refused.value.missing == ["classifier.bias"]
+    (folder / "samebits_resume.safetensors").unlink()
+    with pytest.raises(ResumeRefused, match="checkpoint-4 was written without this callback"):
+        live_trainer.trained(tmp_path, [trainer_callback()], folder)

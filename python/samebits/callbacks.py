@@ -122,8 +122,8 @@ class _LightningResume(_Refusing):
 
     def on_train_start(self, trainer, pl_module):
         if self._found and self._inside and not _is_stateful(trainer.train_dataloader):
-            missing = ["the position in the epoch"]
-            self._refuse(f"it was saved behind batch {self._found['batches']} of an epoch, and the training's data loader has no load_state_dict(). It lacks", missing)
+            place = f"it was saved behind batch {self._found['batches']} of an epoch"
+            self._refuse(f"{place}, and the training's data loader has no load_state_dict(). It lacks", ["the position in the epoch"])
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if self._found:

@@ -30,7 +30,9 @@ class StepRecorder:
 
     def _after(self):
         entries = [self._entry(parameter) for parameter in self._parameters()]
-        self.steps.append({"step": self.recorder.step, "optimizer": type(self.optimizer).__name__, "groups": self._groups, "parameters": entries})
+        self.steps.append(
+            {"step": self.recorder.step, "optimizer": type(self.optimizer).__name__, "groups": self._groups, "parameters": entries}
+        )
         self.recorder.step += 1
         self._weights = None
 

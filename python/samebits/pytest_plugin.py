@@ -19,7 +19,9 @@ import pytest
 
 
 def pytest_addoption(parser):
-    parser.getgroup("samebits").addoption("--same-bits-update", action="store_true", help="write the recordings of same_bits.recorded() anew")
+    parser.getgroup("samebits").addoption(
+        "--same-bits-update", action="store_true", help="write the recordings of same_bits.recorded() anew"
+    )
 
 
 @pytest.fixture

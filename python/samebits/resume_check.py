@@ -64,7 +64,7 @@ class _Check:
         self.whole = self._run("uninterrupted", stop_at=self.stop_at)
         self._demand()
         self.saved = self.whole["saves"][self.stop_at - 1]["steps"]
-        self.rest = self.whole["steps"][self.saved:]
+        self.rest = self.whole["steps"][self.saved :]
         stopped = self._run("stopped", stop_at=self.stop_at)
         self.like, self.checkpoint = self.files, stopped["saves"][self.stop_at - 1]["path"]
         control = parting(self.whole["steps"][: self.saved], stopped["steps"], 0)
@@ -101,7 +101,9 @@ class _Check:
     def _demand(self):
         saves, steps = self.whole["saves"], self.whole["steps"]
         if len(saves) < self.stop_at:
-            raise ResumeCheckError(f"the training called session.saved() {len(saves)} times: it cannot be stopped at checkpoint {self.stop_at}")
+            raise ResumeCheckError(
+                f"the training called session.saved() {len(saves)} times: it cannot be stopped at checkpoint {self.stop_at}"
+            )
         if saves[self.stop_at - 1]["steps"] == len(steps):
             raise ResumeCheckError(f"no step follows checkpoint {self.stop_at}: choose an earlier one by stop_at, or train longer")
         if not self.whole["batches"]:

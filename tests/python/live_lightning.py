@@ -79,8 +79,15 @@ def run(session, callbacks, every=None, loader=DataLoader, **options):
     x = torch.randn(12, 6)
     data = loader(TensorDataset(x, x.sum(1, keepdim=True)), batch_size=3, shuffle=True)
     trainer = pytorch_lightning.Trainer(
-        max_epochs=3, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-        default_root_dir=session.folder, callbacks=[*callbacks, Reporting(session, every)], **options,
+        max_epochs=3,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=session.folder,
+        callbacks=[*callbacks, Reporting(session, every)],
+        **options,
     )
     trainer.fit(Net(), data, ckpt_path=session.checkpoint)
 

@@ -22,8 +22,17 @@ def trainer(folder, callbacks, epochs=2, seed=0):
     torch.manual_seed(seed)
     config = transformers.ViTConfig(**live_models.VISION, num_labels=3, hidden_dropout_prob=0.1)
     arguments = transformers.TrainingArguments(
-        str(folder), num_train_epochs=epochs, per_device_train_batch_size=4, save_strategy="steps", save_steps=2, report_to=[], use_cpu=True,
-        disable_tqdm=True, logging_strategy="no", seed=0, dataloader_pin_memory=False,
+        str(folder),
+        num_train_epochs=epochs,
+        per_device_train_batch_size=4,
+        save_strategy="steps",
+        save_steps=2,
+        report_to=[],
+        use_cpu=True,
+        disable_tqdm=True,
+        logging_strategy="no",
+        seed=0,
+        dataloader_pin_memory=False,
     )
     model = transformers.ViTForImageClassification(config)
     return transformers.Trainer(model, arguments, train_dataset=Pictures(), callbacks=callbacks)

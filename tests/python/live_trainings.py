@@ -148,7 +148,14 @@ def stateful_complete(session):
 
 
 def unrepeatable(session):
-    run(session, USUAL, augment=False, loader=lambda data, **options: DataLoader(data, **{**options, "generator": torch.Generator().manual_seed(random.SystemRandom().randrange(1 << 30))}))
+    run(
+        session,
+        USUAL,
+        augment=False,
+        loader=lambda data, **options: DataLoader(
+            data, **{**options, "generator": torch.Generator().manual_seed(random.SystemRandom().randrange(1 << 30))}
+        ),
+    )
 
 
 def own_generator(session):

@@ -61,7 +61,9 @@ class _Explanation:
             self._carry()
         differ = bool(self.outputs) or not all(repeats)
         if runner.wrote_weights():
-            self.not_checked.append(f"a forward pass of {' and '.join(runner.wrote_weights())} writes into its own weights, which cannot be taken back")
+            self.not_checked.append(
+                f"a forward pass of {' and '.join(runner.wrote_weights())} writes into its own weights, which cannot be taken back"
+            )
         verdict = self._verdict(differ)
         findings = ordered(self.findings)
         diagnosis = findings[0].summary if findings and findings[0].role in ("cause", "contributes") else _diagnosis(verdict, self)
@@ -87,8 +89,14 @@ class _Explanation:
         self._said("A against B, with fresh random numbers", _outcome(self.fresh["A"][0], self.fresh["B"][0]))
         for label, (one, _) in self.fresh.items():
             if one.left_out:
-                self.not_checked.append(f"{label}: {', '.join(path or 'the output' for path in one.left_out)} has no row for each input: not compared")
-            self.not_checked += [f"{label}: output{path} is {leaf.kind}: its contents are not compared" for path, leaf in one.leaves if isinstance(leaf, live_tensors.Opaque)]
+                self.not_checked.append(
+                    f"{label}: {', '.join(path or 'the output' for path in one.left_out)} has no row for each input: not compared"
+                )
+            self.not_checked += [
+                f"{label}: output{path} is {leaf.kind}: its contents are not compared"
+                for path, leaf in one.leaves
+                if isinstance(leaf, live_tensors.Opaque)
+            ]
 
     def _repeats(self, label):
         """Whether runs with one seed agree; a finding where they do not."""
@@ -110,9 +118,27 @@ class _Explanation:
         summary = f"{label} does not repeat: with every generator seeded alike it gives other bits"
         point = _first_unlike(outcomes[0].recorder, other.recorder)
         details = [f"two runs of it part at {point['point']}"] if point else []
-        details.append(f"on one thread {REPEATS} runs agreed" if alone else f"on one thread, too: it depends on something that is no generator of torch, Python or numpy")
-        remedy = "torch.set_num_threads(1), or torch.use_deterministic_algorithms(True)" if alone else "Find what else the module reads: a clock, a file, an address, a generator of its own"
-        return Finding("numerics.threads" if alone else None, "repeat", "cause", "proved", summary, details, {"outputs": numbers, "one_thread": alone}, remedy, subjects=[label])
+        details.append(
+            f"on one thread {REPEATS} runs agreed"
+            if alone
+            else "on one thread, too: it depends on something that is no generator of torch, Python or numpy"
+        )
+        remedy = (
+            "torch.set_num_threads(1), or torch.use_deterministic_algorithms(True)"
+            if alone
+            else "Find what else the module reads: a clock, a file, an address, a generator of its own"
+        )
+        return Finding(
+            "numerics.threads" if alone else None,
+            "repeat",
+            "cause",
+            "proved",
+            summary,
+            details,
+            {"outputs": numbers, "one_thread": alone},
+            remedy,
+            subjects=[label],
+        )
 
     # The two against one another.
 
@@ -153,12 +179,25 @@ class _Explanation:
         numbers = one.difference(other)
         who, noise = " and ".join(labels), cause == "rng.noise"
         summary = f"every forward pass of {who} draws random numbers{', in eval mode too' if noise else ' in training mode'}"
-        details = [f"drawn in {', '.join(modules[:4])}{f' and {len(modules) - 4} more' if len(modules) > 4 else ''}" if modules else "drawn outside of every module"]
-        details.append(f"{labels[0]} run twice differs from itself" + (f", up to {numbers['max_abs']:.3g}" if numbers["max_abs"] is not None else ""))
-        details.append("with every generator seeded alike A and B " + ("give the same bits" if agree else "still differ: see the other causes"))
+        details = [
+            f"drawn in {', '.join(modules[:4])}{f' and {len(modules) - 4} more' if len(modules) > 4 else ''}"
+            if modules
+            else "no module was seen to draw: it is done outside of them, or from a generator that is not looked at"
+        ]
+        details.append(
+            f"{labels[0]} run twice differs from itself" + (f", up to {numbers['max_abs']:.3g}" if numbers["max_abs"] is not None else "")
+        )
+        details.append(
+            "with every generator seeded alike A and B " + ("give the same bits" if agree else "still differ: see the other causes")
+        )
         if not noise:
-            details.append(f"in eval mode {'these modules draw nothing' if any(label in self._noisy for label in labels) else f'{who} repeat' + ('' if len(labels) > 1 else 's')}")
-        remedy = "Draw the random numbers once and pass them, or seed before every call" if noise else "model.eval() before passes that are no training"
+            repeat = f"{who} repeat" if len(labels) > 1 else f"{who} repeats"
+            details.append("in eval mode " + ("these modules draw nothing" if set(labels) & set(self._noisy) else repeat))
+        remedy = (
+            "Draw the random numbers once and pass them, or seed before every call"
+            if noise
+            else "model.eval() before passes that are no training"
+        )
         evidence = {"modules": modules, "self_difference": numbers["max_abs"], "equal_with_one_seed": agree}
         return Finding(cause, "random numbers", "cause", "proved", summary, details, evidence, remedy, subjects=labels)
 
@@ -167,18 +206,37 @@ class _Explanation:
         for label in ("A", "B"):
             second, moved = self.runner.twice(label, self.seed)
             same = second.same_bits(self.seeded[label])
-            self._said(f"{label} a second time, seeded alike, without giving back what the first call changed", "the same bits" if same else "other bits")
+            self._said(
+                f"{label} a second time, seeded alike, without giving back what the first call changed",
+                "the same bits" if same else "other bits",
+            )
             if not same:
                 summary = f"a second call of {label} gives other bits than the first, with the same random numbers"
                 details = [f"the first call changes {', '.join(moved[:6])}"] if moved else []
                 remedy = "Compare models after equally many calls, or take back what a call changes"
-                self.findings.append(Finding("state.buffers" if moved else None, "calls", "risk", "proved", summary, details, {"changes": moved}, remedy, subjects=[label]))
+                self.findings.append(
+                    Finding(
+                        "state.buffers" if moved else None,
+                        "calls",
+                        "risk",
+                        "proved",
+                        summary,
+                        details,
+                        {"changes": moved},
+                        remedy,
+                        subjects=[label],
+                    )
+                )
 
     def _exchange(self, target):
         groups = list(live_findings.by_group(self.factors).values())
         found = live_search.smallest(groups, lambda factors: self._agrees(factors, target), self.max_runs)
         if found is None:
-            said = "nothing was found in which they differ" if not groups else "exchanging all of these does not make the bits agree: " + ", ".join(live_findings.by_group(self.factors))
+            said = (
+                "nothing was found in which they differ"
+                if not groups
+                else "exchanging all of these does not make the bits agree: " + ", ".join(live_findings.by_group(self.factors))
+            )
             self.not_checked.append(f"the cause was not found: {said}")
             self._said("B with everything of A that could be exchanged", "other bits than A")
             self.findings += live_findings.observed(self.factors, True)
@@ -219,13 +277,22 @@ def _first_unlike(a, b):
         if found:
             leaf, _, what = found
             inputs, origin = live_compare.inputs_of(ours, theirs, place)
-            point = {"point": live_compare.point_name(place), "module": place[0], "path": leaf.get("path", ""), "class": call["class"].rpartition(".")[2]}
+            point = {
+                "point": live_compare.point_name(place),
+                "module": place[0],
+                "path": leaf.get("path", ""),
+                "class": call["class"].rpartition(".")[2],
+            }
             return {**point, "how": what, "inputs": inputs, "computed_in": origin and live_compare.point_name(origin)}
     return None
 
 
 def _drawing(outcome):
-    return list(dict.fromkeys(call["module"] or "(model)" for call in sorted(outcome.recorder.calls, key=lambda call: call["entered"]) if call["draws"]))
+    return list(
+        dict.fromkeys(
+            call["module"] or "(model)" for call in sorted(outcome.recorder.calls, key=lambda call: call["entered"]) if call["draws"]
+        )
+    )
 
 
 def _outcome(one, other):
@@ -234,7 +301,9 @@ def _outcome(one, other):
         return "the same bits"
     if numbers["elements"] is None:
         return "other types or shapes"
-    return f"{numbers['differing']} of {numbers['elements']} elements differ" + (f", up to {numbers['max_abs']:.3g}" if numbers["max_abs"] is not None else "")
+    return f"{numbers['differing']} of {numbers['elements']} elements differ" + (
+        f", up to {numbers['max_abs']:.3g}" if numbers["max_abs"] is not None else ""
+    )
 
 
 def _subject(side):
@@ -242,7 +311,14 @@ def _subject(side):
     training = sum(module.training for module in modules)
     mode = "eval" if not training else "training" if training == len(modules) else f"{training} of {len(modules)} modules in training mode"
     tensors = sum(1 for _ in side.model.parameters()) + sum(1 for _ in side.model.buffers())
-    return {"label": side.label, "class": type(inner(side.model)).__qualname__, "tensors": tensors, "modules": len(modules), "training": training, "mode": mode}
+    return {
+        "label": side.label,
+        "class": type(inner(side.model)).__qualname__,
+        "tensors": tensors,
+        "modules": len(modules),
+        "training": training,
+        "mode": mode,
+    }
 
 
 def _diagnosis(verdict, explanation):

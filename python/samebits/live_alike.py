@@ -66,7 +66,9 @@ def _alike_callables(a, b, depth):
 
 def _code(code):
     """What a function's code does, without file names and line numbers."""
-    constants = [_code(constant) if isinstance(constant, types.CodeType) else (type(constant), repr(constant)) for constant in code.co_consts]
+    constants = [
+        _code(constant) if isinstance(constant, types.CodeType) else (type(constant), repr(constant)) for constant in code.co_consts
+    ]
     return code.co_code, code.co_names, code.co_varnames, constants
 
 

@@ -116,7 +116,11 @@ def _how(a, b, what, call_a, call_b, values_a, values_b):
         return f"{a.get('opaque', 'a tensor')} and {b.get('opaque', 'a tensor')}"
     if a.get("stored") in values_a and b.get("stored") in values_b:
         return _of_values(values_a[a["stored"]], values_b[b["stored"]])
-    pairs = [f"{name} {_shown(a[name])} and {_shown(b[name])}" for name in ("mean", "norm", "min", "max") if name in a and name in b and a[name] != b[name]]
+    pairs = [
+        f"{name} {_shown(a[name])} and {_shown(b[name])}"
+        for name in ("mean", "norm", "min", "max")
+        if name in a and name in b and a[name] != b[name]
+    ]
     if pairs:
         return ", ".join(pairs)
     return "other bits" + (", and the same mean, norm, min and max" if "mean" in a and "mean" in b else "")
@@ -168,7 +172,9 @@ def _draws_differ(name, a, b):
 def _steps(steps_a, steps_b):
     found = []
     if len(steps_a) != len(steps_b):
-        found.append({"step": min(len(steps_a), len(steps_b)), "what": "count", "names": [], "how": f"A has {len(steps_a)} steps, B {len(steps_b)}"})
+        found.append(
+            {"step": min(len(steps_a), len(steps_b)), "what": "count", "names": [], "how": f"A has {len(steps_a)} steps, B {len(steps_b)}"}
+        )
     for a, b in zip(steps_a, steps_b):
         entry = _step(a, b)
         if entry:
@@ -181,7 +187,11 @@ def _step(a, b):
     by_name = {entry["name"]: entry for entry in b["parameters"]}
     pairs = [(entry, by_name[entry["name"]]) for entry in a["parameters"] if entry["name"] in by_name]
     if len(pairs) != len(a["parameters"]) or len(pairs) != len(b["parameters"]):
-        return {"what": "parameters", "names": [], "how": f"A has {len(a['parameters'])} parameters, B {len(b['parameters'])}, {len(pairs)} in common"}
+        return {
+            "what": "parameters",
+            "names": [],
+            "how": f"A has {len(a['parameters'])} parameters, B {len(b['parameters'])}, {len(pairs)} in common",
+        }
     for what in ("before", "gradient"):
         names = [x["name"] for x, y in pairs if (x[what] or {}).get("sha256") != (y[what] or {}).get("sha256")]
         if names:
@@ -225,7 +235,13 @@ def _facts(a, b):
         _collect("config", a["model"]["config"], b["model"]["config"], found)
     for name in a["rng"]["entry"]:
         if name in b["rng"]["entry"] and a["rng"]["entry"][name]["sha256"] != b["rng"]["entry"][name]["sha256"]:
-            found.append((f"the state of the generator {name} at entry", a["rng"]["entry"][name]["sha256"][:12], b["rng"]["entry"][name]["sha256"][:12]))
+            found.append(
+                (
+                    f"the state of the generator {name} at entry",
+                    a["rng"]["entry"][name]["sha256"][:12],
+                    b["rng"]["entry"][name]["sha256"][:12],
+                )
+            )
     return found + _tensor_facts(a["model"]["tensors"], b["model"]["tensors"])
 
 

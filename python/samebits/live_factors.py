@@ -34,10 +34,22 @@ GROUPS = {
     "mode": "mode.training",
 }
 INTERNAL = {  # of torch.nn.Module, beside what begins with the prefixes below
-    "training", "_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "_is_full_backward_hook", "call_super_init",
+    "training",
+    "_parameters",
+    "_buffers",
+    "_modules",
+    "_non_persistent_buffers_set",
+    "_is_full_backward_hook",
+    "call_super_init",
     "_compiled_call_impl",
 }
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_forward_hooks_with_kwargs", "_forward_pre_hooks_with_kwargs", "_forward_hooks_always_called")
+HOOKS = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_pre_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+)
 INTERNAL_PREFIXES = ("_forward_hooks", "_forward_pre_hooks", "_backward_", "_state_dict_", "_load_state_dict_")
 ABSENT = "(none)"
 
@@ -142,7 +154,9 @@ class _Finder:
 
     def _whole(self, a, b, path, slot):
         if slot is None:
-            self.not_checked.append(f"the models are of two classes, {live_alike.class_of(a)} and {live_alike.class_of(b)}, with other parts")
+            self.not_checked.append(
+                f"the models are of two classes, {live_alike.class_of(a)} and {live_alike.class_of(b)}, with other parts"
+            )
             return
         parent, name = slot
         self.add("modules", path, live_alike.class_of(a), live_alike.class_of(b), lambda: vars(parent)["_modules"].__setitem__(name, a))

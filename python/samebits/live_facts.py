@@ -8,8 +8,14 @@ from . import live_tensors
 
 LIBRARIES = ["torch", "numpy", "transformers", "timm", "torchvision", "accelerate", "peft", "pytorch_lightning", "lightning"]
 VARIABLES = [  # known to change the bits of a result
-    "ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE",
-    "MKL_DYNAMIC", "OMP_DYNAMIC",
+    "ATEN_CPU_CAPABILITY",
+    "MKL_CBWR",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "NVIDIA_TF32_OVERRIDE",
+    "MKL_DYNAMIC",
+    "OMP_DYNAMIC",
 ]
 
 
@@ -135,7 +141,13 @@ def tensors_of(model):
 
 
 def tensor_facts(name, kind, tensor, digests):
-    facts = {"name": name, "kind": kind, "dtype": live_tensors.dtype_name(tensor), "shape": list(tensor.shape), "device": str(tensor.device)}
+    facts = {
+        "name": name,
+        "kind": kind,
+        "dtype": live_tensors.dtype_name(tensor),
+        "shape": list(tensor.shape),
+        "device": str(tensor.device),
+    }
     facts["alignment"] = alignment(tensor)
     if digests:
         try:

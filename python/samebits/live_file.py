@@ -17,10 +17,22 @@ ALIGNMENT = 64  # of the first byte behind the header
 MAX_HEADER = 1 << 30  # bytes: a million calls take some hundreds of megabytes
 # safetensors' name, torch's name, numpy's type for the bytes; bfloat16 and float8 have none in numpy
 TYPES = [
-    ("F64", "float64", "<f8"), ("F32", "float32", "<f4"), ("F16", "float16", "<f2"), ("BF16", "bfloat16", None),
-    ("I64", "int64", "<i8"), ("I32", "int32", "<i4"), ("I16", "int16", "<i2"), ("I8", "int8", "<i1"),
-    ("U64", "uint64", "<u8"), ("U32", "uint32", "<u4"), ("U16", "uint16", "<u2"), ("U8", "uint8", "<u1"),
-    ("BOOL", "bool", "|b1"), ("F8_E4M3", "float8_e4m3fn", None), ("F8_E5M2", "float8_e5m2", None), ("C64", "complex64", "<c8"),
+    ("F64", "float64", "<f8"),
+    ("F32", "float32", "<f4"),
+    ("F16", "float16", "<f2"),
+    ("BF16", "bfloat16", None),
+    ("I64", "int64", "<i8"),
+    ("I32", "int32", "<i4"),
+    ("I16", "int16", "<i2"),
+    ("I8", "int8", "<i1"),
+    ("U64", "uint64", "<u8"),
+    ("U32", "uint32", "<u4"),
+    ("U16", "uint16", "<u2"),
+    ("U8", "uint8", "<u1"),
+    ("BOOL", "bool", "|b1"),
+    ("F8_E4M3", "float8_e4m3fn", None),
+    ("F8_E5M2", "float8_e5m2", None),
+    ("C64", "complex64", "<c8"),
 ]
 WIDTH = {"BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
 

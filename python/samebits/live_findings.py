@@ -6,10 +6,30 @@ from .live_report import Finding
 SHOWN = 3  # factors named in a finding's details
 NAMED = 100  # factors named in its evidence
 HARMLESS = {  # fields of configs and attributes that passes hardly ever read
-    "_name_or_path", "name_or_path", "transformers_version", "architectures", "initializer_range", "initializer_factor", "_commit_hash",
-    "torch_dtype", "dtype", "id2label", "label2id", "model_type", "warnings_issued", "_auto_class", "generation_config", "name",
+    "_name_or_path",
+    "name_or_path",
+    "transformers_version",
+    "architectures",
+    "initializer_range",
+    "initializer_factor",
+    "_commit_hash",
+    "torch_dtype",
+    "dtype",
+    "id2label",
+    "label2id",
+    "model_type",
+    "warnings_issued",
+    "_auto_class",
+    "generation_config",
+    "name",
 }
-MOVES = {"weights", "buffers", "dtype", "modules", "classes"}  # with such a difference two models are not the same, whatever one input shows
+MOVES = {
+    "weights",
+    "buffers",
+    "dtype",
+    "modules",
+    "classes",
+}  # with such a difference two models are not the same, whatever one input shows
 # group -> (what differs, plural of what is counted, what to do)
 WORDS = {
     "weights": ("weights have other values", "tensors", "Load both from one file: these are other weights"),
@@ -18,7 +38,11 @@ WORDS = {
     "modules": ("other modules stand in the same place", "modules", "Build both models alike"),
     "classes": ("modules are of another class", "modules", "Build both with one class and one version of the library"),
     "layout": ("tensors lie in memory with other strides", "tensors", "Convert both to one memory format"),
-    "alignment": ("tensors begin at other addresses modulo 64", "tensors", "copy.deepcopy(model) after loading moves the weights to aligned memory"),
+    "alignment": (
+        "tensors begin at other addresses modulo 64",
+        "tensors",
+        "copy.deepcopy(model) after loading moves the weights to aligned memory",
+    ),
     "requires_grad": ("parameters have other requires_grad flags", "parameters", "Set requires_grad alike, or run both in torch.no_grad()"),
     "attributes": ("attributes of modules differ", "attributes", "Give both modules the same attributes"),
     "config": ("fields of the config differ", "fields", "Give both the same config"),
@@ -126,8 +150,22 @@ def observed(factors, outputs_differ):
         words, plural, remedy = WORDS[group]
         if loud:
             role = "contributes" if group in MOVES or outputs_differ else "risk"
-            said = "not needed to make the outputs agree on these inputs" if outputs_differ else "the outputs agree on these inputs all the same"
+            said = (
+                "not needed to make the outputs agree on these inputs"
+                if outputs_differ
+                else "the outputs agree on these inputs all the same"
+            )
             summary = f"{words}: {len(loud)} {plural}" if len(loud) > 1 else f"{words}: {loud[0].name or 'the model'}"
-            yield Finding(cause_of(group, loud), group, role, "observed", summary, [*lines_of(loud), said], evidence_of(group, loud), remedy)
+            yield Finding(
+                cause_of(group, loud), group, role, "observed", summary, [*lines_of(loud), said], evidence_of(group, loud), remedy
+            )
         if quiet:
-            yield Finding(cause_of(group, quiet), group, "note", "observed", f"{words}, which passes usually do not read: {', '.join(m.name for m in quiet)}", [], evidence_of(group, quiet))
+            yield Finding(
+                cause_of(group, quiet),
+                group,
+                "note",
+                "observed",
+                f"{words}, which passes usually do not read: {', '.join(m.name for m in quiet)}",
+                [],
+                evidence_of(group, quiet),
+            )

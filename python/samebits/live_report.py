@@ -98,4 +98,6 @@ def _numbers(outputs):
 
 def _wrapped(label, text):
     indent = "" if not label and text.split(":")[0] in ("same", "different", "unknown") else f"  {label:<12}"
-    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent), break_on_hyphens=False) or [indent.rstrip()]
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent), break_on_hyphens=False) or [
+        indent.rstrip()
+    ]

@@ -74,16 +74,14 @@ def _lines(report):
         yield from _wrapped("", f"unknown: two uninterrupted runs part at step {report.first['step']}")
     yield ""
     where = "inside an epoch" if report.inside else "between two epochs"
-    yield from _wrapped("steps", f"{report.steps['uninterrupted']}, the checkpoint behind step {report.steps['saved']}" + (f", {where}" if report.restored else ""))
+    yield from _wrapped(
+        "steps",
+        f"{report.steps['uninterrupted']}, the checkpoint behind step {report.steps['saved']}" + (f", {where}" if report.restored else ""),
+    )
     if report.first:
         yield from _wrapped("differs", described(report.first))
     if report.restored:
-        yield from _wrapped("restored", ", ".join(part for part, equal in report.restored.items() if equal) or "nothing")
-        unlike = [part for part, equal in report.restored.items() if not equal]
-        if unlike:
-            yield from _wrapped("not so", ", ".join(unlike))
-        cold = f"parts at step {report.cold['step']}: {described(report.cold)}" if report.cold else "does not part, either: on these steps nothing depends on more than the weights"
-        yield from _wrapped("cold", f"from the weights alone it {cold}")
+        yield from _of_restored(report)
     for addition in report.lacks or []:
         yield from _wrapped("lacks", f"{addition['part']}   {addition['proof']}")
         yield from _wrapped("do this", addition["do"])
@@ -94,6 +92,17 @@ def _lines(report):
         yield from _wrapped("", said if report.lacks else "no addition that was tried makes it exact")
     for sentence in report.not_checked:
         yield from _wrapped("unchecked", sentence)
+
+
+def _of_restored(report):
+    yield from _wrapped("restored", ", ".join(part for part, equal in report.restored.items() if equal) or "nothing")
+    unlike = [part for part, equal in report.restored.items() if not equal]
+    if unlike:
+        yield from _wrapped("not so", ", ".join(unlike))
+    cold = "does not part, either: these steps do not show whether anything else was restored"
+    if report.cold:
+        cold = f"parts at step {report.cold['step']}: {described(report.cold)}"
+    yield from _wrapped("cold", f"from the weights alone it {cold}")
 
 
 def described(first):

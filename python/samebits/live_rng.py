@@ -133,25 +133,26 @@ def _place(state):
 
 def describe(found, encoded=False):
     """name -> digest of each state, and with `encoded` the state itself as text, where decode() can read it."""
-    return {name: {"sha256": digest(state), "state": _encode(name, state) if encoded else None} for name, state in found.items()}
+    return {name: {"sha256": digest(state), "state": encode(name, state) if encoded else None} for name, state in found.items()}
 
 
-def _encode(name, state):
-    if name == "cpu":
+def encode(name, state):
+    """A state as text that decode() reads; None of a module's own generator, which belongs to a process that is gone."""
+    if name == "cpu" or name.startswith("cuda:"):
         return base64.b64encode(state.numpy().tobytes()).decode()
     if name == "python":
         return json.dumps(state)
     if name == "numpy":
         return json.dumps([state[0], state[1].tolist(), *state[2:]])
-    return None  # of a device or a module's own: it belongs to a process that is gone
+    return None
 
 
 def decode(name, text):
-    """The state that describe() encoded."""
+    """The state that encode() made text of."""
     import numpy
     import torch
 
-    if name == "cpu":
+    if name == "cpu" or name.startswith("cuda:"):
         return torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8)
     parts = json.loads(text)
     if name == "python":

@@ -9,7 +9,7 @@ import dataclasses
 
 from . import live_factors, live_rng, live_state, live_tensors
 from .live_facts import autocast
-from .live_recorder import Options, Recorder
+from .live_recorder import Recorder
 
 
 @dataclasses.dataclass
@@ -51,7 +51,10 @@ class Outcome:
         for (path, x), (other_path, y) in zip(self.leaves, other.leaves):
             if path != other_path or not _same_leaf(x, y):
                 comparable = isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor) and x.shape == y.shape
-                return {"path": path, **(live_tensors.difference(x, y) if comparable else {"elements": None, "differing": None, "max_abs": None})}
+                return {
+                    "path": path,
+                    **(live_tensors.difference(x, y) if comparable else {"elements": None, "differing": None, "max_abs": None}),
+                }
         if len(self.leaves) != len(other.leaves):
             return {"path": "", "elements": None, "differing": None, "max_abs": None}
         return None
@@ -129,7 +132,9 @@ class TorchRunner:
                 found.append(self._factor(name, name, str(one), str(other), name, one))
         compiled = [type(side.model).__name__ == "OptimizedModule" for side in (self.a, self.b)]
         if compiled[1] and not compiled[0]:
-            found.append(self._factor("compilation", "(model)", "not compiled", "compiled by torch.compile()", "model", inner(self.b.model)))
+            found.append(
+                self._factor("compilation", "(model)", "not compiled", "compiled by torch.compile()", "model", inner(self.b.model))
+            )
         for group in input_groups(self.a, self.b):
             given = (self.a.arguments, self.a.keywords, self.a.batch)
             found.append(self._factor(group, "inputs", *[_shown_inputs(side) for side in (self.a, self.b)], "inputs", given))

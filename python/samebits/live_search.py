@@ -52,7 +52,7 @@ def smallest(groups, agrees, budget):
     try:
         kept = _reduced(kept, lambda some: trials(_flat(some)))
         for index in range(len(kept)):
-            others = kept[:index] + kept[index + 1:]
+            others = kept[:index] + kept[index + 1 :]
             kept[index] = _reduced(kept[index], lambda some, others=others: trials(_flat([*others, some])))
         return Smallest(_single(_flat(kept), trials), True, trials.runs)
     except _BudgetSpent:
@@ -92,7 +92,7 @@ def _reduced(items, agrees):
     pieces = 2
     while len(items) > 1:
         size = -(-len(items) // pieces)
-        parts = [items[start:start + size] for start in range(0, len(items), size)]
+        parts = [items[start : start + size] for start in range(0, len(items), size)]
         rests = [[item for part in parts if part is not left for item in part] for left in parts]
         found = next((some for some in parts if agrees(some)), None)
         if found is not None:

@@ -53,7 +53,9 @@ class Session:
         a scheduler, a scaler, an average of the weights."""
         self._training = Training(model, optimizer, others)
         self.result["begin"] = {**self._training.digests(), **live_training.random_digests()}
-        optimizer.register_step_pre_hook(lambda *_: self._before_step())
+        # A step may be given a closure that computes the gradients: they stand there behind it.
+        optimizer.register_step_pre_hook(lambda *_: self._at_steps.append({"groups": self._training.groups()}))
+        optimizer.register_step_post_hook(lambda *_: self._at_steps[-1].update(gradients=self._training.gradients()))
         if self._plan.donor:
             for part in self._plan.given:
                 if part in self._plan.donor["parts"]:
@@ -106,7 +108,7 @@ class Session:
         if self._training is None:
             raise RuntimeError("session.step() before session.begin(model, optimizer)")
         entry = {"batch": {"batch": self._batches}} if self.result["batches"] else {}
-        for name in ("gradients", "groups"):  # as the optimizer's step found them
+        for name in ("gradients", "groups"):  # with which the optimizer made its step
             entry[name] = {f"{place}{i}": value for i, seen in enumerate(self._at_steps) for place, value in seen[name].items()}
         state = self._training.digests()
         entry.update({part: state[part] for part in state if part not in ("gradients", "groups")})
@@ -115,9 +117,6 @@ class Session:
         self._batches, self._at_steps = [], []
         if self._plan.limit is not None and len(self.result["steps"]) >= self._plan.limit:
             raise Stopped
-
-    def _before_step(self):
-        self._at_steps.append({"gradients": self._training.gradients(), "groups": self._training.groups()})
 
     def saved(self, path):
         """Call after a checkpoint was written: a file, or a folder."""

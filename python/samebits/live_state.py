@@ -56,7 +56,12 @@ class ModelState:
         """Names of what a run left changed: attributes, and tensors that are buffers or attributes."""
         import torch
 
-        names = {id(value): name for _, _, saved in self.modules for name, value in {**saved, **saved["_buffers"]}.items() if isinstance(value, torch.Tensor)}
+        names = {
+            id(value): name
+            for _, _, saved in self.modules
+            for name, value in {**saved, **saved["_buffers"]}.items()
+            if isinstance(value, torch.Tensor)
+        }
         found = [names[id(tensor)] for tensor, data, copy in self.tensors if not live_tensors.same_bits(data, copy)]
         for module, _, saved in self.modules:
             for name in {**saved, **vars(module)}:
@@ -133,7 +138,7 @@ def placed(values, like_layout, like_place):
     width = values.element_size()
     raw = numpy.zeros(count * width + 128, numpy.uint8)
     begin = (like_place.data_ptr() - raw.ctypes.data) % 64
-    flat = torch.frombuffer(raw[begin:begin + count * width], dtype=values.dtype)
+    flat = torch.frombuffer(raw[begin : begin + count * width], dtype=values.dtype)
     result = flat.as_strided(shape, strides)
     with torch.no_grad():
         result.copy_(values.detach())

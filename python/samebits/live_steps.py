@@ -25,17 +25,14 @@ class StepRecorder:
             yield from group["params"]
 
     def _before(self):
-        statistics = self.recorder.options.statistics
-        self._gradients = {}
-        for parameter in self._parameters():
-            gradient = parameter.grad
-            self._gradients[id(parameter)] = None if gradient is None else describe_leaf("", gradient, statistics)
         self._weights = {id(parameter): parameter.detach().clone() for parameter in self._parameters()}
         self._groups = [plain_group(group) for group in self.optimizer.param_groups]
 
     def _after(self):
         entries = [self._entry(parameter) for parameter in self._parameters()]
-        self.steps.append({"step": self.recorder.step, "optimizer": type(self.optimizer).__name__, "groups": self._groups, "parameters": entries})
+        self.steps.append(
+            {"step": self.recorder.step, "optimizer": type(self.optimizer).__name__, "groups": self._groups, "parameters": entries}
+        )
         self.recorder.step += 1
         self._weights = None
 
@@ -43,13 +40,13 @@ class StepRecorder:
         import torch
 
         statistics = self.recorder.options.statistics
-        before = self._weights[id(parameter)]
+        before, gradient = self._weights[id(parameter)], parameter.grad  # which a closure may have computed inside the step
         with torch.no_grad():
             update = live_tensors.statistics(parameter - before) if statistics else None
         state = self.optimizer.state.get(parameter, {})
         return {
             "name": self.names[id(parameter)],
-            "gradient": self._gradients[id(parameter)],
+            "gradient": None if gradient is None else describe_leaf("", gradient, statistics),
             "before": describe_leaf("", before, False),
             "after": describe_leaf("", parameter.detach(), statistics),
             "update": update,

@@ -58,7 +58,9 @@ class Training:
             "weights": {name: tensor.detach().clone() for name, tensor in self.tensors({"parameter"}).items()},
             "buffers": {name: tensor.detach().clone() for name, tensor in self.tensors({"buffer", "non-persistent buffer"}).items()},
             "moments": [copy.deepcopy(self.optimizer.state.get(p)) for p in self.parameters],
-            "groups": [{name: copy.deepcopy(value) for name, value in group.items() if name != "params"} for group in self.optimizer.param_groups],
+            "groups": [
+                {name: copy.deepcopy(value) for name, value in group.items() if name != "params"} for group in self.optimizer.param_groups
+            ],
             "gradients": [None if p.grad is None else p.grad.detach().clone() for p in self.parameters],
             **{name: copy.deepcopy(value.state_dict()) for name, value in self.others.items()},
         }

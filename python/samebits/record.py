@@ -55,7 +55,7 @@ class Record:
     def restore_random_state(self):
         """Gives torch's CPU generator, and those of Python and numpy, the state that they had at the entry of the recording."""
         entry = self.document["rng"]["entry"]
-        live_rng.restore({name: live_rng.decode(name, state["state"]) for name, state in entry.items() if state["state"] is not None})
+        live_rng.restore({name: live_rng.decode(name, entry[name]["state"]) for name in ("cpu", "python", "numpy") if name in entry})
 
     def __repr__(self):
         modules = len({entry["module"] for entry in self.calls})
@@ -139,8 +139,8 @@ class record_step(record):
             model(x).loss.backward()
             optimizer.step()
 
-    Gradients are those that the step finds: accumulated, unscaled and clipped as the program left them. A step needs room for a copy of
-    the weights.
+    Gradients are read behind the step, where torch's optimizers leave them as they used them: accumulated, unscaled and clipped as the
+    program left them, or computed by the step's closure. A step needs room for a copy of the weights.
     """
 
     def __init__(self, model, optimizer, path=None, **options):

@@ -39,14 +39,15 @@ def resume_check(train, *, stop_at=1, start_method="spawn", max_runs=40, folder=
     it exact: states that are taken from the uninterrupted run, while the rest comes from the checkpoint.
 
     `train`: a function of a module, which a new process imports. `stop_at`: which call of session.saved() is the checkpoint. `start_method`:
-    of multiprocessing: "spawn" is a process as new as one that a shell starts; "forkserver" starts faster. `max_runs`: of the search.
+    of multiprocessing: "spawn" is a process as new as one that a shell starts; "forkserver" starts faster, with the function's module imported
+    once for all runs. `max_runs`: of the search.
     `folder`: where runs write, a temporary one by default. A run that raises is a ResumeCheckError.
     """
     import multiprocessing
 
     context = multiprocessing.get_context(start_method)
     if start_method == "forkserver":
-        context.set_forkserver_preload(["torch", "torch._dynamo"])  # optimizers import the second one
+        context.set_forkserver_preload(["torch", "torch._dynamo", train.__module__])  # optimizers import the second one
     work = tempfile.mkdtemp(prefix="samebits-", dir=folder)
     try:
         return _Check(context, train, work, stop_at, max_runs).report()
@@ -63,7 +64,7 @@ class _Check:
         self.whole = self._run("uninterrupted", stop_at=self.stop_at)
         self._demand()
         self.saved = self.whole["saves"][self.stop_at - 1]["steps"]
-        self.rest = self.whole["steps"][self.saved:]
+        self.rest = self.whole["steps"][self.saved :]
         stopped = self._run("stopped", stop_at=self.stop_at)
         self.like, self.checkpoint = self.files, stopped["saves"][self.stop_at - 1]["path"]
         control = parting(self.whole["steps"][: self.saved], stopped["steps"], 0)
@@ -100,7 +101,9 @@ class _Check:
     def _demand(self):
         saves, steps = self.whole["saves"], self.whole["steps"]
         if len(saves) < self.stop_at:
-            raise ResumeCheckError(f"the training called session.saved() {len(saves)} times: it cannot be stopped at checkpoint {self.stop_at}")
+            raise ResumeCheckError(
+                f"the training called session.saved() {len(saves)} times: it cannot be stopped at checkpoint {self.stop_at}"
+            )
         if saves[self.stop_at - 1]["steps"] == len(steps):
             raise ResumeCheckError(f"no step follows checkpoint {self.stop_at}: choose an earlier one by stop_at, or train longer")
         if not self.whole["batches"]:

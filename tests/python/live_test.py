@@ -35,7 +35,10 @@ def state(model):
     return (
         {name: (id(p), p.data_ptr(), p.dtype, p.stride(), p.requires_grad) for name, p in model.named_parameters()},
         {name: (id(b), b.data_ptr(), b.flatten().tolist()) for name, b in model.named_buffers()},
-        {name: (type(m), m.training, list(vars(m)), [id(c) for c in m.children()], len(m._forward_hooks)) for name, m in model.named_modules()},
+        {
+            name: (type(m), m.training, list(vars(m)), [id(c) for c in m.children()], len(m._forward_hooks))
+            for name, m in model.named_modules()
+        },
         repr(getattr(model, "config", None)),
     )
 
@@ -208,13 +211,20 @@ def test_a_model_that_carries_something_from_call_to_call():
 
     a, b = Carries(), Carries()
     report = explain_live(a, b, live_models.vector())
-    assert report.verdict == "same" and [(f.cause, f.role, f.evidence) for f in report.findings] == [("state.buffers", "risk", {"changes": ["seen", "calls"]})] * 2
+    assert (
+        report.verdict == "same"
+        and [(f.cause, f.role, f.evidence) for f in report.findings] == [("state.buffers", "risk", {"changes": ["seen", "calls"]})] * 2
+    )
     assert a.seen == 0 and a.calls == 0
     a(live_models.vector())
     assert fields(explain_live(a, b, live_models.vector()), "buffers") == ["seen"]
 
 
-@pytest.mark.parametrize("draw", [lambda x: x + random.random(), lambda x: x + torch.rand(16), lambda x: x + torch.empty(16).normal_()], ids=["python", "rand", "normal"])
+@pytest.mark.parametrize(
+    "draw",
+    [lambda x: x + random.random(), lambda x: x + torch.rand(16), lambda x: x + torch.empty(16).normal_()],
+    ids=["python", "rand", "normal"],
+)
 def test_a_forward_that_draws_from_a_global_generator(draw):
     class Draws(torch.nn.Module):
         def forward(self, x):
@@ -233,7 +243,10 @@ def test_what_depends_on_no_generator_is_said_not_to_repeat():
             return x + Counts.calls
 
     report = explain_live(Counts(), Counts(), live_models.vector())
-    assert [(finding.cause, finding.factor, finding.subjects) for finding in report.findings] == [(None, "repeat", ["A"]), (None, "repeat", ["B"])]
+    assert [(finding.cause, finding.factor, finding.subjects) for finding in report.findings] == [
+        (None, "repeat", ["A"]),
+        (None, "repeat", ["B"]),
+    ]
     assert report.verdict == "different" and report.findings[0].evidence["one_thread"] is False
 
 
@@ -286,7 +299,9 @@ def test_a_config_field_that_a_pass_reads():
     b.config.initializer_range = 0.5
     report = explain_live(a, b, inputs)
     assert ("config.changed", "config") in causes(report) and fields(report, "config") == ["mask_ratio"]
-    assert [finding.summary for finding in report.findings if finding.role == "note"] == ["fields of the config differ, which passes usually do not read: initializer_range"]
+    assert [finding.summary for finding in report.findings if finding.role == "note"] == [
+        "fields of the config differ, which passes usually do not read: initializer_range"
+    ]
 
 
 def test_another_activation_module():
@@ -294,7 +309,9 @@ def test_another_activation_module():
     b = copy.deepcopy(a)
     b[2].relu = torch.nn.SiLU()
     report = explain_live(a, b, inputs)
-    assert causes(report) == [("code.version", "classes")] and fields(report, "classes") == ["2.relu"] and isinstance(b[2].relu, torch.nn.SiLU)
+    assert (
+        causes(report) == [("code.version", "classes")] and fields(report, "classes") == ["2.relu"] and isinstance(b[2].relu, torch.nn.SiLU)
+    )
 
 
 def test_another_class_of_the_same_parts():
@@ -396,7 +413,11 @@ def test_what_a_module_computes_itself_is_not_laid_on_its_parts():
     b = copy.deepcopy(a)
     b.vit.embeddings.cls_token += 1
     report = explain_live(a, b, inputs)
-    assert (report.first["point"], report.first["inputs"], report.first["computed_in"]) == ("vit.embeddings.dropout", "different", "vit.embeddings")
+    assert (report.first["point"], report.first["inputs"], report.first["computed_in"]) == (
+        "vit.embeddings.dropout",
+        "different",
+        "vit.embeddings",
+    )
     assert "its inputs differ already: vit.embeddings computes them in its own" in str(report)
 
 
@@ -471,7 +492,9 @@ def test_the_report_as_text_and_json():
     assert text.startswith("different: weights have other values: 1.conv1.weight\n") and "part at     1.conv1 (Conv2d)" in text
     assert max(map(len, text.splitlines())) <= 80
     value = json.loads(report.to_json())
-    assert value["schema"] == "samebits.live/1" and value["findings"][0]["cause"] == "weights.changed" and value["first"]["point"] == "1.conv1"
+    assert (
+        value["schema"] == "samebits.live/1" and value["findings"][0]["cause"] == "weights.changed" and value["first"]["point"] == "1.conv1"
+    )
 
 
 def test_the_document_shows_what_is_printed(tmp_path):
@@ -497,7 +520,9 @@ def test_a_call_of_ones_own():
     b.transformer.wpe.weight[9] += 1  # a position that only generated tokens reach
 
     def generate(model, ids):
-        return model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=6, do_sample=False, output_scores=True, return_dict_in_generate=True).scores
+        return model.generate(
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=6, do_sample=False, output_scores=True, return_dict_in_generate=True
+        ).scores
 
     assert causes(explain_live(a, b, inputs)) == []
     assert causes(explain_live(a, b, inputs, call=generate)) == [("weights.changed", "weights")]

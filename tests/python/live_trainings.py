@@ -76,6 +76,8 @@ def run(session, keep, workers=0, augment=True, every=None, restore=None, loader
                 if count == skip and restore == "inside":
                     set_random_state(saved["now"])
                 continue
+            if restore == "first batch" and session.checkpoint and epoch == first and count == 1:
+                set_random_state(saved["now"])
             optimizer.zero_grad()
             F.mse_loss(net(x), y).backward()
             optimizer.step()
@@ -131,8 +133,29 @@ def inside_complete(session):
     run(session, (*USUAL, "now", "start", "count"), every=6, restore="inside")
 
 
+def stateful(session, restore):
+    from torchdata.stateful_dataloader import StatefulDataLoader
+
+    run(session, (*USUAL, "loader", "now"), augment=False, every=6, restore=restore, loader=StatefulDataLoader)
+
+
+def stateful_looks_right(session):
+    stateful(session, "before")
+
+
+def stateful_complete(session):
+    stateful(session, "first batch")
+
+
 def unrepeatable(session):
-    run(session, USUAL, augment=False, loader=lambda data, **options: DataLoader(data, **{**options, "generator": torch.Generator().manual_seed(random.SystemRandom().randrange(1 << 30))}))
+    run(
+        session,
+        USUAL,
+        augment=False,
+        loader=lambda data, **options: DataLoader(
+            data, **{**options, "generator": torch.Generator().manual_seed(random.SystemRandom().randrange(1 << 30))}
+        ),
+    )
 
 
 def own_generator(session):

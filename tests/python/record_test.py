@@ -62,7 +62,15 @@ def test_calls_stand_in_the_order_in_which_they_end(net, x, tmp_path):
         net(x)
     recording = Record.load(tmp_path / "a.safetensors")
     assert places(recording) == [
-        ("first.0", 0), ("first.1", 0), ("first", 0), ("norm", 0), ("twice", 0), ("twice", 1), ("drop", 0), ("head", 0), ("", 0),
+        ("first.0", 0),
+        ("first.1", 0),
+        ("first", 0),
+        ("norm", 0),
+        ("twice", 0),
+        ("twice", 1),
+        ("drop", 0),
+        ("head", 0),
+        ("", 0),
     ]
     assert recording.call("first.0")["within"] == ["first", 0] and recording.call("")["within"] is None
     assert [recording.call(name)["entered"] for name in ("", "first", "first.0")] == [0, 1, 2]
@@ -72,7 +80,10 @@ def test_calls_stand_in_the_order_in_which_they_end(net, x, tmp_path):
 
 def test_digests_and_statistics_are_those_of_the_outputs(net, x):
     seen = {}
-    handles = [module.register_forward_hook(lambda m, i, o, name=name: seen.setdefault(name, []).append(o.clone() if torch.is_tensor(o) else o)) for name, module in net.named_modules()]
+    handles = [
+        module.register_forward_hook(lambda m, i, o, name=name: seen.setdefault(name, []).append(o.clone() if torch.is_tensor(o) else o))
+        for name, module in net.named_modules()
+    ]
     with record(net) as recording:
         net(x)
     for handle in handles:
@@ -258,8 +269,16 @@ def test_a_seed_inside_is_no_count_of_draws():
 
 def test_a_masked_autoencoder_draws_in_its_embeddings():
     config = transformers.ViTMAEConfig(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=32, patch_size=8,
-        decoder_hidden_size=16, decoder_num_hidden_layers=1, decoder_num_attention_heads=2, decoder_intermediate_size=32,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        image_size=32,
+        patch_size=8,
+        decoder_hidden_size=16,
+        decoder_num_hidden_layers=1,
+        decoder_num_attention_heads=2,
+        decoder_intermediate_size=32,
     )
     model = transformers.ViTMAEForPreTraining(config).eval()
     with record(model) as recording, torch.no_grad():
@@ -267,7 +286,10 @@ def test_a_masked_autoencoder_draws_in_its_embeddings():
     assert recording.record.drawing_modules() == ["vit.embeddings"]
     assert recording.record.call("vit.embeddings")["draws"][0]["count"] == 2 * 16
     assert [leaf["path"] for leaf in recording.record.call("")["outputs"]][:2] == [".loss", ".logits"]
-    assert recording.record.document["model"]["attention"] == {"": "sdpa"} and recording.record.document["model"]["config"]["mask_ratio"] == 0.75
+    assert (
+        recording.record.document["model"]["attention"] == {"": "sdpa"}
+        and recording.record.document["model"]["config"]["mask_ratio"] == 0.75
+    )
 
 
 def test_the_state_at_entry_can_be_given_back(net, x, tmp_path):
@@ -344,7 +366,11 @@ def test_what_checkpointing_computes_again_is_marked(x, reentrant):
     model = Checkpointed()
     with record(model) as recording:
         model(x.requires_grad_()).sum().backward()
-    assert [(call["module"], call["call"], call["recomputed"]) for call in recording.record.calls] == [("block", 0, False), ("", 0, False), ("block", 1, True)]
+    assert [(call["module"], call["call"], call["recomputed"]) for call in recording.record.calls] == [
+        ("block", 0, False),
+        ("", 0, False),
+        ("block", 1, True),
+    ]
     again = recording.record.call("block", 1)["outputs"]  # the other way stops once it has what the backward pass needs
     assert again == (recording.record.call("block", 0)["outputs"] if reentrant else []) and recording.record.not_recorded == []
 
@@ -503,6 +529,21 @@ def test_a_step_holds_gradients_weights_and_moments(net, x, tmp_path):
         assert entry["update"]["norm"] == pytest.approx((parameter - before[name]).norm().item())
 
 
+def test_a_closure_computes_the_gradients_inside_the_step(net, x):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = net(x)["sum"].square().sum()
+        loss.backward()
+        return loss
+
+    with record_step(net, optimizer) as recording:
+        optimizer.step(closure)
+    entries = {entry["name"]: entry for entry in recording.record.steps[0]["parameters"]}
+    assert all(entries[name]["gradient"]["sha256"] == sha256(p.grad) for name, p in net.named_parameters())
+
+
 def test_steps_are_compared_in_the_order_in_which_they_compute(x):
     def fresh():
         torch.manual_seed(1)
@@ -519,4 +560,4 @@ def test_steps_are_compared_in_the_order_in_which_they_compute(x):
 
 
 def test_the_document_shows_what_is_printed(tmp_path):
-    assert live_docs.run("record.md", tmp_path, {}) == 2
+    assert live_docs.run("record.md", tmp_path, {}) == 3

@@ -71,6 +71,13 @@ def test_inside_an_epoch_the_usual_checkpoint_lacks_its_place():
     assert lacks(report) == ["generators of the epoch's start", "position in the epoch", "rng.torch"], str(report)
 
 
+def test_a_stateful_loader_takes_up_its_place_and_draws_for_it():
+    assert checked(live_trainings.stateful_complete).verdict == "same"
+    report = checked(live_trainings.stateful_looks_right)
+    assert lacks(report) == ["rng.torch"] and report.first["parts"][0] == "gradients", str(report)
+    assert report.lacks[0]["do"].endswith("restore it once the loader's iterator is made, before its first batch")
+
+
 def test_a_loader_with_a_generator_of_its_own():
     report = checked(live_trainings.own_generator)
     assert report.first["parts"][0] == "batch" and lacks(report) == ["rng.loader"], str(report)
@@ -99,4 +106,4 @@ def test_what_cannot_be_checked_is_refused(train, message):
 def test_the_document_shows_what_is_printed(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     left_out = "nothing" if sampling.LONG else "resume_check(between.with_workers"  # starts two dozen processes
-    assert live_docs.run("resume-check.md", tmp_path, {}, left_out) == 7
+    assert live_docs.run("resume-check.md", tmp_path, {}, left_out) == 13

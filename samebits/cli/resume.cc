@@ -6,6 +6,7 @@
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
+#include "samebits/train/run_folder.h"
 
 namespace samebits {
 namespace {
@@ -15,8 +16,8 @@ struct Resume {
   ReportOptions report;
 
   int run() const {
-    std::vector<std::string> paths = {path};
-    if (!next.empty()) paths.push_back(next);
+    std::vector<std::string> paths = {newest_checkpoint(path)};
+    if (!next.empty()) paths.push_back(newest_checkpoint(next));
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects(paths, report.keys);
     if (!subjects) return command_error("resume", paths, subjects.error(), report);
     if (const Result<void> free = check_targets({{"--html", report.html}}, paths); !free)
@@ -45,8 +46,10 @@ void add_resume(CLI::App* program, int* status) {
       "can be a continuation of CKPT. Exit status: 0 clean, 1 a risk was found, 2 something could "
       "not be read.");
   command
-      ->add_option("CKPT", chosen->path,
-                   "a training's file or directory: torch.save, Lightning, Trainer, accelerate")
+      ->add_option(
+          "CKPT", chosen->path,
+          "a training's file or directory: torch.save, Lightning, Trainer, accelerate, samebits "
+          "train")
       ->required();
   command->add_option("NEXT", chosen->next, "a later state of the same training");
   add_all_option(command, &chosen->report, "every detail, instead of the first");

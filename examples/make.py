@@ -17,6 +17,7 @@ training: one small network in training, saved as most scripts do it, and with a
 usual.pt       weights, optimizer and epoch
 complete.pt    the same, its schedule, the generators and the place in the epoch
 later.pt       the same training, ten batches later
+pictures/      twelve drawn pictures, to train a masked autoencoder on
 
 gallery: one small classifier, and what becomes of such a model (docs/gallery.md).
 
@@ -39,6 +40,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from PIL import Image, ImageDraw  # noqa: E402
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessorPil, ViTMAEConfig, ViTMAEForPreTraining  # noqa: E402
 
 OUT = pathlib.Path(__file__).resolve().parent / "vit-mae-tiny"
@@ -149,8 +151,22 @@ class Training:
         return {**self.usual(), "scheduler": self.scheduler.state_dict(), "rng": generators, **counts}
 
 
+def save_pictures(out):
+    """Discs and bars of plain colours on plain grounds, 40 pixels wide."""
+    out.mkdir(exist_ok=True)
+    colours = [(200, 60, 40), (40, 120, 200), (230, 190, 60), (60, 160, 90)]
+    for i in range(12):
+        picture = Image.new("RGB", (40, 40), colours[i % 4])
+        draw = ImageDraw.Draw(picture)
+        x, y = 6 + 5 * (i % 3), 4 + 4 * (i // 3)
+        shape = draw.ellipse if i % 2 else draw.rectangle
+        shape((x, y, x + 16, y + 12), fill=colours[(i + 1 + i // 4) % 4])
+        picture.save(out / f"{i:02}.png", optimize=True)
+
+
 def save_training(out):
     out.mkdir(exist_ok=True)
+    save_pictures(out / "pictures")
     training = Training()
     training.train(25)
     torch.save(training.usual(), out / "usual.pt")

@@ -7,6 +7,7 @@
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
+#include "samebits/train/run_folder.h"
 
 namespace samebits {
 namespace {
@@ -16,8 +17,8 @@ struct Resume {
   ReportOptions report;
 
   int run() const {
-    std::vector<std::string> paths = {path};
-    if (!next.empty()) paths.push_back(next);
+    std::vector<std::string> paths = {newest_checkpoint(path)};
+    if (!next.empty()) paths.push_back(newest_checkpoint(next));
     const Result<std::vector<SubjectOptions>> subjects = choose_subjects(paths, report.keys);
     if (!subjects) return command_error("resume", paths, subjects.error(), report);
     if (const Result<void> free = check_targets({{"--html", report.html}}, paths); !free)
@@ -48,7 +49,8 @@ void add_resume(CLI::App* program, int* status) {
   accept_hub_names(
       command->add_option(
           "CKPT", chosen->path,
-          "a training's file or directory: torch.save, Lightning, Trainer, accelerate"))
+          "a training's file or directory: torch.save, Lightning, Trainer, accelerate, samebits "
+          "train"))
       ->required();
   accept_hub_names(command->add_option("NEXT", chosen->next, "a later state of the same training"));
   add_all_option(command, &chosen->report, "every detail, instead of the first");

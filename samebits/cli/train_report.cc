@@ -49,9 +49,7 @@ std::string train_json_text(const TrainReport& report) {
                      {"stopped", report.stopped.empty() ? Json() : Json(report.stopped)},
                      {"isa", report.isa},
                      {"threads", report.threads},
-                     {"timing", {{"load_s", report.load_s}, {"step_s", report.step_s}}},
-                     {"notes", report.notes},
-                     {"not_checked", Json::array()}};
+                     {"timing", {{"load_s", report.load_s}, {"step_s", report.step_s}}}};
   return json_text(json) + "\n";
 }
 
@@ -77,7 +75,6 @@ std::string render_training(const TrainReport& report) {
                                  report.validation.back().first));
   line("saved", printable(report.checkpoint));
   line("weights", "sha256 " + report.weights_sha256);
-  for (const std::string& note : report.notes) line("note", note);
   if (!report.stopped.empty())
     text +=
         fmt::format("\n  {} ended it early: samebits train --resume {} goes on to the same bits\n",

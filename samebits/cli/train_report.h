@@ -21,7 +21,6 @@ struct TrainReport {
   std::string checkpoint, weights_sha256, stopped;  // stopped: "SIGINT", or ""
   std::string isa;
   int threads = 1;
-  std::vector<std::string> notes;
 };
 
 /// Schema "samebits.train/1".

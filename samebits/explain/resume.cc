@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "samebits/explain/directory_load.h"
+#include "samebits/explain/native_training.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/resume_generators.h"
 #include "samebits/explain/resume_loop.h"
@@ -48,11 +49,16 @@ void doubt_missing(const ResumeFacts& facts, ResumeRows& rows) {
   }
 }
 
-ResumeRows judge_all(const ResumeFacts& facts) {
+/// Those of a checkpoint of samebits train, where it is one.
+ResumeRows judge_all(const ResumeFacts& facts, std::optional<ResumeRows> native) {
   ResumeRows rows = {judge_weights(facts)};
   const auto add = [&](ResumeRows more) {
     for (ResumeRow& row : more) rows.push_back(std::move(row));
   };
+  if (native) {
+    add(std::move(*native));
+    return rows;
+  }
   add(judge_optimizers(facts));
   add(judge_schedulers(facts));
   add({judge_step(facts)});
@@ -116,10 +122,18 @@ Finding only_weights_finding(const ResumeRows& rows, const std::string& label) {
 /// contradiction.
 enum class RowFindings : std::uint8_t { all, doubts };
 
+/// A step is counted: nobody's weights alone.
+bool counts_steps(const ResumeRows& rows) {
+  return std::ranges::any_of(rows, [](const ResumeRow& row) {
+    return row.part.part == "step" && row.part.state != "missing";
+  });
+}
+
 void add_rows(Report& report, const ResumeFacts& facts, const ResumeRows& rows,
               const std::string& label, RowFindings wanted) {
   const Json present = present_in(rows);
-  const bool only_weights = facts.has_only_weights() && facts.checkpoint->has_weights();
+  const bool only_weights =
+      facts.has_only_weights() && facts.checkpoint->has_weights() && !counts_steps(rows);
   for (const ResumeRow& row : rows) {
     report.resume.push_back(row.part);
     report.resume.back().subject = label;
@@ -164,7 +178,8 @@ void find_trainer_weights(Report& report, const Subject& subject) {
 
 void judge_one(Report& report, const Subject& subject) {
   const ResumeFacts facts = read_resume_facts(*subject.checkpoint);
-  add_rows(report, facts, judge_all(facts), subject.label, RowFindings::all);
+  add_rows(report, facts, judge_all(facts, native_training_rows(*subject.checkpoint)),
+           subject.label, RowFindings::all);
   note_not_read(report, facts);
   find_trainer_weights(report, subject);
 }
@@ -172,8 +187,8 @@ void judge_one(Report& report, const Subject& subject) {
 void judge_pair(Report& report) {
   const ResumeFacts a = read_resume_facts(*report.subjects[0].checkpoint);
   const ResumeFacts b = read_resume_facts(*report.subjects[1].checkpoint);
-  add_rows(report, a, judge_all(a), "A", RowFindings::doubts);
-  add_rows(report, b, judge_all(b), "B", RowFindings::doubts);
+  add_rows(report, a, judge_all(a, native_training_rows(*a.checkpoint)), "A", RowFindings::doubts);
+  add_rows(report, b, judge_all(b, native_training_rows(*b.checkpoint)), "B", RowFindings::doubts);
   note_not_read(report, a);
   note_not_read(report, b);
   find_contradictions(report, a, b);
@@ -200,7 +215,10 @@ Report resume_now(const SubjectOptions& checkpoint, const std::optional<SubjectO
       report.subjects, [](const Subject& subject) { return subject.checkpoint.has_value(); });
   if (all_read) next ? judge_pair(report) : judge_one(report, report.subjects[0]);
   apply_rules(report, {.threads = threads});
-  if (all_read) {
+  const bool native = all_read && std::ranges::all_of(report.subjects, [](const Subject& subject) {
+                        return is_native_training(*subject.checkpoint);
+                      });
+  if (all_read && !native) {
     report.not_checked.emplace_back(
         "the script that goes on: whether it restores what is here, and in which order");
     report.not_checked.emplace_back(

@@ -85,7 +85,13 @@ void EmbedStep::back(const StepScope& scope, float* dx, VitWeights& gradient) {
     const auto patches = std::copy(first, positioned_end, gradient.positions.begin());
     std::copy(front_end, sums.end(), patches);
   }
-  // Of the projection, over the patches alone.
+  // Of the projection, over the patches alone, where any was kept.
+  if (kept_ == 0) {
+    PackedMatrix& matrix = gradient.patches.matrix;
+    std::fill_n(matrix.tile(0), matrix.tiles() * kTileColumns * matrix.depth(), 0.0F);
+    std::ranges::fill(gradient.patches.bias, 0.0F);
+    return;
+  }
   const auto gather = [&](std::size_t image) {
     std::copy_n(dx + image * image_size + front_ * width, kept_ * width,
                 dense_.data() + image * kept_ * width);

@@ -58,6 +58,18 @@ void sync_directory(const std::string& path) {
 
 }  // namespace
 
+std::string newest_checkpoint(const std::string& path) {
+  std::optional<std::uint64_t> newest;
+  const Result<void> read = visit_names(path, [&](const std::string& name) {
+    const auto step = step_of_name(name);
+    std::error_code error;
+    if (step && fs::is_regular_file(path + "/" + name + "/training.json", error))
+      newest = std::max(newest.value_or(0), *step);
+  });
+  if (!read || !newest) return path;
+  return path + (path.ends_with('/') ? "" : "/") + std::string(kStep) + std::to_string(*newest);
+}
+
 Result<RunFolder> RunFolder::open(const std::string& path) {
   RunFolder folder;
   folder.path_ = path;

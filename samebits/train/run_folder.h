@@ -16,6 +16,9 @@
 
 namespace samebits {
 
+/// The newest checkpoint of a training's directory; `path` itself where it is none.
+std::string newest_checkpoint(const std::string& path);
+
 class RunFolder {
  public:
   /// Makes the directory where there is none. Errors: io; usage where another training holds it.

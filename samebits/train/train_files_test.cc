@@ -30,15 +30,16 @@ TEST(TrainOptions, AreReadAsTheyWereWritten) {
 }
 
 TEST(TrainOptions, OfAnotherFormAreAnError) {
-  for (const auto& [name, value] : options_json({}).items()) {
-    Json absent = options_json({});
+  const Json whole = options_json({});
+  for (const auto& [name, value] : whole.items()) {
+    Json absent = whole;
     absent.erase(name);
     EXPECT_EQ(options_from_json(absent, "f").error().code, ErrorCode::malformed) << name;
-    Json other = options_json({});
+    Json other = whole;
     other[name] = Json::array();
     EXPECT_FALSE(options_from_json(other, "f")) << name;
   }
-  Json none = options_json({});
+  Json none = whole;
   none["batch"] = 0U;
   EXPECT_FALSE(options_from_json(none, "f"));
   EXPECT_FALSE(options_from_json(Json(), "f"));

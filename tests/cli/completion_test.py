@@ -10,7 +10,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("SAMEBITS", ROOT / "build" / "release" / "samebits"))
-COMMANDS = ["inspect", "diff", "explain", "check", "resume", "run", "lock", "verify", "convert", "completion", "man"]
+COMMANDS = ["inspect", "diff", "explain", "check", "resume", "run", "train", "lock", "verify", "convert", "completion", "man"]
 
 
 def printed(*words):

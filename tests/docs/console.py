@@ -7,6 +7,7 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,10 @@ def folder_of(path):
     return ROOT / "examples" / FOLDERS.get(pathlib.Path(path).name, "vit-mae-tiny")
 
 
+# Documents whose commands write: they run one after the other in a copy of the examples.
+WRITING = {"training.md"}
+
+
 def answer(command, place):
     with tempfile.TemporaryDirectory() as folder:
         (pathlib.Path(folder) / "samebits").symlink_to(PROGRAM.resolve())
@@ -36,12 +41,17 @@ def answer(command, place):
 
 def renewed(path):
     """The document's text with the answers of today."""
+    with tempfile.TemporaryDirectory() as copy:
+        place = folder_of(path)
+        if path.name in WRITING:
+            shutil.copytree(ROOT / "examples", pathlib.Path(copy) / "examples")
+            place = pathlib.Path(copy) / place.relative_to(ROOT)
 
-    def block(match):
-        commands = [line for line in match.group(1).splitlines() if line.startswith("$ ")]
-        return "".join(f"{line}\n{answer(line[2:], folder_of(path))}" for line in commands)
+        def block(match):
+            commands = [line for line in match.group(1).splitlines() if line.startswith("$ ")]
+            return "".join(f"{line}\n{answer(line[2:], place)}" for line in commands)
 
-    return BLOCK.sub(block, path.read_text())
+        return BLOCK.sub(block, path.read_text())
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import sys
 
 import jsonschema
 import pytest
+import safetensors.torch
 import torch
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -41,6 +42,8 @@ COMMANDS = [
     "verify hf hf.lock",
     "run mae",
     "run a.safetensors",
+    "train mae --data images.safetensors --val images.safetensors --out trained --epochs 1",
+    "train mae --data nosuch --out trained-too --epochs 1",
     "convert a.safetensors out.npz --to npz",
     "convert a.safetensors out.xyz --to xyz",
     "diff a.safetensors",
@@ -73,6 +76,7 @@ NAMES = {
     "samebits.convert/1": "conversion",
     "samebits.lock/1": "lock",
     "samebits.error/1": "error",
+    "samebits.train/1": "trained",
 }
 
 
@@ -82,7 +86,9 @@ def hold(value):
         for each in value:
             hold(each)
         return
-    name = NAMES.get(value["schema"]) or ("failed_run" if "not_checked" in value else "run")
+    name = NAMES.get(value["schema"])
+    if name in (None, "trained"):  # these have another form where they failed
+        name = ("failed_" if "not_checked" in value else "") + (name or "run")
     jsonschema.Draft202012Validator({**strict(SCHEMA), "anyOf": [{"$ref": f"#/$defs/{name}"}]}).validate(value)
 
 
@@ -113,6 +119,9 @@ def folder(tmp_path_factory):
     model(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3}, made / "training.pth")
+    config = json.loads((made / "mae" / "config.json").read_text())
+    images = torch.randn(3, config["num_channels"], config["image_size"], config["image_size"])
+    safetensors.torch.save_file({"images": images}, made / "images.safetensors")
     subprocess.run([PROGRAM, "lock", "hf", "-o", "hf.lock"], cwd=made, check=True, capture_output=True)
     return made
 

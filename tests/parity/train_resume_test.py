@@ -305,3 +305,21 @@ def test_pictures_in_folders_are_the_tensors_of_their_processor(tmp_path):
     assert "learns from labels" in refused(tmp_path / "vit", "--data", tmp_path / "empty", "--out", tmp_path / "run", "--steps", 1)
     (tmp_path / "vit" / "preprocessor_config.json").unlink()
     assert "preprocessor_config.json" in refused(tmp_path / "vit", "--data", tmp_path / "pictures", "--out", tmp_path / "run", "--steps", 1)
+
+
+def test_samebits_resume_says_that_all_is_there(trained):
+    _, run = trained
+
+    def said(path):
+        done = subprocess.run([conftest.PROGRAM, "resume", path, "--json"], capture_output=True, text=True, timeout=60)
+        return json.loads(done.stdout)
+
+    for path in (run, run / "step-9"):
+        found = said(path)
+        assert found["verdict"] == "clean" and not found["findings"] and not found["not_checked"]
+        assert {part["state"] for part in found["resume"]} == {"present", "not needed"}
+    assert said(run)["subjects"][0]["path"] == str(run / f"step-{STEPS}")
+    moments = run / "step-9" / "optimizer.safetensors"
+    moments.write_bytes(moments.read_bytes()[:-1] + b"!")
+    found = said(run / "step-9")
+    assert found["verdict"] == "unknown" and "is not what was written" in found["not_checked"][0]

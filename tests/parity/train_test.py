@@ -85,6 +85,15 @@ def freeze(model):
     return model
 
 
+def test_loaded_positions_of_transformers_5_ask_for_a_gradient(tmp_path):
+    """What docs/training.md says of 5.24.0: where this fails, freeze() and that sentence may go."""
+    fresh = MODELS["mae"]()
+    loaded, _ = made("mae", tmp_path)
+    for model, learns in ((fresh, False), (loaded, True)):
+        tables = (model.vit.embeddings.position_embeddings, model.decoder.decoder_pos_embed)
+        assert [table.requires_grad for table in tables] == [learns, learns]
+
+
 def trace_of(run, step):
     return safetensors.torch.load_file(run / f"trace-step-{step}.safetensors")
 
@@ -264,6 +273,23 @@ def test_metrics_are_those_of_lightnings_logger(tmp_path):
 
     assert ours.split(b"\r\n")[0] == theirs.split(b"\r\n")[0] and ours.endswith(b"\r\n")
     assert len(rows(ours)) == 8 and rows(ours) == rows(theirs)
+
+
+def test_validation_moves_no_bit(tmp_path):
+    made("mae-dropout", tmp_path)
+    given = [tmp_path / "mae-dropout", "--data", tmp_path / "data.safetensors", "--epochs", 2]
+    found = [train(*given, "--out", tmp_path / str(i), *more) for i, more in enumerate([[], ["--val", tmp_path / "data.safetensors"]])]
+    assert found[0]["weights_sha256"] == found[1]["weights_sha256"]
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0])
+def test_other_mask_ratios_are_trained_and_saved(ratio, tmp_path):
+    """At 1 the encoder sees its class token alone, and its patches get no gradient."""
+    model, data = made("mae", tmp_path)
+    found = train(tmp_path / "mae", "--data", tmp_path / "data.safetensors", "--out", tmp_path / "run", "--steps", 3, "--mask-ratio", ratio)
+    model.config.mask_ratio = model.vit.config.mask_ratio = ratio
+    assert found["loss"] == pytest.approx(torch_losses(model, data, 3, 42), rel=1e-5)
+    assert json.loads((tmp_path / "run" / "step-3" / "config.json").read_text())["mask_ratio"] == ratio
 
 
 def test_validation_is_the_mean_loss_in_eval_mode(tmp_path):

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Makes the Python environments of the tests, once for each state of their requirements.
 
-Usage: make_venvs.py t5|t4|peers      prints the path of the environment's interpreter
+Usage: make_venvs.py t5|t4|quantizers|peers      prints the path of the environment's interpreter
 
-t5 has what tests/requirements-t5.txt says. t4 and peers (what the benchmarks measure against) have what their own files
-say and see the packages of t5 behind their own, so that all load the same torch. They lie in $SAMEBITS_CACHE (default ~/.cache/samebits), in folders
-named after a hash of the requirements, and are made by Python 3.11 or later.
+t5 has what tests/requirements-t5.txt says. t4, quantizers (libraries that quantize) and peers (what the benchmarks measure against)
+have what their own files say and see the packages of t5 behind their own, so that all load the same torch. They lie in
+$SAMEBITS_CACHE (default ~/.cache/samebits), in folders named after a hash of the requirements, and are made by Python 3.11 or later.
 """
 
 import fcntl
@@ -79,8 +79,8 @@ def interpreter(name):
 
 
 def main():
-    if sys.argv[1:] not in (["t5"], ["t4"], ["peers"]):
-        sys.exit("usage: make_venvs.py t5|t4|peers")
+    if sys.argv[1:] not in (["t5"], ["t4"], ["quantizers"], ["peers"]):
+        sys.exit("usage: make_venvs.py t5|t4|quantizers|peers")
     try:
         print(interpreter(sys.argv[1]))
     except (OSError, subprocess.CalledProcessError) as error:

@@ -81,7 +81,9 @@ std::optional<TensorStats> stats_as_read(const std::optional<QuantizedWeight>& a
   if ((a && !read_a) || (b && !read_b)) return std::nullopt;
   const ValuePair said{read_a ? read_a->view : stored.a, read_b ? read_b->view : stored.b};
   if (!have_numbers(said)) return std::nullopt;
-  return relate_values({said}, threads)[0].stats;
+  TensorStats stats = relate_values({said}, threads)[0].stats;
+  stats.max_ulp.reset();  // the type of the decoded numbers is nobody's choice
+  return stats;
 }
 
 /// Codes alone say least; other pairs without statistics have another shape or type.

@@ -42,6 +42,7 @@ TEST(StepError, TheLargestDistanceIsCountedInStepsOfItsScale) {
   EXPECT_DOUBLE_EQ(error->steps, 0.1);
   EXPECT_EQ(error->beyond, 0U);
   EXPECT_DOUBLE_EQ(error->squared_error, 1);
+  EXPECT_EQ(error->unequal, 1U);
 }
 
 TEST(StepError, FurtherThanARoundingIsCounted) {

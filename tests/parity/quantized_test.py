@@ -205,6 +205,13 @@ def test_a_cast_of_scales_is_refused(made, tmp_path):
     assert done.returncode == 2 and "0.weight, 2.weight: stored quantized" in done.stderr and not (tmp_path / "out").exists()
 
 
+def test_what_was_dequantized_is_what_the_codes_say(made, run, tmp_path):
+    for name in ("nf4-nested-bfloat16", "packed4-zeros", "float-rows", "ao-int8-bf16"):
+        convert(made / f"{name}.safetensors", tmp_path / name, "--to", "safetensors", "--dequantize")
+        report = run("diff", tmp_path / name, made / f"{name}.safetensors")
+        assert report.finding("weights.quantized")["details"] == ["computed for 2 of 2 weights: the codes say A's numbers exactly"], name
+
+
 def test_numbers_may_be_cast(made, tmp_path):
     done, said = convert(made / "nf4-float32.safetensors", tmp_path / "out", "--to", "safetensors", "--dequantize", "--dtype", "bfloat16")
     truth = load_file(made / "nf4-float32.truth.safetensors")

@@ -208,12 +208,9 @@ def run_pytest(counts):
     junit = RESULTS / "pytest.xml"
     junit.unlink(missing_ok=True)
     program = ROOT / "build" / "release" / "samebits"
-    environment = {
-        **os.environ,
-        "SAMEBITS": str(program),
-        "SAMEBITS_PYTHON_T4": str(make_venvs.interpreter("t4")),
-        "SAMEBITS_PYTHON_BARE": str(make_venvs.interpreter("bare")),
-    }
+    environment = {**os.environ, "SAMEBITS": str(program)}
+    for name in ("t4", "quantizers", "bare"):
+        environment[f"SAMEBITS_PYTHON_{name.upper()}"] = str(make_venvs.interpreter(name))
     command = [make_venvs.interpreter("t5"), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}"]
     status = run([*command, "-n", PROCESSORS, "--dist", "loadfile", "--durations", 15, "tests"], env=environment)
     if not junit.exists():

@@ -335,6 +335,9 @@ class TensorReader {
     if (tensor && tensor->parts.empty()) return meta(node, inner);
     if (tensor && !type.empty() && type != "torch.Tensor" && tensor->parts[0].note.empty()) {
       tensor->parts[0].note = "class " + type;
+      const auto dtype = inner.size() > 1 ? dtype_of_node(tree_, inner[1]) : std::nullopt;
+      if (function == "torch._utils._rebuild_wrapper_subclass" && dtype)
+        tensor->parts[0].note += " of " + std::string(info(*dtype).torch);
     }
     return tensor;
   }

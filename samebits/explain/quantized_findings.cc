@@ -56,6 +56,7 @@ const StoredTensor* tensor_like(const TensorsByName& tensors, const std::string&
 /// What was computed of the quantized weights of one side.
 struct Dequantized {
   std::size_t computed = 0;
+  std::uint64_t unequal = 0;  // elements
   bool nearest = true;
   double largest = 0;   // steps
   double relative = 0;  // largest |error| / |numbers| of a weight
@@ -75,6 +76,7 @@ Dequantized dequantize_against(const Subject& holder, const Subject& plain,
     const auto error = weight ? step_error(*weight, numbers->view) : std::nullopt;
     if (!error) continue;
     ++out.computed;
+    out.unequal += error->unequal;
     out.forms.insert(weight->form);
     out.nearest = out.nearest && weight->nearest;
     out.largest = std::max(out.largest, error->steps);
@@ -87,6 +89,8 @@ Dequantized dequantize_against(const Subject& holder, const Subject& plain,
 
 std::string dequantized_text(const Dequantized& found, const std::string& all,
                              const std::string& plain) {
+  if (found.unequal == 0)
+    return fmt::format("computed for {}: the codes say {}'s numbers exactly", all, plain);
   if (found.beyond.empty())
     return fmt::format(
         "computed for {}: no code is further than {:.3g} steps from {}'s number, so these are {}'s "

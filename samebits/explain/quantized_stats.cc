@@ -81,7 +81,10 @@ std::optional<TensorStats> stats_as_read(const std::optional<QuantizedWeight>& a
   if ((a && !read_a) || (b && !read_b)) return std::nullopt;
   const ValuePair said{read_a ? read_a->view : stored.a, read_b ? read_b->view : stored.b};
   if (!have_numbers(said)) return std::nullopt;
-  return relate_values({said}, threads)[0].stats;
+  TensorStats stats = relate_values({said}, threads)[0].stats;
+  if (stats.differing == 0) stats.pattern.clear();
+  stats.max_ulp.reset();  // the type of the decoded numbers is nobody's choice
+  return stats;
 }
 
 /// Codes alone say least; other pairs without statistics have another shape or type.
@@ -113,7 +116,9 @@ void settle_quantized(const Report& report, WeightPair* pair, int threads) {
     if (codes_a || codes_b) {
       match.kind = MatchKind::changed;
       match.stats = stats_as_read(codes_a, codes_b, {from.view, to.view}, threads);
-      if (match.stats) match.how = "codes read as numbers";
+      if (match.stats)
+        match.how = match.stats->differing == 0 ? "codes that say the same numbers"
+                                                : "codes read as numbers";
     } else if (may_be_codes(from.view) || may_be_codes(to.view)) {
       const bool exchanged = match.kind == MatchKind::exchanged;
       match.kind = MatchKind::changed;

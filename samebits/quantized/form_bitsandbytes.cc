@@ -126,7 +126,7 @@ std::optional<QuantizedWeight> read_bitsandbytes_int8(const LayerSource& source,
   if (weight.scales.size() != weight.rows) return std::nullopt;
   weight.grid = {.block_columns = weight.columns, .row_step = 1};
   weight.factor = static_cast<double>(1.0F / 127);
-  weight.form = "bitsandbytes int8, " + blocks_text(weight);
+  weight.form = "bitsandbytes int8, a scale for each row";
   return weight;
 }
 

@@ -18,8 +18,8 @@ constexpr TorchaoNames kFlattened = {"._weight_qdata", "._weight_scale", "._weig
 constexpr TorchaoNames kPickled = {".weight.qdata", ".weight.scale", ".weight.zero_point"};
 
 struct TorchaoSays {
-  std::string type;             // "Int8Tensor"
-  std::optional<DType> result;  // "dtype" of the metadata; a pickle has it where it is not read
+  std::string type;  // "Int8Tensor"
+  std::optional<DType> result;
 };
 
 TorchaoSays what_torchao_says(const LayerSource& source, const std::string& layer,
@@ -34,9 +34,12 @@ TorchaoSays what_torchao_says(const LayerSource& source, const std::string& laye
     if (dtype.is_string()) says.result = dtype_from_torch(dtype.get<std::string>());
     return says;
   }
+  // "class torchao.quantization.Int8Tensor of bfloat16"
   constexpr std::string_view kClass = "class torchao.quantization.";
-  if (codes.identity.starts_with(kClass))
-    says.type = codes.identity.substr(kClass.size(), codes.identity.find(',') - kClass.size());
+  if (!codes.note.starts_with(kClass)) return says;
+  const std::size_t of = codes.note.find(" of ");
+  says.type = codes.note.substr(kClass.size(), of - kClass.size());
+  if (of != std::string::npos) says.result = dtype_from_torch(codes.note.substr(of + 4));
   return says;
 }
 

@@ -51,6 +51,7 @@ struct DecodedRun {
   std::vector<unsigned> codes;
 };
 
+/// Borrows the codes from the checkpoint that it was read from.
 struct QuantizedWeight {
   std::string form;        // "bitsandbytes nf4, blocks of 64, double quantized"
   std::string codes_name;  // of the tensor of codes

@@ -57,6 +57,7 @@ std::optional<StepError> step_error(const QuantizedWeight& weight, const TensorV
       const Distance distance = distance_to(number, run, i, unit);
       error.steps = std::max(error.steps, distance.steps);
       if (!(distance.steps <= distance.allowed)) ++error.beyond;
+      if (!same_number(number, run.numbers[i])) ++error.unequal;
       const double off = number - run.unrounded[i];
       error.squared_error += off * off;
       error.squared_norm += number * number;

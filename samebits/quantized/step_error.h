@@ -13,8 +13,9 @@ namespace samebits {
 constexpr double kOneRounding = 0.55;
 
 struct StepError {
-  double steps = 0;          // largest distance of a number from what its code says
-  std::uint64_t beyond = 0;  // elements further from it than rounding goes
+  double steps = 0;           // largest distance of a number from what its code says
+  std::uint64_t beyond = 0;   // elements further from it than rounding goes
+  std::uint64_t unequal = 0;  // elements that are not the very number that the library gives
   std::uint64_t elements = 0;
   double squared_error = 0, squared_norm = 0;  // of the difference, and of the numbers
 };

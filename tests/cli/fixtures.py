@@ -10,14 +10,29 @@ EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples" / "vit-mae-ti
 NOON = 1735732800  # 2025-01-01 12:00 UTC: when every file was written
 
 
+def quantized():
+    """blocks() with each matrix as bitsandbytes keeps it in int8: 127 times the row over its largest, and that largest."""
+    tensors = {}
+    for name, (shape, values) in blocks().items():
+        if len(shape) == 1:
+            tensors[name] = (shape, values)
+            continue
+        rows = [values[i : i + shape[1]] for i in range(0, len(values), shape[1])]
+        largest = [max(map(abs, row)) for row in rows]
+        tensors[name] = (shape, [round(127 * value / most) for row, most in zip(rows, largest) for value in row], "I8", "b")
+        tensors[name.replace("weight", "SCB")] = ([shape[0]], largest)
+    return tensors
+
+
 def safetensors(tensors, metadata=None):
-    """The bytes of a safetensors file. tensors: name -> (shape, values), all float32."""
+    """The bytes of a safetensors file. tensors: name -> (shape, values), float32 unless (shape, values, type, struct's letter)."""
     header, data = {}, b""
     if metadata:
         header["__metadata__"] = metadata
-    for name, (shape, values) in tensors.items():
-        raw = struct.pack(f"<{len(values)}f", *values)
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
+    for name, (shape, values, *types) in tensors.items():
+        dtype, letter = types or ("F32", "f")
+        raw = struct.pack(f"<{len(values)}{letter}", *values)
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
         data += raw
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -77,6 +92,7 @@ def write(folder):
     (folder / "a.safetensors").write_bytes(whole)
     (folder / "same.safetensors").write_bytes(whole)
     (folder / "prefixed.safetensors").write_bytes(safetensors(blocks(prefix="model.")))
+    (folder / "int8.safetensors").write_bytes(safetensors(quantized()))
     (folder / "ulp.safetensors").write_bytes(safetensors(blocks(change="blocks.1.attn.weight")))
     (folder / "trained.safetensors").write_bytes(safetensors(trained()))
     (folder / "exchanged.safetensors").write_bytes(safetensors(exchanged()))

@@ -114,6 +114,59 @@ def test_big_visions_npz(run, tmp_path):
     assert run("diff", tmp_path / "head.npz", tmp_path / "head.pth")["weights"][0]["verdict"] == "same-values"
 
 
+def big_vision_pair(width=48, heads=3, blocks=2):
+    """(arrays under big_vision's names, the same model under those of PyTorch): kernels are [in, out], those of attention
+    [width, heads, width of a head], of the patch embedding [height, width, in, out]."""
+    arrays, state = {}, {}
+
+    def put(name, array, own, tensor):
+        arrays[f"params/img/{name}"], state[own] = array.contiguous().numpy(), tensor
+
+    patches, bias, positions = torch.randn(width, 3, 16, 16), torch.randn(width), torch.randn(1, 16, width)
+    put("embedding/kernel", patches.permute(2, 3, 1, 0), "embed.proj.weight", patches)
+    put("embedding/bias", bias, "embed.proj.bias", bias)
+    put("pos_embedding", positions, "pos_embed", positions)
+    for n in range(blocks):
+        block, own = f"Transformer/encoderblock_{n}", f"blocks.{n}"
+        attention = f"{block}/MultiHeadDotProductAttention_0"
+        for part in ("query", "key", "value"):
+            weight, bias = torch.randn(width, width), torch.randn(width)
+            put(f"{attention}/{part}/kernel", weight.T.reshape(width, heads, -1), f"{own}.attn.{part}.weight", weight)
+            put(f"{attention}/{part}/bias", bias.reshape(heads, -1), f"{own}.attn.{part}.bias", bias)
+        out = torch.randn(width, width)
+        put(f"{attention}/out/kernel", out.T.reshape(heads, -1, width), f"{own}.attn.out.weight", out)
+        for k, (rows, columns) in enumerate(((4 * width, width), (width, 4 * width))):
+            weight = torch.randn(rows, columns)
+            put(f"{block}/MlpBlock_0/Dense_{k}/kernel", weight.T, f"{own}.mlp.fc{k + 1}.weight", weight)
+    return arrays, state
+
+
+def test_kernels_of_big_vision_are_the_transposes_that_they_are(run, tmp_path):
+    arrays, state = big_vision_pair()
+    numpy.savez(tmp_path / "m.npz", **arrays)
+    torch.save(state, tmp_path / "m.pth")
+    report = run("diff", tmp_path / "m.npz", tmp_path / "m.pth")
+    weights = report["weights"][0]
+    assert (report["verdict"], weights["verdict"], weights["matched"]) == ("same", "same-values", len(state))
+    how = {tensor["a"]: (tensor["b"], tensor["how"]) for tensor in weights["tensors"]}
+    assert how["params/img/embedding/kernel"] == ("embed.proj.weight", "dimensions in the order 3, 2, 0, 1")
+    attention = "params/img/Transformer/encoderblock_1/MultiHeadDotProductAttention_0"
+    assert how[f"{attention}/key/kernel"] == ("blocks.1.attn.key.weight", "transposed and reshaped")
+    assert how[f"{attention}/out/kernel"] == ("blocks.1.attn.out.weight", "transposed and reshaped")
+
+
+def test_a_kernel_that_is_no_transpose_is_another_weight(run, tmp_path):
+    """One number is enough, though all samples of both are equal."""
+    arrays, state = big_vision_pair(blocks=1)
+    name = "params/img/embedding/kernel"
+    arrays[name] = arrays[name].copy()
+    arrays[name][3, 5, 1, 7] += 1
+    numpy.savez(tmp_path / "m.npz", **arrays)
+    torch.save(state, tmp_path / "m.pth")
+    report = run("diff", tmp_path / "m.npz", tmp_path / "m.pth")
+    assert report["verdict"] == "different" and not any(tensor["a"] == name and tensor["kind"] == "rearranged" for tensor in report["weights"][0]["tensors"])
+
+
 # ---- ONNX
 def initializers(path):
     model = onnx.load(path)

@@ -110,11 +110,3 @@ def hold_state_dict(state: Mapping[str, Any]) -> _native.Checkpoint:
             raise Error(f"{what}. {remedy}", what=what, remedy=remedy)
         tensors.append((name, value, ""))
     return hold("a state_dict in memory", tensors)
-
-
-def hold_module(module: Any) -> _native.Checkpoint:
-    """What state_dict() holds, and the buffers that it leaves out."""
-    state = module.state_dict(keep_vars=True)
-    tensors = [(name, value, "") for name, value in state.items()]
-    tensors += [(name, value, "t") for name, value in module.named_buffers(remove_duplicate=False) if name not in state]
-    return hold(f"a {type(module).__name__} in memory", tensors)

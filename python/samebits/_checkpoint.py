@@ -19,7 +19,7 @@ from ._values import Record, parse
 BITS = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
 
 
-def numpy_dtype(name: str) -> np.dtype:
+def numpy_dtype(name: str) -> np.dtype[Any]:
     if name in NUMPY_TYPES:
         return np.dtype(name)
     if name in ML_DTYPES:
@@ -30,7 +30,8 @@ def numpy_dtype(name: str) -> np.dtype:
             raise Error(
                 f"numpy has no {name}. {remedy}", code="unsupported", what=f"numpy has no {name}", found=name, remedy=remedy
             ) from None
-        return np.dtype(getattr(ml_dtypes, name))
+        found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return found
     remedy = "Take tensor.bits() or tensor.torch()"
     raise Error(f"numpy has no {name}. {remedy}", code="unsupported", what=f"numpy has no {name}", found=name, remedy=remedy)
 
@@ -39,7 +40,7 @@ class Tensor:
     """A tensor of a checkpoint. Nothing is read until its values are asked for."""
 
     __slots__ = (
-        "_native", "_index", "_order", "_signs",
+        "_native", "_index", "_big_endian", "_signs",
         "name", "path", "dtype", "shape", "strides", "role", "file", "offset", "nbytes", "itemsize", "note", "identity",
     )  # fmt: skip
 
@@ -57,13 +58,12 @@ class Tensor:
             self.offset,  # byte in the file of the first element; None where the file has no values
             self.nbytes,
             self.itemsize,
-            big_endian,
+            self._big_endian,
             self.note,
             self.identity,
             conjugated,
             negated,
         ) = native.entry(index)
-        self._order = ">" if big_endian else "<"
         self._signs = (conjugated, negated)
 
     @property
@@ -74,9 +74,9 @@ class Tensor:
     def size(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
 
-    def _as(self, dtype: np.dtype) -> np.ndarray:
+    def _as(self, dtype: np.dtype[Any]) -> np.ndarray:
         if dtype.itemsize > 1 and dtype.kind != "V":
-            dtype = dtype.newbyteorder(self._order)
+            dtype = dtype.newbyteorder(">" if self._big_endian else "<")
         strides = tuple(stride * dtype.itemsize for stride in self.strides)
         raw = self._native.raw_bytes(self._index)
         if self.size == 0:
@@ -108,7 +108,7 @@ class Tensor:
         if self.size == 0:
             return torch.empty(self.shape, dtype=kind)
         place = self._native.place_in_file(self._index)
-        if place is None or self._order == ">" or any(self._signs) or place[1] % max(kind.itemsize, 1):
+        if place is None or self._big_endian or any(self._signs) or place[1] % max(kind.itemsize, 1):
             return self._copied(torch, kind)
         mapped = _private_map(*place)
         flat = torch.frombuffer(mapped, dtype=torch.uint8, offset=place[1], count=self._extent(kind.itemsize))
@@ -152,13 +152,13 @@ def _private_map(path: str, offset: int, device: int, inode: int, size: int) -> 
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
 
-class Checkpoint(Mapping):
+class Checkpoint(Mapping[str, np.ndarray]):
     """What stands in a file or directory of weights; a mapping from the names of state_dict() to numpy arrays.
 
     The arrays are read-only views of the mapped file. A view keeps it mapped, however long the checkpoint lives.
     """
 
-    def __init__(self, native: _native.Checkpoint, source: bytes | _native.Checkpoint, key: str) -> None:
+    def __init__(self, native: _native.Checkpoint, source: bytes, key: str) -> None:
         self._native = native
         self.source = source
         self.key = key
@@ -237,17 +237,20 @@ class Checkpoint(Mapping):
 
     @property
     def config(self) -> Record | None:
-        return self.facts["config"]
+        config: Record | None = self.facts["config"]
+        return config
 
     @property
     def mode(self) -> Record | None:
         """How many modules there are, and how many in training mode; None where the file carries none."""
-        return self.facts["mode"]
+        mode: Record | None = self.facts["mode"]
+        return mode
 
     @property
     def modules(self) -> list[Record]:
         """The nn.Modules of a whole-module pickle: path, class, training, hyper, hooks."""
-        return self.contents["modules"]
+        modules: list[Record] = self.contents["modules"]
+        return modules
 
     def __repr__(self) -> str:
         return f"<samebits.Checkpoint {self.path}: {self.kind}, {len(self)} tensors>"

@@ -12,9 +12,9 @@ import numpy as np
 from . import _native
 from ._checkpoint import Checkpoint
 from ._errors import Error
-from ._paths import Path, existing, forbid_overwriting, path_or_name
+from ._paths import Path, existing, forbid_overwriting
 from ._reports import Report
-from ._subjects import Key, Subject, path_subject, subjects
+from ._subjects import Key, Subject, path_subject, subjects, target_subject
 from ._tensors import is_torch_tensor
 from ._values import Record, parse
 
@@ -77,10 +77,13 @@ def inspect(
     return Report(_native.inspect(source, own, threads, deep, sha256, filter))
 
 
-def check(path: Path | Checkpoint, target: Path, *, filter: str | None = None, key: str | None = None, threads: int = 0) -> Report:
+def check(
+    path: Path | Checkpoint, target: Subject, *, filter: str | None = None, key: str | None = None, threads: int = 0
+) -> Report:
     """If I load this there, what stays random? `target` is as --for has it: transformers-4, timm:VisionTransformer,
-    another checkpoint, a JSON list of names and shapes."""
-    return Report(_native.check(path_subject(path, key), path_or_name(target), threads, filter))
+    another checkpoint, a JSON list of names and shapes; or a torch module or state_dict whose load_state_dict() would be
+    called."""
+    return Report(_native.check([*path_subject(path, key), target_subject(target)], threads, filter))
 
 
 def resume(path: Path, next: Path | None = None, *, key: Key = None, threads: int = 0) -> Report:
@@ -208,7 +211,7 @@ def convert(
     return Converted(*_native.convert(asked))
 
 
-class Outputs(dict):
+class Outputs(dict[str, np.ndarray]):
     """What a forward pass gives: arrays by name, which are attributes too.
 
     assumed      what was not given, in words
@@ -274,7 +277,7 @@ def json_text(fields: Mapping[str, Any] | None) -> str:
 
 def float_array(name: str, value: Any) -> np.ndarray:
     """An array of float32 in C's order. Another type is refused: a cast would be another input."""
-    array = value.detach().cpu().numpy() if is_torch_tensor(value) else np.asarray(value)
+    array: np.ndarray = value.detach().cpu().numpy() if is_torch_tensor(value) else np.asarray(value)
     if array.dtype != np.float32:
         what = f"{name} is no array of float32"
         raise Error(f"{what} (found {array.dtype})", what=what, expected="float32", found=str(array.dtype))

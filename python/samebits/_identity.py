@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _native
+from ._checkpoint import Tensor
 from ._commands import diff
 from ._reports import Report
 from ._subjects import Key, Subject, subjects
@@ -13,6 +14,8 @@ def fingerprint(x: Subject, *, names: bool = True, key: str | None = None, fast:
     """The digest that docs/lock.md specifies: of a tensor or array its own; of a path, a state_dict or a module `named`,
     or without names `contents`, which does not depend on what tensors are called. `fast`: xxh3-128 in the place of
     SHA-256."""
+    if isinstance(x, Tensor) and not fast:
+        return x.sha256()
     if is_tensor(x):
         return _native.tensor_digest(hold("a tensor in memory", [("tensor", x, "")]), fast)
     made = _native.lock(subjects([x], key), fast, threads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Union
+from typing import TypeGuard, Union
 
 from . import _native
 from ._errors import Error
@@ -22,7 +22,7 @@ def hub_cache_folder() -> str:
     return os.path.join(os.path.expanduser(base), "huggingface", "hub")
 
 
-def is_path(x: object) -> bool:
+def is_path(x: object) -> TypeGuard[Path]:
     return isinstance(x, (str, os.PathLike))
 
 

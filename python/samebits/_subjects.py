@@ -8,16 +8,15 @@ from typing import Any, Optional, Union
 from . import _native
 from ._checkpoint import Checkpoint
 from ._errors import Error
-from ._paths import Path, existing, is_path
-from ._tensors import hold_module, hold_state_dict, is_module
+from ._modules import hold_module
+from ._paths import Path, existing, is_path, path_or_name
+from ._tensors import hold_state_dict, is_module
 
 Subject = Union[Path, Checkpoint, "Mapping[str, Any]", Any]
 Key = Union[None, str, "Sequence[Optional[str]]"]
 
 # path in bytes or checkpoint in memory; key; whether it was given for all; what is not compared
 Asked = tuple[Union[bytes, _native.Checkpoint], str, bool, str]
-
-MODULE_LEFT_OUT = "of a module in memory, what state_dict() does not hold: its mode, config, attributes and code"
 
 
 def source_of(x: Subject) -> tuple[bytes | _native.Checkpoint, str, str]:
@@ -27,7 +26,8 @@ def source_of(x: Subject) -> tuple[bytes | _native.Checkpoint, str, str]:
     if is_path(x):
         return existing(x), "", ""
     if is_module(x):
-        return hold_module(x), "", MODULE_LEFT_OUT
+        held, left_out = hold_module(x)
+        return held, "", left_out
     if isinstance(x, Mapping):
         return hold_state_dict(x), "", ""
     kind = type(x).__name__
@@ -47,7 +47,7 @@ def subjects(xs: Sequence[Subject], key: Key) -> list[Asked]:
     return asked
 
 
-def path_subject(path: Path | Checkpoint, key: str | None) -> list[Asked]:
+def path_subject(path: Path | Checkpoint, key: str | None) -> list[tuple[bytes, str, bool, str]]:
     """Of commands that take files alone."""
     if isinstance(path, Checkpoint):
         return [(path.source, key or path.key, False, "")]
@@ -55,3 +55,11 @@ def path_subject(path: Path | Checkpoint, key: str | None) -> list[Asked]:
         kind = type(path).__name__
         raise Error(f"that is no path (found {kind})", what="that is no path", found=kind)
     return [(existing(path), key or "", False, "")]
+
+
+def target_subject(target: Subject) -> Asked:
+    """What weights are loaded into: a path may also be a name of what is built in."""
+    if is_path(target):
+        return (path_or_name(target), "", False, "")
+    source, _, left_out = source_of(target)
+    return (source, "", False, left_out)

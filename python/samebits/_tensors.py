@@ -38,7 +38,7 @@ def is_torch_tensor(x: object) -> bool:
 
 
 def is_tensor(x: object) -> bool:
-    return isinstance(x, np.ndarray) or is_torch_tensor(x) or hasattr(x, "__dlpack__")
+    return is_torch_tensor(x) or hasattr(x, "__array__") or hasattr(x, "__dlpack__")
 
 
 def unusable(name: str, what: str, found: str, remedy: str | None = None) -> Error:
@@ -84,9 +84,7 @@ def described(name: str, value: Any, flags: str = "") -> tuple[Described, Any]:
     """What the library is told of a tensor, and what keeps its bytes."""
     if is_torch_tensor(value):
         return described_tensor(name, value, flags)
-    if isinstance(value, np.ndarray):
-        return described_array(name, value, flags)
-    if isinstance(value, np.generic):
+    if hasattr(value, "__array__"):  # arrays and numbers of numpy, and of others that have its interface
         return described_array(name, np.asarray(value), flags)
     if hasattr(value, "__dlpack__"):
         return described_array(name, np.from_dlpack(value), flags)
@@ -110,11 +108,3 @@ def hold_state_dict(state: Mapping[str, Any]) -> _native.Checkpoint:
             raise Error(f"{what}. {remedy}", what=what, remedy=remedy)
         tensors.append((name, value, ""))
     return hold("a state_dict in memory", tensors)
-
-
-def hold_module(module: Any) -> _native.Checkpoint:
-    """What state_dict() holds, and the buffers that it leaves out."""
-    state = module.state_dict(keep_vars=True)
-    tensors = [(name, value, "") for name, value in state.items()]
-    tensors += [(name, value, "t") for name, value in module.named_buffers(remove_duplicate=False) if name not in state]
-    return hold(f"a {type(module).__name__} in memory", tensors)

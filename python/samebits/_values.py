@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 
-class Record(dict):
+class Record(dict[str, Any]):
     """record.cause is record["cause"]."""
 
     __slots__ = ()

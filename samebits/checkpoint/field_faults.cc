@@ -74,4 +74,18 @@ void find_field_faults(Checkpoint& checkpoint) {
   find_module_faults(checkpoint);
 }
 
+void derive_from_config(Checkpoint& checkpoint) {
+  if (!checkpoint.config.is_object()) return;
+  const auto text = [&](const char* field) {
+    return checkpoint.config.contains(field) && checkpoint.config[field].is_string()
+               ? checkpoint.config[field].get<std::string>()
+               : std::string();
+  };
+  checkpoint.model_type = text("model_type");
+  // The config of a pickled module keeps the version that wrote the file which it was loaded from.
+  if (!checkpoint.modules.empty()) return;
+  if (const std::string version = text("transformers_version"); !version.empty())
+    checkpoint.producer["transformers"] = version;
+}
+
 }  // namespace samebits

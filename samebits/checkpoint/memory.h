@@ -1,6 +1,8 @@
-// Tensors that a program holds in memory, as a Checkpoint: what a bare state dict is as a file.
+// What a program holds in memory, as a Checkpoint: tensors, as a bare state dict is as a file, or
+// an object whose pickle was made without its storages, as torch.save(module) is.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -26,5 +28,16 @@ struct MemoryTensor {
 /// name.
 Result<Checkpoint> checkpoint_of_tensors(const std::string& name,
                                          const std::vector<MemoryTensor>& tensors);
+
+/// A storage under the key by which the pickle's persistent ids name it. Borrowed likewise.
+struct MemoryStorage {
+  std::string key;
+  Bytes bytes;
+};
+
+/// Reads the pickle as it reads that of a file, and executes as little. Errors: malformed where it
+/// is none; those of read_main_object().
+Result<Checkpoint> checkpoint_of_pickle(const std::string& name, std::vector<std::uint8_t> pickle,
+                                        const std::vector<MemoryStorage>& storages);
 
 }  // namespace samebits

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <string>
+
+#include "samebits/checkpoint/test_files.h"
 
 namespace samebits {
 namespace {
@@ -67,6 +70,25 @@ TEST_F(MemoryCheckpoint, AnErrorNamesTheTensor) {
   EXPECT_EQ(made.error().code, ErrorCode::truncated);
   EXPECT_EQ(made.error().file, "a dict");
   EXPECT_TRUE(made.error().what.starts_with("fc.weight: "));
+}
+
+TEST_F(MemoryCheckpoint, APickleNamesStoragesThatAreBorrowed) {
+  const std::string pickle = test_files::pickled(
+      test_files::dict({{"x", test_files::tensor("0", 4)}, {"y", test_files::tensor("7", 4)}}));
+  const Bytes storage{reinterpret_cast<const std::uint8_t*>(values_.data()), 16};
+  const Result<Checkpoint> made =
+      checkpoint_of_pickle("a module", {pickle.begin(), pickle.end()}, {{"0", storage}});
+  ASSERT_TRUE(made) << to_string(made.error());
+  ASSERT_EQ(made->entries.size(), 1U);
+  EXPECT_EQ(made->entries[0].view.storage().data(), storage.data());
+  ASSERT_EQ(made->unread.size(), 1U);  // y: there is no storage 7
+  EXPECT_EQ(made->kind, CheckpointKind::state_dict);
+}
+
+TEST_F(MemoryCheckpoint, WhatIsNoPickleIsAnError) {
+  const Result<Checkpoint> made = checkpoint_of_pickle("a module", {0x80, 0x02, 0x7d}, {});
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().file, "a module");
 }
 
 }  // namespace

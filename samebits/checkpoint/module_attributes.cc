@@ -52,7 +52,7 @@ class AttributeReader {
         left_(2 * tree.size() + 1000),
         characters_left_(kLimits.module_characters +
                          kLimits.module_characters_per_node * tree.size()),
-        described_(size_of(checkpoint.files)) {
+        described_(bytes_behind(checkpoint, storages)) {
     for (const RegisteredTensor& tensor : modules.tensors)
       registered_.emplace(tensor.node, tensor.name);
     for (std::size_t i = 0; i < modules.modules.size(); ++i)
@@ -117,9 +117,14 @@ class AttributeReader {
     }
   }
 
-  static std::uint64_t size_of(const std::vector<SourceFile>& files) {
+  /// Of its files; in memory, of what its tensors lie in.
+  static std::uint64_t bytes_behind(const Checkpoint& checkpoint, const StorageTable& storages) {
     std::uint64_t size = 0;
-    for (const SourceFile& file : files) size += file.map->size();
+    for (const SourceFile& file : checkpoint.files) {
+      if (file.map) size += file.map->size();
+    }
+    if (size > 0) return size;
+    for (const auto& [key, storage] : storages.by_key) size += storage.bytes.size();
     return size;
   }
 

@@ -32,6 +32,14 @@ using pickle::Kind;
 using pickle::kNone;
 using pickle::Tree;
 
+/// What its tensors lie in.
+std::uint64_t bytes_behind(const Checkpoint& checkpoint, const TorchObject& object) {
+  if (!object.in_memory) return checkpoint.files[object.file].map->size();
+  std::uint64_t bytes = object.in_memory->size();
+  for (const auto& [key, storage] : object.storages.by_key) bytes += storage.bytes.size();
+  return bytes;
+}
+
 /// Walks an object as Python would iterate it, and turns every tensor on the way into an entry.
 class Walk {
  public:
@@ -42,7 +50,7 @@ class Walk {
         file_name_(checkpoint.files[object.file].path),
         most_entries_(checkpoint.entries.size() +
                       std::min(kLimits.tree_entries, kLimits.tree_repeats + tree_.size())),
-        described_(checkpoint.files[object.file].map->size()) {}
+        described_(bytes_behind(checkpoint, object)) {}
 
   /// Tensors below `places` are collected as that candidate's weights.
   void set_places(const std::vector<Place>& places) {
@@ -257,7 +265,8 @@ class Walk {
       again.role = role;
       return push(std::move(again));
     }
-    const Bytes file = out_.files[object_.file].map->bytes();
+    const Bytes file =
+        object_.in_memory ? *object_.in_memory : out_.files[object_.file].map->bytes();
     Result<NumpyArray> array = copied_ > 2 * file.size()
                                    ? fail(too_many_copies(node))
                                    : read_numpy_array(tree_, node, file, file_name_);

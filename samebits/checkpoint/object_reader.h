@@ -2,6 +2,7 @@
 // modules, config, training state.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "samebits/checkpoint/checkpoint.h"
@@ -17,6 +18,8 @@ struct TorchObject {
   std::uint32_t file;  // index into Checkpoint::files
   std::string
       prefix;  // put in front of every path; "" but for files beside the weights ("optimizer.pt:")
+  /// The pickle, where a program holds it and no file does. Borrows.
+  std::optional<Bytes> in_memory{};
 };
 
 /// The file's main object: fills entries, candidates, kind, modules, config, training, producer.

@@ -34,21 +34,6 @@ Result<void> read_directory(Checkpoint& checkpoint, const std::string& path,
   return read_hf_directory(checkpoint, path, options);
 }
 
-/// model_type and versions from the config; both may stand nowhere.
-void derive_from_config(Checkpoint& checkpoint) {
-  if (!checkpoint.config.is_object()) return;
-  const auto text = [&](const char* field) {
-    return checkpoint.config.contains(field) && checkpoint.config[field].is_string()
-               ? checkpoint.config[field].get<std::string>()
-               : std::string();
-  };
-  checkpoint.model_type = text("model_type");
-  // The config of a pickled module keeps the version that wrote the file which it was loaded from.
-  if (!checkpoint.modules.empty()) return;
-  if (const std::string version = text("transformers_version"); !version.empty())
-    checkpoint.producer["transformers"] = version;
-}
-
 /// Of the files, or of what their tensors describe where that is more.
 std::uint64_t bytes_to_read(const Checkpoint& checkpoint) {
   std::uint64_t files = 0;

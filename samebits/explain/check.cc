@@ -199,11 +199,16 @@ void add_live_models(Report& report, const Checkpoint& target, const StoredWeigh
   report.loads.back().target += " (the names in its files)";
 }
 
-Result<void> check_list(Report& report, const std::string& target, int threads) {
+Result<LoadList> list_of_target(const SubjectOptions& target) {
+  if (target.in_memory) return load_list_of(*target.in_memory);
+  return read_load_list(target.path);
+}
+
+Result<void> check_list(Report& report, const SubjectOptions& target, int threads) {
   const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
-  SAMEBITS_TRY(const LoadList list, read_load_list(target));
+  SAMEBITS_TRY(const LoadList list, list_of_target(target));
   const StoredWeights weights = stored_weights(checkpoint);
-  report.loads.push_back(load_into_list(list, weights.shapes, target));
+  report.loads.push_back(load_into_list(list, weights.shapes, target.path));
   repair_by_bytes(checkpoint, list, threads, report.loads.back());
   const bool by_state_dict = checkpoint.kind != CheckpointKind::hf_directory;
   if (list.checkpoint && by_state_dict) add_live_models(report, *list.checkpoint, weights);
@@ -225,11 +230,11 @@ void set_tables_aside(const Checkpoint& checkpoint, LoadReport& load) {
   load.dropped.erase(kept, load.dropped.end());
 }
 
-Result<Report> check_now(const SubjectOptions& options, const std::string& target, int threads) {
+Result<Report> check_now(const SubjectOptions& options, const SubjectOptions& target, int threads) {
   Report report;
   report.command = "check";
-  const Result<model::TargetName> built_in = model::parse_target(target);
-  if (!built_in && !is_load_list(target)) return fail(built_in.error());
+  const Result<model::TargetName> built_in = model::parse_target(target.path);
+  if (!built_in && !target.in_memory && !is_load_list(target.path)) return fail(built_in.error());
   open_subjects(report, {options}, {.cross_check = true, .threads = threads});
   const Subject& subject = report.subjects[0];
   if (subject.checkpoint && !subject.checkpoint->has_weights()) {
@@ -253,6 +258,10 @@ Result<Report> check_now(const SubjectOptions& options, const std::string& targe
 }  // namespace
 
 Result<Report> check(const SubjectOptions& options, const std::string& target, int threads) {
+  return check(options, SubjectOptions{.path = target}, threads);
+}
+
+Result<Report> check(const SubjectOptions& options, const SubjectOptions& target, int threads) {
   return reported("check", {options}, [&] { return check_now(options, target, threads); });
 }
 

@@ -19,5 +19,7 @@ namespace samebits {
 /// usage where the target is none of these. What is wrong with the checkpoint goes to the report
 /// instead.
 Result<Report> check(const SubjectOptions& checkpoint, const std::string& target, int threads);
+/// The same with a target that a program may hold in memory; its key is not asked.
+Result<Report> check(const SubjectOptions& checkpoint, const SubjectOptions& target, int threads);
 
 }  // namespace samebits

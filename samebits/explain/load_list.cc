@@ -164,8 +164,12 @@ Result<LoadList> read_load_list(const std::string& target) {
     }
   }
   SAMEBITS_TRY(Checkpoint checkpoint, open_checkpoint(target));
-  LoadList list = checkpoint.has_weights() ? list_of(checkpoint) : LoadList{};
-  list.checkpoint = std::make_shared<Checkpoint>(std::move(checkpoint));
+  return load_list_of(std::move(checkpoint));
+}
+
+LoadList load_list_of(Checkpoint target) {
+  LoadList list = target.has_weights() ? list_of(target) : LoadList{};
+  list.checkpoint = std::make_shared<Checkpoint>(std::move(target));
   return list;
 }
 

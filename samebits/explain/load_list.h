@@ -27,6 +27,8 @@ struct LoadList {
 /// a checkpoint's weights and the aliases that safetensors' save_model writes into its metadata.
 /// Errors: as open_checkpoint; malformed where the JSON has another form.
 Result<LoadList> read_load_list(const std::string& target);
+/// Of a checkpoint that is already read.
+LoadList load_list_of(Checkpoint target);
 
 /// load_state_dict(strict=False): names as they stand; another shape is an error.
 LoadReport load_into_list(const LoadList& target, const std::vector<model::StoredShape>& tensors,

@@ -155,6 +155,25 @@ HeldCheckpoint hold_tensors(const nb::bytes& name, const nb::list& tensors,
       owners, true};
 }
 
+/// `storages`: tuples (key, address, bytes).
+HeldCheckpoint hold_pickle(const nb::bytes& name, const nb::bytes& pickle, const nb::list& storages,
+                           const nb::object& owners) {
+  std::vector<MemoryStorage> held;
+  for (const nb::handle item : storages) {
+    const auto fields = nb::cast<nb::tuple>(item);
+    const auto address = nb::cast<std::uintptr_t>(fields[1]);
+    held.push_back({nb::cast<std::string>(fields[0]),
+                    {reinterpret_cast<const std::uint8_t*>(address),  // NOLINT: as above
+                     nb::cast<std::size_t>(fields[2])}});
+  }
+  const auto* begin = static_cast<const std::uint8_t*>(pickle.data());
+  std::vector<std::uint8_t> bytes(begin, begin + pickle.size());
+  const std::string path = string_of(name);
+  Checkpoint read =
+      value_of(apart([&] { return checkpoint_of_pickle(path, std::move(bytes), held); }));
+  return {std::make_shared<const Checkpoint>(std::move(read)), owners, true};
+}
+
 nb::object snapshot(const nb::bytes& cache, const nb::bytes& name) {
   const std::optional<std::string> found =
       value_of(find_snapshot(string_of(cache), string_of(name)));
@@ -200,6 +219,7 @@ void bind_checkpoints(nb::module_& module) {
       .def("json", facts_json, "contents"_a);
   module.def("open", open_path, "path"_a, "key"_a, "deep"_a, "threads"_a);
   module.def("hold_tensors", hold_tensors, "name"_a, "tensors"_a, "owners"_a);
+  module.def("hold_pickle", hold_pickle, "name"_a, "pickle"_a, "storages"_a, "owners"_a);
   module.def("snapshot", snapshot, "cache"_a, "name"_a);
 }
 

@@ -93,12 +93,13 @@ HeldReport inspect_of(const nb::bytes& path, const std::string& key, int threads
   return hold(apart([&] { return inspect(name, options); }), nb::none());
 }
 
-HeldReport check_of(const nb::list& subjects, const nb::bytes& target, int threads,
+/// Of two subjects: what is loaded, and the target.
+HeldReport check_of(const nb::list& subjects, int threads,
                     const std::optional<std::string>& filter) {
-  const SubjectOptions subject = subjects_options(subjects).front();
-  const std::string name = string_of(target);
+  const std::vector<SubjectOptions> both = subjects_options(subjects);
   std::optional<NameFilter> taken = filter_of(filter);
-  Report made = value_of(apart([&] { return check(subject, name, thread_count(threads)); }));
+  Report made =
+      value_of(apart([&] { return check(both.front(), both.back(), thread_count(threads)); }));
   made.scope.filter = std::move(taken);
   return hold(std::move(made), subjects);
 }
@@ -138,7 +139,7 @@ void bind_reports(nb::module_& module) {
              "config"_a, "fields"_a, "budget"_a, "filter"_a.none());
   module.def("inspect", inspect_of, "path"_a, "key"_a, "threads"_a, "deep"_a, "sha256"_a,
              "filter"_a.none());
-  module.def("check", check_of, "subjects"_a, "target"_a, "threads"_a, "filter"_a.none());
+  module.def("check", check_of, "subjects"_a, "threads"_a, "filter"_a.none());
   module.def("resume", resume_of, "subjects"_a, "threads"_a);
   module.def("verify", verify_of, "subjects"_a, "lock"_a, "threads"_a);
 }

@@ -30,6 +30,20 @@ def test_inspect_check_resume_and_explain(example, program):
     assert samebits.explain(hf, bare, files_only=True).to_json() == printed(program, "explain", hf, bare, "--files-only")
 
 
+def test_a_module_is_a_target_as_its_load_state_dict_has_it(tmp_path):
+    source = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.LayerNorm(3))
+    state = {f"model.{name}": value for name, value in source.state_dict().items()}
+    torch.save(state, tmp_path / "wrapped.pth")
+    torch.save(source.state_dict(), tmp_path / "plain.pth")
+    target = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.LayerNorm(3))
+    truth = target.load_state_dict(torch.load(tmp_path / "wrapped.pth"), strict=False)
+    for into in (target, target.state_dict()):
+        (load,) = samebits.check(tmp_path / "wrapped.pth", into).loads
+        assert load.random == truth.missing_keys and load.dropped == truth.unexpected_keys
+        assert samebits.check(tmp_path / "plain.pth", into).verdict == "clean"
+    assert load.repair[0]["from"] == "model."
+
+
 def test_an_input_of_ones_own(example, tmp_path, program):
     x = samebits.randn(2, 3, 32, 32, seed=3)
     safetensors.numpy.save_file({"pixel_values": x}, tmp_path / "x.safetensors")

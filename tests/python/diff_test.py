@@ -52,10 +52,55 @@ def test_a_module_its_state_dict_and_its_file_are_the_same(tmp_path):
         samebits.assert_same(other, tmp_path / "one.pth")
 
 
-def test_a_module_says_what_is_not_compared():
-    report = samebits.diff(model(), model())
-    assert report.verdict == "same"
-    assert any("its mode, config, attributes and code" in line for line in report.not_checked)
+def test_a_module_is_what_torch_save_would_write(tmp_path, example):
+    one = model().eval()
+    one.register_buffer("steps", torch.arange(3), persistent=False)
+    torch.save(one, tmp_path / "one.pth")
+    report = samebits.diff(one, tmp_path / "one.pth")
+    assert (report.verdict, report.weights[0].verdict, report.findings) == ("same", "identical", []), report
+    ours, theirs = report.subjects
+    for key in ("kind", "description", "tensors", "parameters", "mode", "buffers", "config", "devices"):
+        assert ours[key] == theirs[key], key
+
+
+def test_a_real_model_is_its_file(example, tmp_path):
+    from transformers import ViTMAEForPreTraining
+
+    live = ViTMAEForPreTraining.from_pretrained(example / "hf")
+    torch.save(live, tmp_path / "whole.pth")
+    for other in (live, tmp_path / "whole.pth", example / "hf", live.state_dict()):
+        report = samebits.diff(live, other)
+        assert report.verdict == "same" and report.weights[0].verdict == "identical", report
+    live.config.mask_ratio = 0.5
+    live.train()
+    causes = {finding.cause for finding in samebits.diff(live, tmp_path / "whole.pth").findings}
+    assert {"config.changed", "mode.training"} <= causes
+
+
+def test_mode_attributes_and_buffers_of_modules_count():
+    def changed(change):
+        other = model()
+        change(other)
+        return samebits.diff(model(), other)
+
+    assert changed(lambda m: None).verdict == "same"
+    assert changed(lambda m: setattr(m[1], "eps", 1e-3)).verdict == "different"
+    assert any(f.cause == "mode.training" for f in changed(lambda m: m[1].eval()).findings)
+    one, other = model(), model()
+    for m, value in ((one, 1.0), (other, 2.0)):
+        m.register_buffer("scale", torch.tensor(value), persistent=False)
+    assert any(f.cause == "state.buffers" for f in samebits.diff(one, other).findings)
+
+
+def test_a_module_that_cannot_be_pickled_says_what_is_not_compared():
+    one, other = model(), model()
+    one.scale = lambda x: x
+    report = samebits.diff(one, other)
+    (line,) = [line for line in report.not_checked if line.startswith("A: not compared: its mode, config, attributes")]
+    assert "lambda" in line
+    assert report.weights[0].verdict == "identical"
+    other[0].bias.data[0] = 9
+    assert samebits.diff(one, other).verdict == "different"
 
 
 def test_one_bit_is_found_and_named():

@@ -54,6 +54,29 @@ def test_a_tensor_is_the_sha256_of_its_bytes():
         samebits.fingerprint(torch.zeros(3, device="meta"))
 
 
+class Foreign:
+    """An array of another library, which offers DLPack alone."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def test_arrays_of_other_libraries_and_of_checkpoints(example):
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert samebits.fingerprint(Foreign(array)) == samebits.fingerprint(array)
+    assert samebits.diff({"x": Foreign(array)}, {"x": array}).verdict == "same"
+    checkpoint = samebits.open(example / "hf")
+    tensor = checkpoint.tensor("vit.layernorm.weight")
+    assert samebits.fingerprint(tensor) == samebits.fingerprint(checkpoint["vit.layernorm.weight"]) == tensor.sha256()
+    assert samebits.diff({t.name: t for t in checkpoint.tensors()}, checkpoint).verdict == "same"
+
+
 def test_what_holds_no_weights_has_none():
     with pytest.raises(samebits.Error) as caught:
         samebits.fingerprint({})

@@ -1,12 +1,14 @@
 #include "samebits/compare/resized.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "samebits/compare/constant_tensor.h"
 #include "samebits/compare/equal_bytes.h"
 
 namespace samebits {
@@ -44,6 +46,7 @@ bool are_equal(const std::optional<SlicePair>& pair) {
 
 /// What a slice along this dimension is called.
 std::string slice_word(const Shape& shape, std::size_t along) {
+  if (shape.size() == 1) return "element";
   if (along == 1 && shape.size() == 4) return "channel";
   // Positions, which have a dimension of 1 in front.
   return std::ranges::all_of(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(along),
@@ -57,7 +60,7 @@ std::string slice_word(const Shape& shape, std::size_t along) {
 std::string common_part_text(const TensorView& a, const TensorView& b) {
   constexpr std::int64_t kMostSlices = 1 << 16;
   if (a.dtype() != b.dtype() || a.shape().size() != b.shape().size() || a.numel() == 0 ||
-      b.numel() == 0)
+      b.numel() == 0 || is_constant(a) || is_constant(b))
     return "";
   std::vector<std::size_t> differing;
   for (std::size_t d = 0; d < a.shape().size(); ++d)

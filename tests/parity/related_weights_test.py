@@ -79,6 +79,18 @@ def test_a_block_that_stands_twice_is_another_model(shared, diff):
         assert any("model.layers.2 holds what model.layers.1 holds" in line for line in report.finding("weights.missing")["details"])
 
 
+def test_a_block_more_is_not_filled_by_its_twin(run, tmp_path):
+    """torch: a module of three blocks has three tensors, whatever storage its state_dict was saved from."""
+    deeper = llama()
+    for name, value in list(deeper.items()):
+        if ".layers.1." in name:
+            deeper[name.replace(".layers.1.", ".layers.2.")] = value
+    for name, each in (("two.pth", llama()), ("three.pth", deeper)):
+        torch.save(each, tmp_path / name)
+    load = run("check", tmp_path / "two.pth", "--for", tmp_path / "three.pth")["loads"][0]
+    assert len(load["random"]) == 9 and all(".layers.2." in name for name in load["random"])
+
+
 DETR = '''
 import sys
 import torch, transformers as T

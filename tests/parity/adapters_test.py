@@ -215,7 +215,7 @@ def test_factors_are_no_partners_of_other_weights_of_their_shape(run, tmp_path):
     safetensors.torch.save_file(adapter, tmp_path / "adapter" / "adapter_model.safetensors")
     (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps({"r": 64, "lora_alpha": 8}))
     report = run("diff", tmp_path / "base", tmp_path / "adapter")
-    assert report["weights"][0]["changed"] == [] and report["weights"][0]["matched"] == 0
+    assert report["weights"][0]["changed"] == 0 and report["weights"][0]["matched"] == 0
     assert not report.findings("file.mixup") and report.finding("weights.adapted")["evidence"]["rank"] == 64
 
 

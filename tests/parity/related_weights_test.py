@@ -109,7 +109,7 @@ def test_heads_that_a_detector_shares_over_its_layers_are_tied(run, tmp_path):
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(DETR), str(tmp_path)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     report = run("diff", tmp_path / "hf", tmp_path / "sd.pth")
-    assert (report["verdict"], report.status) == ("same", 0), report["headline"]
+    assert (report["verdict"], report.status) == ("same", 0), report["diagnosis"]
 
 
 def test_metas_names_are_llamas_and_nothing_is_exchanged(diff):
@@ -124,9 +124,9 @@ def test_metas_names_are_llamas_and_nothing_is_exchanged(diff):
 def test_rows_in_metas_order_under_transformers_names_are_another_model(diff):
     b = OrderedDict((name, to_pairs(value) if "q_proj" in name or "k_proj" in name else value) for name, value in llama().items())
     report = diff(llama(), b)
-    found = report.finding("weights.rearranged")
-    assert report["verdict"] == "different" and found["role"] == "cause"
-    assert "rotary halves to pairs" in found["summary"] and "convert_llama_weights_to_hf" in found["remedy"]
+    found = report.findings("weights.rearranged")
+    assert report["verdict"] == "different" and [f["role"] for f in found] == ["cause", "cause"]
+    assert all("rotary halves to pairs" in f["summary"] and "convert_llama_weights_to_hf" in f["remedy"] for f in found)
 
 
 def fused(state, order):
@@ -171,10 +171,10 @@ def test_rows_that_were_added_leave_the_others_compared(diff):
     b = llama()
     b["lm_head.weight"] = torch.cat([b["lm_head.weight"], rand(5, 32, seed=7)])
     report = diff(llama(), b)
-    how = report["weights"][0]["changed"][0]["how"]
+    how = report["weights"][0]["tensors"][0]["how"]
     assert how == "shape [99, 32] became [104, 32]; the first 99 rows are equal bit for bit"
     b["lm_head.weight"][50] += 1
-    assert "of the first 99 rows 98 are equal bit for bit" in diff(llama(), b)["weights"][0]["changed"][0]["how"]
+    assert "of the first 99 rows 98 are equal bit for bit" in diff(llama(), b)["weights"][0]["tensors"][0]["how"]
 
 
 class Net(nn.Module):
@@ -268,7 +268,7 @@ def test_counters_alone_move_no_output(diff):
 def test_a_factor_is_said(diff):
     b = llama() | {"lm_head.weight": llama()["lm_head.weight"] * 0.5}
     report = diff(llama(), b)
-    assert "0.5 times A's" in report["headline"] and "0.5 times A's" in str(report.finding("weights.changed")["details"])
+    assert "0.5 times A's" in report["diagnosis"] and "0.5 times A's" in str(report.finding("weights.changed")["details"])
 
 
 @pytest.mark.parametrize(("change", "word"), [

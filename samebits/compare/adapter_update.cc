@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "samebits/compare/number_block.h"
+#include "samebits/compare/rounding.h"
 
 namespace samebits {
 namespace {
@@ -66,17 +67,21 @@ class Update {
         first_(whole_or_product(factors, factors.contains("hada_w1_a") ? "hada_w1" : "lokr_w1")),
         second_(whole_or_product(factors, factors.contains("hada_w1_a") ? "hada_w2" : "lokr_w2")),
         ia3_(dense(factors, "ia3_l")),
+        magnitudes_(dense(factors, "lora_magnitude_vector")),
         hadamard_(factors.contains("hada_w1_a")) {
-    for (const char* other : {"lora_magnitude_vector", "hada_t1", "lokr_t2"})
-      known_ = known_ && !factors.contains(other);
+    for (const char* other : {"hada_t1", "lokr_t2"}) known_ = known_ && !factors.contains(other);
     if (factors.contains("lora_E")) scale_rows(dense(factors, "lora_E"));
     if (down_ && up_ && up_->columns != down_->rows) known_ = false;
     // peft keeps l as [out, 1], or as [1, in] for the layers of the feed-forward part.
     by_row_ = ia3_ && ia3_->columns == 1;
   }
 
+  /// DoRA's magnitude for each row; nothing of other adapters.
+  const std::optional<Dense>& magnitudes() const { return magnitudes_; }
+
   bool fits(std::uint64_t rows, std::uint64_t columns, bool transposed) const {
     if (!known_) return false;
+    if (magnitudes_ && (transposed || magnitudes_->values.size() != rows)) return false;
     if (ia3_) return !transposed && ia3_->values.size() == (by_row_ ? rows : columns);
     if (transposed) std::swap(rows, columns);
     if (down_ && up_) return up_->rows == rows && down_->columns == columns;
@@ -123,7 +128,7 @@ class Update {
            second_->at(i % second_->rows, j % second_->columns);
   }
 
-  std::optional<Dense> down_, up_, first_, second_, ia3_;
+  std::optional<Dense> down_, up_, first_, second_, ia3_, magnitudes_;
   bool hadamard_ = false, known_ = true, by_row_ = false;
 };
 
@@ -156,17 +161,22 @@ class FittedRows {
   /// many evenly spaced rows.
   template <class Visit>
   void visit(std::uint64_t most_rows, const Visit& visit) {
+    visit_weights(most_rows, [&](double from, double to, double product) {
+      visit(to - from, product, std::max(std::abs(from), std::abs(to)));
+    });
+  }
+
+  /// Calls visit(base, merged, update) for the same elements.
+  template <class Visit>
+  void visit_weights(std::uint64_t most_rows, const Visit& visit) {
     const std::uint64_t count = std::min(rows_, most_rows);
     for (std::uint64_t k = 0; k < count; ++k) {
       const std::uint64_t i = k * rows_ / count;
       left_.load(base_, i * columns_, columns_);
       right_.load(merged_, i * columns_, columns_);
       update_.row(i, transposed_, left_.numbers(), &row_);
-      for (std::uint64_t j = 0; j < columns_; ++j) {
-        const double from = left_.numbers()[j];
-        const double to = right_.numbers()[j];
-        visit(to - from, row_[j], std::max(std::abs(from), std::abs(to)));
-      }
+      for (std::uint64_t j = 0; j < columns_; ++j)
+        visit(left_.numbers()[j], right_.numbers()[j], row_[j]);
     }
   }
 
@@ -180,10 +190,12 @@ class FittedRows {
   NumberBlock left_, right_;
 };
 
+bool is_half(DType type) { return type == DType::bfloat16 || type == DType::float16; }
+
 std::optional<UpdateFit> fit(const TensorView& base, const TensorView& merged, const Update& update,
                              bool transposed, std::uint64_t most_rows) {
   FittedRows rows(base, merged, update, transposed);
-  if (!rows.fits()) return std::nullopt;
+  if (!rows.fits() || update.magnitudes()) return std::nullopt;
   double both = 0;
   double own = 0;
   double size = 0;
@@ -203,14 +215,98 @@ std::optional<UpdateFit> fit(const TensorView& base, const TensorView& merged, c
   return result;
 }
 
+/// How many elements are base + scale * product, rounded to the merged type: merged as float32 and
+/// rounded at the end, or the update rounded first, as peft does it in a half type. The residual is
+/// in steps of the merged type.
+UpdateFit fit_rounded(FittedRows* rows, DType type, double scale, std::uint64_t most_rows) {
+  UpdateFit found{.scale = scale};
+  std::uint64_t at_once = 0;
+  std::uint64_t update_first = 0;
+  std::uint64_t moved = 0;
+  rows->visit_weights(most_rows, [&](double from, double to, double product) {
+    const double sum = from + scale * product;
+    ++found.elements;
+    at_once += round_to(type, sum) == to ? 1 : 0;
+    update_first += round_to(type, from + round_to(type, scale * product)) == to ? 1 : 0;
+    moved += round_to(type, from) != to ? 1 : 0;
+    found.largest = std::max(found.largest, std::abs(to - from));
+    found.residual = std::max(found.residual, std::abs(to - sum));
+  });
+  found.rounded = std::max(at_once, update_first);
+  // One in a thousand may be rounded otherwise after sums in another order; an update that moves
+  // next to nothing shows nothing.
+  constexpr std::uint64_t kFewestMoved = 16;
+  found.rounding = found.rounded * 1000 >= found.elements * 995 &&
+                   moved >= std::max(kFewestMoved, found.elements / 50);
+  return found;
+}
+
+/// Merged weights of a half type, by a scale that is known. A few rows show most of what does not
+/// fit.
+std::optional<UpdateFit> fit_half(const TensorView& base, const TensorView& merged,
+                                  const Update& update, double scale) {
+  for (const bool transposed : {false, true}) {
+    FittedRows rows(base, merged, update, transposed);
+    if (!rows.fits()) continue;
+    const UpdateFit glance = fit_rounded(&rows, merged.dtype(), scale, kGlance);
+    if (glance.rounded * 10 < glance.elements * 9) continue;
+    const UpdateFit found = fit_rounded(&rows, merged.dtype(), scale, kEveryRow);
+    if (found.rounding) return found;
+  }
+  return std::nullopt;
+}
+
+/// DoRA: each row of base + scale * B A, brought to its magnitude.
+std::optional<UpdateFit> fit_magnitudes(const TensorView& base, const TensorView& merged,
+                                        const Update& update, double scale) {
+  FittedRows rows(base, merged, update, false);
+  if (!rows.fits() || base.shape().size() != 2) return std::nullopt;
+  const auto columns = static_cast<std::uint64_t>(base.shape()[1]);
+  UpdateFit found{.scale = scale};
+  double size = 0;
+  std::vector<double> sums;
+  std::vector<double> there;
+  std::uint64_t row = 0;
+  rows.visit_weights(kEveryRow, [&](double from, double to, double product) {
+    sums.push_back(from + scale * product);
+    there.push_back(to);
+    found.largest = std::max(found.largest, std::abs(to - from));
+    size = std::max({size, std::abs(from), std::abs(to)});
+    if (sums.size() < columns) return;
+    double square = 0;
+    for (const double sum : sums) square += sum * sum;
+    const double factor = update.magnitudes()->values[row++] / std::sqrt(square);
+    for (std::uint64_t j = 0; j < columns; ++j)
+      found.residual = std::max(found.residual, std::abs(there[j] - factor * sums[j]));
+    sums.clear();
+    there.clear();
+  });
+  if (!std::isfinite(found.residual)) return std::nullopt;
+  const double noise = std::max(half_spacing(base.dtype()), half_spacing(merged.dtype())) * size;
+  found.rounding = found.residual <= 16 * noise && found.largest > 128 * noise;
+  return found;
+}
+
 }  // namespace
 
 std::optional<UpdateFit> fit_update(const TensorView& base, const TensorView& merged,
-                                    const AdapterFactors& factors) {
+                                    const AdapterFactors& factors, std::optional<double> expected) {
   if (!is_real(base) || !is_real(merged) || base.shape() != merged.shape() ||
       base.shape().size() < 2 || base.numel() == 0)
     return std::nullopt;
   const Update update(factors);
+  if (expected) {
+    for (const bool reversed : {false, true}) {
+      const TensorView& from = reversed ? merged : base;
+      const TensorView& to = reversed ? base : merged;
+      auto found = update.magnitudes()   ? fit_magnitudes(from, to, update, *expected)
+                   : is_half(to.dtype()) ? fit_half(from, to, update, *expected)
+                                         : std::nullopt;
+      if (!found || !found->rounding) continue;
+      if (reversed) found->scale = -found->scale;
+      return found;
+    }
+  }
   std::optional<UpdateFit> best;
   for (const bool transposed : {false, true}) {
     // A few rows show most of what does not fit.

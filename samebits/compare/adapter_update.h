@@ -22,14 +22,20 @@ struct UpdateFit {
   double residual = 0;    // largest element of the difference that this leaves unexplained
   double largest = 0;     // largest element of the difference
   bool rounding = false;  // the residual is what rounding of the merged weights leaves
+  /// Elements that are, to the bit, the sum rounded to the merged type: where that is a half type.
+  std::uint64_t rounded = 0, elements = 0;
 };
 
 /// The scale that explains most of merged - base, by least squares; where four rows do not fit, of
 /// these alone. LoRA: B A, also transposed; AdaLoRA: B E A; LoHa: the product, element by element,
 /// of two such products; LoKr: the Kronecker product of two matrices; IA3: the weight itself times
-/// (l - 1). Nothing for other factors, shapes that do not fit, factors or weights that are not
-/// finite real numbers, or an update of nothing but zeros.
+/// (l - 1). `expected` is the scale that a config gives: it is tried before the one that was
+/// fitted, and needed for DoRA, whose rows are brought to the length of its magnitudes, and for
+/// merged weights of a half type, in which the rounding hides small updates. Nothing for other
+/// factors, shapes that do not fit, factors or weights that are not finite real numbers, or an
+/// update of nothing but zeros.
 std::optional<UpdateFit> fit_update(const TensorView& base, const TensorView& merged,
-                                    const AdapterFactors& factors);
+                                    const AdapterFactors& factors,
+                                    std::optional<double> expected = std::nullopt);
 
 }  // namespace samebits

@@ -156,6 +156,7 @@ WeightComparison compare_weights(WeightSet& a, WeightSet& b, const CompareOption
   match_compositions(state);
   match_interchangeable(state);
   match_transposes(state);
+  match_row_sets(state);
   match_rest(state);
   match_constant_modules(state);
   WeightComparison comparison;

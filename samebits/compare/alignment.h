@@ -54,6 +54,9 @@ const char* weights_verdict_name(WeightsVerdict verdict);  // "identical", "same
 struct Exchange {
   std::vector<std::string> names_a, names_b;  // names_b[i] in B holds the bytes of names_a[i] in A
   std::string summary;  // "blocks 0 and 1 are exchanged", "query and key are exchanged in layer 3"
+  /// In which order the values stand inside the tensor: "has rows permuted"; "" where they stand in
+  /// other tensors' places.
+  std::string how{};
 };
 
 /// A shared tensor that one side holds once, the other twice or not at all.
@@ -62,12 +65,13 @@ struct TieDifference {
   std::string summary;
 };
 
-/// A table on one side only that a class computes when it is built (see computed_table.h). The
-/// caller knows what else the files say, and settles which are.
+/// A table on one side only that a class computes when it is built (see computed_table.h), or a
+/// counter of batches, which starts at 0 and moves no output in eval mode. The caller knows what
+/// else the files say, and settles which are.
 struct ComputedAlone {
   std::string name;
   bool in_a = true;
-  std::string what;
+  std::string what;  // "" of a counter
 };
 
 struct WeightComparison {

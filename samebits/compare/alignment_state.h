@@ -105,6 +105,10 @@ void match_interchangeable(AlignmentState& state);
 void match_compositions(AlignmentState& state);
 /// Matches transposes and other permutations of dimensions.
 void match_transposes(AlignmentState& state);
+/// Of tensors that no name or role gives a partner, matches those whose rows stand in one of the
+/// other side in another order, or interleaved with the rows of others (query, key and value of
+/// each head).
+void match_row_sets(AlignmentState& state);
 /// Of the transposes those that no convention explains: see TensorMatch::in_place.
 void mark_in_place(const WeightSet& a, const WeightSet& b, std::vector<TensorMatch>* matches);
 /// Pairs what is left, by name, role, rule, rounded values, or alike names, and says how the values

@@ -9,6 +9,8 @@
 #include "samebits/compare/constant_tensor.h"
 #include "samebits/compare/name_affinity.h"
 #include "samebits/compare/name_pieces.h"
+#include "samebits/compare/permuted_rows.h"
+#include "samebits/compare/resized.h"
 #include "samebits/compare/rounded_digest.h"
 #include "samebits/compare/rounding.h"
 
@@ -299,6 +301,8 @@ class Rest {
       if (a.shape() != b.shape())
         found[i].how =
             fmt::format("shape {} became {}", shape_text(a.shape()), shape_text(b.shape()));
+      if (const std::string part = common_part_text(a, b); !part.empty())
+        found[i].how += "; " + part;
       if (a.dtype() != b.dtype())
         found[i].how += fmt::format("{}{} became {}", found[i].how.empty() ? "" : ", ",
                                     info(a.dtype()).torch, info(b.dtype()).torch);
@@ -382,7 +386,7 @@ class Rest {
   /// Rows (or heads) in another order: all values are there, and none where it belongs.
   void name_permutation(TensorMatch* match) const {
     if (match->kind != MatchKind::changed || !match->stats ||
-        !match->stats->pattern.ends_with("permuted"))
+        !is_permutation(match->stats->pattern))
       return;
     match->kind = MatchKind::exchanged;
     match->how = match->stats->pattern;

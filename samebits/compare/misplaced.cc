@@ -109,9 +109,11 @@ class TemplateVotes {
   static bool swap_if_more_alike(NameAffinity* names, Pairing* x, Pairing* y) {
     if (x->names_to == y->names_to) return false;
     const double shared_x = names->shared_pieces(x->from, y->names_to);
-    if (shared_x < x->shared) return false;
+    // Of both, since one word alone may mislead: transformers' post_attention_layernorm is Meta's
+    // ffn_norm, which stands in front of that part, and input_layernorm is attention_norm.
+    if (shared_x <= x->shared) return false;
     const double shared_y = names->shared_pieces(y->from, x->names_to);
-    if (shared_y < y->shared || shared_x + shared_y - x->shared - y->shared < 0.5) return false;
+    if (shared_y <= y->shared || shared_x + shared_y - x->shared - y->shared < 0.5) return false;
     std::swap(x->names_to, y->names_to);
     std::swap(x->to, y->to);
     x->shared = shared_x;
@@ -284,6 +286,7 @@ std::vector<Exchange> describe_contrary(const WeightSet& a, const WeightSet& b,
     Group& group = groups[{template_of(layer + "."), each.how}];
     if (group.first.empty()) group.first = layer;
     if (!numbers.empty()) group.blocks.insert(numbers.back());
+    group.names.how = each.how;
     for (const std::uint32_t i : each.match.a) group.names.names_a.push_back(a[i].name);
     for (const std::uint32_t i : each.match.b) group.names.names_b.push_back(b[i].name);
   }

@@ -108,19 +108,62 @@ std::size_t block_of(const std::vector<std::size_t>& order) {
   return 1;
 }
 
+/// The size of the heads whose rows rotary embeddings order otherwise: in halves (transformers), or
+/// in pairs (Meta's code). 0 where the order is no such one.
+std::size_t rotary_head(const std::vector<std::size_t>& order, bool to_pairs) {
+  constexpr std::size_t kFewest = 8;  // rows whose order is no accident
+  if (order.size() < kFewest) return 0;
+  const auto one = std::ranges::find(order, std::size_t{1});
+  const std::size_t head =
+      to_pairs ? 2 * order[1] : 2 * static_cast<std::size_t>(one - order.begin());
+  if (head < 4 || order.size() % head != 0) return 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const std::size_t in_head = i % head;
+    const std::size_t from = to_pairs ? in_head % 2 * (head / 2) + in_head / 2
+                                      : in_head % (head / 2) * 2 + in_head / (head / 2);
+    if (order[i] != i - in_head + from) return 0;
+  }
+  return head;
+}
+
+/// Kernels of three channels, as of pictures, in the order 2, 1, 0.
+bool are_channels_reversed(const TensorView& a, const TensorView& b, int threads) {
+  const auto order = order_of_rows(a.transposed(0, 1), b.transposed(0, 1), threads);
+  return order && *order == std::vector<std::size_t>{2, 1, 0};
+}
+
 std::string permutation_of_rows(const TensorView& a, const TensorView& b, const char* what,
                                 int threads) {
   if (static_cast<std::uint64_t>(a.shape()[0]) > kMostRows)
     return sum_of_rows(a, threads) == sum_of_rows(b, threads) ? fmt::format("{} permuted", what)
                                                               : "";
   const auto order = order_of_rows(a, b, threads);
-  if (!order) return "";
-  const std::size_t block = block_of(*order);
+  return order ? row_order_text(*order, what) : "";
+}
+
+}  // namespace
+
+std::vector<Digest128> row_digests(const TensorView& view, int threads) {
+  std::vector<Digest128> digests(static_cast<std::size_t>(view.shape()[0]));
+  for_each_row(view, threads,
+               [&](std::uint64_t row, const Digest128& digest) { digests[row] = digest; });
+  return digests;
+}
+
+std::string row_order_text(const std::vector<std::size_t>& order, const char* what) {
+  for (const bool to_pairs : {true, false}) {
+    if (const std::size_t head = rotary_head(order, to_pairs); head > 0)
+      return fmt::format("{} of heads of {} permuted ({})", what, head,
+                         to_pairs ? kRotaryToPairs : kRotaryToHalves);
+  }
+  const std::size_t block = block_of(order);
   return block == 1 ? fmt::format("{} permuted", what)
                     : fmt::format("blocks of {} {} permuted", block, what);
 }
 
-}  // namespace
+bool is_permutation(std::string_view pattern) {
+  return pattern.find(" permuted") != std::string_view::npos || pattern == kChannelsReversed;
+}
 
 std::string permutation_pattern(const TensorView& a, const TensorView& b, double norm_ratio,
                                 int threads) {
@@ -133,6 +176,8 @@ std::string permutation_pattern(const TensorView& a, const TensorView& b, double
     if (!rows.empty()) return rows;
   }
   if (a.shape().size() < 2 || a.shape()[1] < 2) return "";
+  if (a.shape().size() == 4 && a.shape()[1] == 3 && are_channels_reversed(a, b, threads))
+    return std::string(kChannelsReversed);
   return permutation_of_rows(a.transposed(0, 1), b.transposed(0, 1), "columns", threads);
 }
 

@@ -24,6 +24,39 @@ bool is_scaled(const TensorStats& stats, std::uint64_t item) {
   return 1 - stats.cosine < 16 * unit * unit && std::fabs(stats.norm_ratio - 1) > 8 * unit;
 }
 
+/// Where two tensors differ, one of them has zeros: as a mask that was multiplied in leaves it.
+bool is_masked(const TensorView& whole, const TensorView& masked, int threads) {
+  constexpr std::uint64_t kMaskBlock = 1 << 16;
+  const std::uint64_t count = component_count(whole);
+  std::atomic<bool> so{true};
+  parallel_for((count + kMaskBlock - 1) / kMaskBlock, threads, [&](std::size_t block) {
+    if (!so.load(std::memory_order_relaxed)) return;
+    const std::uint64_t first = block * kMaskBlock;
+    const std::uint64_t size = std::min(kMaskBlock, count - first);
+    NumberBlock x;
+    NumberBlock y;
+    x.load(whole, first, size);
+    y.load(masked, first, size);
+    for (std::size_t i = 0; i < size; ++i)
+      if (y.numbers()[i] != 0 && x.numbers()[i] != y.numbers()[i])
+        so.store(false, std::memory_order_relaxed);
+  });
+  return so;
+}
+
+/// "zeros in B" or "zeros in A". The dot product of a tensor and itself with a mask is the square
+/// of the masked one.
+std::string zeroed_side(const ValuePair& pair, const PartialStats& all, const TensorStats& stats,
+                        int threads) {
+  if (all.differing == component_count(pair.a) || all.nan_a + all.nan_b > 0) return "";
+  const auto near = [&](double square) { return std::fabs(all.dot - square) <= 1e-9 * square; };
+  if (stats.norm_ratio < 1 && near(all.square_b) && is_masked(pair.a, pair.b, threads))
+    return "zeros in B";
+  if (stats.norm_ratio > 1 && near(all.square_a) && is_masked(pair.b, pair.a, threads))
+    return "zeros in A";
+  return "";
+}
+
 std::string pattern_of_change(const ValuePair& pair, const PairMeasurement& measurement,
                               const PartialStats& all, const TensorStats& stats, int threads) {
   const std::uint64_t count = measurement.count();
@@ -34,6 +67,8 @@ std::string pattern_of_change(const ValuePair& pair, const PairMeasurement& meas
     return "sign";
   if (stats.max_ulp == 1U) return "one ulp";
   if (is_scaled(stats, measurement.item())) return "scale";
+  if (const std::string zeros = zeroed_side(pair, all, stats, threads); !zeros.empty())
+    return zeros;
   const std::string permuted = permutation_pattern(pair.a, pair.b, stats.norm_ratio, threads);
   if (!permuted.empty()) return permuted;
   if (stats.rows_differing * 2 < measurement.rows()) return "few rows";

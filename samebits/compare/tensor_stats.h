@@ -29,7 +29,8 @@ struct TensorStats {
   std::uint64_t nan_a = 0, nan_b = 0, inf_a = 0, inf_b = 0;
   /// What the change looks like: "nan", "one element", "few elements", "sign" (B = -A), "one ulp",
   /// "scale" (B = cA to rounding), "rows permuted", "blocks of 16 rows permuted" (columns
-  /// likewise), "few rows", "all", or "" where it looks like nothing in particular.
+  /// likewise; see permuted_rows.h), "zeros in B" (0 where they differ, and the rest is equal),
+  /// "zeros in A", "few rows", "all", or "" where it looks like nothing in particular.
   std::string pattern;
 };
 

@@ -129,6 +129,39 @@ TEST(TensorStats, SeePermutedRowsAndColumns) {
   EXPECT_EQ(relate({2, 6}, values, columns).stats.pattern, "columns permuted");
 }
 
+TEST(TensorStats, SeeTheOrdersOfRotaryEmbeddings) {
+  const std::vector<float> halves = TestWeights::numbers(48, 1);
+  std::vector<float> pairs;  // heads of 8 rows of 3
+  for (std::size_t row = 0; row < 16; ++row) {
+    const std::size_t from = row / 8 * 8 + row % 2 * 4 + row % 8 / 2;
+    pairs.insert(pairs.end(), halves.begin() + static_cast<std::ptrdiff_t>(from * 3),
+                 halves.begin() + static_cast<std::ptrdiff_t>(from * 3 + 3));
+  }
+  EXPECT_EQ(relate({16, 3}, halves, pairs).stats.pattern,
+            "rows of heads of 8 permuted (rotary halves to pairs)");
+  EXPECT_EQ(relate({16, 3}, pairs, halves).stats.pattern,
+            "rows of heads of 8 permuted (rotary pairs to halves)");
+}
+
+TEST(TensorStats, SeeReversedChannels) {
+  const std::vector<float> rgb = TestWeights::numbers(48, 1);
+  std::vector<float> bgr;
+  for (const std::ptrdiff_t kernel : {0, 12, 24, 36})
+    for (const std::ptrdiff_t channel : {8, 4, 0})
+      bgr.insert(bgr.end(), rgb.begin() + kernel + channel, rgb.begin() + kernel + channel + 4);
+  EXPECT_EQ(relate({4, 3, 2, 2}, rgb, bgr).stats.pattern, "channels reversed");
+}
+
+TEST(TensorStats, SeeAMask) {
+  const std::vector<float> values = TestWeights::numbers(64, 1);
+  std::vector<float> masked = values;
+  for (std::size_t i = 0; i < masked.size(); i += 2) masked[i] = 0;
+  EXPECT_EQ(relate({8, 8}, values, masked).stats.pattern, "zeros in B");
+  EXPECT_EQ(relate({8, 8}, masked, values).stats.pattern, "zeros in A");
+  masked[1] *= 1.5F;
+  EXPECT_EQ(relate({8, 8}, values, masked).stats.pattern, "");
+}
+
 TEST(TensorStats, SeeFewRows) {
   const std::vector<float> values = TestWeights::numbers(320, 1);
   std::vector<float> changed = values;

@@ -92,8 +92,8 @@ class TieFinder {
   }
 
  private:
-  /// A tensor without a partner that shares its elements with another block of a numbered list, where
-  /// the other side has nothing of its own block: that is a block more, and no second name.
+  /// A tensor without a partner that shares its elements with another block of a numbered list,
+  /// where the other side has nothing of its own block: that is a block more, and no second name.
   bool is_of_further_block(std::uint32_t index, const Group& group) const {
     constexpr std::size_t kMostMates = 64;
     if (partner_.contains(index)) return false;

@@ -9,6 +9,7 @@
 
 #include "samebits/compare/low_rank.h"
 #include "samebits/explain/adapter_beside.h"
+#include "samebits/explain/adapter_modules.h"
 #include "samebits/explain/adapter_names.h"
 #include "samebits/explain/subjects.h"
 
@@ -47,14 +48,15 @@ struct ComputedUpdates {
   double residual = 0;
   bool reversed = false;  // B is the base
   bool as_config = true;  // the scale is the config's, where that gives one
+  /// Of weights of a half type, elements that are the rounded sum to the bit.
+  std::uint64_t rounded = 0, elements = 0;
+  std::string half;  // "bfloat16"; "" where there are none
 };
 
 /// The layer whose factors explain the change, the one of that name first.
-const std::pair<const std::string, AdapterFactors>* layer_for(const AdapterParts& parts,
-                                                              const std::string& name,
-                                                              const TensorView& a,
-                                                              const TensorView& b,
-                                                              std::optional<UpdateFit>* fit) {
+const std::pair<const std::string, AdapterFactors>* layer_for(
+    const AdapterParts& parts, const Json& config, const std::string& name, const TensorView& a,
+    const TensorView& b, std::optional<UpdateFit>* fit) {
   constexpr std::size_t kMostLayers = 256;  // of another name
   std::vector<const std::pair<const std::string, AdapterFactors>*> order;
   for (const auto& each : parts.layers) {
@@ -63,7 +65,7 @@ const std::pair<const std::string, AdapterFactors>* layer_for(const AdapterParts
   }
   if (order.size() > kMostLayers) order.resize(kMostLayers);
   for (const auto* each : order) {
-    *fit = fit_update(a, b, each->second);
+    *fit = fit_update(a, b, each->second, adapter_scale(config, each->first, each->second));
     if (*fit && (*fit)->rounding) return each;
     // l - 1 times the base is not what is to be taken from a merged weight.
     *fit = each->second.contains("ia3_l") ? fit_update(b, a, each->second) : std::nullopt;
@@ -83,7 +85,7 @@ std::optional<ComputedUpdates> computed_updates(const WeightPair& pair, const Su
     if (match.kind != MatchKind::changed || match.a.size() != 1 || match.b.size() != 1) continue;
     const std::string& name = weight_name(a, match.a[0]);
     std::optional<UpdateFit> fit;
-    const auto* layer = layer_for(parts, name, weight_entry(a, match.a[0]).view,
+    const auto* layer = layer_for(parts, config, name, weight_entry(a, match.a[0]).view,
                                   weight_entry(b, match.b[0]).view, &fit);
     if (layer == nullptr) continue;
     const double scale = std::abs(fit->scale);
@@ -93,6 +95,10 @@ std::optional<ComputedUpdates> computed_updates(const WeightPair& pair, const Su
     found.names.insert(name);
     found.scales.insert(fmt::format("{:.4g}", scale));
     found.residual = std::max(found.residual, fit->residual);
+    if (fit->elements == 0) continue;
+    found.rounded += fit->rounded;
+    found.elements += fit->elements;
+    found.half = info(weight_entry(b, match.b[0]).view.dtype()).torch;
   }
   if (found.names.empty()) return std::nullopt;
   return found;
@@ -108,6 +114,11 @@ void add_computed(Finding& finding, const WeightPair& pair, const Subject& adapt
       "computed: {} of {} {} {}'s plus the {} update of {}, scaled by {}, up to {:.3g}",
       counted(updates.names.size(), "weight"), merged, updates.names.size() == 1 ? "is" : "are",
       base, parts.family(), adapter.label, scales, updates.residual));
+  if (updates.elements > 0)
+    finding.details.push_back(fmt::format(
+        "rounded to {}, that gives {} of {} elements bit for bit{}", updates.half, updates.rounded,
+        updates.elements,
+        updates.rounded == updates.elements ? "" : "; sums in another order round otherwise"));
   if (adapter.checkpoint->adapter.is_object() && !updates.as_config)
     finding.details.emplace_back("adapter_config.json gives another scale");
   finding.evidence["computed"] = updates.names.size();
@@ -184,6 +195,11 @@ AdapterNames find_factors(Report& report, const WeightPair& pair, const Subject&
                   adapted.label)
             : "Merge the adapter before the two are compared";
   AdapterNames explained = accounted_for(pair, plain, adapted, parts, alone);
+  if (const AdapterNames whole = alone ? own_modules(plain, adapted, &explained) : AdapterNames();
+      !whole.empty())
+    finding.details.push_back(fmt::format("it holds {} whole, to be put in place of {}'s: {}",
+                                          counted(whole.size(), "weight"), plain.label,
+                                          some_of({whole.begin(), whole.end()})));
   const Subject& a = adapted.label == pair.b ? plain : adapted;
   const Subject& b = adapted.label == pair.b ? adapted : plain;
   if (const auto updates = computed_updates(pair, a, b, parts, config)) {
@@ -192,6 +208,25 @@ AdapterNames find_factors(Report& report, const WeightPair& pair, const Subject&
   }
   add_finding(report, std::move(finding));
   return explained;
+}
+
+Finding merged_finding(const WeightPair& pair, const Subject& adapter, const AdapterParts& parts,
+                       const ComputedUpdates& updates, const AdapterNames& whole) {
+  AdapterNames all = updates.names;
+  all.insert(whole.begin(), whole.end());
+  Finding finding = make_adapted(pair, all);
+  finding.summary = fmt::format(
+      "{} is {} with {} merged into {}", updates.reversed ? pair.a : pair.b,
+      updates.reversed ? pair.b : pair.a, adapter.label, counted(updates.names.size(), "weight"));
+  if (!whole.empty())
+    finding.summary += fmt::format(", and {} in place of {}",
+                                   whole.size() == 1 ? "one of its own" : "those of its own",
+                                   some_of({whole.begin(), whole.end()}));
+  finding.evidence["kind"] = parts.family();
+  if (!parts.ranks.empty()) finding.evidence["rank"] = rank_evidence(parts.ranks);
+  add_computed(finding, pair, adapter, parts, updates);
+  finding.remedy = "Compare base with base, or merge the same adapter on both sides";
+  return finding;
 }
 
 /// Neither side holds factors, and a third subject does: whether its update is the difference.
@@ -204,18 +239,15 @@ AdapterNames find_computed(Report& report, const WeightPair& pair, const Subject
     const AdapterParts parts = adapter_parts(adapter);
     if (parts.layers.empty()) continue;
     const auto updates = computed_updates(pair, a, b, parts, adapter.checkpoint->adapter);
-    if (!updates) continue;
-    Finding finding = make_adapted(pair, updates->names);
-    finding.summary =
-        fmt::format("{} is {} with {} merged into {}", updates->reversed ? pair.a : pair.b,
-                    updates->reversed ? pair.b : pair.a, adapter.label,
-                    counted(updates->names.size(), "weight"));
-    finding.evidence["kind"] = parts.family();
-    if (!parts.ranks.empty()) finding.evidence["rank"] = rank_evidence(parts.ranks);
-    add_computed(finding, pair, adapter, parts, *updates);
-    finding.remedy = "Compare base with base, or merge the same adapter on both sides";
-    add_finding(report, std::move(finding));
-    return updates->names;
+    if (!updates) {
+      note_uncomputed(report, pair, a, adapter, parts);
+      continue;
+    }
+    AdapterNames whole = whole_modules(pair, a, b, adapter, updates->reversed);
+    for (const std::string& name : updates->names) whole.erase(name);
+    add_finding(report, merged_finding(pair, adapter, parts, *updates, whole));
+    whole.insert(updates->names.begin(), updates->names.end());
+    return whole;
   }
   return {};
 }

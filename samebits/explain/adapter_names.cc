@@ -113,6 +113,15 @@ std::optional<AdapterPart> adapter_part(const std::string& name) {
   return std::nullopt;
 }
 
+std::string name_in_base(const std::string& name) {
+  std::string plain = without_prefix(name);
+  constexpr std::string_view kSaved = ".modules_to_save.";
+  const std::size_t at = plain.find(kSaved);
+  if (at == std::string::npos) return plain;
+  const std::size_t end = plain.find('.', at + kSaved.size());
+  return end == std::string::npos ? plain : plain.substr(0, at) + plain.substr(end);
+}
+
 std::string AdapterParts::family() const {
   for (const std::string_view more : {"DoRA", "AdaLoRA"})
     if (families.contains(more)) return std::string(more);

@@ -26,6 +26,9 @@ struct AdapterPart {
 /// Nothing for tensors of other kinds.
 std::optional<AdapterPart> adapter_part(const std::string& name);
 
+/// What a tensor that an adapter holds whole (modules_to_save) is called in the base model.
+std::string name_in_base(const std::string& name);
+
 /// The factors of a subject's weights.
 struct AdapterParts {
   std::set<std::string> names;

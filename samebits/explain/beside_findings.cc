@@ -190,6 +190,36 @@ std::vector<const Checkpoint*> partners(const Report& report, const Subject& sub
   return found;
 }
 
+std::string companion_file(const std::string& name) { return name.substr(0, name.find(':')); }
+
+/// Of names that only `own` has, those of files that the other side has go to `rest`; for the other
+/// files a finding each.
+void names_of_files(const ValueNames& alone, const WeightSet& other, const Subject& own,
+                    const Subject& without, Report& report, ValueNames* rest) {
+  std::set<std::string> there;
+  for (const NamedTensor& tensor : other.tensors()) there.insert(companion_file(tensor.name));
+  std::map<std::string, ValueNames> files;
+  for (const std::string& name : alone) {
+    const std::string file = companion_file(name);
+    (there.contains(file) ? *rest : files[file]).push_back(name);
+  }
+  for (const auto& [file, names] : files) {
+    Finding finding{.cause = "weights.missing",
+                    .role = Role::cause,
+                    .proof = Proof::observed,
+                    .subjects = own.label < without.label ? std::vector{own.label, without.label}
+                                                          : std::vector{without.label, own.label}};
+    finding.summary = fmt::format(
+        "{} has {}, which is loaded beside the first model ({}), and {} has no such file",
+        own.label, file, counted(names.size(), "tensor"), without.label);
+    finding.evidence = {
+        {"count", names.size()}, {"tensors", name_list(names)}, {"side", own.label}};
+    finding.remedy =
+        fmt::format("Find out whether {} was saved without it, or is another model", without.label);
+    add_finding(report, std::move(finding));
+  }
+}
+
 }  // namespace
 
 void find_state_values(Report& report, const Subject& a, const Subject& b) {
@@ -226,15 +256,16 @@ void find_companion_changes(Report& report, const Subject& a, const Subject& b, 
   for (const std::string& name : comparison.unreadable) {
     add_gap(report, "the values of " + name + " could not be read", Gap::blocking);
   }
-  ValueNames names = comparison.only_a;
-  names.insert(names.end(), comparison.only_b.begin(), comparison.only_b.end());
+  ValueNames names;
+  names_of_files(comparison.only_a, right, a, b, report, &names);
+  names_of_files(comparison.only_b, left, b, a, report, &names);
   for (const TensorMatch& match : comparison.matches) {
     const bool same = match.kind == MatchKind::same;
     if (!same && !match.a.empty()) names.push_back(left[match.a[0]].name);
   }
   if (names.empty()) return;
   std::set<std::string> files;
-  for (const std::string& name : names) files.insert(name.substr(0, name.find(':')));
+  for (const std::string& name : names) files.insert(companion_file(name));
   Finding finding{.cause = "weights.changed",
                   .role = Role::cause,
                   .proof = Proof::observed,

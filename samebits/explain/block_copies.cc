@@ -84,8 +84,8 @@ std::string block_copies_text(const Subject& subject, const std::vector<std::str
     texts.push_back(fmt::format("{} holds what {} holds", copy.block, copy.of));
   }
   if (texts.empty()) return "";
-  return fmt::format("in {} {}, bit for bit: a block more, and no second name of one", subject.label,
-                     some_of(texts));
+  return fmt::format("in {} {}, bit for bit: a block more, and no second name of one",
+                     subject.label, some_of(texts));
 }
 
 }  // namespace samebits

@@ -11,6 +11,7 @@
 
 #include "samebits/compare/computed_table.h"
 #include "samebits/compare/settled_verdict.h"
+#include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
@@ -60,10 +61,28 @@ void settle_side(const Report& report, WeightPair* pair, bool in_a) {
   }
 }
 
+/// Counters of batches of norms whose statistics both sides have.
+void settle_counters(const Report& report, WeightPair* pair, bool in_a) {
+  WeightComparison& comparison = pair->comparison;
+  const Subject& own = subject_of(report, in_a ? pair->a : pair->b);
+  const std::vector<std::string>& alone = in_a ? comparison.only_a : comparison.only_b;
+  if (alone.empty()) return;
+  std::set<std::string> shared;
+  for (const std::uint32_t index : own.checkpoint->weights().weights)
+    shared.insert(own.checkpoint->entries[index].name);
+  for (const std::string& name : alone) shared.erase(name);
+  const auto is_shared = [&](const std::string& name) { return shared.contains(name); };
+  for (const std::string& name : alone)
+    if (is_lone_counter(name, is_shared)) comparison.computed.push_back({name, in_a, ""});
+}
+
 }  // namespace
 
 void settle_computed(const Report& report, WeightPair* pair) {
-  for (const bool in_a : {true, false}) settle_side(report, pair, in_a);
+  for (const bool in_a : {true, false}) {
+    settle_side(report, pair, in_a);
+    settle_counters(report, pair, in_a);
+  }
   if (!pair->comparison.computed.empty()) settle_verdict(&pair->comparison);
 }
 
@@ -72,7 +91,7 @@ void note_computed(Report& report, const WeightPair& pair) {
     std::vector<std::string> names;
     std::string what;
     for (const ComputedAlone& table : pair.comparison.computed) {
-      if (table.in_a != in_a) continue;
+      if (table.in_a != in_a || table.what.empty()) continue;
       if (names.empty()) what = table.what;
       names.push_back(table.name);
     }

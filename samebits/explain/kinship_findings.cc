@@ -52,12 +52,17 @@ std::int64_t newest(const Checkpoint& checkpoint) {
   return latest;
 }
 
+/// Batch norms that one side has folded into its layers: see folded_findings.cc.
+bool is_folding(const Finding& finding) {
+  return finding.cause == "weights.layout" && finding.evidence.contains("eps");
+}
+
 bool is_explained(const Report& report, const Subject& a, const Subject& b) {
   return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
     const bool of_other_key =
         finding.cause == "weights.changed" && finding.evidence.contains("chosen");
     return (finding.cause == "weights.averaged" || finding.cause == "weights.reinitialized" ||
-            of_other_key) &&
+            of_other_key || is_folding(finding)) &&
            finding.subjects == Labels{a.label, b.label};
   });
 }

@@ -7,10 +7,12 @@
 
 #include "samebits/checkpoint/open.h"
 #include "samebits/compare/computed_table.h"
+#include "samebits/compare/name_pieces.h"
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/model/find_renaming.h"
 #include "samebits/model/name_rules.h"
+#include "samebits/model/tied_names.h"
 
 namespace samebits {
 namespace {
@@ -61,7 +63,13 @@ Result<std::vector<model::StoredShape>> read_json_list(const Json& json, const s
   return shapes;
 }
 
-/// Names of one storage, place and shape are one tensor; so are aliases.
+/// Blocks of one list that stand in one storage, as where a model was made deeper by repeating
+/// some: a model built for them has a tensor for each.
+bool are_two_blocks(const std::string& x, const std::string& y) {
+  return x != y && template_of(x) == template_of(y) && !model::are_in_a_tied_list({x, y});
+}
+
+/// Names of one storage, place and shape are one tensor, but for blocks; so are aliases.
 LoadList list_of(const Checkpoint& checkpoint) {
   LoadList list;
   std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint64_t, Shape>, std::size_t> places;
@@ -72,7 +80,8 @@ LoadList list_of(const Checkpoint& checkpoint) {
     list.names.push_back({tensor.name, tensor.view.shape()});
     const bool real = tensor.readable && tensor.view.numel() > 0;
     const auto place = std::tuple(tensor.file, tensor.storage, tensor.offset, tensor.view.shape());
-    list.one.push_back(real ? places.emplace(place, i).first->second : i);
+    const std::size_t first = real ? places.emplace(place, i).first->second : i;
+    list.one.push_back(are_two_blocks(list.names[first].name, tensor.name) ? i : first);
     by_name.emplace(tensor.name, i);
   }
   if (!checkpoint.producer.is_object() || !checkpoint.producer.contains("metadata")) return list;

@@ -15,6 +15,7 @@
 #include "samebits/explain/factored_findings.h"
 #include "samebits/explain/file_findings.h"
 #include "samebits/explain/file_risks.h"
+#include "samebits/explain/folded_findings.h"
 #include "samebits/explain/graph_findings.h"
 #include "samebits/explain/judged.h"
 #include "samebits/explain/kinship_findings.h"
@@ -77,6 +78,7 @@ void find_in_weights(Report& report, const PairFacts& pair) {
   explained.merge(find_quantized(report, *pair.weights));
   explained.merge(find_layouts(report, *pair.weights, explained));
   explained.merge(find_factored(report, *pair.weights));
+  explained.merge(find_folded(report, *pair.weights));
   explained.merge(find_adapted(report, *pair.weights));
   explained.merge(find_running_statistics(report, *pair.weights, explained));
   find_weight_causes(report, *pair.weights, explained);

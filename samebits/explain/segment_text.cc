@@ -78,7 +78,9 @@ void add_blocks(const std::vector<Segment>& all, const std::vector<bool>& chosen
                                  stacks.size() == 1 || stack.empty() ? "" : " of " + stack));
   }
   if (named > kMostModulesNamed)
-    texts->push_back(fmt::format("blocks of {} other stacks", named - kMostModulesNamed));
+    texts->push_back(named - kMostModulesNamed == 1
+                         ? std::string("blocks of one more stack")
+                         : fmt::format("blocks of {} other stacks", named - kMostModulesNamed));
 }
 
 }  // namespace

@@ -191,10 +191,9 @@ struct TieGroup {
 
 std::string group_summary(const TieGroup& group, const std::string& reason) {
   const std::string& first = group.ties[0]->summary;
-  const std::string text =
-      group.ties.size() == 1
-          ? first
-          : fmt::format("{} tensors are tied otherwise: {}", group.ties.size(), first);
+  const std::string text = group.ties.size() == 1 ? first
+                                                  : fmt::format("{} tensors are tied otherwise: {}",
+                                                                group.ties.size(), first);
   return reason.empty() ? text : text + "; " + reason;
 }
 

@@ -8,6 +8,7 @@
 #include "samebits/compare/name_pieces.h"
 #include "samebits/compare/reparametrized.h"
 #include "samebits/compare/settled_verdict.h"
+#include "samebits/explain/adapter_names.h"
 #include "samebits/explain/architectures.h"
 
 namespace samebits {
@@ -67,15 +68,19 @@ void settle_architectures(const Report& report, WeightPair* pair) {
 void settle_factors(const Report& report, WeightPair* pair) {
   const Subject& a = subject_of(report, pair->a);
   const Subject& b = subject_of(report, pair->b);
-  const auto is_one_factor = [](std::string_view x, std::string_view y) {
-    return is_factor_name(x) != is_factor_name(y);
+  const auto is_one_factor = [](const std::string& x, const std::string& y) {
+    return is_factor_name(x) != is_factor_name(y) ||
+           adapter_part(x).has_value() != adapter_part(y).has_value();
   };
   unpair(report, pair, [&](const TensorMatch& match) {
     return has_other_name(a, b, match) &&
            is_one_factor(weight_name(a, match.a[0]), weight_name(b, match.b[0]));
   });
-  std::erase_if(pair->comparison.rules,
-                [&](const RenameRule& rule) { return is_one_factor(rule.from, rule.to); });
+  // Parts of names: a factor's begins behind a dot.
+  std::erase_if(pair->comparison.rules, [&](const RenameRule& rule) {
+    return is_one_factor(rule.from, rule.to) || is_one_factor("x." + rule.from, "x." + rule.to);
+  });
+  if (pair->comparison.renamed == 0) pair->comparison.rules.clear();
 }
 
 }  // namespace samebits

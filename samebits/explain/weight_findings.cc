@@ -12,6 +12,7 @@
 #include "samebits/explain/computed_findings.h"
 #include "samebits/explain/kinship_findings.h"
 #include "samebits/explain/left_random.h"
+#include "samebits/explain/rearranged_findings.h"
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/tied_findings.h"
@@ -48,12 +49,13 @@ class Finder {
                       (!all_of_other_shape() ? " other values"
                        : names.size() == 1   ? " another shape"
                                              : " other shapes");
+    std::size_t shown = all_of_other_shape() ? 3 : 1;
     for (const TensorMatch& match : comparison_.matches) {
       if (match.kind != MatchKind::changed || match.how.empty() ||
-          explained_.contains(name_of(match)))
+          explained_.contains(name_of(match)) || shown == 0)
         continue;
       finding.details.push_back(name_of(match) + ": " + match.how);
-      break;
+      --shown;
     }
     if (const std::string text = part_text(names); !text.empty()) finding.details.push_back(text);
     for (const Subject* side : {&a_, &b_})
@@ -178,42 +180,6 @@ class Finder {
     add(std::move(finding));
   }
 
-  /// Same values, another layout: harmless. Inside one namespace, exchanged: a difference.
-  void rearranged() {
-    for (const Exchange& exchange : comparison_.exchanges) {
-      Finding finding = make("weights.rearranged", Role::cause, exchange.names_a);
-      finding.summary = exchange.summary;
-      finding.details.push_back(fmt::format("{}: {}", counted(exchange.names_a.size(), "tensor"),
-                                            some_of(exchange.names_a)));
-      finding.evidence["from"] = name_list(exchange.names_b);
-      finding.remedy = "Load each tensor under the name that it was saved under";
-      add(std::move(finding));
-    }
-    for (const bool in_place : {true, false}) rearranged(in_place);
-  }
-
-  void rearranged(bool in_place) {
-    Names names;
-    std::set<std::string> how;
-    for (const TensorMatch& match : comparison_.matches) {
-      if (match.kind != MatchKind::rearranged || match.in_place != in_place) continue;
-      how.insert(match.how.starts_with("reshaped") ? "reshaped" : match.how);
-      names.push_back(name_of(match));
-    }
-    if (names.empty()) return;
-    Finding finding = make("weights.rearranged", in_place ? Role::cause : Role::note, names);
-    finding.summary =
-        fmt::format("{} the same values in another arrangement ({})",
-                    counted(names.size(), "weight", "holds", "hold"), fmt::join(how, "; "));
-    if (in_place) {
-      finding.details.push_back(names[0] + (names.size() > 1 ? " and others" : "") +
-                                ": the shape is the same on both sides, so a loader takes it as "
-                                "it stands, and the outputs differ");
-      finding.remedy = "Find out which of the two layouts the model's code expects";
-    }
-    add(std::move(finding));
-  }
-
   /// Names of tensors whose values differ show no renaming, nor do those of constants.
   bool shows_renaming() const {
     return std::ranges::any_of(comparison_.matches, [&](const TensorMatch& match) {
@@ -281,7 +247,7 @@ class Finder {
     std::string text = fmt::format("{}: {} of {} elements, up to {:.3g}", name_of(match),
                                    stats.differing, stats.elements, stats.max_abs);
     const bool says_more = !stats.pattern.empty() && stats.pattern != "one element";
-    if (says_more) text += " (" + stats.pattern + ")";
+    if (says_more) text += " (" + pattern_text(stats, pair_.a, pair_.b) + ")";
     return text;
   }
 
@@ -296,7 +262,8 @@ class Finder {
     if (names.empty()) return;
     Names untied;
     std::set<std::string> tied = explained_;
-    for (const ComputedAlone& table : comparison_.computed) tied.insert(table.name);
+    for (const ComputedAlone& table : comparison_.computed)
+      if (!table.what.empty()) tied.insert(table.name);
     for (const TieDifference& tie : comparison_.ties) {
       tied.insert(tie.names_a.begin(), tie.names_a.end());
       tied.insert(tie.names_b.begin(), tie.names_b.end());
@@ -320,13 +287,16 @@ class Finder {
       finding.remedy = kOfOneModel;
       return add(std::move(finding));
     }
-    if (const std::string text = block_copies_text(holder == pair_.a ? a_ : b_, untied);
-        !text.empty())
-      finding.details.push_back(text);
+    const std::string copies = block_copies_text(holder == pair_.a ? a_ : b_, untied);
+    if (!copies.empty()) finding.details.push_back(copies);
     finding.remedy =
         fmt::format("Find out whether {} was saved without {} or {} added later{}", other,
                     untied.size() == 1 ? "it" : "them", untied.size() == 1 ? "it was" : "they were",
                     left_random_words(pair_, holder == pair_.a ? a_ : b_, untied));
+    if (!copies.empty())
+      finding.remedy =
+          "Build a model with as many blocks as the file has that is loaded into it: neither file "
+          "is the other's model";
     if (is_frozen(a_) || is_frozen(b_))
       finding.remedy =
           "Compare the archives as they were before torch.jit.freeze: it folds batch norms into "
@@ -345,15 +315,15 @@ class Finder {
       return true;
     });
     if (counters.empty()) return;
-    const bool alone_differ = names->empty() && comparison_.changed == 0;
-    Finding finding = make("weights.missing", alone_differ ? Role::cause : Role::note, counters);
+    Finding finding = make("weights.missing", Role::note, counters);
     finding.evidence["side"] = holder;
     finding.summary =
         fmt::format("{} only in {}, {}", counted(counters.size(), "counter", "stands", "stand"),
                     holder, counters.size() == 1 ? counters[0] : counters[0] + " among them");
-    finding.details.emplace_back("outputs in eval mode do not depend on such a counter");
-    finding.remedy = fmt::format(
-        "Nothing to do for eval mode: a new model into which {} is loaded starts them at 0", other);
+    finding.details.push_back(fmt::format(
+        "outputs in eval mode do not depend on such a counter; a new model into which {} is loaded "
+        "starts {} at 0",
+        other, counters.size() == 1 ? "it" : "them"));
     add(std::move(finding));
   }
 
@@ -372,6 +342,10 @@ class Finder {
   std::string architectures_;  // of the two sides, where they are unlike; "" otherwise
 };
 
+std::string multiple_text(const TensorStats& stats) {
+  return fmt::format("{:.6g}", stats.cosine < 0 ? -stats.norm_ratio : stats.norm_ratio);
+}
+
 double median_of(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
@@ -388,11 +362,20 @@ void find_weight_causes(Report& report, const WeightPair& pair,
   finder.invalid();
   finder.missing();
   finder.rounded();
-  finder.rearranged();
+  find_rearranged(report, pair);
   finder.renamed();
   find_ties(report, pair);
   note_computed(report, pair);
   finder.dtype();
+}
+
+std::string pattern_text(const TensorStats& stats, const std::string& a, const std::string& b) {
+  if (stats.pattern == "scale") return fmt::format("{} times {}'s", multiple_text(stats), a);
+  for (const auto& [pattern, label] : {std::pair("zeros in A", a), std::pair("zeros in B", b)}) {
+    if (stats.pattern == pattern)
+      return fmt::format("{} has 0 there, and the others are equal bit for bit", label);
+  }
+  return stats.pattern;
 }
 
 ChangeExtent change_extent(const WeightComparison& comparison) {

@@ -17,6 +17,9 @@ void find_weight_causes(Report& report, const WeightPair& pair,
 /// The cosine below which two tensors have nothing in common.
 inline constexpr double kUnlikeCosine = 0.5;
 
+/// What a change looks like, in words: "0.5 times A's", "B has 0 there, ...", else the pattern.
+std::string pattern_text(const TensorStats& stats, const std::string& a, const std::string& b);
+
 /// Every tensor with values changed, and by how much on average: used to tell an edit from another
 /// file.
 struct ChangeExtent {

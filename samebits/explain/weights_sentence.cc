@@ -127,8 +127,11 @@ class Sentence {
       if (stats.pattern == "nan")
         return fmt::format("only {} differs: {} NaN in {}, {} in {}", name_of(match), stats.nan_a,
                            pair_.a, stats.nan_b, pair_.b);
-      return fmt::format("only {} differs, in {} of {}, by up to {:.3g}", name_of(match),
-                         stats.differing, counted(stats.elements, "element"), stats.max_abs);
+      const std::string looks = pattern_text(stats, pair_.a, pair_.b);
+      const bool says_how = stats.pattern == "scale" || stats.pattern.starts_with("zeros in");
+      return fmt::format("only {} differs, in {} of {}, by up to {:.3g}{}", name_of(match),
+                         stats.differing, counted(stats.elements, "element"), stats.max_abs,
+                         says_how ? " (" + looks + ")" : "");
     }
     return "";
   }

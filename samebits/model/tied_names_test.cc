@@ -86,8 +86,8 @@ TEST(TiedNames, TheOutputLayerIsFilledFromTheEmbeddings) {
 
 TEST(TiedNames, HeadsOfAllLayersMayBeOneAndBlocksMayNot) {
   EXPECT_TRUE(are_in_a_tied_list({"class_embed.0.bias", "class_embed.5.bias"}));
-  EXPECT_TRUE(are_in_a_tied_list({"bbox_embed.0.layers.1.bias",
-                                  "model.decoder.bbox_embed.3.layers.1.bias"}));
+  EXPECT_TRUE(are_in_a_tied_list(
+      {"bbox_embed.0.layers.1.bias", "model.decoder.bbox_embed.3.layers.1.bias"}));
   EXPECT_TRUE(are_in_a_tied_list(
       {"layers.1.shared_transf.mlp.weight", "layers.7.shared_transf.mlp.weight"}));
   EXPECT_FALSE(are_in_a_tied_list({"class_embed.0.bias", "class_embed.1.weight"}));

@@ -58,6 +58,14 @@ std::uint64_t count_of(const WeightComparison& comparison, MatchKind kind) {
       std::count_if(comparison.matches.begin(), comparison.matches.end(), is_kind));
 }
 
+// Tensors equal but for the bits of NaN, which as a number is equal to nothing.
+std::uint64_t other_nans(const WeightComparison& comparison) {
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(comparison.matches, [](const TensorMatch& match) {
+        return match.kind == MatchKind::same_values && match.how.starts_with("NaN");
+      }));
+}
+
 // "12 rearranged, 3 widened": the matches that are not plainly the same bytes.
 std::string kinds_text(const WeightComparison& comparison) {
   std::string text;
@@ -68,7 +76,12 @@ std::string kinds_text(const WeightComparison& comparison) {
     text += grouped(count) + " " + word;
   };
   add(MatchKind::rearranged, "rearranged");
-  add(MatchKind::same_values, "equal as numbers");
+  const std::uint64_t payloads = other_nans(comparison);
+  if (payloads > 0)
+    text += (text.empty() ? "" : ", ") + grouped(payloads) + " with NaN of other bits";
+  if (count_of(comparison, MatchKind::same_values) > payloads)
+    text += (text.empty() ? "" : ", ") +
+            grouped(count_of(comparison, MatchKind::same_values) - payloads) + " equal as numbers";
   add(MatchKind::rounded, "rounded");
   return text;
 }
@@ -194,8 +207,8 @@ void ties_rows(const std::vector<TieDifference>& ties, Screen* screen) {
   for (std::size_t i = 0; i < std::min(ties.size(), kMostTies); ++i)
     screen->row("", ties[i].summary);
   if (ties.size() > kMostTies)
-    screen->row("", fmt::format("and {} more tensors that are tied otherwise",
-                                ties.size() - kMostTies));
+    screen->row(
+        "", fmt::format("and {} more tensors that are tied otherwise", ties.size() - kMostTies));
 }
 
 }  // namespace

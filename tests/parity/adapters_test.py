@@ -133,6 +133,92 @@ def test_factors_of_another_adapter_explain_nothing(run, tmp_path):
     assert report.findings("weights.changed")
 
 
+def related(run, tmp_path, changed, make=lora, extra=None, flip=False, **config):
+    """The finding of base against merged, with the adapter as a third subject; and the report."""
+    whole = {f"base_model.model.{name}": value for name, value in (extra or {}).items()}
+    for name, each in (("base", base()), ("merged", changed)):
+        safetensors.torch.save_file(each, tmp_path / name)
+    save_adapter(tmp_path / "adapter", make, r=4, lora_alpha=8, **config)
+    safetensors.torch.save_file(factors(make) | whole, tmp_path / "adapter" / "adapter_model.safetensors")
+    pair = ("merged", "base") if flip else ("base", "merged")
+    report = run("explain", tmp_path / pair[0], tmp_path / pair[1], tmp_path / "adapter")
+    return [f for f in report.findings("weights.adapted") if f["subjects"] == ["A", "B"]], report
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_merge_that_was_saved_in_half_precision_is_computed(dtype, flip, run, tmp_path):
+    """merge_and_unload().to(torch.bfloat16): the rounding is larger than much of the update."""
+    state = base()
+    for i, name in enumerate(LAYERS):
+        own = lora(100 + 10 * i)
+        state[f"{name}.weight"] = state[f"{name}.weight"] + 2 * own["lora_B.weight"] @ own["lora_A.weight"]
+    found, report = related(run, tmp_path, {name: value.to(dtype) for name, value in state.items()}, flip=flip)
+    assert len(found) == 1 and found[0]["evidence"]["computed"] == 2 and found[0]["evidence"]["scales"] == [2]
+    assert any(f"rounded to {str(dtype).split('.')[1]}" in line for line in found[0]["details"])
+    assert not [f for f in report.findings("weights.changed") if f["subjects"] == ["A", "B"]]
+
+
+def test_another_update_in_half_precision_is_not_the_adapters(run, tmp_path):
+    state = base()
+    state[f"{LAYERS[0]}.weight"] += 0.02 * randn(32, 48, seed=77)
+    found, report = related(run, tmp_path, {name: value.bfloat16() for name, value in state.items()})
+    assert not found and [f for f in report.findings("weights.changed") if f["subjects"] == ["A", "B"]]
+
+
+def test_what_an_adapter_holds_whole_is_connected(run, tmp_path):
+    """modules_to_save: peft writes the module itself beside the factors."""
+    state, head = base(), randn(5, 32, seed=50)
+    for i, name in enumerate(LAYERS):
+        own = lora(100 + 10 * i)
+        state[f"{name}.weight"] += 2 * own["lora_B.weight"] @ own["lora_A.weight"]
+    state["head.weight"] = head
+    found, report = related(run, tmp_path, state, extra={"head.weight": head})
+    assert len(found) == 1 and found[0]["evidence"]["computed"] == 2
+    assert found[0]["summary"] == "B is A with C merged into 2 weights, and one of its own in place of head.weight"
+    assert not [f for f in report.findings("weights.changed") if f["subjects"] == ["A", "B"]]
+    alone = run("diff", tmp_path / "base", tmp_path / "adapter")
+    assert not alone.findings("weights.missing") and not alone.findings("weights.changed")
+    assert any("head.weight" in line and "whole" in line for line in alone.finding("weights.adapted")["details"])
+
+
+def dora(seed):
+    return lora(seed) | {"lora_magnitude_vector": 0.5 + randn(32, seed=seed + 5).abs()}
+
+
+def test_doras_magnitudes_are_computed(run, tmp_path):
+    """peft 0.21: magnitude / |W + s B A| for each row, times W + s B A."""
+    state = base()
+    for i, name in enumerate(LAYERS):
+        own = dora(100 + 10 * i)
+        moved = state[f"{name}.weight"] + 2 * own["lora_B.weight"] @ own["lora_A.weight"]
+        state[f"{name}.weight"] = own["lora_magnitude_vector"][:, None] / moved.norm(dim=1, keepdim=True) * moved
+    found, _ = related(run, tmp_path, state, make=dora, use_dora=True)
+    assert len(found) == 1 and found[0]["evidence"]["computed"] == 2 and found[0]["evidence"]["kind"] == "DoRA"
+
+
+def test_factors_that_cannot_be_computed_are_said_to_be_so(run, tmp_path):
+    state = base()
+    state[f"{LAYERS[0]}.weight"] += randn(32, 48, seed=77)
+    found, report = related(run, tmp_path, state, make=NAMED["OFT"])
+    assert not found and any("OFT update of C explains none" in line for line in report["not_checked"])
+
+
+def test_factors_are_no_partners_of_other_weights_of_their_shape(run, tmp_path):
+    """A LoRA of rank 64 for a model whose feed-forward part is [64, 32]."""
+    state = {f"layers.{i}.{name}.weight": randn(*shape, seed=10 * i + j) for i in range(2)
+             for j, (name, shape) in enumerate((("q_proj", (32, 32)), ("gate_proj", (64, 32)), ("down_proj", (32, 64))))}
+    adapter = {f"base_model.model.layers.{i}.q_proj.{side}.weight": randn(*shape, seed=90 + 2 * i + j) for i in range(2)
+               for j, (side, shape) in enumerate((("lora_A", (64, 32)), ("lora_B", (32, 64))))}
+    safetensors.torch.save_file(state, tmp_path / "base")
+    (tmp_path / "adapter").mkdir()
+    safetensors.torch.save_file(adapter, tmp_path / "adapter" / "adapter_model.safetensors")
+    (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps({"r": 64, "lora_alpha": 8}))
+    report = run("diff", tmp_path / "base", tmp_path / "adapter")
+    assert report["weights"][0]["changed"] == 0 and report["weights"][0]["matched"] == 0
+    assert not report.findings("file.mixup") and report.finding("weights.adapted")["evidence"]["rank"] == 64
+
+
 def directory(folder, state):
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps({"model_type": "vit"}))

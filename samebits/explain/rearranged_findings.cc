@@ -1,0 +1,98 @@
+#include "samebits/explain/rearranged_findings.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "samebits/compare/permuted_rows.h"
+#include "samebits/explain/subjects.h"
+
+namespace samebits {
+namespace {
+
+Finding rearranged_finding(const WeightPair& pair, Role role,
+                           const std::vector<std::string>& names) {
+  Finding finding{.cause = "weights.rearranged",
+                  .role = role,
+                  .proof = Proof::observed,
+                  .subjects = {pair.a, pair.b}};
+  finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
+  return finding;
+}
+
+/// Names lead a tensor to its place; what stands otherwise inside it they do not mend.
+std::string exchange_remedy(const Exchange& exchange) {
+  const auto holds = [&](std::string_view word) {
+    return exchange.how.find(word) != std::string::npos;
+  };
+  if (exchange.how.empty()) return "Load each tensor under the name that it was saved under";
+  if (holds(kRotaryToPairs) || holds(kRotaryToHalves))
+    return "Bring query and key into one order: Meta's code rotates pairs of rows, transformers "
+           "halves of a head, and convert_llama_weights_to_hf.py of transformers permutes them";
+  if (holds(kChannelsReversed))
+    return "Take the channels of pictures in the order that each side expects (RGB, or BGR), or "
+           "turn "
+           "the kernels round: weight.flip(1)";
+  if (holds("stacked") || holds("cut") || holds("order of its own"))
+    return "Stack the parts in the order that the model's code takes them apart in";
+  return "Bring them into one order on both sides: the rows of a classifier in that of one list of "
+         "labels, those of a head as the model's code splits it";
+}
+
+void find_exchanges(Report& report, const WeightPair& pair) {
+  for (const Exchange& exchange : pair.comparison.exchanges) {
+    Finding finding = rearranged_finding(pair, Role::cause, exchange.names_a);
+    finding.summary = exchange.summary;
+    finding.details.push_back(fmt::format("{}: {}", counted(exchange.names_a.size(), "tensor"),
+                                          some_of(exchange.names_a)));
+    finding.evidence["from"] = name_list(exchange.names_b);
+    finding.remedy = exchange_remedy(exchange);
+    add_finding(report, std::move(finding));
+  }
+}
+
+void find_arrangements(Report& report, const WeightPair& pair, bool in_place) {
+  const Subject& a = subject_of(report, pair.a);
+  const Subject& b = subject_of(report, pair.b);
+  std::vector<std::string> names;
+  std::set<std::string> how;
+  for (const TensorMatch& match : pair.comparison.matches) {
+    if (match.kind != MatchKind::rearranged || match.in_place != in_place) continue;
+    how.insert(match.how.starts_with("reshaped") ? "reshaped" : match.how);
+    names.push_back(match.a.empty() ? weight_name(b, match.b[0]) : weight_name(a, match.a[0]));
+  }
+  if (names.empty()) return;
+  Finding finding = rearranged_finding(pair, in_place ? Role::cause : Role::note, names);
+  finding.summary =
+      fmt::format("{} the same values in another arrangement ({})",
+                  counted(names.size(), "weight", "holds", "hold"), fmt::join(how, "; "));
+  const auto is_rotary = [](const std::string& text) {
+    return text.find(kRotaryToPairs) != std::string::npos ||
+           text.find(kRotaryToHalves) != std::string::npos;
+  };
+  if (!in_place && std::ranges::any_of(how, is_rotary))
+    finding.details.emplace_back(
+        "by their names one side is for Meta's code, which rotates pairs of rows, and the other "
+        "for "
+        "code that rotates halves of a head: each has the order that its code needs");
+  if (in_place) {
+    finding.details.push_back(names[0] + (names.size() > 1 ? " and others" : "") +
+                              ": the shape is the same on both sides, so a loader takes it as "
+                              "it stands, and the outputs differ");
+    finding.remedy = "Find out which of the two layouts the model's code expects";
+  }
+  add_finding(report, std::move(finding));
+}
+
+}  // namespace
+
+void find_rearranged(Report& report, const WeightPair& pair) {
+  find_exchanges(report, pair);
+  for (const bool in_place : {true, false}) find_arrangements(report, pair, in_place);
+}
+
+}  // namespace samebits

@@ -1,0 +1,314 @@
+"""Weights as people bring them: cut, pruned, folded, permuted, interleaved, with a block or a row more. Held against torch."""
+
+import copy
+import json
+import subprocess
+import sys
+import textwrap
+from collections import OrderedDict
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import fusion, prune
+
+
+def rand(*shape, seed):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+LLAMA = [("self_attn.q_proj", (32, 32)), ("self_attn.k_proj", (32, 32)), ("self_attn.v_proj", (32, 32)), ("self_attn.o_proj", (32, 32)),
+         ("mlp.gate_proj", (64, 32)), ("mlp.up_proj", (64, 32)), ("mlp.down_proj", (32, 64)), ("input_layernorm", (32,)), ("post_attention_layernorm", (32,))]
+META = [("self_attn.q_proj", "attention.wq"), ("self_attn.k_proj", "attention.wk"), ("self_attn.v_proj", "attention.wv"), ("self_attn.o_proj", "attention.wo"),
+        ("mlp.gate_proj", "feed_forward.w1"), ("mlp.down_proj", "feed_forward.w2"), ("mlp.up_proj", "feed_forward.w3"),
+        ("input_layernorm", "attention_norm"), ("post_attention_layernorm", "ffn_norm"), ("model.embed_tokens", "tok_embeddings"),
+        ("model.norm", "norm"), ("lm_head", "output"), ("model.layers", "layers")]
+
+
+def llama(blocks=2):
+    """Names and shapes of LlamaForCausalLM's state_dict."""
+    state = OrderedDict({"model.embed_tokens.weight": rand(99, 32, seed=1)})
+    for i in range(blocks):
+        for j, (name, shape) in enumerate(LLAMA):
+            state[f"model.layers.{i}.{name}.weight"] = rand(*shape, seed=100 * i + j + 2)
+    return state | {"model.norm.weight": rand(32, seed=900), "lm_head.weight": rand(99, 32, seed=901)}
+
+
+def to_pairs(weight, heads=4):
+    """What permute() of transformers' convert_llama_weights_to_hf.py undoes."""
+    rows = weight.shape[0]
+    return weight.view(heads, 2, rows // heads // 2, weight.shape[1]).transpose(1, 2).reshape(rows, weight.shape[1]).contiguous()
+
+
+def metas(state, permuted=True):
+    renamed = OrderedDict()
+    for name, value in state.items():
+        if permuted and ("q_proj" in name or "k_proj" in name):
+            value = to_pairs(value)
+        for own, meta in META:
+            name = name.replace(own, meta)
+        renamed[name] = value
+    return renamed
+
+
+@pytest.fixture
+def diff(run, tmp_path):
+    def compare(a, b):
+        for name, each in (("a.pth", a), ("b.pth", b)):
+            torch.save(each, tmp_path / name)
+        return run("diff", tmp_path / "a.pth", tmp_path / "b.pth")
+
+    return compare
+
+
+def causes(report):
+    return [f["cause"] for f in report["findings"] if f["role"] in ("cause", "contributes")]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_block_that_stands_twice_is_another_model(shared, diff):
+    """Depth up-scaling: block 1 once more as block 2. The model of three blocks computes otherwise."""
+    a, b = llama(), llama()
+    for name, value in list(b.items()):
+        if ".layers.1." in name:
+            b[name.replace(".layers.1.", ".layers.2.")] = value if shared else value.clone()
+    for pair in ((a, b), (b, a)):
+        report = diff(*pair)
+        assert (report["verdict"], report.status, causes(report)) == ("different", 1, ["weights.missing"])
+        assert not report["weights"][0]["ties"] and not report.findings("weights.tied")
+        assert any("model.layers.2 holds what model.layers.1 holds" in line for line in report.finding("weights.missing")["details"])
+
+
+def test_a_block_more_is_not_filled_by_its_twin(run, tmp_path):
+    """torch: a module of three blocks has three tensors, whatever storage its state_dict was saved from."""
+    deeper = llama()
+    for name, value in list(deeper.items()):
+        if ".layers.1." in name:
+            deeper[name.replace(".layers.1.", ".layers.2.")] = value
+    for name, each in (("two.pth", llama()), ("three.pth", deeper)):
+        torch.save(each, tmp_path / name)
+    load = run("check", tmp_path / "two.pth", "--for", tmp_path / "three.pth")["loads"][0]
+    assert len(load["random"]) == 9 and all(".layers.2." in name for name in load["random"])
+
+
+DETR = '''
+import sys
+import torch, transformers as T
+T.logging.set_verbosity_error()
+c = T.DeformableDetrConfig(use_timm_backbone=False, backbone=None, use_pretrained_backbone=False, d_model=32, encoder_layers=1, decoder_layers=3, encoder_ffn_dim=32,
+    decoder_ffn_dim=32, encoder_attention_heads=2, decoder_attention_heads=2, num_queries=5,
+    backbone_config=T.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16, 16, 16], depths=[1, 1, 1, 1], out_features=["stage2", "stage3", "stage4"]))
+torch.manual_seed(0)
+m = T.DeformableDetrForObjectDetection(c)
+m.save_pretrained(sys.argv[1] + "/hf")
+torch.save(m.state_dict(), sys.argv[1] + "/sd.pth")
+'''
+
+
+def test_heads_that_a_detector_shares_over_its_layers_are_tied(run, tmp_path):
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(DETR), str(tmp_path)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = run("diff", tmp_path / "hf", tmp_path / "sd.pth")
+    assert (report["verdict"], report.status) == ("same", 0), report["diagnosis"]
+
+
+def test_metas_names_are_llamas_and_nothing_is_exchanged(diff):
+    report = diff(llama(), metas(llama()))
+    assert report["verdict"] == "same" and not causes(report) and not report["weights"][0]["exchanges"]
+    assert report["weights"][0]["only_a"] == [] and report["weights"][0]["matched"] == 21
+    assert "rotary halves to pairs" in report.finding("weights.rearranged")["summary"]
+    assert diff(metas(llama()), llama())["verdict"] == "same"
+    assert diff(llama(), metas(llama(), permuted=False))["verdict"] == "same"
+
+
+def test_rows_in_metas_order_under_transformers_names_are_another_model(diff):
+    b = OrderedDict((name, to_pairs(value) if "q_proj" in name or "k_proj" in name else value) for name, value in llama().items())
+    report = diff(llama(), b)
+    found = report.findings("weights.rearranged")
+    assert report["verdict"] == "different" and [f["role"] for f in found] == ["cause", "cause"]
+    assert all("rotary halves to pairs" in f["summary"] and "convert_llama_weights_to_hf" in f["remedy"] for f in found)
+
+
+def fused(state, order):
+    made = OrderedDict()
+    for name, value in state.items():
+        if "q_proj" in name:
+            made[name.replace("q_proj", "query_key_value")] = order(*(state[name.replace("q_proj", each)] for each in ("q_proj", "k_proj", "v_proj")))
+        elif "k_proj" not in name and "v_proj" not in name:
+            made[name] = value
+    return made
+
+
+def by_head(*parts):
+    """GPT-NeoX, BLOOM, Megatron: query, key and value of one head, then of the next."""
+    return torch.stack([part.view(4, 8, *part.shape[1:]) for part in parts], 1).reshape(96, *parts[0].shape[1:])
+
+
+@pytest.mark.parametrize("bias", [None, "random", "zero"])
+def test_query_key_and_value_interleaved_by_heads_are_found(bias, diff):
+    state = llama()
+    for i in range(2):
+        for j, name in enumerate("qkv" if bias else ""):
+            state[f"model.layers.{i}.self_attn.{name}_proj.bias"] = rand(32, seed=500 + 10 * i + j) if bias == "random" else torch.zeros(32)
+    for pair in ((state, fused(state, by_head)), (fused(state, by_head), state)):
+        report = diff(*pair)
+        assert report["verdict"] == "same" and report["weights"][0]["only_a"] == report["weights"][0]["only_b"] == []
+        assert "q_proj, k_proj, v_proj interleaved, 8 at a time" in report.finding("weights.rearranged")["summary"]
+
+
+def test_parts_interleaved_in_another_order_are_another_model(diff):
+    report = diff(llama(), fused(llama(), lambda q, k, v: by_head(k, q, v)))
+    assert report["verdict"] == "different" and report.finding("weights.rearranged")["role"] == "cause"
+
+
+def test_one_row_of_an_interleaved_matrix_that_differs_is_seen(diff):
+    b = fused(llama(), by_head)
+    b["model.layers.0.self_attn.query_key_value.weight"][3, 5] += 1
+    assert diff(llama(), b)["verdict"] == "different"
+
+
+def test_rows_that_were_added_leave_the_others_compared(diff):
+    b = llama()
+    b["lm_head.weight"] = torch.cat([b["lm_head.weight"], rand(5, 32, seed=7)])
+    report = diff(llama(), b)
+    how = report["weights"][0]["tensors"][0]["how"]
+    assert how == "shape [99, 32] became [104, 32]; the first 99 rows are equal bit for bit"
+    b["lm_head.weight"][50] += 1
+    assert "of the first 99 rows 98 are equal bit for bit" in diff(llama(), b)["weights"][0]["tensors"][0]["how"]
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8, eps=1e-3)
+        self.conv2, self.bn2 = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.up, self.bn3 = nn.ConvTranspose2d(8, 6, 2), nn.BatchNorm2d(6)
+        self.fc, self.bn4 = nn.Linear(6, 5), nn.BatchNorm1d(5)
+
+    def forward(self, x):
+        x = torch.relu(self.bn1(self.conv1(x)))
+        x = self.bn3(self.up(torch.relu(self.bn2(self.conv2(x)))))
+        return self.bn4(self.fc(x.mean((2, 3))))
+
+
+def net():
+    torch.manual_seed(0)
+    model = Net()
+    for _ in range(3):
+        model(torch.randn(8, 3, 8, 8))
+    with torch.no_grad():
+        for i, p in enumerate(model.parameters()):
+            p += 0.1 * rand(*p.shape, seed=i)
+    return model.eval()
+
+
+def folded(model):
+    made = copy.deepcopy(model)
+    made.conv1, made.bn1 = fusion.fuse_conv_bn_eval(made.conv1, made.bn1), nn.Identity()
+    made.conv2, made.bn2 = fusion.fuse_conv_bn_eval(made.conv2, made.bn2), nn.Identity()
+    made.up, made.bn3 = fusion.fuse_conv_bn_eval(made.up, made.bn3, transpose=True), nn.Identity()
+    made.fc, made.bn4 = fusion.fuse_linear_bn_eval(made.fc, made.bn4), nn.Identity()
+    return made
+
+
+def test_batch_norms_that_were_folded_are_computed(diff):
+    a, b = net(), folded(net())
+    x = rand(2, 3, 8, 8, seed=1)
+    with torch.no_grad():
+        assert (a(x) - b(x)).abs().max() < 1e-5
+    for pair, letters in (((a, b), "AB"), ((b, a), "BA")):
+        report = diff(*(each.state_dict() for each in pair))
+        assert causes(report) == ["weights.layout"] and report["verdict"] == "different"
+        found = report.finding("weights.layout")
+        assert found["evidence"]["count"] == 4 and found["summary"].startswith(f"4 batch norms of {letters[0]} are folded")
+        assert "conv1" in found["summary"] and any("1e-05, 0.001" in line for line in found["details"])
+    report = diff(a.state_dict(), b.half().state_dict())
+    assert report.finding("weights.layout")["evidence"]["count"] == 4
+
+
+def test_other_weights_in_front_of_a_norm_are_not_folded(diff):
+    a, b = net().state_dict(), folded(net()).state_dict()
+    b["conv2.weight"][3, 2, 1, 1] += 1e-4
+    report = diff(a, b)
+    found = report.finding("weights.layout")
+    assert found["evidence"]["count"] == 3 and found["summary"].startswith("3 of 4 batch norms")
+    assert "weights.changed" in causes(report) and "weights.missing" in causes(report)
+
+
+def test_a_mask_and_a_division_leave_the_weight_itself_in_the_file(diff):
+    a = net()
+    pruned, normed, baked = copy.deepcopy(a), copy.deepcopy(a), copy.deepcopy(a)
+    prune.l1_unstructured(pruned.conv1, "weight", 0.5)
+    nn.utils.parametrizations.spectral_norm(normed.fc)
+    assert torch.equal(pruned.conv1.weight_orig, a.conv1.weight) and torch.equal(normed.fc.parametrizations.weight.original, a.fc.weight)
+    for other, factor in ((pruned, "conv1.weight_orig"), (normed, "fc.parametrizations.weight.original")):
+        found = diff(a.state_dict(), other.state_dict()).finding("weights.layout")
+        assert any(f"{factor} of B is" in line and "bit for bit" in line for line in found["details"])
+        assert "before saving" not in found["remedy"] and factor in found["remedy"]
+    prune.remove(prune.l1_unstructured(baked.conv1, "weight", 0.5), "weight")
+    report = diff(a.state_dict(), baked.state_dict())
+    assert "B has 0 there, and the others are equal bit for bit" in str(report.finding("weights.changed")["details"])
+    assert "A has 0 there" in str(diff(baked.state_dict(), a.state_dict()).finding("weights.changed")["details"])
+
+
+def test_counters_alone_move_no_output(diff):
+    """torchvision's FrozenBatchNorm2d has none; a load of either state_dict into the other's model is complete."""
+    a = net().state_dict()
+    b = OrderedDict((name, value) for name, value in a.items() if not name.endswith("num_batches_tracked"))
+    old, own = Net(), net()
+    assert old.load_state_dict(b, strict=True) and own.state_dict().keys() == a.keys()
+    for pair in ((a, b), (b, a)):
+        report = diff(*pair)
+        assert (report["verdict"], report.status) == ("same", 0) and not causes(report)
+        assert "4 counters stand only in" in report.finding("weights.missing")["summary"]
+    b.pop("bn1.running_var")
+    assert diff(a, b)["verdict"] == "different"
+
+
+def test_a_factor_is_said(diff):
+    b = llama() | {"lm_head.weight": llama()["lm_head.weight"] * 0.5}
+    report = diff(llama(), b)
+    assert "0.5 times A's" in report["diagnosis"] and "0.5 times A's" in str(report.finding("weights.changed")["details"])
+
+
+@pytest.mark.parametrize(("change", "word"), [
+    (lambda s: s | {"patch.weight": s["patch.weight"].flip(1).contiguous()}, "RGB"),
+    (lambda s: s | {"head.weight": s["head.weight"][[1, 0, 2]], "head.bias": s["head.bias"][[1, 0, 2]]}, "labels"),
+])
+def test_what_stands_in_another_order_inside_a_tensor_is_not_renamed(change, word, diff):
+    state = {"patch.weight": rand(8, 3, 4, 4, seed=1), "head.weight": rand(3, 8, seed=2), "head.bias": rand(3, seed=3), "norm.weight": rand(8, seed=4)}
+    found = diff(state, change(state)).finding("weights.rearranged")
+    assert found["role"] == "cause" and word in found["remedy"] and "under the name" not in found["remedy"]
+
+
+def test_nan_of_other_bits_is_equal_to_nothing(run, tmp_path):
+    a = {"w": rand(4, seed=1), "v": rand(4, seed=2)}
+    a["w"][0] = float("nan")
+    b = {name: value.clone() for name, value in a.items()}
+    b["w"].view(torch.int32)[0] = 0x7FC00001
+    for name, each in (("a.pth", a), ("b.pth", b)):
+        torch.save(each, tmp_path / name)
+    import conftest
+
+    shown = subprocess.run([str(conftest.PROGRAM), "diff", tmp_path / "a.pth", tmp_path / "b.pth"], capture_output=True, text=True).stdout
+    assert "1 with NaN of other bits" in shown and "equal as numbers" not in shown
+
+
+def test_a_file_that_one_side_lacks_is_not_said_to_differ(run, tmp_path):
+    """sentence-transformers: a Dense module behind the pooling, on one side only."""
+    from safetensors.torch import save_file
+
+    modules = [{"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+               for i, (path, kind) in enumerate((("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", "Dense")))]
+    for name, count in (("a", 3), ("b", 2)):
+        for each in modules[:count]:
+            (tmp_path / name / each["path"]).mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / "config.json").write_text(json.dumps({"model_type": "bert"}))
+        (tmp_path / name / "modules.json").write_text(json.dumps(modules[:count]))
+        (tmp_path / name / "1_Pooling" / "config.json").write_text(json.dumps({"word_embedding_dimension": 8, "pooling_mode_mean_tokens": True}))
+        save_file({"w": rand(4, 4, seed=1)}, tmp_path / name / "model.safetensors")
+    (tmp_path / "a" / "2_Dense" / "config.json").write_text(json.dumps({"in_features": 8, "out_features": 4}))
+    save_file({"linear.weight": rand(4, 8, seed=2), "linear.bias": rand(4, seed=3)}, tmp_path / "a" / "2_Dense" / "model.safetensors")
+    report = run("diff", tmp_path / "a", tmp_path / "b")
+    found = [f for f in report["findings"] if "2_Dense/model.safetensors" in f["summary"]]
+    assert len(found) == 1 and "B has no such file" in found[0]["summary"] and "samebits diff takes" not in found[0]["remedy"]

@@ -87,8 +87,9 @@ std::optional<QuantizedWeight> read_bitsandbytes_4bit(const LayerSource& source,
   const DType dtype = result_type_in(state);
   if (!shape || size == 0 || !can_round_to(dtype)) return std::nullopt;
   const StoredTensor* absmax = source.find(name + ".absmax");
-  const auto values = CodeValues::of_table(source.numbers(name + ".quant_map"));
-  if (absmax == nullptr || !values) return std::nullopt;
+  const std::vector<double> table = source.numbers(name + ".quant_map");
+  const auto values = CodeValues::of_table(table);
+  if (absmax == nullptr || !values || table.size() != 16) return std::nullopt;
   const bool nested = absmax->view.dtype() == DType::uint8;
   const auto codes = BitCodes::in_one_line(packed->view, 4, kHighFirst);
   if (!codes) return std::nullopt;

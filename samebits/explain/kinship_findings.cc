@@ -43,12 +43,19 @@ std::int64_t newest(const Checkpoint& checkpoint) {
   return latest;
 }
 
+/// All of one side's weights are the other's, rounded to codes.
+bool says_rounded_to_codes(const Finding& finding) {
+  return finding.cause == "weights.quantized" && finding.evidence.contains("beyond_rounding") &&
+         finding.evidence["beyond_rounding"] == 0 &&
+         finding.evidence["computed"] == finding.evidence["count"];
+}
+
 bool is_explained(const Report& report, const Subject& a, const Subject& b) {
   return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
     const bool of_other_key =
         finding.cause == "weights.changed" && finding.evidence.contains("chosen");
     return (finding.cause == "weights.averaged" || finding.cause == "weights.reinitialized" ||
-            of_other_key) &&
+            of_other_key || says_rounded_to_codes(finding)) &&
            finding.subjects == Labels{a.label, b.label};
   });
 }

@@ -57,12 +57,19 @@ bool is_folding(const Finding& finding) {
   return finding.cause == "weights.layout" && finding.evidence.contains("eps");
 }
 
+/// All of one side's weights are the other's, rounded to codes.
+bool says_rounded_to_codes(const Finding& finding) {
+  return finding.cause == "weights.quantized" && finding.evidence.contains("beyond_rounding") &&
+         finding.evidence["beyond_rounding"] == 0 &&
+         finding.evidence["computed"] == finding.evidence["count"];
+}
+
 bool is_explained(const Report& report, const Subject& a, const Subject& b) {
   return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
     const bool of_other_key =
         finding.cause == "weights.changed" && finding.evidence.contains("chosen");
     return (finding.cause == "weights.averaged" || finding.cause == "weights.reinitialized" ||
-            of_other_key || is_folding(finding)) &&
+            of_other_key || is_folding(finding) || says_rounded_to_codes(finding)) &&
            finding.subjects == Labels{a.label, b.label};
   });
 }

@@ -65,7 +65,7 @@ struct Dequantized {
 };
 
 Dequantized dequantize_against(const Subject& holder, const Subject& plain,
-                               const QuantizedLayers& layers) {
+                               const QuantizedLayers& layers, int threads) {
   const LayerSource source(*holder.checkpoint);
   const TensorsByName others = tensors_by_name(plain);
   Dequantized out;
@@ -73,7 +73,7 @@ Dequantized dequantize_against(const Subject& holder, const Subject& plain,
     const StoredTensor* numbers = tensor_like(others, layer + ".weight");
     if (numbers == nullptr) continue;
     const auto weight = read_quantized(source, layer, parts);
-    const auto error = weight ? step_error(*weight, numbers->view) : std::nullopt;
+    const auto error = weight ? step_error(*weight, numbers->view, threads) : std::nullopt;
     if (!error) continue;
     ++out.computed;
     out.unequal += error->unequal;
@@ -128,7 +128,8 @@ std::string forms_text(const Subject& holder, const QuantizedLayers& layers,
 }
 
 std::set<std::string> report_quantized(Report& report, const WeightPair& pair,
-                                       const Subject& holder, const QuantizedLayers& layers) {
+                                       const Subject& holder, const QuantizedLayers& layers,
+                                       int threads) {
   const bool is_b = holder.label == pair.b;
   std::set<std::string> explained;
   std::set<std::string> held;
@@ -153,7 +154,7 @@ std::set<std::string> report_quantized(Report& report, const WeightPair& pair,
   std::vector<std::string> names;
   for (const auto& [layer, parts] : layers) names.push_back(layer + ".weight");
   const Subject& plain = subject_of(report, is_b ? pair.a : pair.b);
-  const Dequantized found = dequantize_against(holder, plain, layers);
+  const Dequantized found = dequantize_against(holder, plain, layers, threads);
   finding.summary = fmt::format("{} stored quantized in {} ({}), and not in {}",
                                 counted(names.size(), "weight", "is", "are"), holder.label,
                                 forms_text(holder, layers, found), plain.label);
@@ -208,7 +209,7 @@ std::set<std::string> report_packed(Report& report, const WeightPair& pair, cons
 
 }  // namespace
 
-std::set<std::string> find_quantized(Report& report, const WeightPair& pair) {
+std::set<std::string> find_quantized(Report& report, const WeightPair& pair, int threads) {
   const Subject& a = subject_of(report, pair.a);
   const Subject& b = subject_of(report, pair.b);
   const QuantizedLayers in_a = quantized_layers(*a.checkpoint);
@@ -220,9 +221,11 @@ std::set<std::string> find_quantized(Report& report, const WeightPair& pair) {
   const bool equal = pair.comparison.verdict == WeightsVerdict::identical;
   std::set<std::string> explained;
   if (equal) return explained;
-  if (in_a.empty() && !only_b.empty()) explained = report_quantized(report, pair, b, only_b);
-  if (in_b.empty() && !only_a.empty()) explained.merge(report_quantized(report, pair, a, only_a));
-  explained.merge(find_requantized(report, pair, in_a, in_b));
+  if (in_a.empty() && !only_b.empty())
+    explained = report_quantized(report, pair, b, only_b, threads);
+  if (in_b.empty() && !only_a.empty())
+    explained.merge(report_quantized(report, pair, a, only_a, threads));
+  explained.merge(find_requantized(report, pair, in_a, in_b, threads));
   explained.merge(report_packed(report, pair, a, pair.comparison.only_b));
   explained.merge(report_packed(report, pair, b, pair.comparison.only_a));
   return explained;

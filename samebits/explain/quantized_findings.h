@@ -13,6 +13,6 @@ namespace samebits {
 
 /// weights.quantized where weights of one side are stored so and those of the other are not.
 /// Returns the names (A's, and those that stand on one side only) that it accounts for.
-std::set<std::string> find_quantized(Report& report, const WeightPair& pair);
+std::set<std::string> find_quantized(Report& report, const WeightPair& pair, int threads);
 
 }  // namespace samebits

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 
+#include "samebits/base/parallel.h"
 #include "samebits/quantized/forms.h"
 
 namespace samebits {
@@ -47,20 +48,21 @@ class QuantizedSide {
   std::map<std::string, std::string> layer_of_;
 };
 
-std::optional<DecodedView> decoded_view(const QuantizedWeight& weight) {
+std::optional<DecodedView> decoded_view(const QuantizedWeight& weight, int threads) {
   if (weight.numel() > kMostDecoded / sizeof(float)) return std::nullopt;
   DecodedView made;
   made.bytes.resize(weight.numel() * sizeof(float));
-  DecodedRun run;
-  constexpr std::uint64_t kRun = 1 << 14;
-  for (std::uint64_t first = 0; first < weight.numel(); first += kRun) {
-    const std::uint64_t count = std::min(kRun, weight.numel() - first);
-    weight.read(first, count, run);
-    for (std::uint64_t i = 0; i < count; ++i) {
+  constexpr std::uint64_t kRun = 1 << 18;
+  const std::uint64_t runs = (weight.numel() + kRun - 1) / kRun;
+  parallel_for(static_cast<std::size_t>(runs), threads, [&](std::size_t part) {
+    const std::uint64_t first = part * kRun;
+    DecodedRun run;
+    weight.read(first, std::min(kRun, weight.numel() - first), run);
+    for (std::size_t i = 0; i < run.numbers.size(); ++i) {
       const auto number = static_cast<float>(run.numbers[i]);
       std::memcpy(made.bytes.data() + (first + i) * sizeof(float), &number, sizeof(float));
     }
-  }
+  });
   auto view = TensorView::make(DType::float32, weight.shape, contiguous_strides(weight.shape), 0,
                                Bytes(made.bytes));
   if (!view) return std::nullopt;
@@ -76,8 +78,8 @@ std::optional<TensorStats> stats_as_read(const std::optional<QuantizedWeight>& a
                                          const std::optional<QuantizedWeight>& b,
                                          const ValuePair& stored, int threads) {
   if ((a ? a->shape : stored.a.shape()) != (b ? b->shape : stored.b.shape())) return std::nullopt;
-  const std::optional<DecodedView> read_a = a ? decoded_view(*a) : std::nullopt;
-  const std::optional<DecodedView> read_b = b ? decoded_view(*b) : std::nullopt;
+  const std::optional<DecodedView> read_a = a ? decoded_view(*a, threads) : std::nullopt;
+  const std::optional<DecodedView> read_b = b ? decoded_view(*b, threads) : std::nullopt;
   if ((a && !read_a) || (b && !read_b)) return std::nullopt;
   const ValuePair said{read_a ? read_a->view : stored.a, read_b ? read_b->view : stored.b};
   if (!have_numbers(said)) return std::nullopt;

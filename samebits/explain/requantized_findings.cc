@@ -103,7 +103,8 @@ void report_requantized(Report& report, const WeightPair& pair, const Requantize
 }  // namespace
 
 std::set<std::string> find_requantized(Report& report, const WeightPair& pair,
-                                       const QuantizedLayers& in_a, const QuantizedLayers& in_b) {
+                                       const QuantizedLayers& in_a, const QuantizedLayers& in_b,
+                                       int threads) {
   const std::set<std::string> unequal = unequal_names(report, pair);
   const LayerSource source_a(*subject_of(report, pair.a).checkpoint);
   const LayerSource source_b(*subject_of(report, pair.b).checkpoint);
@@ -118,7 +119,7 @@ std::set<std::string> find_requantized(Report& report, const WeightPair& pair,
       continue;
     const auto a = read_quantized(source_a, layer, parts_a);
     const auto b = read_quantized(source_b, layer, parts_b);
-    const auto difference = a && b ? code_difference(*a, *b) : std::nullopt;
+    const auto difference = a && b ? code_difference(*a, *b, threads) : std::nullopt;
     if (!difference) continue;
     found.add(layer, *difference, a->numel(), a->form == b->form);
     found.forms.insert({a->form, b->form});

@@ -13,6 +13,7 @@ namespace samebits {
 /// weights.changed for layers that both sides store quantized and whose tensors differ, where both
 /// are of a form that is read. Returns the names that it accounts for.
 std::set<std::string> find_requantized(Report& report, const WeightPair& pair,
-                                       const QuantizedLayers& in_a, const QuantizedLayers& in_b);
+                                       const QuantizedLayers& in_a, const QuantizedLayers& in_b,
+                                       int threads);
 
 }  // namespace samebits

@@ -75,7 +75,7 @@ void find_in_weights(Report& report, const PairFacts& pair) {
   const bool is_damaged = !explained.empty();
   if (!is_damaged) explained = find_averaged(report, *pair.weights, pair.options.threads);
   if (explained.empty()) explained = find_reinitialized(report, *pair.weights);
-  explained.merge(find_quantized(report, *pair.weights));
+  explained.merge(find_quantized(report, *pair.weights, pair.options.threads));
   explained.merge(find_layouts(report, *pair.weights, explained));
   explained.merge(find_factored(report, *pair.weights));
   explained.merge(find_folded(report, *pair.weights));

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "samebits/compare/rounding.h"
@@ -51,6 +53,14 @@ std::uint64_t blocks_for(std::uint64_t elements, std::uint64_t size) {
   return elements / size + (elements % size != 0 ? 1 : 0);
 }
 
+/// How far such a code may be from the value that was rounded to it: half the widest gap.
+double nested_error(const LayerSource& source, const std::string& weight) {
+  const auto values = CodeValues::of_table(source.numbers(weight + ".nested_quant_map"));
+  const std::vector<double> largest = source.numbers(weight + ".nested_absmax");
+  if (!values || largest.empty()) return 0;
+  return std::ranges::max(values->up) / 2 * std::ranges::max(largest);
+}
+
 /// The largest absolute values of blocks, which are themselves 8-bit codes of a table.
 std::vector<double> nested_scales(const LayerSource& source, const std::string& weight,
                                   const Json& state) {
@@ -87,8 +97,9 @@ std::optional<QuantizedWeight> read_bitsandbytes_4bit(const LayerSource& source,
   const DType dtype = result_type_in(state);
   if (!shape || size == 0 || !can_round_to(dtype)) return std::nullopt;
   const StoredTensor* absmax = source.find(name + ".absmax");
-  const auto values = CodeValues::of_table(source.numbers(name + ".quant_map"));
-  if (absmax == nullptr || !values) return std::nullopt;
+  const std::vector<double> table = source.numbers(name + ".quant_map");
+  const auto values = CodeValues::of_table(table);
+  if (absmax == nullptr || !values || table.size() != 16) return std::nullopt;
   const bool nested = absmax->view.dtype() == DType::uint8;
   const auto codes = BitCodes::in_one_line(packed->view, 4, kHighFirst);
   if (!codes) return std::nullopt;
@@ -101,6 +112,7 @@ std::optional<QuantizedWeight> read_bitsandbytes_4bit(const LayerSource& source,
   weight.values = *values;
   weight.scales = nested ? nested_scales(source, name, state) : source.numbers(name + ".absmax");
   weight.grid = {.block_columns = size, .column_step = 1};
+  if (nested) weight.scale_error = nested_error(source, name);
   weight.result = dtype;
   weight.form = fmt::format("bitsandbytes {}, {}{}", type, blocks_text(weight),
                             nested ? ", double quantized" : "");

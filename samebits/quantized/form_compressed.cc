@@ -11,15 +11,15 @@ namespace {
 /// num_bits of the weights in config_groups, where all groups have the same; 0 where it is not
 /// said.
 unsigned bits_in_config(const Json& config) {
+  const Json* groups = member_of(config, {"config_groups"});
+  if (groups == nullptr || !groups->is_object()) return 0;
   unsigned bits = 0;
-  if (!config.is_object() || !config.contains("config_groups")) return 0;
-  for (const Json& group : config["config_groups"]) {
-    const Json::json_pointer place("/weights/num_bits");
-    const Json said = group.is_object() ? group.value(place, Json()) : Json();
-    const auto found =
-        said.is_number_unsigned() ? static_cast<unsigned>(said.get<std::uint64_t>()) : 0U;
+  for (const Json& group : *groups) {
+    const Json* said = member_of(group, {"weights", "num_bits"});
+    const std::uint64_t found =
+        said != nullptr && said->is_number_unsigned() ? said->get<std::uint64_t>() : 0;
     if (found == 0 || found > 8 || (bits != 0 && bits != found)) return 0;
-    bits = found;
+    bits = static_cast<unsigned>(found);
   }
   return bits;
 }

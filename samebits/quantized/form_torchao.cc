@@ -28,10 +28,12 @@ TorchaoSays what_torchao_says(const LayerSource& source, const std::string& laye
   const std::string text = source.metadata(layer + ".weight");
   const Result<Json> json =
       parse_json({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, "");
-  if (json && json->is_object() && json->contains("_type") && (*json)["_type"].is_string()) {
-    says.type = (*json)["_type"].get<std::string>();
-    const Json dtype = json->value(Json::json_pointer("/_data/dtype/_data"), Json());
-    if (dtype.is_string()) says.result = dtype_from_torch(dtype.get<std::string>());
+  const Json* type = json ? member_of(*json, {"_type"}) : nullptr;
+  if (type != nullptr && type->is_string()) {
+    says.type = type->get<std::string>();
+    const Json* dtype = member_of(*json, {"_data", "dtype", "_data"});
+    if (dtype != nullptr && dtype->is_string())
+      says.result = dtype_from_torch(dtype->get<std::string>());
     return says;
   }
   // "class torchao.quantization.Int8Tensor of bfloat16"

@@ -38,6 +38,9 @@ std::vector<double> numbers_of_weight(const QuantizedWeight& weight) {
 
 Bytes8 text_bytes(const std::string& text) { return {text.begin(), text.end()}; }
 
+/// Codes 0 to 3; the others mean 1, too.
+const Floats kTable = {-1, 0, 0.5F, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
 const std::string kState =
     R"({"quant_type": "nf4", "blocksize": 2, "dtype": "float32", "shape": [2, 2])";
 
@@ -45,7 +48,7 @@ TEST(Forms, FourBitsOfBitsandbytesAreReadByTheirTable) {
   TestCheckpoint made;
   made.add("fc.weight", DType::uint8, {2, 1}, Bytes8{0x12, 0x30})
       .add("fc.weight.absmax", DType::float32, {2}, Floats{2, 10})
-      .add("fc.weight.quant_map", DType::float32, {4}, Floats{-1, 0, 0.5F, 1})
+      .add("fc.weight.quant_map", DType::float32, {16}, kTable)
       .add("fc.weight.quant_state.bitsandbytes__nf4", DType::uint8,
            {static_cast<std::int64_t>(kState.size() + 1)}, text_bytes(kState + "}"));
   const QuantizedWeight weight = read_only(made);
@@ -66,7 +69,7 @@ TEST(Forms, LargestValuesOfBitsandbytesMayBeCodesThemselves) {
       .add("fc.weight.absmax", DType::uint8, {2}, Bytes8{7, 9})
       .add("fc.weight.nested_absmax", DType::float32, {2}, Floats{4, 2})
       .add("fc.weight.nested_quant_map", DType::float32, {256}, table)
-      .add("fc.weight.quant_map", DType::float32, {4}, Floats{-1, 0, 0.5F, 1})
+      .add("fc.weight.quant_map", DType::float32, {16}, kTable)
       .add("fc.weight.quant_state.bitsandbytes__nf4", DType::uint8,
            {static_cast<std::int64_t>(state.size())}, text_bytes(state));
   const QuantizedWeight weight = read_only(made);
@@ -209,6 +212,15 @@ TEST(Forms, ScalesOfTorchMayGoAlongAnyAxis) {
   EXPECT_TRUE(weight.fits());
   EXPECT_FALSE(weight.exact);
   EXPECT_THAT(numbers_of_weight(weight), ElementsAre(1, 10, 3, 30));
+}
+
+TEST(Forms, ConfigsOfOtherShapesAreNoFault) {
+  for (const char* text :
+       {R"({"config_groups": [1]})", R"({"config_groups": {"a": {"weights": [1]}}})",
+        R"({"config_groups": {"a": 3}})", R"({"config_groups": "x"})", "[]", "7"}) {
+    TestCheckpoint made = packed_four_bits();
+    EXPECT_TRUE(is_read(made.config(text))) << text;
+  }
 }
 
 TEST(Forms, AreCountedTheMostFrequentFirst) {

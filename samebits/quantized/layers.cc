@@ -69,6 +69,17 @@ bool is_narrow_type(DType type) {
   return family == DTypeFamily::quantized || itemsize(type) == 1 || type == DType::int32;
 }
 
+const Json* member_of(const Json& object, std::initializer_list<const char*> names) {
+  const Json* found = &object;
+  for (const char* name : names) {
+    if (!found->is_object()) return nullptr;
+    const auto at = found->find(name);
+    if (at == found->end()) return nullptr;
+    found = &*at;
+  }
+  return found;
+}
+
 QuantizedLayers quantized_layers(const Checkpoint& checkpoint) {
   QuantizedLayers parts;
   std::set<std::string> decided;

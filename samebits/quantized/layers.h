@@ -5,6 +5,7 @@
 // compressed-tensors 0.20 and transformers' fine-grained fp8 write.
 #pragma once
 
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>
@@ -20,6 +21,9 @@ QuantizedLayers quantized_layers(const Checkpoint& checkpoint);
 
 /// The types of codes: narrow integers and floats, and the words that hold packed ones.
 bool is_narrow_type(DType type);
+
+/// A member of an object, and members of members by several names; null where there is none.
+const Json* member_of(const Json& object, std::initializer_list<const char*> names);
 
 /// What the files say beside the tensors of a layer, and these tensors by name.
 class LayerSource {

@@ -91,7 +91,7 @@ bool QuantizedWeight::fits() const {
 }
 
 void QuantizedWeight::read(std::uint64_t first, std::uint64_t count, DecodedRun& run) const {
-  for (auto* list : {&run.numbers, &run.unrounded, &run.up, &run.down, &run.blurred})
+  for (auto* list : {&run.numbers, &run.unrounded, &run.up, &run.down, &run.blurred, &run.slack})
     list->resize(count);
   run.codes.resize(count);
   std::uint64_t row = first / columns, column = first % columns;
@@ -110,6 +110,7 @@ void QuantizedWeight::read(std::uint64_t first, std::uint64_t count, DecodedRun&
     run.down[i] = std::fabs((step < 0 ? values.up : values.down)[code] * step);
     const double sum = zeros.empty() ? 0 : std::fabs(values.value[code]);
     run.blurred[i] = (2 * std::fabs(values.value[code] - zero) + sum) * std::fabs(step);
+    run.slack[i] = std::fabs(values.value[code] - zero) * scale_error;
     run.codes[i] = code;
     if (++column == columns) column = 0, ++row;
   }

@@ -48,6 +48,7 @@ struct DecodedRun {
   std::vector<double> up, down;   // from there to the next codes
   /// What is rounded when a number becomes a code: the sizes of quotient, sum and number.
   std::vector<double> blurred;
+  std::vector<double> slack;  // what the error of the scale makes of it
   std::vector<unsigned> codes;
 };
 
@@ -63,7 +64,8 @@ struct QuantizedWeight {
   std::vector<double> scales;
   std::vector<double> zeros;  // as many as scales, or none
   ScaleGrid grid;
-  double factor = 1;  // after the scale
+  double factor = 1;       // after the scale
+  double scale_error = 0;  // how far a scale may be from the one by which numbers were rounded
   /// In which types the library takes the difference and the product, and what it gives.
   DType difference = DType::float32, product = DType::float32, result = DType::float32;
   bool exact = true;    // the numbers are the library's, and `result` is its type

@@ -20,8 +20,10 @@ struct StepError {
   double squared_error = 0, squared_norm = 0;  // of the difference, and of the numbers
 };
 
-/// Nothing where the shapes differ or the numbers are of no real floating type. Requires fits().
-std::optional<StepError> step_error(const QuantizedWeight& weight, const TensorView& numbers);
+/// The result does not depend on `threads`. Nothing where the shapes differ or the numbers are of
+/// no real floating type. Requires fits().
+std::optional<StepError> step_error(const QuantizedWeight& weight, const TensorView& numbers,
+                                    int threads);
 
 struct CodeDifference {
   std::uint64_t codes = 0;                      // elements whose codes differ
@@ -32,6 +34,7 @@ struct CodeDifference {
 };
 
 /// Nothing where the shapes differ. Requires fits() of both.
-std::optional<CodeDifference> code_difference(const QuantizedWeight& a, const QuantizedWeight& b);
+std::optional<CodeDifference> code_difference(const QuantizedWeight& a, const QuantizedWeight& b,
+                                              int threads);
 
 }  // namespace samebits

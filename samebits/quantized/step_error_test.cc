@@ -32,7 +32,7 @@ std::optional<StepError> error_against(const QuantizedWeight& weight,
                                        const std::vector<float>& numbers) {
   TestCheckpoint plain;
   plain.add("w", DType::float32, weight.shape, numbers);
-  return step_error(weight, plain.get().entries[0].view);
+  return step_error(weight, plain.get().entries[0].view, 2);
 }
 
 TEST(StepError, TheLargestDistanceIsCountedInStepsOfItsScale) {
@@ -108,8 +108,8 @@ TEST(StepError, WhatDoesNotFitIsNotComputed) {
   const QuantizedWeight weight = int8_of(made, {1.0});
   TestCheckpoint other;
   other.add<float>("w", DType::float32, {4}, {1, 2, 3, 4});
-  EXPECT_FALSE(step_error(weight, other.get().entries[0].view));
-  EXPECT_FALSE(step_error(weight, made.get().entries[0].view));
+  EXPECT_FALSE(step_error(weight, other.get().entries[0].view, 1));
+  EXPECT_FALSE(step_error(weight, made.get().entries[0].view, 1));
 }
 
 TEST(QuantizedWeight, AGridThatReachesPastTheScalesDoesNotFit) {
@@ -131,21 +131,50 @@ TEST(QuantizedWeight, AGridThatReachesPastTheScalesDoesNotFit) {
   EXPECT_FALSE(weight.fits());
 }
 
+TEST(StepError, DoesNotDependOnThreads) {
+  const std::size_t count = (1 << 20) + 3;
+  std::vector<std::int8_t> values(count);
+  std::vector<float> numbers(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    values[i] = static_cast<std::int8_t>(i % 200);
+    numbers[i] = static_cast<float>(values[i]) + static_cast<float>(i % 7) / 16;
+  }
+  const TestCheckpoint made = codes({1, static_cast<std::int64_t>(count)}, values);
+  TestCheckpoint plain;
+  plain.add("w", DType::float32, {1, static_cast<std::int64_t>(count)}, numbers);
+  const QuantizedWeight weight = int8_of(made, {1});
+  const auto one = step_error(weight, plain.get().entries[0].view, 1);
+  const auto three = step_error(weight, plain.get().entries[0].view, 3);
+  EXPECT_EQ(one->squared_error, three->squared_error);
+  EXPECT_EQ(one->unequal, three->unequal);
+  EXPECT_EQ(one->steps, 0.375);
+  EXPECT_EQ(one->elements, count);
+  EXPECT_GT(one->unequal, count / 2);
+}
+
+TEST(StepError, AScaleThatWasRoundedLeavesMore) {
+  const TestCheckpoint made = codes({1, 2}, {100, 1});
+  QuantizedWeight weight = int8_of(made, {1});
+  weight.scale_error = 0.01;
+  EXPECT_EQ(error_against(weight, {101.5F, 1})->beyond, 0U);
+  EXPECT_EQ(error_against(weight, {100, 1.6F})->beyond, 1U);
+}
+
 TEST(CodeDifference, CodesScalesAndNumbersAreToldApart) {
   const TestCheckpoint first = codes({1, 3}, {1, 2, 3});
   const TestCheckpoint second = codes({1, 3}, {1, 4, 3});
-  const auto of_codes = code_difference(int8_of(first, {1}), int8_of(second, {1}));
+  const auto of_codes = code_difference(int8_of(first, {1}), int8_of(second, {1}), 2);
   ASSERT_TRUE(of_codes);
   EXPECT_EQ(of_codes->codes, 1U);
   EXPECT_EQ(of_codes->numbers, 1U);
   EXPECT_FALSE(of_codes->scales);
   EXPECT_DOUBLE_EQ(of_codes->squared_change, 4);
-  const auto of_scales = code_difference(int8_of(first, {1}), int8_of(first, {2}));
+  const auto of_scales = code_difference(int8_of(first, {1}), int8_of(first, {2}), 2);
   EXPECT_EQ(of_scales->codes, 0U);
   EXPECT_EQ(of_scales->numbers, 3U);
   EXPECT_TRUE(of_scales->scales);
   const TestCheckpoint zeros = codes({1, 3}, {0, 0, 0});
-  EXPECT_EQ(code_difference(int8_of(zeros, {1}), int8_of(zeros, {2}))->numbers, 0U);
+  EXPECT_EQ(code_difference(int8_of(zeros, {1}), int8_of(zeros, {2}), 2)->numbers, 0U);
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ bench: all
 	@tools/install_packages.sh bench
 	@cmake --preset bench >/dev/null && cmake --build --preset bench --target kernels_bench
 	@python=$$(python3 tools/make_venvs.py peers) && export SAMEBITS=$(CURDIR)/build/release/samebits && failed=0 && \
-	  for bench in kernels files tensors forward peers; do $$python bench/$$bench.py || failed=1; done; exit $$failed
+	  for bench in kernels files tensors forward train peers; do $$python bench/$$bench.py || failed=1; done; exit $$failed
 
 fuzz:
 	@tools/install_packages.sh fuzz

@@ -40,7 +40,7 @@ bench: all
 	@tools/install_packages.sh bench
 	@cmake --preset bench >/dev/null && cmake --build --preset bench --target kernels_bench
 	@python=$$(python3 tools/make_venvs.py peers) && export SAMEBITS=$(CURDIR)/build/release/samebits && failed=0 && \
-	  for bench in kernels files tensors forward peers; do $$python bench/$$bench.py || failed=1; done; \
+	  for bench in kernels files tensors forward train peers; do $$python bench/$$bench.py || failed=1; done; \
 	  python3 tools/make_wheel.py --site && PYTHONPATH=build/wheel/site $$python bench/python.py || failed=1; exit $$failed
 
 wheel:

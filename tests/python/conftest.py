@@ -15,12 +15,10 @@ sys.path.insert(0, str(WHEELS / "site"))
 
 import pytest  # noqa: E402
 
-try:
-    import samebits
-except ImportError:  # no test here can run; that there is no wheel is a failure of the step that builds it
+# Without a wheel no test here can run, and the step that builds it has failed. The folder of the C++ sources has the same
+# name and is no package.
+if not (WHEELS / "site" / "samebits" / "__init__.py").exists():
     collect_ignore_glob = ["*_test.py"]
-else:
-    assert pathlib.Path(samebits.__file__).is_relative_to(WHEELS)
 
 EXAMPLE = ROOT / "examples" / "vit-mae-tiny"
 PROGRAM = pathlib.Path(os.environ.get("SAMEBITS", ROOT / "build" / "release" / "samebits"))

@@ -25,9 +25,12 @@ PIP = ["-m", "pip", "--quiet", "--disable-pip-version-check"]
 
 
 def run(python, *words):
-    """What it says goes to standard error: the path stands alone on standard output."""
+    """What it says is of interest where it fails."""
     environment = {**CCACHE, **COMPILER, **os.environ, "PATH": f"{python.parent}:{os.environ['PATH']}"}
-    subprocess.run([python, *words], cwd=ROOT, check=True, env=environment, stdout=sys.stderr)
+    done = subprocess.run([python, *words], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        print(done.stdout, file=sys.stderr)
+        done.check_returncode()
 
 
 def only_wheel(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional, Union
 
@@ -60,6 +61,7 @@ def path_subject(path: Path | Checkpoint, key: str | None) -> list[tuple[bytes, 
 def target_subject(target: Subject) -> Asked:
     """What weights are loaded into: a path may also be a name of what is built in."""
     if is_path(target):
-        return (path_or_name(target), "", False, "")
+        given = os.fsencode(target)
+        return (path_or_name(target) if b"/" in given else given, "", False, "")
     source, _, left_out = source_of(target)
     return (source, "", False, left_out)

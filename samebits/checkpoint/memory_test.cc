@@ -79,9 +79,10 @@ TEST_F(MemoryCheckpoint, APickleNamesStoragesThatAreBorrowed) {
   const Result<Checkpoint> made =
       checkpoint_of_pickle("a module", {pickle.begin(), pickle.end()}, {{"0", storage}});
   ASSERT_TRUE(made) << to_string(made.error());
-  ASSERT_EQ(made->entries.size(), 1U);
+  ASSERT_EQ(made->entries.size(), 2U);
   EXPECT_EQ(made->entries[0].view.storage().data(), storage.data());
-  ASSERT_EQ(made->unread.size(), 1U);  // y: there is no storage 7
+  EXPECT_TRUE(made->entries[0].readable);
+  EXPECT_FALSE(made->entries[1].readable);  // there is no storage 7
   EXPECT_EQ(made->kind, CheckpointKind::state_dict);
 }
 

@@ -1,11 +1,10 @@
 """The examples of docs/python.md."""
 
 import doctest
+import pathlib
 import re
 
-from conftest import ROOT
-
-PAGE = ROOT / "docs" / "python.md"
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "python.md"
 
 
 def test_the_examples_of_the_page(example, monkeypatch):

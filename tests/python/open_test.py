@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -147,6 +148,13 @@ def test_errors_have_the_fields_of_the_library(tmp_path):
     with pytest.raises(samebits.Error) as caught:
         samebits.open(__file__, key="nosuch")
     assert caught.value.file == __file__
+
+
+def test_errors_travel_between_processes():
+    with pytest.raises(samebits.Error) as caught:
+        samebits.open("nosuch")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.code, again.file) == (str(caught.value), "io", "nosuch")
 
 
 def test_a_file_that_was_replaced_is_not_mixed_with_the_old_one(tmp_path):

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
 import random
+import subprocess
+import sys
 
 import numpy
 import pytest
@@ -561,3 +564,9 @@ def test_steps_are_compared_in_the_order_in_which_they_compute(x):
 
 def test_the_document_shows_what_is_printed(tmp_path):
     assert live_docs.run("record.md", tmp_path, {}) == 3
+
+
+def test_torch_is_not_imported_before_it_is_needed():
+    code = "import sys, samebits.record, samebits.resume_check, samebits.callbacks; sys.exit('torch' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0

@@ -570,3 +570,32 @@ def test_torch_is_not_imported_before_it_is_needed():
     code = "import sys, samebits.record, samebits.resume_check, samebits.callbacks; sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
+
+
+def test_large_outputs_have_their_own_digests_whatever_is_done_to_them_later():
+    class Writes(torch.nn.Module):
+        """Passes on, writes in place with and without torch's knowledge, and gives equal sizes again and again."""
+
+        def __init__(self):
+            super().__init__()
+            self.same, self.relu = torch.nn.Identity(), torch.nn.ReLU(inplace=True)
+
+        def forward(self, x):
+            for index in range(40):
+                y = self.same(self.same(x + index))
+                y.data[0, 0] = -5
+                y = self.same(y)
+                self.relu(y)
+            return y
+
+    model, x = Writes(), torch.randn(200, 300)
+    expected = []
+    for index in range(40):
+        y = x + index
+        first = sha256(y)
+        y[0, 0] = -5
+        expected += [first, first, sha256(y), sha256(y.relu())]
+    with record(model) as recording:
+        model(x)
+    calls = [call for call in recording.record.calls if call["module"]]
+    assert [call["outputs"][0]["sha256"] for call in calls] == expected

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pathlib
 import random
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import transformers
 from torch.utils.checkpoint import checkpoint
 
 import live_docs
+import live_models
 from samebits.record import Record, RecordError, compare_records, record, record_step
 
 
@@ -165,6 +167,22 @@ def test_the_file_is_a_trace_that_other_readers_take(net, x, tmp_path):
     assert trace["schema"] == "samebits.trace/1" and [point["name"] for point in trace["points"]][:3] == ["first.0", "first.1", "first"]
     assert metadata["threads"] == str(torch.get_num_threads()) and json.loads(metadata["samebits.record"])["schema"] == "samebits.record/1"
     assert (8 + int.from_bytes(path.read_bytes()[:8], "little")) % 64 == 0
+
+
+def test_the_program_compares_two_recordings(tmp_path):
+    program = os.environ.get("SAMEBITS", str(pathlib.Path(__file__).resolve().parents[2] / "build" / "release" / "samebits"))
+    torch.manual_seed(0)
+    model, inputs = live_models.vit()
+    model.eval()
+    for name in ("sdpa", "eager"):
+        model.set_attn_implementation(name)
+        with record(model, tmp_path / name, values="all"):
+            model(*inputs)
+    done = subprocess.run([program, "diff", "sdpa", "eager", "--json"], cwd=tmp_path, capture_output=True, text=True)
+    report = json.loads(done.stdout)
+    first = next(output for output in report["outputs"] if output["verdict"] != "identical")
+    assert report["verdict"] == "different" and [subject["kind"] for subject in report["subjects"]] == ["trace", "trace"]
+    assert first["point"] == compare_records(tmp_path / "sdpa", tmp_path / "eager").first["module"] == "vit.layers.0.attention.o_proj"
 
 
 def test_no_file_is_left_by_an_exception(net, tmp_path):

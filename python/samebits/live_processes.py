@@ -9,10 +9,7 @@ import sys
 import traceback
 
 from .live_session import Session, Stopped
-
-
-class ResumeCheckError(RuntimeError):
-    """A run of the training failed, or does not do what resume_check() needs of it."""
+from .resume_check import ResumeCheckError
 
 
 def run(context, train, plan, folder):

@@ -7,11 +7,22 @@
 The file is described in docs/record.md.
 """
 
-from . import live_facts, live_file, live_recorder, live_rng, live_tensors
-from .live_compare import RecordComparison, compare_documents
-from .live_file import RecordError, Stored
-
 __all__ = ["Record", "RecordComparison", "RecordError", "Stored", "compare_records", "record", "record_step"]
+
+
+# `import samebits` imports this module: what it needs is imported when it is needed.
+
+
+def __getattr__(name):
+    if name == "RecordComparison":
+        from .live_compare import RecordComparison
+
+        return RecordComparison
+    if name in ("RecordError", "Stored"):
+        from . import live_file
+
+        return getattr(live_file, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Record:
@@ -23,10 +34,14 @@ class Record:
     @classmethod
     def load(cls, path):
         """Reads a file that record() wrote; RecordError where it is none. Kept values stay in the mapped file."""
+        from . import live_file
+
         return cls(*live_file.read(path))
 
     def save(self, path):
         """Writes the file whole, or leaves what was there."""
+        from . import live_file
+
         live_file.write(path, self.document, self.values)
 
     @property
@@ -54,6 +69,8 @@ class Record:
 
     def restore_random_state(self):
         """Gives torch's CPU generator, and those of Python and numpy, the state that they had at the entry of the recording."""
+        from . import live_rng
+
         entry = self.document["rng"]["entry"]
         live_rng.restore({name: live_rng.decode(name, entry[name]["state"]) for name in ("cpu", "python", "numpy") if name in entry})
 
@@ -73,11 +90,13 @@ class record:  # a context manager is called like a function
     every module; those of the model are always recorded. `weights`: digests of parameters and buffers; dtype, shape, device and
     alignment are always recorded.
 
-    Hooks read and change nothing: outputs have the same bits as without. A module that torch.compile() compiled is seen from
-    outside only, one of TorchScript not at all; `not_recorded` says so. Calls in which torch.utils.checkpoint computes again are marked `recomputed`.
+    Hooks read and change nothing: outputs have the same bits as without. A module that torch.compile() compiled is seen from outside only, one
+    of TorchScript not at all; `not_recorded` says so. Calls in which torch.utils.checkpoint computes again are marked `recomputed`.
     """
 
     def __init__(self, model, path=None, *, values="none", statistics=True, inputs=False, weights=False):
+        from . import live_recorder
+
         if isinstance(values, str) and values not in ("none", "small", "all"):
             raise ValueError(f'values is {values!r}: expected "none", "small", "all" or a list of names of modules')
         if not isinstance(values, str):
@@ -89,6 +108,8 @@ class record:  # a context manager is called like a function
         self._recorder = live_recorder.Recorder(model, live_recorder.Options(values, statistics, inputs))
 
     def __enter__(self):
+        from . import live_facts, live_rng
+
         self._environment = live_facts.environment()
         self._facts = live_facts.model_facts(self.model, self.weights)
         self._entry = live_rng.describe(live_rng.states(self._recorder._own), encoded=True)
@@ -107,6 +128,8 @@ class record:  # a context manager is called like a function
         return []
 
     def _finish(self):
+        from . import live_recorder, live_rng, live_tensors
+
         recorder = self._recorder
         document = {
             "schema": "samebits.record/1",
@@ -123,13 +146,21 @@ class record:  # a context manager is called like a function
             "steps": self._steps(),
             "not_recorded": list(recorder.not_recorded),
         }
-        values, unnamed = {}, {name for _, name, _ in live_file.TYPES}
-        for name, tensor in recorder.kept.items():
-            if live_tensors.dtype_name(tensor) in unnamed:
-                values[name] = Stored(live_tensors.dtype_name(tensor), tensor.shape, live_tensors.host_bytes(tensor))
-            else:
-                document["not_recorded"].append(f"the values of {name}: safetensors has no {live_tensors.dtype_name(tensor)}")
-        return Record(document, values)
+        return Record(document, _stored(recorder.kept, document["not_recorded"]))
+
+
+def _stored(kept, not_recorded):
+    """name -> Stored of the tensors that safetensors has a type for; sentences on the others."""
+    from . import live_file, live_tensors
+
+    values, named = {}, {name for _, name, _ in live_file.TYPES}
+    for name, tensor in kept.items():
+        dtype = live_tensors.dtype_name(tensor)
+        if dtype in named:
+            values[name] = live_file.Stored(dtype, tensor.shape, live_tensors.host_bytes(tensor))
+        else:
+            not_recorded.append(f"the values of {name}: safetensors has no {dtype}")
+    return values
 
 
 class record_step(record):
@@ -166,5 +197,7 @@ class record_step(record):
 def compare_records(a, b):
     """Compares two recordings, each a path or a Record: the first module in call order whose outputs differ, what differs and how, and
     what else is not the same: draws, inputs, environment, settings of the model. Returns a RecordComparison."""
+    from .live_compare import compare_documents
+
     sides = [side if isinstance(side, Record) else Record.load(side) for side in (a, b)]
     return compare_documents(*[(side.document, side.values) for side in sides])

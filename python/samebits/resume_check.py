@@ -15,22 +15,31 @@
 
     print(samebits.resume_check(train))
 
-Why these five names: `begin` says when everything is built and restored, which is where a part can be given to it; `step` and `saved` say
+Why these names: `begin` says when everything is built and restored, which is where a part can be given to it; `step` and `saved` say
 where the training is; through `batches` the check sees the data, and can put a loader in its place; `checkpoint` and `folder` are all that a
 run has to be told. docs/resume-check.md has recipes.
 """
 
-import shutil
-import tempfile
-
-from . import live_search
-from .live_processes import ResumeCheckError, folder_of, run
-from .live_resume_report import ResumeReport, advice
-from .live_session import EPOCH, POSITION, Plan, Session
-
 __all__ = ["ResumeCheckError", "ResumeReport", "Session", "resume_check"]
 
-ORDER = ["batch", "gradients", "groups", "moments", "weights", "buffers"]  # in which parts of a step are computed; others come behind
+
+class ResumeCheckError(RuntimeError):
+    """A run of the training failed, or does not do what resume_check() needs of it."""
+
+
+# `import samebits` imports this module: what it needs is imported when it is needed.
+
+
+def __getattr__(name):
+    if name == "ResumeReport":
+        from .live_resume_report import ResumeReport
+
+        return ResumeReport
+    if name == "Session":
+        from .live_session import Session
+
+        return Session
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def resume_check(train, *, stop_at=1, start_method="spawn", max_runs=40, folder=None):
@@ -44,136 +53,16 @@ def resume_check(train, *, stop_at=1, start_method="spawn", max_runs=40, folder=
     `folder`: where runs write, a temporary one by default. A run that raises is a ResumeCheckError.
     """
     import multiprocessing
+    import shutil
+    import tempfile
+
+    from .live_resume import Check
 
     context = multiprocessing.get_context(start_method)
     if start_method == "forkserver":
         context.set_forkserver_preload(["torch", "torch._dynamo", train.__module__])  # optimizers import the second one
     work = tempfile.mkdtemp(prefix="samebits-", dir=folder)
     try:
-        return _Check(context, train, work, stop_at, max_runs).report()
+        return Check(context, train, work, stop_at, max_runs).report()
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-class _Check:
-    def __init__(self, context, train, work, stop_at, max_runs):
-        self.context, self.train, self.work, self.stop_at, self.max_runs = context, train, work, stop_at, max_runs
-        self.runs, self.not_checked = 0, []
-
-    def report(self):
-        self.whole = self._run("uninterrupted", stop_at=self.stop_at)
-        self._demand()
-        self.saved = self.whole["saves"][self.stop_at - 1]["steps"]
-        self.rest = self.whole["steps"][self.saved :]
-        stopped = self._run("stopped", stop_at=self.stop_at)
-        self.like, self.checkpoint = self.files, stopped["saves"][self.stop_at - 1]["path"]
-        control = parting(self.whole["steps"][: self.saved], stopped["steps"], 0)
-        if control:
-            return self._unrepeatable(control, "up to the checkpoint")
-        resumed = self._run("resumed", resumed=True)
-        first = parting(self.rest, resumed["steps"], self.saved)
-        cold = self._run("cold", limit=len(self.rest), donor=self.whole["donor"], given=("weights", "buffers"))
-        self.cold = parting(self.rest, cold["steps"], self.saved)
-        self.restored = self._restored(resumed)
-        if first is None:
-            return self._made("same", None, None)
-        again = parting(self.whole["steps"], self._run("uninterrupted", stop_at=self.stop_at)["steps"], 0)
-        if again:
-            return self._unrepeatable(again, "to the end")
-        return self._made("different", first, self._lacks(resumed))
-
-    def _run(self, kind, resumed=False, **plan):
-        self.runs += 1
-        like = (self.like, self.checkpoint) if resumed else ()
-        place, self.files, checkpoint = folder_of(self.work, f"run-{self.runs}", *like)
-        found = run(self.context, self.train, Plan(kind, str(self.files), checkpoint, **plan), place)
-        if found["begin"] is None:
-            raise ResumeCheckError(f"the {kind} run did not call session.begin(model, optimizer)")
-        if resumed and found["steps"] and "batch" in self.rest[0]:
-            self._without_skipped(found["steps"][0])
-        return found
-
-    def _without_skipped(self, step):
-        """Batches that a resumed training passes over in front of its first step are none of that step's."""
-        count = len(self.rest[0]["batch"]["batch"])
-        step["batch"] = {"batch": step.get("batch", {"batch": []})["batch"][-count:]}
-
-    def _demand(self):
-        saves, steps = self.whole["saves"], self.whole["steps"]
-        if len(saves) < self.stop_at:
-            raise ResumeCheckError(
-                f"the training called session.saved() {len(saves)} times: it cannot be stopped at checkpoint {self.stop_at}"
-            )
-        if saves[self.stop_at - 1]["steps"] == len(steps):
-            raise ResumeCheckError(f"no step follows checkpoint {self.stop_at}: choose an earlier one by stop_at, or train longer")
-        if not self.whole["batches"]:
-            self.not_checked.append("which batches came: the training does not read them through session.batches(loader)")
-
-    def _restored(self, resumed):
-        """part -> whether the resumed run had at session.begin() what the uninterrupted one had at its checkpoint. Not of gradients: those of
-        a finished step lie about until they are zeroed."""
-        donor, begin = self.whole["donor"]["digests"], resumed["begin"]
-        return {part: begin.get(part) == state for part, state in donor.items() if (state or begin.get(part)) and part != "gradients"}
-
-    # The smallest addition.
-
-    def _lacks(self, resumed):
-        """(place, parts, whether none of them can be left out), or None where no addition makes it exact."""
-        donor = self.whole["donor"]
-        parts = [part for part in donor["parts"] if resumed["begin"].get(part) != donor["digests"].get(part)]
-        parts += list(donor["random"])
-        for place, more in self._ways(donor):
-            found = live_search.eliminated(parts + more, lambda given, place=place: self._exact(place, given), self.max_runs)
-            if found:
-                return place, found.factors, found.minimal
-        return None
-
-    def _ways(self, donor):
-        """Where generators can be given, and the parts that go with each: the simplest first."""
-        yield "begin", []
-        yield "first batch", []
-        if donor["inside"]:
-            yield "skipped", [EPOCH]
-            yield "skipped", [EPOCH, POSITION]
-
-    def _exact(self, place, given):
-        try:
-            found = self._run("resumed", resumed=True, donor=self.whole["donor"], given=tuple(given), place=place)
-        except ResumeCheckError:  # what was given does not fit this training: it is not exact
-            return False
-        return parting(self.rest, found["steps"], self.saved) is None
-
-    # What is said.
-
-    def _made(self, verdict, first, lacks):
-        donor, steps = self.whole["donor"], {"uninterrupted": len(self.whole["steps"]), "saved": self.saved}
-        additions = None
-        if lacks:
-            place, parts, minimal = lacks
-            additions = [{"part": part, "do": advice(part, place, donor), "proof": "proved"} for part in parts]
-            if not minimal:
-                self.not_checked.append("whether every one of the additions is needed: the search ended before")
-        return ResumeReport(verdict, first, self.cold, self.restored, additions, steps, donor["inside"], self.runs, self.not_checked)
-
-    def _unrepeatable(self, first, how_far):
-        self.not_checked.append(f"whether it resumes: two uninterrupted runs differ {how_far}, so that no run can equal the other")
-        steps = {"uninterrupted": len(self.whole["steps"]), "saved": self.saved}
-        return ResumeReport("unknown", first, None, {}, None, steps, False, self.runs, self.not_checked)
-
-
-def parting(whole, other, before):
-    """The first step of two lists that differs: its number in the uninterrupted run, from 1 on, the parts that differ in the order in which
-    a step computes them, and names of the first part. None where all are equal. Generators alone do not count: nothing may draw from them
-    any more."""
-    for index, (a, b) in enumerate(zip(whole, other)):
-        order = [part for part in ORDER if part in a] + [part for part in a if part not in ORDER and not part.startswith("rng.")]
-        parts = [part for part in order if a[part] != b.get(part)]
-        if parts:
-            one, two = a[parts[0]], b.get(parts[0], {})
-            names = [name for name in {**one, **two} if one.get(name) != two.get(name)]
-            random = [part for part in a if part.startswith("rng.") and a[part] != b.get(part)]
-            shown = {name: [one.get(name), two.get(name)] for name in names} if parts[0] == "groups" else {}
-            return {"step": before + index + 1, "parts": parts, "names": names, "values": shown, "generators": random}
-    if len(whole) != len(other):
-        return {"step": before + min(len(whole), len(other)) + 1, "parts": ["count"], "names": [], "values": {}, "generators": []}
-    return None

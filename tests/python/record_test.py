@@ -2,7 +2,11 @@
 
 import hashlib
 import json
+import os
+import pathlib
 import random
+import subprocess
+import sys
 
 import numpy
 import pytest
@@ -14,6 +18,7 @@ import transformers
 from torch.utils.checkpoint import checkpoint
 
 import live_docs
+import live_models
 from samebits.record import Record, RecordError, compare_records, record, record_step
 
 
@@ -162,6 +167,22 @@ def test_the_file_is_a_trace_that_other_readers_take(net, x, tmp_path):
     assert trace["schema"] == "samebits.trace/1" and [point["name"] for point in trace["points"]][:3] == ["first.0", "first.1", "first"]
     assert metadata["threads"] == str(torch.get_num_threads()) and json.loads(metadata["samebits.record"])["schema"] == "samebits.record/1"
     assert (8 + int.from_bytes(path.read_bytes()[:8], "little")) % 64 == 0
+
+
+def test_the_program_compares_two_recordings(tmp_path):
+    program = os.environ.get("SAMEBITS", str(pathlib.Path(__file__).resolve().parents[2] / "build" / "release" / "samebits"))
+    torch.manual_seed(0)
+    model, inputs = live_models.vit()
+    model.eval()
+    for name in ("sdpa", "eager"):
+        model.set_attn_implementation(name)
+        with record(model, tmp_path / name, values="all"):
+            model(*inputs)
+    done = subprocess.run([program, "diff", "sdpa", "eager", "--json"], cwd=tmp_path, capture_output=True, text=True)
+    report = json.loads(done.stdout)
+    first = next(output for output in report["outputs"] if output["verdict"] != "identical")
+    assert report["verdict"] == "different" and [subject["kind"] for subject in report["subjects"]] == ["trace", "trace"]
+    assert first["point"] == compare_records(tmp_path / "sdpa", tmp_path / "eager").first["module"] == "vit.layers.0.attention.o_proj"
 
 
 def test_no_file_is_left_by_an_exception(net, tmp_path):
@@ -561,3 +582,38 @@ def test_steps_are_compared_in_the_order_in_which_they_compute(x):
 
 def test_the_document_shows_what_is_printed(tmp_path):
     assert live_docs.run("record.md", tmp_path, {}) == 3
+
+
+def test_torch_is_not_imported_before_it_is_needed():
+    code = "import sys, samebits.record, samebits.resume_check, samebits.callbacks; sys.exit('torch' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
+
+
+def test_large_outputs_have_their_own_digests_whatever_is_done_to_them_later():
+    class Writes(torch.nn.Module):
+        """Passes on, writes in place with and without torch's knowledge, and gives equal sizes again and again."""
+
+        def __init__(self):
+            super().__init__()
+            self.same, self.relu = torch.nn.Identity(), torch.nn.ReLU(inplace=True)
+
+        def forward(self, x):
+            for index in range(40):
+                y = self.same(self.same(x + index))
+                y.data[0, 0] = -5
+                y = self.same(y)
+                self.relu(y)
+            return y
+
+    model, x = Writes(), torch.randn(200, 300)
+    expected = []
+    for index in range(40):
+        y = x + index
+        first = sha256(y)
+        y[0, 0] = -5
+        expected += [first, first, sha256(y), sha256(y.relu())]
+    with record(model) as recording:
+        model(x)
+    calls = [call for call in recording.record.calls if call["module"]]
+    assert [call["outputs"][0]["sha256"] for call in calls] == expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +15,11 @@ from ._errors import Error
 from ._paths import Path, existing, forbid_overwriting
 from ._reports import Report
 from ._subjects import Key, Subject, path_subject, subjects, target_subject
-from ._tensors import is_torch_tensor
+from ._tensors import is_module, is_torch_tensor
 from ._values import Record, parse
+
+if TYPE_CHECKING:
+    from .live_report import LiveReport
 
 
 def diff(
@@ -48,8 +51,12 @@ def explain(
     filter: str | None = None,
     key: Key = None,
     threads: int = 0,
-) -> Report:
-    """Same weights, other outputs: why? Two or more files or directories."""
+) -> Report | "LiveReport":
+    """Same weights, other outputs: why? Two or more files or directories; or two torch modules and their inputs, as explain_live() takes them."""
+    if len(paths) > 1 and all(is_module(each) for each in paths[:2]):
+        from .live import explain_live
+
+        return explain_live(*paths)
     if len(paths) < 2:
         raise Error("explain needs two subjects or more")
     if filter is not None and not files_only:

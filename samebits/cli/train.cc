@@ -199,8 +199,6 @@ struct TrainCommand {
   }
 };
 
-constexpr std::uint64_t kMostSteps = 1'000'000'000'000;
-constexpr std::uint64_t kMostImages = 1 << 20;
 constexpr double kMostNumber = std::numeric_limits<double>::max();
 
 void add_length_options(CLI::App* command, TrainCommand* chosen) {

@@ -124,19 +124,13 @@ void MaeStep::error_back(const StepScope& scope, const Images& images,
   scope.engine.pool.run(images.count, differentiate);
 }
 
-void MaeStep::back(const StepScope& scope, const VitWeights& weights, const float* latent,
-                   float* dlatent, std::size_t tokens, const Images& images,
-                   const std::vector<Masking>& maskings, std::size_t global_images,
-                   VitWeights& gradient, const BlockDone& done) {
-  const VitConfig& config = scope.config;
-  const std::size_t width = config.decoder.width;
-  const std::size_t values = config.patch_values();
+/// dx_ becomes the gradient of the decoder's last block.
+void MaeStep::prediction_back(const StepScope& scope, const VitWeights& weights,
+                              VitWeights& gradient) {
+  const std::size_t width = scope.config.decoder.width;
+  const std::size_t values = scope.config.patch_values();
   const LeafRows rows = scope.rows(all_);
   GradientWorkspace& workspace = scope.memory.gradient;
-  const double numbers = static_cast<double>(values) * static_cast<double>(all_ - tokens) *
-                         static_cast<double>(global_images);
-  error_back(scope, images, maskings, static_cast<float>(2.0 / numbers));
-  // The prediction, and the norm.
   const RowsOf dpredicted = {predicted_.data(), values};
   weight_gradient(scope.engine, dpredicted, {normal_.data(), width}, rows,
                   gradient.decoder_pred->matrix, workspace);
@@ -148,12 +142,26 @@ void MaeStep::back(const StepScope& scope, const VitWeights& weights, const floa
                   {.x = last_.data(),
                    .gamma = weights.decoder_norm.gamma.data(),
                    .dy = {normal_.data(), width},
-                   .eps = config.eps,
+                   .eps = scope.config.eps,
                    .width = width,
                    .dx = dx_.data(),
                    .dgamma = gradient.decoder_norm.gamma.data(),
                    .dbeta = gradient.decoder_norm.beta.data()},
                   rows, workspace);
+}
+
+void MaeStep::back(const StepScope& scope, const VitWeights& weights, const float* latent,
+                   float* dlatent, std::size_t tokens, const Images& images,
+                   const std::vector<Masking>& maskings, std::size_t global_images,
+                   VitWeights& gradient, const BlockDone& done) {
+  const VitConfig& config = scope.config;
+  const std::size_t width = config.decoder.width;
+  const std::size_t values = config.patch_values();
+  GradientWorkspace& workspace = scope.memory.gradient;
+  const double numbers = static_cast<double>(values) * static_cast<double>(all_ - tokens) *
+                         static_cast<double>(global_images);
+  error_back(scope, images, maskings, static_cast<float>(2.0 / numbers));
+  prediction_back(scope, weights, gradient);
   // The blocks, from the last to the first.
   for (std::size_t i = weights.decoder_blocks.size(); i-- > 0;) {
     BlockStep(scope, weights.decoder_blocks[i], config.decoder, all_, scope.memory.decoder[i])

@@ -31,6 +31,7 @@ class MaeStep {
                const std::vector<Masking>& maskings, std::size_t tokens, float* x) const;
   void restore_back(const StepScope& scope, const float* dx, const std::vector<Masking>& maskings,
                     std::size_t tokens, VitWeights& gradient);
+  void prediction_back(const StepScope& scope, const VitWeights& weights, VitWeights& gradient);
   void error_back(const StepScope& scope, const Images& images,
                   const std::vector<Masking>& maskings, float scale);
 

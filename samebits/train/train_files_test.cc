@@ -39,9 +39,19 @@ TEST(TrainOptions, OfAnotherFormAreAnError) {
     other[name] = Json::array();
     EXPECT_FALSE(options_from_json(other, "f")) << name;
   }
-  Json none = whole;
-  none["batch"] = 0U;
-  EXPECT_FALSE(options_from_json(none, "f"));
+  for (const auto& [name, value] :
+       std::initializer_list<std::pair<const char*, Json>>{{"batch", 0U},
+                                                           {"batch", std::uint64_t{1} << 63},
+                                                           {"accumulate", std::uint64_t{1} << 63},
+                                                           {"leaf", 0U},
+                                                           {"steps", std::uint64_t{1} << 63},
+                                                           {"mask_ratio", -0.5},
+                                                           {"mask_ratio", 1.5},
+                                                           {"schedule", "step"}}) {
+    Json odd = whole;
+    odd[name] = value;
+    EXPECT_FALSE(options_from_json(odd, "f")) << name;
+  }
   EXPECT_FALSE(options_from_json(Json(), "f"));
 }
 

@@ -113,14 +113,17 @@ Result<TrainOptions> options_from_json(const Json& json, const std::string& file
   fields.read("save_every", &options.save_every);
   fields.read("keep", &options.keep);
   const auto kind = schedule_from_name(schedule);
-  const bool sizes = options.batch > 0 && options.accumulate > 0 && options.leaf > 0;
+  const auto fits = [](std::uint64_t n) { return n > 0 && n <= kMostImages; };
+  const bool sizes = fits(options.batch) && fits(options.accumulate) && fits(options.leaf) &&
+                     options.steps <= kMostSteps && options.mask_ratio >= 0 &&
+                     options.mask_ratio <= 1;
   if (fields.wrong().empty() && kind && sizes) {
     options.schedule = *kind;
     return options;
   }
   return fail({.code = ErrorCode::malformed,
                .what = "the options of the training cannot be read: " +
-                       (fields.wrong().empty() ? "schedule or batch" : fields.wrong()),
+                       (fields.wrong().empty() ? "a value that train never has" : fields.wrong()),
                .file = file});
 }
 

@@ -16,6 +16,10 @@ namespace samebits {
 /// continued.
 inline constexpr int kTrainingContract = 1;
 
+/// More images of a pass or a leaf, passes of a step, and steps are asked for by mistake alone.
+inline constexpr std::uint64_t kMostImages = 1 << 20;
+inline constexpr std::uint64_t kMostSteps = 1'000'000'000'000;
+
 struct TrainOptions {
   std::string data, validation;  // paths; the second may be ""
   std::uint64_t steps = 0;       // of the optimizer, in all

@@ -242,50 +242,61 @@ void Trainer::add_subtree(const Engine& engine, std::size_t passes, VitWeights& 
   for (std::size_t full = passes - 1; full % 2 == 1; full /= 2) join();
 }
 
+/// One pass over the next `count` images of the step: the loss of each. Its gradient is in arrays_.
+Result<std::vector<float>> Trainer::run_pass(const Engine& engine, std::size_t count,
+                                             std::size_t images, const std::string& number,
+                                             StepTrace* trace, const BlockDone& block_done) {
+  SAMEBITS_TRY_VOID(read_batch(order_->take(count)));
+  const TrainBatch some = batch(count, images);
+  if (trace != nullptr) {
+    const VitConfig& config = trained_->model.config();
+    trace->arrays.push_back({number + "images",
+                             {count, config.channels, config.image_height, config.image_width},
+                             images_});
+    if (config.masked)
+      trace->arrays.push_back({number + "noise", {count, config.patches()}, noise_});
+  }
+  std::vector<float> losses =
+      passes_->forward(engine, some, recorder(trace, number + "activation."));
+  divisor_ = passes_->divisor(some);
+  if (!std::isfinite(loss_of(losses, state_.options.leaf, divisor_)))
+    return fail(not_finite("the loss is not finite; the first numbers that are not are in " +
+                           passes_->first_not_finite(some)));
+  passes_->back(engine, some, arrays_->gradient, recorder(trace, number + "activation_gradient."),
+                block_done);
+  return losses;
+}
+
 /// Forward and back over the next images of the epoch; the loss. The gradient is in arrays_.
 Result<float> Trainer::run_passes(const Engine& engine, std::size_t images, StepTrace* trace,
                                   const BlockDone& block_done) {
   std::vector<float> losses;
-  float divisor = 1;
-  const std::size_t passes = ceiling(images, state_.options.batch);
+  const std::size_t most = state_.options.batch;
+  const std::size_t passes = ceiling(images, most);
   waiting_.clear();
   for (std::size_t pass = 0; pass < passes; ++pass) {
-    const std::size_t count = std::min(state_.options.batch, images - pass * state_.options.batch);
-    SAMEBITS_TRY_VOID(read_batch(order_->take(count)));
-    const TrainBatch some = batch(count, images);
     const std::string number = passes == 1 ? "" : std::to_string(pass) + ".";
-    if (trace != nullptr) {
-      const VitConfig& config = trained_->model.config();
-      trace->arrays.push_back({number + "images",
-                               {count, config.channels, config.image_height, config.image_width},
-                               images_});
-      if (config.masked)
-        trace->arrays.push_back({number + "noise", {count, config.patches()}, noise_});
-    }
-    const std::vector<float> more =
-        passes_->forward(engine, some, recorder(trace, number + "activation."));
-    divisor = passes_->divisor(some);
+    SAMEBITS_TRY(
+        const std::vector<float> more,
+        run_pass(engine, std::min(most, images - pass * most), images, number, trace, block_done));
     losses.insert(losses.end(), more.begin(), more.end());
-    if (!std::isfinite(loss_of(more, state_.options.leaf, divisor)))
-      return fail(not_finite("the loss is not finite; the first numbers that are not are in " +
-                             passes_->first_not_finite(some)));
-    passes_->back(engine, some, arrays_->gradient, recorder(trace, number + "activation_gradient."),
-                  block_done);
     if (passes > 1) add_subtree(engine, pass + 1, arrays_->gradient);
   }
+  if (passes > 1) take_sum(engine);
+  return loss_of(losses, state_.options.leaf, divisor_);
+}
+
+/// The sum of all passes becomes the gradient that the optimizer reads.
+void Trainer::take_sum(const Engine& engine) {
   while (waiting_.size() > 1) {
     add_weights(engine, waiting_.back(), waiting_[waiting_.size() - 2]);
     waiting_.pop_back();
   }
-  if (passes > 1) {
-    // Into the arrays that the optimizer reads.
-    const std::vector<WeightSlot> sums = weight_slots(waiting_.front());
-    const std::vector<WeightSlot> gradients = weight_slots(arrays_->gradient);
-    for (std::size_t i = 0; i < sums.size(); ++i)
-      std::copy_n(sums[i].data(), sums[i].size(), gradients[i].data());
-    waiting_.clear();
-  }
-  return loss_of(losses, state_.options.leaf, divisor);
+  const std::vector<WeightSlot> sums = weight_slots(waiting_.front());
+  const std::vector<WeightSlot> gradients = weight_slots(arrays_->gradient);
+  for (std::size_t i = 0; i < sums.size(); ++i)
+    std::copy_n(sums[i].data(), sums[i].size(), gradients[i].data());
+  waiting_.clear();
 }
 
 Result<StepDone> Trainer::step(const Engine& engine, StepTrace* trace) {

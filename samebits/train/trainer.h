@@ -94,6 +94,10 @@ class Trainer {
   Result<float> run_passes(const Engine& engine, std::size_t images, StepTrace* trace,
                            const BlockDone& done);
 
+  Result<std::vector<float>> run_pass(const Engine& engine, std::size_t count, std::size_t images,
+                                      const std::string& number, StepTrace* trace,
+                                      const BlockDone& block_done);
+  void take_sum(const Engine& engine);
   Result<void> read_batch(std::span<const std::int64_t> samples);
   TrainBatch batch(std::size_t images, std::size_t global_images);
   void add_subtree(const Engine& engine, std::size_t passes, VitWeights& sum);
@@ -115,6 +119,7 @@ class Trainer {
   /// Where gradients of blocks are not kept: the slots of each block.
   std::vector<std::vector<LearningSlot>> encoder_, decoder_;
   bool keeps_gradient_ = false;
+  float divisor_ = 1;  // of the losses of this step's images
   std::unique_ptr<DataSet> data_, validation_;
   std::optional<SampleOrder> order_;
   CpuGenerator generator_;

@@ -82,6 +82,23 @@ def test_every_program_computes_the_same_bits(wanted, name, isa, tmp_path):
     assert computed(name, isa, tmp_path / "trace", *arguments) == values
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return training("gcc", "scalar", tmp_path_factory.mktemp("trained") / "run")
+
+
+def training(name, isa, run):
+    given = [EXAMPLE / "hf", "--data", EXAMPLE.parent / "training" / "pictures", "--out", run, "--steps", 5, "--batch", 4, "--clip", 0.5]
+    found = json.loads(call(name, "train", *given, "--schedule", "cosine", "--isa", isa, "--json").stdout)
+    assert found["isa"] == isa and len(found["loss"]) == 5
+    return found["loss"], found["weights_sha256"]
+
+
+@pytest.mark.parametrize("name, isa", [(name, isa) for name, (_, names) in PROGRAMS.items() for isa in names])
+def test_every_program_trains_to_the_same_bits(trained, name, isa, tmp_path):
+    assert training(name, isa, tmp_path / "run") == trained
+
+
 @pytest.mark.parametrize("resample", range(6))
 def test_every_program_reads_the_same_pictures(resample, tmp_path):
     picture(50, 70).save(tmp_path / "a.jpg", quality=80, progressive=True)

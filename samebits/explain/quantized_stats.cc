@@ -99,6 +99,37 @@ bool comes_first(const TensorMatch& match) {
   return match.kind == MatchKind::changed || match.kind == MatchKind::exchanged;
 }
 
+/// A pair of which at least one tensor belongs to a quantized layer.
+void settle_match(TensorMatch& match, const QuantizedSide& side_a, const QuantizedSide& side_b,
+                  const StoredTensor& from, const StoredTensor& to, int threads) {
+  const auto codes_a = side_a.codes(from.name);
+  const auto codes_b = side_b.codes(to.name);
+  const bool are_codes = codes_a || codes_b;
+  if (!are_codes && !may_be_codes(from.view) && !may_be_codes(to.view)) return;
+  match.stats =
+      are_codes ? stats_as_read(codes_a, codes_b, {from.view, to.view}, threads) : std::nullopt;
+  // What stands under another tensor's name does so whatever its codes mean.
+  if (match.kind == MatchKind::exchanged && !match.how.ends_with("permuted")) return;
+  const bool has_other_shape = match.kind == MatchKind::changed && !match.how.empty();
+  match.kind = MatchKind::changed;
+  if (match.stats)
+    match.how =
+        match.stats->differing == 0 ? "codes that say the same numbers" : "codes read as numbers";
+  else if (!has_other_shape)
+    match.how = kCodesAlone;
+}
+
+/// Rows of codes in another order are no exchange of weights.
+void drop_permuted_codes(const QuantizedSide& side, std::vector<Exchange>& exchanges) {
+  std::erase_if(exchanges, [&](const Exchange& exchange) {
+    return exchange.names_a == exchange.names_b &&
+           std::ranges::all_of(exchange.names_a, [&](const std::string& name) {
+             const StoredTensor* tensor = side.find(name);
+             return side.holds(name) && tensor != nullptr && may_be_codes(tensor->view);
+           });
+  });
+}
+
 }  // namespace
 
 void settle_quantized(const Report& report, WeightPair* pair, int threads) {
@@ -112,28 +143,10 @@ void settle_quantized(const Report& report, WeightPair* pair, int threads) {
     if (!comes_first(match) || match.a.size() != 1 || match.b.size() != 1) continue;
     const StoredTensor& from = weight_entry(a, match.a[0]);
     const StoredTensor& to = weight_entry(b, match.b[0]);
-    if (!side_a.holds(from.name) && !side_b.holds(to.name)) continue;
-    const auto codes_a = side_a.codes(from.name);
-    const auto codes_b = side_b.codes(to.name);
-    if (codes_a || codes_b) {
-      match.kind = MatchKind::changed;
-      match.stats = stats_as_read(codes_a, codes_b, {from.view, to.view}, threads);
-      if (match.stats)
-        match.how = match.stats->differing == 0 ? "codes that say the same numbers"
-                                                : "codes read as numbers";
-    } else if (may_be_codes(from.view) || may_be_codes(to.view)) {
-      const bool exchanged = match.kind == MatchKind::exchanged;
-      match.kind = MatchKind::changed;
-      match.stats.reset();
-      if (exchanged || match.how.empty()) match.how = kCodesAlone;
-    }
+    if (side_a.holds(from.name) || side_b.holds(to.name))
+      settle_match(match, side_a, side_b, from, to, threads);
   }
-  std::erase_if(pair->comparison.exchanges, [&](const Exchange& exchange) {
-    return std::ranges::all_of(exchange.names_a, [&](const std::string& name) {
-      const StoredTensor* tensor = side_a.find(name);
-      return side_a.holds(name) && tensor != nullptr && may_be_codes(tensor->view);
-    });
-  });
+  drop_permuted_codes(side_a, pair->comparison.exchanges);
   const auto rest = std::ranges::find_if_not(matches, comes_first);
   std::stable_sort(matches.begin(), rest, [](const TensorMatch& x, const TensorMatch& y) {
     return share_of_change(x) > share_of_change(y);

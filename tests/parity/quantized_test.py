@@ -146,6 +146,21 @@ def test_two_forms_of_the_same_weights(made, run):
     assert match_of(report, "0.weight")["stats"]["cosine"] > 0.99
 
 
+def test_codes_under_another_name_are_exchanged(run, tmp_path):
+    def saved(name, order):
+        made = {}
+        for layer, seed in enumerate(order):
+            weight = torch.randn(16, 16, generator=torch.Generator().manual_seed(seed))
+            scale = weight.abs().amax(1, keepdim=True) / 127
+            made |= {f"{layer}.weight": (weight / scale).round().to(torch.int8), f"{layer}.weight_scale": scale}
+        save_file(made, tmp_path / name)
+        return tmp_path / name
+
+    report = run("diff", saved("a.safetensors", (1, 2, 3, 4)), saved("b.safetensors", (1, 3, 2, 4)))
+    finding = report.finding("weights.rearranged")
+    assert finding["role"] == "cause" and "1.weight" in finding["evidence"]["tensors"]
+
+
 def test_packed_codes_and_tables_have_no_distances(made, run, tmp_path):
     def other_zeros(tensors):
         tensors["0.weight_zero_point"] ^= 3
@@ -188,6 +203,11 @@ def test_zero_points_that_readers_wrap_differently_are_not_computed(made, run, t
     save_file(tensors, source / "model.safetensors")
     report = run("diff", made / "plain.safetensors", source)
     assert "computed" not in evidence_of(report)
+
+
+def test_an_order_of_inputs_is_no_exchange_of_weights(made, run):
+    report = run("diff", made / "gptq4", made / "gptq-act-order")
+    assert not report.findings("weights.rearranged") and match_of(report, "0.g_idx")["how"] == "codes"
 
 
 @pytest.mark.parametrize("part", ["absmax", "quant_map", "quant_state.bitsandbytes__nf4"])

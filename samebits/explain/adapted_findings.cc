@@ -98,7 +98,9 @@ std::optional<ComputedUpdates> computed_updates(const WeightPair& pair, const Su
     if (fit->elements == 0) continue;
     found.rounded += fit->rounded;
     found.elements += fit->elements;
-    found.half = info(weight_entry(b, match.b[0]).view.dtype()).torch;
+    const StoredTensor& merged =
+        fit->scale < 0 ? weight_entry(a, match.a[0]) : weight_entry(b, match.b[0]);
+    found.half = info(merged.view.dtype()).torch;
   }
   if (found.names.empty()) return std::nullopt;
   return found;

@@ -22,6 +22,13 @@ namespace {
 
 using Names = std::vector<std::string>;
 
+constexpr const char* kBeforeFreezing =
+    "Compare the archives as they were before torch.jit.freeze: it folds batch norms into weights, "
+    "and drops what the code does not use";
+constexpr const char* kAsManyBlocks =
+    "Build a model with as many blocks as the file has that is loaded into it: neither file is the "
+    "other's model";
+
 class Finder {
  public:
   Finder(Report& report, const WeightPair& pair, const std::set<std::string>& explained)
@@ -287,30 +294,31 @@ class Finder {
       finding.remedy = kOfOneModel;
       return add(std::move(finding));
     }
-    const std::string copies = block_copies_text(holder == pair_.a ? a_ : b_, untied);
+    const Subject& side = holder == pair_.a ? a_ : b_;
+    const std::string copies = block_copies_text(side, untied);
     if (!copies.empty()) finding.details.push_back(copies);
-    finding.remedy =
-        fmt::format("Find out whether {} was saved without {} or {} added later{}", other,
-                    untied.size() == 1 ? "it" : "them", untied.size() == 1 ? "it was" : "they were",
-                    left_random_words(pair_, holder == pair_.a ? a_ : b_, untied));
-    if (!copies.empty())
-      finding.remedy =
-          "Build a model with as many blocks as the file has that is loaded into it: neither file "
-          "is the other's model";
-    if (is_frozen(a_) || is_frozen(b_))
-      finding.remedy =
-          "Compare the archives as they were before torch.jit.freeze: it folds batch norms into "
-          "weights, and drops what the code does not use";
+    finding.remedy = is_frozen(a_) || is_frozen(b_) ? kBeforeFreezing
+                     : !copies.empty()              ? kAsManyBlocks
+                                                    : missing_remedy(side, other, untied);
     add(std::move(finding));
+  }
+
+  std::string missing_remedy(const Subject& side, const std::string& other,
+                             const Names& names) const {
+    return fmt::format("Find out whether {} was saved without {} or {} added later{}", other,
+                       names.size() == 1 ? "it" : "them",
+                       names.size() == 1 ? "it was" : "they were",
+                       left_random_words(pair_, side, names));
   }
 
   /// Takes the counters out of `names`: a loader leaves them at 0.
   void lone_counters(Names* names, const std::string& holder, const std::string& other) {
-    const std::set<std::string> alone(names->begin(), names->end());
-    const auto is_elsewhere = [&](const std::string& name) { return !alone.contains(name); };
+    std::set<std::string> known;
+    for (const ComputedAlone& each : comparison_.computed)
+      if (each.what.empty()) known.insert(each.name);
     Names counters;
     std::erase_if(*names, [&](const std::string& name) {
-      if (!is_lone_counter(name, is_elsewhere)) return false;
+      if (!known.contains(name)) return false;
       counters.push_back(name);
       return true;
     });

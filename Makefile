@@ -1,6 +1,6 @@
 # make        install what is missing (Debian packages) and build build/release/samebits
 # make demo   explain the example: three routes of one model, and why their outputs differ
-# make test   what must hold, in a quarter of an hour on two cores; the last line counts what passed and failed
+# make test   what must hold, in half an hour on two quiet cores; the last line counts what passed and failed
 # make test-long  the same in full: every float32, the whole matrix, base size, ThreadSanitizer, long fuzzing
 # make check  the inner loop: build, unit tests, layers, format
 # make bench  measure the program against what people use today

@@ -140,8 +140,8 @@ class DirectoryReader {
     if (Result<void> read = read_json(name, json); !read) faults.push_back(std::move(read).error());
   }
 
-  /// transformers 5.24.0 writes a processor of several parts into one file, and loads its parts from
-  /// there where they have no file of their own.
+  /// transformers 5.24.0 writes a processor of several parts into one file, and loads its parts
+  /// from there where they have no file of their own.
   void read_preprocessing() {
     read_fields("preprocessor_config.json", out_.preprocessing, out_.preprocessing_faults);
     if (out_.preprocessing.is_object() || !out_.preprocessing_faults.empty()) return;

@@ -8,8 +8,8 @@
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
-#include "samebits/convert/repair_python.h"
 #include "samebits/convert/repair.h"
+#include "samebits/convert/repair_python.h"
 #include "samebits/report/conversion.h"
 
 namespace samebits {

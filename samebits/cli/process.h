@@ -16,8 +16,8 @@ void open_standard_files();
 /// write.
 void set_signals();
 
-/// From now on the first SIGINT or SIGTERM ends nothing, and stop_asked() tells of it; the second one
-/// ends the program at once. Ignored signals stay ignored.
+/// From now on the first SIGINT or SIGTERM ends nothing, and stop_asked() tells of it; the second
+/// one ends the program at once. Ignored signals stay ignored.
 void ask_before_stopping();
 /// The number of the signal; 0 where there was none.
 int stop_asked();

@@ -76,8 +76,8 @@ std::vector<float> patch_errors(const VitConfig& config, const Images& images,
   for (std::size_t image = 0; image < images.count; ++image) {
     patch_targets(config, images, image, targets.data());
     for (std::size_t row = 0; row < targets.size(); row += values)
-      errors.push_back(mean_square(predicted.data() + errors.size() * values, targets.data() + row,
-                                   values));
+      errors.push_back(
+          mean_square(predicted.data() + errors.size() * values, targets.data() + row, values));
   }
   return errors;
 }

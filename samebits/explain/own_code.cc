@@ -69,7 +69,7 @@ void find_own_code(Report& report, const Subject& subject) {
                   .subjects = {subject.label}};
   finding.summary = fmt::format(
       "with trust_remote_code=True from_pretrained would run {}; without, it runs none", what);
-  finding.evidence = {{"files", name_list(files)}};
+  finding.evidence = {{"calls", Json::array()}, {"files", name_list(files)}};
   add_finding(report, std::move(finding));
 }
 

@@ -23,7 +23,7 @@ constexpr auto kRules =
 
 struct TokenizerChange {
   std::vector<std::string> details;
-  std::vector<std::string> fields;   // "model.vocab", "vocab.txt"
+  Json fields = Json::object();      // {"normalizer": [A's, B's]}; of long ones how long they are
   std::size_t moved = 0, alone = 0;  // tokens with another id, tokens of one side
 };
 
@@ -75,7 +75,7 @@ void compare_vocabularies(const Json& a, const Json& b, TokenizerChange* change)
   }
   for (const auto& [token, id] : right) change->alone += left.contains(token) ? 0 : 1;
   if (change->moved + change->alone == 0) return;
-  change->fields.emplace_back("vocabulary");
+  change->fields["vocabulary"] = Json::array({left.size(), right.size()});
   if (change->moved > 0)
     change->details.push_back(
         fmt::format("{} another id, {}{}", counted(change->moved, "token", "has", "have"),
@@ -100,7 +100,7 @@ std::optional<TokenizerChange> compare_whole(const Subject& a, const Subject& b)
   };
   for (const char* name : kRules)
     if (part(*one, name) != part(*two, name)) {
-      change.fields.emplace_back(name);
+      change.fields[name] = Json::array({part(*one, name), part(*two, name)});
       change.details.push_back(fmt::format("its {} differs", name));
     }
   return change;
@@ -111,7 +111,7 @@ TokenizerChange compare_parts(const Subject& a, const Subject& b) {
   for (const char* name : kParts) {
     const auto left = open_beside(a, name), right = open_beside(b, name);
     if (!left || !right || std::ranges::equal(left->bytes(), right->bytes())) continue;
-    change.fields.emplace_back(name);
+    change.fields[name] = Json::array({left->size(), right->size()});
     change.details.push_back(fmt::format("{} differs", name));
   }
   return change;
@@ -125,18 +125,20 @@ void find_tokenizer_changes(Report& report, const Subject& a, const Subject& b, 
     return;
   TokenizerChange change = compare_whole(a, b).value_or(compare_parts(a, b));
   if (change.fields.empty()) return;
+  std::vector<std::string> names;
+  for (const auto& [name, values] : change.fields.items()) names.push_back(name);
   Finding finding{.cause = "input.preprocessing",
                   .role = role,
                   .proof = Proof::observed,
                   .subjects = {a.label, b.label}};
-  finding.summary = change.moved > 0
-                        ? fmt::format("texts become other ids: {} another id in {}'s tokenizer",
-                                      counted(change.moved, "token", "has", "have"), b.label)
-                        : fmt::format("the tokenizers differ in {}: a text may become other ids",
-                                      some_of(change.fields));
+  finding.summary =
+      change.moved > 0
+          ? fmt::format("texts become other ids: {} another id in {}'s tokenizer",
+                        counted(change.moved, "token", "has", "have"), b.label)
+          : fmt::format("the tokenizers differ in {}: a text may become other ids", some_of(names));
   finding.details = std::move(change.details);
   finding.evidence = {
-      {"tokenizer", name_list(change.fields)}, {"moved", change.moved}, {"alone", change.alone}};
+      {"fields", std::move(change.fields)}, {"moved", change.moved}, {"alone", change.alone}};
   finding.remedy = "Use one tokenizer for both: the one with which the model was trained";
   add_finding(report, std::move(finding));
 }

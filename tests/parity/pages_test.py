@@ -195,7 +195,7 @@ def test_everything_is_reached_by_the_keyboard_in_the_order_of_the_page(chromium
     for _ in range(wanted):
         chromium.press("Tab")
         places.append(chromium.run("[...document.querySelectorAll('*')].indexOf(document.activeElement)"))
-        assert chromium.run("getComputedStyle(document.activeElement).outlineStyle") != "none"
+        assert chromium.run("getComputedStyle(document.activeElement).outlineStyle") != "none", chromium.run("document.activeElement.outerHTML.slice(0, 300)")
     assert wanted > 5 and places == sorted(set(places))
     chromium.run("document.querySelector('#weights').parentElement.querySelector('summary').focus()")
     chromium.press("Enter")

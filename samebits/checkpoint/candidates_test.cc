@@ -22,6 +22,12 @@ std::string net() {
                                                {"_modules", dict({})}}));
 }
 
+std::string generator_state() {
+  return call(global("torch._utils", "_rebuild_tensor_v2"),
+              {storage("0", 4, "ByteStorage"), number(0), tuple({number(4)}), tuple({number(1)}),
+               kFalse, call(global("collections", "OrderedDict"), {})});
+}
+
 class Candidates : public testing::Test {
  protected:
   Checkpoint open(const std::string& value) {
@@ -86,8 +92,10 @@ TEST_F(Candidates, TensorsAtTheTopAreAStateDict) {
   EXPECT_THAT(keys(dict({{"w", tensor("0", 1)}, {"head", kDictOfTensors}})), ElementsAre(""));
   EXPECT_THAT(keys(dict({{"w", tensor("0", 1)}, {"epoch", number(1)}})), ElementsAre(""));
   // A generator's state is no weight.
-  EXPECT_THAT(keys(dict({{"rng_state", tensor("0", 1)}, {"head", kDictOfTensors}})),
+  EXPECT_THAT(keys(dict({{"rng_state", generator_state()}, {"head", kDictOfTensors}})),
               ElementsAre("head"));
+  EXPECT_THAT(keys(dict({{"rng_proj", tensor("0", 1)}, {"head", kDictOfTensors}})),
+              ElementsAre(""));
 }
 
 TEST_F(Candidates, AnOptimizerIsNone) {

@@ -164,7 +164,7 @@ void find_count_faults(Report& report, const ResumeFacts& a, const ResumeFacts& 
                  .role = Role::note,
                  .proof = Proof::observed,
                  .subjects = {"A", "B"},
-                 .summary = "A and B are one state: " + counts +
+                 .summary = "A and B stand at one step, " + counts +
                             ", and every bit of their weights is equal"};
     same.evidence = {{"from", *from}, {"to", *to}};
     return add_finding(report, std::move(same));

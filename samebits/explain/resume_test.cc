@@ -272,13 +272,15 @@ TEST(ResumePair, MayGoOn) {
                                .last_epoch = 40,
                                .global_step = 40};
   const Report report = resumed_pair({}, later);  // the weights are the same bits
-  ASSERT_EQ(report.findings.size(), 1u);
-  EXPECT_THAT(report.findings[0].summary, HasSubstr("not one bit of the weights changed"));
+  std::vector<std::string> summaries;
+  for (const Finding& finding : report.findings) summaries.push_back(finding.summary);
+  EXPECT_THAT(summaries, testing::Contains(HasSubstr("not one bit of the weights changed")));
 }
 
 TEST(ResumePair, OfOneStepIsTheSame) {
   const Report report = resumed_pair({}, {});
   EXPECT_EQ(report.verdict, Verdict::clean);
+  EXPECT_THAT(report.findings[0].summary, HasSubstr("every bit of their weights is equal"));
   EXPECT_EQ(report.resume.size(), 16u);
   EXPECT_EQ(report.resume.back().subject, "B");
 }
@@ -286,10 +288,13 @@ TEST(ResumePair, OfOneStepIsTheSame) {
 TEST(ResumePair, NamesWhatContradicts) {
   const auto causes = [](const Report& report) {
     std::vector<std::string> names;
-    for (const Finding& finding : report.findings) names.push_back(finding.cause);
+    for (const Finding& finding : report.findings)
+      if (finding.role != Role::note) names.push_back(finding.cause);
     return names;
   };
-  EXPECT_THAT(causes(resumed_pair({}, {.global_step = 20})), ElementsAre("file.mixup"));
+  // B alone is in doubt, too: its optimizer and its loop count differently.
+  EXPECT_THAT(causes(resumed_pair({}, {.global_step = 20})),
+              testing::UnorderedElementsAre("resume.missing", "file.mixup"));
   EXPECT_THAT(causes(resumed_pair({}, {.settings = dict({{"lr", py_real(2)}})})),
               ElementsAre("config.changed"));
   EXPECT_THAT(

@@ -186,7 +186,7 @@ float half_of_e4m3(unsigned code) {
 void read_nvfp4(const uint8_t* b, float* y) {
   for (int s = 0; s < 4; ++s)
     for (int i = 0; i < 16; ++i)
-      y[16 * s + i] = half_of_e4m3(b[s]) * four_bits(b + 4 + 8 * s, i, 8);
+      y[16 * s + i] = half_of_e4m3(b[s]) * four_bits(b + 4 + std::ptrdiff_t{8} * s, i, 8);
 }
 
 constexpr auto kGgufTypes = std::to_array<GgufType>({

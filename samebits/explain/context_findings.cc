@@ -159,7 +159,7 @@ void find_buffers_of_one(Report& report, const Subject& owner, const Subject& a,
 
 /// The config inside of a larger model's that is of the other side's model type, where there is
 /// one: a tower saved alone is compared with what the whole says of it.
-const Json& part_like(const Json& config, const Json& other) {
+Json part_like(const Json& config, const Json& other) {
   const auto type = [](const Json& json) {
     return json.is_object() && json.contains("model_type") && json["model_type"].is_string()
                ? json["model_type"].get<std::string>()

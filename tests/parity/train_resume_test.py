@@ -11,7 +11,6 @@ import conftest
 import pytest
 import safetensors.torch
 import torch
-from sampling import LONG
 from transformers import ViTForImageClassification, ViTImageProcessor
 from vit_test import isas
 
@@ -144,7 +143,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(seed, whole, tmp_pa
     assert not [path for path in (tmp_path / "run").iterdir() if path.name.startswith(".")]
 
 
-@pytest.mark.skipif(not LONG, reason="make test-long kills it 200 times")
+@pytest.mark.long
 def test_two_hundred_kills(whole, tmp_path):
     folder, wanted = whole
     kills, rng = 0, random.Random(1)

@@ -6,6 +6,7 @@
 #include "samebits/base/float_mode.h"
 #include "samebits/compare/config.h"
 #include "samebits/compare/field_map.h"
+#include "samebits/family/word_list.h"
 
 namespace samebits {
 namespace {
@@ -90,15 +91,6 @@ constexpr auto kDefaults = std::to_array<PreprocessingDefault>({
 constexpr auto kResampling = std::to_array<std::string_view>(
     {"nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"});
 
-bool contains_word(std::string_view words, std::string_view word) {
-  while (!words.empty()) {
-    const std::size_t end = words.find(' ');
-    if (words.substr(0, end) == word) return true;
-    words = end == std::string_view::npos ? "" : words.substr(end + 1);
-  }
-  return false;
-}
-
 bool remove_suffix(std::string& text, std::string_view suffix) {
   if (!text.ends_with(suffix)) return false;
   text.resize(text.size() - suffix.size());
@@ -123,11 +115,11 @@ ProcessorClass processor_class(const Json& json) {
   return result;
 }
 
-bool is_known(const std::string& family) { return contains_word(kDefaults[0].processors, family); }
+bool is_known(const std::string& family) { return lists_word(kDefaults[0].processors, family); }
 
 const PreprocessingDefault* default_of(std::string_view name, const std::string& family) {
   for (const PreprocessingDefault& row : kDefaults) {
-    if (row.name == name && (row.processors.empty() || contains_word(row.processors, family)))
+    if (row.name == name && (row.processors.empty() || lists_word(row.processors, family)))
       return &row;
   }
   return nullptr;

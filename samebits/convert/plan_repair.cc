@@ -1,38 +1,22 @@
-#include <algorithm>
 #include <map>
-#include <optional>
 #include <set>
 
-#include <fmt/format.h>
-
 #include "samebits/convert/tensor_plan.h"
+#include "samebits/model/name_rules.h"
 
 namespace samebits {
 namespace {
 
-constexpr std::string_view kNumber = "{n}";
-
-/// "3" where the name is the template with 3 in the place of {n}; "" where the template has no {n}
-/// and is the name. The last {n} counts where there are several: a template has one.
-std::optional<std::string> number_in_template(const std::string& name, const std::string& pattern) {
-  const std::size_t at = pattern.find(kNumber);
-  if (at == std::string::npos)
-    return name == pattern ? std::optional<std::string>("") : std::nullopt;
-  const std::string_view end = std::string_view(pattern).substr(at + kNumber.size());
-  const std::string_view text(name);
-  if (text.size() <= at + end.size() || !text.ends_with(end) ||
-      text.substr(0, at) != std::string_view(pattern).substr(0, at))
-    return std::nullopt;
-  const std::string_view digits = text.substr(at, text.size() - at - end.size());
-  if (!std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; }))
-    return std::nullopt;
-  return std::string(digits);
+bool is_of_template(const std::string& name, const std::string& pattern) {
+  std::string rest;
+  return model::rename({pattern, ""}, name, &rest) && rest.empty();
 }
 
-std::string with_number(std::string pattern, const std::string& number) {
-  if (const std::size_t at = pattern.find(kNumber); at != std::string::npos)
-    pattern.replace(at, kNumber.size(), number);
-  return pattern;
+/// "a.3.key" of "a.3.query", a name of the template "a.{n}.query", for the template "a.{n}.key".
+std::string beside(const std::string& name, const std::string& pattern, const std::string& other) {
+  std::string found;
+  SAMEBITS_CHECK(model::rename({pattern, other}, name, &found));
+  return found;
 }
 
 class RepairPlanner {
@@ -59,42 +43,39 @@ class RepairPlanner {
 
  private:
   Result<void> add_refit(const LoadRefit& refit) {
-    std::vector<std::string> numbers;
-    for (const auto& [name, tensor] : tensors_)
-      if (auto number = number_in_template(name, refit.from[0]))
-        numbers.push_back(*std::move(number));
-    for (const std::string& number : numbers) {
+    for (const auto& [name, tensor] : tensors_) {
+      if (!is_of_template(name, refit.from[0])) continue;
       std::vector<TensorView> sources;
       for (const std::string& pattern : refit.from) {
-        const auto found = tensors_.find(with_number(pattern, number));
-        if (found == tensors_.end()) return fail(misfit(with_number(pattern, number)));
+        const std::string part = beside(name, refit.from[0], pattern);
+        const auto found = tensors_.find(part);
+        if (found == tensors_.end()) return fail(misfit(part));
         used_.insert(found->first);
         sources.push_back(found->second->view);
       }
-      SAMEBITS_TRY_VOID(refit.to.size() == 1 ? stack(refit, number, std::move(sources))
-                                             : cut(refit, number, sources[0]));
+      SAMEBITS_TRY_VOID(refit.to.size() == 1 ? stack(refit, name, std::move(sources))
+                                             : cut(refit, name, sources[0]));
     }
     return {};
   }
 
-  Result<void> stack(const LoadRefit& refit, const std::string& number,
+  Result<void> stack(const LoadRefit& refit, const std::string& name,
                      std::vector<TensorView> sources) {
+    std::string target = beside(name, refit.from[0], refit.to[0]);
     for (const TensorView& view : sources)
       if (view.dtype() != sources[0].dtype() || view.shape() != sources[0].shape())
-        return fail(misfit(with_number(refit.to[0], number)));
-    plan_.tensors.push_back(
-        {with_number(refit.to[0], number), std::move(sources), with_number(refit.from[0], number)});
+        return fail(misfit(target));
+    plan_.tensors.push_back({std::move(target), std::move(sources), name});
     return {};
   }
 
-  Result<void> cut(const LoadRefit& refit, const std::string& number, const TensorView& whole) {
+  Result<void> cut(const LoadRefit& refit, const std::string& name, const TensorView& whole) {
     const auto parts = static_cast<std::int64_t>(refit.to.size());
-    const std::string from = with_number(refit.from[0], number);
-    if (whole.shape().empty() || whole.shape()[0] % parts != 0) return fail(misfit(from));
+    if (whole.shape().empty() || whole.shape()[0] % parts != 0) return fail(misfit(name));
     for (std::int64_t part = 0; part < parts; ++part) {
       SAMEBITS_TRY(TensorView view, piece_view(whole, part, parts));
-      plan_.tensors.push_back(
-          {with_number(refit.to[static_cast<std::size_t>(part)], number), {view}, from});
+      const std::string& to = refit.to[static_cast<std::size_t>(part)];
+      plan_.tensors.push_back({beside(name, refit.from[0], to), {view}, name});
     }
     return {};
   }

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "samebits/family/classes.h"
+#include "samebits/family/word_list.h"
 
 namespace samebits {
 namespace {
@@ -202,12 +203,7 @@ constexpr auto kAliases = std::to_array<FieldAlias>({
 bool lists(std::string_view models, std::string_view model_type) {
   if (models.empty()) return true;
   if (models == kEveryType) return model::find_model_type(model_type) != nullptr;
-  while (!models.empty()) {
-    const std::size_t end = models.find(' ');
-    if (models.substr(0, end) == model_type) return true;
-    models = end == std::string_view::npos ? "" : models.substr(end + 1);
-  }
-  return false;
+  return lists_word(models, model_type);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "samebits/family/word_list.h"
+
 namespace samebits {
 namespace {
 
@@ -86,15 +88,6 @@ constexpr auto kTokenFields = std::to_array<TokenField>({
     {"pad_token_id", kPadBlank, "ForCTC", "it is the blank of the loss"},
 });
 
-bool lists_type(std::string_view types, std::string_view type) {
-  while (!types.empty()) {
-    const std::size_t end = types.find(' ');
-    if (types.substr(0, end) == type) return true;
-    types = end == std::string_view::npos ? "" : types.substr(end + 1);
-  }
-  return false;
-}
-
 }  // namespace
 
 bool is_token_field(std::string_view field) {
@@ -104,7 +97,7 @@ bool is_token_field(std::string_view field) {
 
 const TokenField* find_token_reader(std::string_view field, std::string_view model_type) {
   const auto row = std::ranges::find_if(kTokenFields, [&](const TokenField& each) {
-    return each.field == field && lists_type(each.types, model_type);
+    return each.field == field && lists_word(each.types, model_type);
   });
   return row == kTokenFields.end() ? nullptr : &*row;
 }

@@ -5,6 +5,7 @@
 
 #include "samebits/kernels/packing.h"
 #include "samebits/kernels/reference.h"
+#include "samebits/kernels/tile_product.h"
 #include "samebits/kernels/work.h"
 
 namespace samebits {
@@ -45,8 +46,8 @@ class Head {
  private:
   void run_block(const float* q, std::size_t rows, const float* dropout, float* out) {
     float* scores = part_.scores.data();
-    multiply(q, shape_.stride, part_.keys.data(), rows, shape_.width, key_columns_, scores,
-             key_columns_);
+    multiply_tiles(kernels_, q, shape_.stride, part_.keys.data(), rows, shape_.width, key_columns_,
+                   scores, key_columns_);
     for (std::size_t r = 0; r < rows; ++r) {
       float* row = scores + r * key_columns_;
       kernels_.scale_softmax(row, shape_.scale, shape_.tokens);
@@ -56,25 +57,12 @@ class Head {
     }
     const bool whole = value_columns_ == shape_.width;  // a kernel writes whole tiles
     float* product = whole ? out : part_.product.data();
-    multiply(scores, key_columns_, part_.values.data(), rows, shape_.tokens, value_columns_,
-             product, whole ? shape_.out_stride : value_columns_);
+    multiply_tiles(kernels_, scores, key_columns_, part_.values.data(), rows, shape_.tokens,
+                   value_columns_, product, whole ? shape_.out_stride : value_columns_);
     if (whole) return;
     for (std::size_t r = 0; r < rows; ++r)
       std::memcpy(out + r * shape_.out_stride, product + r * value_columns_,
                   shape_.width * sizeof(float));
-  }
-
-  /// x [rows, depth] times the tiles of a matrix of `columns` columns, a multiple of kTileColumns.
-  void multiply(const float* x, std::size_t x_stride, const float* tiles, std::size_t rows,
-                std::size_t depth, std::size_t columns, float* out, std::size_t out_stride) const {
-    for (std::size_t column = 0; column < columns; column += kTileColumns) {
-      for (std::size_t first = 0; first < depth; first += kPanel) {
-        const std::size_t size = std::min(kPanel, depth - first);
-        kernels_.multiply_panel(x + first, x_stride, tiles, rows, size, first > 0, out + column,
-                                out_stride, tiles);
-        tiles += size * kTileColumns;
-      }
-    }
   }
 
   const KernelTable& kernels_;

@@ -5,6 +5,7 @@
 
 #include "samebits/base/error.h"
 #include "samebits/kernels/packing.h"
+#include "samebits/kernels/tile_product.h"
 #include "samebits/kernels/work.h"
 
 namespace samebits {
@@ -76,8 +77,8 @@ class HeadBack {
   void multiply_all(const float* x, std::size_t x_stride, const float* tiles, float* out) {
     for (std::size_t first = 0; first < tokens_; first += kernels_.block_rows) {
       const std::size_t rows = std::min(kernels_.block_rows, tokens_ - first);
-      multiply(x + first * x_stride, x_stride, tiles, rows, shape_.width, columns_,
-               out + first * columns_, columns_);
+      multiply_tiles(kernels_, x + first * x_stride, x_stride, tiles, rows, shape_.width, columns_,
+                     out + first * columns_, columns_);
     }
   }
 
@@ -88,23 +89,11 @@ class HeadBack {
       const std::size_t rows = std::min(kernels_.block_rows, tokens_ - first);
       float* target = out + first * out_stride;
       float* product = whole ? target : part_.product.data();
-      multiply(x + first * columns_, columns_, tiles, rows, tokens_, width_, product,
-               whole ? out_stride : width_);
+      multiply_tiles(kernels_, x + first * columns_, columns_, tiles, rows, tokens_, width_,
+                     product, whole ? out_stride : width_);
       if (whole) continue;
       for (std::size_t r = 0; r < rows; ++r)
         std::memcpy(target + r * out_stride, product + r * width_, shape_.width * sizeof(float));
-    }
-  }
-
-  void multiply(const float* x, std::size_t x_stride, const float* tiles, std::size_t rows,
-                std::size_t depth, std::size_t columns, float* out, std::size_t out_stride) const {
-    for (std::size_t column = 0; column < columns; column += kTileColumns) {
-      for (std::size_t first = 0; first < depth; first += kPanel) {
-        const std::size_t size = std::min(kPanel, depth - first);
-        kernels_.multiply_panel(x + first, x_stride, tiles, rows, size, first > 0, out + column,
-                                out_stride, tiles);
-        tiles += size * kTileColumns;
-      }
     }
   }
 

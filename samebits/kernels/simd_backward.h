@@ -96,14 +96,8 @@ float collect_products(const float* a, const float* b, const float* c, std::size
 void layer_norm_back_row(const float* x, const float* gamma, const float* dy, float eps,
                          std::size_t n, float* dx, float* normal) {
   const auto count = static_cast<float>(n);
-  const float mean = sum(x, n) / count;
-  const V m = hn::Set(kD, mean);
-  const float squares = collect(x, n, [m](V partial, V v) {
-    const V d = hn::Sub(v, m);
-    return hn::MulAdd(d, d, partial);
-  });
-  const float inverse = 1 / __builtin_sqrtf(squares / count + eps);
-  const V factor = hn::Set(kD, inverse);
+  const RowNorm norm = norm_of_row(x, eps, n);
+  const V m = hn::Set(kD, norm.mean), factor = hn::Set(kD, norm.inverse);
   const auto weighted = [&](std::size_t i) {
     return hn::Mul(load_part(dy, i, n), load_part(gamma, i, n));
   };

@@ -320,8 +320,11 @@ float sum(const float* x, std::size_t n) {
   return collect(x, n, [](V partial, V v) { return hn::Add(partial, v); });
 }
 
-void layer_norm_row(const float* x, const float* gamma, const float* beta, float eps, std::size_t n,
-                    float* out) {
+struct RowNorm {
+  float mean, inverse;  // of the standard deviation
+};
+
+RowNorm norm_of_row(const float* x, float eps, std::size_t n) {
   const auto count = static_cast<float>(n);
   const float mean = sum(x, n) / count;
   const V m = hn::Set(kD, mean);
@@ -329,8 +332,13 @@ void layer_norm_row(const float* x, const float* gamma, const float* beta, float
     const V d = hn::Sub(v, m);
     return hn::MulAdd(d, d, partial);
   });
-  const float inverse = 1 / __builtin_sqrtf(squares / count + eps);
-  const V factor = hn::Set(kD, inverse);
+  return {mean, 1 / __builtin_sqrtf(squares / count + eps)};
+}
+
+void layer_norm_row(const float* x, const float* gamma, const float* beta, float eps, std::size_t n,
+                    float* out) {
+  const RowNorm norm = norm_of_row(x, eps, n);
+  const V m = hn::Set(kD, norm.mean), factor = hn::Set(kD, norm.inverse);
   for (std::size_t i = 0; i < n; i += kLanes) {
     const V d = hn::Sub(load_part(x, i, n), m);
     const V y = hn::MulAdd(hn::Mul(d, factor), load_part(gamma, i, n), load_part(beta, i, n));

@@ -101,6 +101,16 @@ void want_config(LoadReport* load) {
   load->restored = 0;
 }
 
+/// Of a class whose names nobody knows here: the files that from_pretrained finds, or misses.
+void check_files_alone(Report& report, const model::TargetName& name, const Error& no_class) {
+  const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
+  LoadReport load{.target = library_name(name.library),
+                  .way = model::way_name(Way::from_pretrained)};
+  refuse_missing_files(checkpoint, load);
+  if (!load.raises.empty()) return report.loads.push_back(std::move(load));
+  add_gap(report, to_string(no_class), Gap::blocking);
+}
+
 Result<void> check_built_in(Report& report, const model::TargetName& name) {
   const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
   const bool transformers = name.library == model::Library::transformers4 ||
@@ -122,10 +132,12 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
   if (name.library == model::Library::transformers5 && is_trainer_checkpoint(checkpoint))
     report.lost_on_resume = renamed_on_disk(checkpoint);
   Result<model::LoadTarget> made = model::make_target(name, config, weights.shapes);
+  if (!weights.quantized.empty()) report.packed = {weights.quantized, method};
   if (!made) {
-    // Where the names alone tell something, a class without a table is no fault of the command.
-    if (report.lost_on_resume.empty()) return fail(std::move(made).error());
-    add_gap(report, to_string(made.error()), Gap::blocking);
+    // Of a directory the files tell something, whatever its class: it is no fault of the command.
+    if (!transformers || !directory || !name.class_name.empty())
+      return fail(std::move(made).error());
+    check_files_alone(report, name, made.error());
     return {};
   }
   const model::LoadTarget target = *std::move(made);
@@ -149,8 +161,6 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
     if (by_defaults && way == Way::from_pretrained) want_config(&report.loads.back());
   };
   add(first);
-  report.loads[0].packed = weights.quantized;
-  report.loads[0].packed_by = method;
   if (!transformers || !weights.quantized.empty()) return {};
   if (is_trainer_checkpoint(checkpoint)) {
     report.loads.push_back(resumed_load(target, weights.shapes));

@@ -206,16 +206,16 @@ void find_refusal(Report& report, const LoadReport& load) {
 }  // namespace
 
 void find_packed(Report& report) {
-  if (report.loads.empty() || report.loads[0].packed.empty()) return;
-  const LoadReport& load = report.loads[0];
+  const PackedWeights& packed = report.packed;
+  if (packed.names.empty()) return;
   Finding finding{.cause = "weights.quantized",
                   .role = Role::note,
                   .proof = Proof::observed,
                   .subjects = {"A"}};
   finding.summary = fmt::format("{} stored as {} packs them, and from_pretrained builds its layers",
-                                counted(load.packed.size(), "tensor", "is", "are"), load.packed_by);
-  finding.details.push_back("without " + load.packed_by + " it ends with an ImportError");
-  finding.evidence = {{"count", load.packed.size()}, {"tensors", name_list(load.packed)}};
+                                counted(packed.names.size(), "tensor", "is", "are"), packed.by);
+  finding.details.push_back("without " + packed.by + " it ends with an ImportError");
+  finding.evidence = {{"count", packed.names.size()}, {"tensors", name_list(packed.names)}};
   add_finding(report, std::move(finding));
 }
 

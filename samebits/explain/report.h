@@ -83,8 +83,12 @@ struct LoadReport {
   std::vector<std::string> counters;        // absent, and so left at 0
   std::vector<std::string> tables;          // absent, and computed when the model is built
   std::vector<std::string> dropped_tables;  // not used, and computed when the model is built
-  std::vector<std::string> packed;          // stored as the library `packed_by` packs them
-  std::string packed_by;
+};
+
+/// Weights of a directory that the library `by` packed; it builds their layers when it loads them.
+struct PackedWeights {
+  std::vector<std::string> names;
+  std::string by;
 };
 
 /// What a gap in the comparison means for the verdict.
@@ -142,6 +146,7 @@ struct Report {
   bool traces = false;            // outputs are all points of two traces, in execution order
   bool in_file_order = false;     // or, where that is not known, in A's file's
   std::vector<LoadReport> loads;  // check: first the way that fits the file, then the other
+  PackedWeights packed;           // check
   /// check, of a Trainer's checkpoint: tensors that a resumed training would not find by name.
   std::vector<std::string> lost_on_resume;
   std::optional<RunFacts> ran;  // explain: what runs showed

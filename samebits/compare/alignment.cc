@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
+#include <optional>
 #include <set>
 
 #include "samebits/base/float_mode.h"
@@ -63,12 +65,47 @@ void count_matches(const AlignmentState& state, const WeightSet& a, const Weight
   }
 }
 
+/// The beginnings of two names that differ in the number of a block alone: "layer.2." and
+/// "layer.1." of "layer.2.fc.weight" and "layer.1.fc.weight".
+std::optional<NamePair> renumbered_block(const std::string& from, const std::string& to) {
+  const Pieces x = split_name(from), y = split_name(to);
+  if (x.size() != y.size()) return std::nullopt;
+  const auto [at, there] = std::ranges::mismatch(x, y);
+  const bool in_front = at != x.end() && at + 1 != x.end() && is_number(*at) && is_number(*there);
+  if (!in_front || !std::equal(at + 1, x.end(), there + 1, y.end())) return std::nullopt;
+  const auto length = [](const Pieces& pieces, auto last) {
+    std::size_t sum = 0;
+    for (auto piece = pieces.begin(); piece <= last; ++piece) sum += piece->size();
+    return sum;
+  };
+  return NamePair{from.substr(0, length(x, at)), to.substr(0, length(y, there))};
+}
+
+/// One rule for a block that has another number in B, in the place of one for each of its tensors.
+std::vector<RenameRule> by_blocks(std::vector<RenameRule> rules) {
+  std::vector<RenameRule> joined;
+  std::map<std::string, std::size_t> places;
+  for (RenameRule& rule : rules) {
+    const auto block = renumbered_block(rule.from, rule.to);
+    const auto [place, is_new] =
+        places.try_emplace(block ? block->a + "\n" + block->b : rule.from, joined.size());
+    if (!is_new) {
+      joined[place->second].count += rule.count;
+    } else if (block) {
+      joined.push_back({block->a, block->b, rule.count});
+    } else {
+      joined.push_back(std::move(rule));
+    }
+  }
+  return joined;
+}
+
 std::vector<RenameRule> rules_of(AlignmentState& state) {
   const std::vector<NamePair> pairs = state.renamed_pairs();
   std::vector<std::string> names;
   names.reserve(pairs.size());
   for (const NamePair& pair : pairs) names.push_back(pair.a);
-  return state.rules_of_matches().used_by(names);
+  return by_blocks(state.rules_of_matches().used_by(names));
 }
 
 // Names on one side whose elements the other side has under a name that is tied to them, or

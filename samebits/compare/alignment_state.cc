@@ -56,6 +56,22 @@ void AlignmentState::match(Link link, MatchKind kind, std::string how) {
   match({.a = {link.a}, .b = {link.b}, .kind = kind, .how = std::move(how), .stats = {}});
 }
 
+void AlignmentState::rematch(const std::vector<Link>& links) {
+  std::set<std::uint32_t> in_a, in_b;
+  for (const Link& link : links) {
+    in_a.insert(link.a);
+    in_b.insert(link.b);
+  }
+  std::erase_if(matches_, [&](const TensorMatch& match) {
+    if (match.a.size() != 1 || match.b.size() != 1) return false;
+    if (!in_a.contains(match.a[0]) && !in_b.contains(match.b[0])) return false;
+    taken_a_[match.a[0]] = taken_b_[match.b[0]] = false;
+    return true;
+  });
+  for (const Link& link : links)
+    match(link, a_[link.a].name == b_[link.b].name ? MatchKind::same : MatchKind::renamed);
+}
+
 void AlignmentState::misplace(const Misplaced& found) {
   misplaced_.push_back(found);
   if (found.expected == found.link.b) return;

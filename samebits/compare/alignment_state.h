@@ -40,6 +40,8 @@ class AlignmentState {
 
   void match(TensorMatch match);
   void match(Link link, MatchKind kind, std::string how = "");
+  /// Tensors that belong to other partners than those that their names gave them.
+  void rematch(const std::vector<Link>& links);
   const std::vector<TensorMatch>& matches() const { return matches_; }
   std::vector<TensorMatch>& matches() { return matches_; }
 
@@ -117,6 +119,14 @@ void match_rest(AlignmentState& state);
 /// Where all else has a partner, pairs the modules of constants that are left on both sides in
 /// equal numbers: whichever belongs to which, their values are the same.
 void match_constant_modules(AlignmentState& state);
+
+/// Of links between equal bytes those of blocks that one side has under other numbers, where the
+/// other has more blocks: they are at home where they are, and the constants of these blocks with
+/// them.
+struct KeptBlocks {
+  std::vector<Link> links, constants;
+};
+KeptBlocks kept_blocks(AlignmentState& state, const std::vector<Link>& links);
 
 /// Of links between names that only one side has, those that contradict the others: a block under
 /// another block's number, a query under the name of the key. Removes them from `links`.

@@ -149,12 +149,38 @@ std::vector<Link> links_by_name_or_role(AlignmentState& state, const std::vector
   return links;
 }
 
-void match_single(AlignmentState& state, const std::vector<Class>& classes) {
+/// Bytes that one tensor of each side has, and no constant.
+std::vector<Link> single_links(AlignmentState& state, const std::vector<Class>& classes) {
   std::vector<Link> links;
   for (const Class& members : classes) {
     if (members.a.size() != 1 || members.b.size() != 1) continue;
     const Link link{members.a[0], members.b[0]};
     if (!state.free_a(link.a) || !state.free_b(link.b) || state.a().is_constant(link.a)) continue;
+    links.push_back(link);
+  }
+  return links;
+}
+
+void match_kept_blocks(AlignmentState& state, const std::vector<Class>& classes) {
+  const KeptBlocks kept = kept_blocks(state, single_links(state, classes));
+  accept(state, kept.links);
+  std::vector<BytePair> pairs;
+  for (const Link& link : kept.constants)
+    pairs.push_back({&state.a()[link.a].view, &state.b()[link.b].view});
+  const std::vector<bool> equal = equal_bytes(pairs, state.threads());
+  std::vector<Link> constants;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const TensorView &a = *pairs[i].a, &b = *pairs[i].b;
+    if (equal[i] && a.shape() == b.shape() && a.dtype() == b.dtype())
+      constants.push_back(kept.constants[i]);
+  }
+  if (!constants.empty()) state.rematch(constants);
+}
+
+void match_single(AlignmentState& state, const std::vector<Class>& classes) {
+  match_kept_blocks(state, classes);
+  std::vector<Link> links;
+  for (const Link& link : single_links(state, classes)) {
     const auto forward = state.by_name_or_role(link.a);
     const auto back = state.back_by_name_or_role(link.b);
     if (!forward && !back) {

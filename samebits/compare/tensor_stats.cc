@@ -21,7 +21,8 @@ constexpr std::uint64_t kLargePair = 1 << 20;
 
 bool is_scaled(const TensorStats& stats, std::uint64_t item) {
   const double unit = item >= 4 ? 0x1p-23 : 0x1p-7;
-  return 1 - stats.cosine < 16 * unit * unit && std::fabs(stats.norm_ratio - 1) > 8 * unit;
+  return 1 - std::fabs(stats.cosine) < 16 * unit * unit &&
+         std::fabs(stats.norm_ratio - 1) > 8 * unit;
 }
 
 /// Where two tensors differ, one of them has zeros: as a mask that was multiplied in leaves it.

@@ -1,7 +1,9 @@
 #include "samebits/explain/context_findings.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -73,17 +75,44 @@ std::string text_field(const Json& json, const char* field) {
              : "";
 }
 
+/// Pairs of sizes in which weights of one name differ: 120 in A, 128 in B.
+std::set<std::pair<std::int64_t, std::int64_t>> unlike_sizes(const Report& report, const Subject& a,
+                                                             const Subject& b) {
+  std::set<std::pair<std::int64_t, std::int64_t>> sizes;
+  const WeightPair* pair = weights_of(report, a, b);
+  if (pair == nullptr) return sizes;
+  for (const TensorMatch& match : pair->comparison.matches) {
+    if (match.kind != MatchKind::changed || match.a.size() != 1 || match.b.size() != 1) continue;
+    const Shape& left = weight_entry(a, match.a[0]).view.shape();
+    const Shape& right = weight_entry(b, match.b[0]).view.shape();
+    for (std::size_t i = 0; left.size() == right.size() && i < left.size(); ++i)
+      if (left[i] != right[i]) sizes.emplace(left[i], right[i]);
+  }
+  return sizes;
+}
+
+constexpr const char* kSizeOfWeights = "a size in which weights differ";
+
+/// Fields of no table that say what weights of other shapes say: vocab_size.
+void recognize_sizes(const Report& report, const Subject& a, const Subject& b,
+                     std::vector<FieldDifference>* fields) {
+  const auto sizes = unlike_sizes(report, a, b);
+  for (FieldDifference& field : *fields) {
+    const bool of_numbers = field.a.is_number_integer() && field.b.is_number_integer();
+    if (field.effect != FieldEffect::unknown || !of_numbers ||
+        !sizes.contains({field.a.get<std::int64_t>(), field.b.get<std::int64_t>()}))
+      continue;
+    field.effect = FieldEffect::outputs;
+    field.why = kSizeOfWeights;
+  }
+}
+
 /// Whether all fields are those that weights of other shapes need.
 bool follow_shapes(const Report& report, const Subject& a, const Subject& b,
                    const std::vector<FieldDifference>& fields) {
-  const WeightPair* pair = weights_of(report, a, b);
-  if (pair == nullptr) return false;
-  const bool other_shapes =
-      std::ranges::any_of(pair->comparison.matches, [](const TensorMatch& match) {
-        return match.kind == MatchKind::changed && match.how.starts_with("shape ");
-      });
-  return other_shapes && std::ranges::all_of(fields, [](const FieldDifference& field) {
-           return says_shapes(field.field);
+  return !unlike_sizes(report, a, b).empty() &&
+         std::ranges::all_of(fields, [](const FieldDifference& field) {
+           return says_shapes(field.field) || field.why == kSizeOfWeights;
          });
 }
 
@@ -191,6 +220,7 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   // A field of one type alone says nothing of the other.
   if (two)
     std::erase_if(pair.fields, [](const FieldDifference& f) { return f.missing_a || f.missing_b; });
+  recognize_sizes(report, a, b, &pair.fields);
   const auto outputs = with_effect(pair.fields, {FieldEffect::outputs});
   const auto unknown = with_effect(pair.fields, {FieldEffect::unknown});
   const auto numerics = with_effect(pair.fields, {FieldEffect::numerics});

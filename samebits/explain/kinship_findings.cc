@@ -366,7 +366,7 @@ void add_dates(const Subject& a, const Subject& b, Finding* finding) {
 void find_mixup(Report& report, const WeightPair& pair) {
   const Subject& a = subject_of(report, pair.a);
   const Subject& b = subject_of(report, pair.b);
-  if (is_explained(report, a, b)) return;
+  if (is_explained(report, a, b) || !common_multiple(pair.comparison).empty()) return;
   const ChangeExtent extent = change_extent(pair.comparison);
   // Weights of the other sign are no other training's.
   if (!most_changed(a, b, pair.comparison) || extent.median_cosine < -0.9) return;

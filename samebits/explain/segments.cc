@@ -142,7 +142,13 @@ class SegmentComparison {
       place.decoder = sibling->second->decoder;
       shown = place.path + std::to_string(place.number);
     }
-    const auto known = by_name_.find(shown);
+    auto known = by_name_.find(shown);
+    // A's block of that number is another one, where it has a partner of its own.
+    if (place.kind == SegmentKind::block && known != by_name_.end() &&
+        std::ranges::find(of_b_, known->second) != of_b_.end()) {
+      shown += " of " + pair_.b;
+      known = by_name_.find(shown);
+    }
     const bool is_known =
         known != by_name_.end() && sums_[known->second].segment.kind == place.kind;
     return of_b_[segment] = is_known ? known->second : add_place(place, shown);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include <fmt/format.h>
@@ -247,10 +248,8 @@ class Finder {
 
   std::string describe(const TensorMatch& match) const {
     const TensorStats& stats = *match.stats;
-    if (stats.pattern == "nan") {
-      return fmt::format("{}: {} NaN in {}, {} in {}, of {} elements", name_of(match), stats.nan_a,
-                         pair_.a, stats.nan_b, pair_.b, stats.elements);
-    }
+    if (const std::string text = not_finite_text(stats, pair_.a, pair_.b); !text.empty())
+      return fmt::format("{}: {}, of {} elements", name_of(match), text, stats.elements);
     std::string text = fmt::format("{}: {} of {} elements, up to {:.3g}", name_of(match),
                                    stats.differing, stats.elements, stats.max_abs);
     const bool says_more = !stats.pattern.empty() && stats.pattern != "one element";
@@ -298,9 +297,24 @@ class Finder {
     const std::string copies = block_copies_text(side, untied);
     if (!copies.empty()) finding.details.push_back(copies);
     finding.remedy = is_frozen(a_) || is_frozen(b_) ? kBeforeFreezing
-                     : !copies.empty()              ? kAsManyBlocks
-                                                    : missing_remedy(side, other, untied);
+                     : !copies.empty() || are_whole_blocks(untied, side)
+                         ? kAsManyBlocks
+                         : missing_remedy(side, other, untied);
     add(std::move(finding));
+  }
+
+  /// Blocks of a list of which the other side has fewer, none of its own, and nothing of these.
+  bool are_whole_blocks(const Names& names, const Subject& side) const {
+    const bool of_a = &side == &a_;
+    std::uint64_t in_blocks = 0;
+    std::set<std::string> stacks;
+    for (const Segment& segment : segments_of(report_, pair_)) {
+      const bool alone = segment.status == (of_a ? SegmentStatus::only_a : SegmentStatus::only_b);
+      if (segment.kind != SegmentKind::block) continue;
+      if (alone) in_blocks += of_a ? segment.only_a : segment.only_b;
+      if (!alone) stacks.insert(segment.stack);
+    }
+    return in_blocks == names.size() && !stacks.empty();
   }
 
   std::string missing_remedy(const Subject& side, const std::string& other,
@@ -350,8 +364,8 @@ class Finder {
   std::string architectures_;  // of the two sides, where they are unlike; "" otherwise
 };
 
-std::string multiple_text(const TensorStats& stats) {
-  return fmt::format("{:.6g}", stats.cosine < 0 ? -stats.norm_ratio : stats.norm_ratio);
+double multiple_of(const TensorStats& stats) {
+  return stats.cosine < 0 ? -stats.norm_ratio : stats.norm_ratio;
 }
 
 double median_of(std::vector<double> values) {
@@ -378,12 +392,34 @@ void find_weight_causes(Report& report, const WeightPair& pair,
 }
 
 std::string pattern_text(const TensorStats& stats, const std::string& a, const std::string& b) {
-  if (stats.pattern == "scale") return fmt::format("{} times {}'s", multiple_text(stats), a);
+  if (stats.pattern == "scale") return fmt::format("{:.6g} times {}'s", multiple_of(stats), a);
   for (const auto& [pattern, label] : {std::pair("zeros in A", a), std::pair("zeros in B", b)}) {
     if (stats.pattern == pattern)
       return fmt::format("{} has 0 there, and the others are equal bit for bit", label);
   }
   return stats.pattern;
+}
+
+std::string not_finite_text(const TensorStats& stats, const std::string& a, const std::string& b) {
+  if (stats.pattern == "nan")
+    return fmt::format("{} NaN in {}, {} in {}", stats.nan_a, a, stats.nan_b, b);
+  // Of numbers that are finite on both sides none differs.
+  if (stats.differing == 0 || stats.max_abs > 0 || stats.inf_a + stats.inf_b == 0) return "";
+  return fmt::format("{} infinite in {}, {} in {}", stats.inf_a, a, stats.inf_b, b);
+}
+
+std::string common_multiple(const WeightComparison& comparison) {
+  constexpr double kSame = 1e-5;  // what rounding moves the ratio of two norms by, at most
+  double least = std::numeric_limits<double>::infinity();
+  double most = -least;
+  for (const TensorMatch& match : comparison.matches) {
+    if (match.kind != MatchKind::changed) continue;
+    if (!match.stats || match.stats->pattern != "scale") return "";
+    least = std::min(least, multiple_of(*match.stats));
+    most = std::max(most, multiple_of(*match.stats));
+  }
+  if (least > most || most - least > kSame * std::abs(most)) return "";
+  return fmt::format("{:.5g}", (least + most) / 2);
 }
 
 ChangeExtent change_extent(const WeightComparison& comparison) {

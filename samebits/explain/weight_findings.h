@@ -20,6 +20,12 @@ inline constexpr double kUnlikeCosine = 0.5;
 /// What a change looks like, in words: "0.5 times A's", "B has 0 there, ...", else the pattern.
 std::string pattern_text(const TensorStats& stats, const std::string& a, const std::string& b);
 
+/// "0 NaN in A, 1 in B", "0 infinite in A, 1 in B" where nothing else differs; "" otherwise.
+std::string not_finite_text(const TensorStats& stats, const std::string& a, const std::string& b);
+
+/// "0.999" where every changed tensor of B is A's times this; "" otherwise.
+std::string common_multiple(const WeightComparison& comparison);
+
 /// Every tensor with values changed, and by how much on average: used to tell an edit from another
 /// file.
 struct ChangeExtent {

@@ -35,8 +35,9 @@ class Sentence {
         rounded_(with([](const Segment& s) { return s.status == SegmentStatus::rounded; })) {}
 
   std::string text() const {
-    for (const auto& say : {&Sentence::rounded, &Sentence::low_rank, &Sentence::resized_head,
-                            &Sentence::one_tensor, &Sentence::other_head, &Sentence::parts}) {
+    for (const auto& say :
+         {&Sentence::rounded, &Sentence::low_rank, &Sentence::multiple, &Sentence::resized_head,
+          &Sentence::one_tensor, &Sentence::other_head, &Sentence::parts}) {
       std::string text = (this->*say)();
       if (!text.empty()) return text;
     }
@@ -115,6 +116,16 @@ class Sentence {
                        is_all ? "" : fmt::format("; other weights differ as well"));
   }
 
+  /// "every weight of B is 0.999 times A's", or those that differ.
+  std::string multiple() const {
+    const std::string factor = common_multiple(found_);
+    if (factor.empty() || found_.changed < 2 || one_side_has_more() || any(rounded_)) return "";
+    if (found_.changed == found_.matched)
+      return fmt::format("every weight of {} is {} times {}'s", pair_.b, factor, pair_.a);
+    return fmt::format("{} of {} of {} are {} times {}'s; all else is {}", found_.changed,
+                       counted(found_.matched, "weight"), pair_.b, factor, pair_.a, equal_word());
+  }
+
   bool one_side_has_more() const { return !found_.only_a.empty() || !found_.only_b.empty(); }
 
   std::string one_tensor() const {
@@ -124,9 +135,8 @@ class Sentence {
       if (match.kind != MatchKind::changed) continue;
       if (!match.stats) return fmt::format("only {} differs: {}", name_of(match), match.how);
       const TensorStats& stats = *match.stats;
-      if (stats.pattern == "nan")
-        return fmt::format("only {} differs: {} NaN in {}, {} in {}", name_of(match), stats.nan_a,
-                           pair_.a, stats.nan_b, pair_.b);
+      if (const std::string text = not_finite_text(stats, pair_.a, pair_.b); !text.empty())
+        return fmt::format("only {} differs: {}", name_of(match), text);
       const std::string looks = pattern_text(stats, pair_.a, pair_.b);
       const bool says_how = stats.pattern == "scale" || stats.pattern.starts_with("zeros in");
       return fmt::format("only {} differs, in {} of {}, by up to {:.3g}{}", name_of(match),

@@ -136,9 +136,10 @@ class ChangeTable {
     };
     add(grouped_, one ? "" : numbers_or_count(row));
     add(numbers_, stats ? short_number(row.relative()) : "");
-    add(numbers_, stats ? short_number(row.max_abs()) : "");
+    const bool finite = stats && row.max_abs() > 0;  // otherwise only NaN or infinity differ
+    add(numbers_, finite ? short_number(row.max_abs()) : "");
     add(cosine_, stats ? fmt::format("{:.3g}", row.cosine()) : "");
-    add(ulp_, row.ulp() ? grouped(*row.ulp()) : "");
+    add(ulp_, finite && row.ulp() ? grouped(*row.ulp()) : "");
     cells.push_back(row.pattern());
     return cells;
   }

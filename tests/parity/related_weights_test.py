@@ -312,3 +312,74 @@ def test_a_file_that_one_side_lacks_is_not_said_to_differ(run, tmp_path):
     report = run("diff", tmp_path / "a", tmp_path / "b")
     found = [f for f in report["findings"] if "2_Dense/model.safetensors" in f["summary"]]
     assert len(found) == 1 and "B has no such file" in found[0]["summary"] and "samebits diff takes" not in found[0]["remedy"]
+
+
+def bert(lived_in=True, **sizes):
+    import transformers as t
+
+    torch.manual_seed(3)
+    model = t.BertModel(t.BertConfig(**{"vocab_size": 50, "hidden_size": 24, "num_hidden_layers": 6, "num_attention_heads": 2, "intermediate_size": 32,
+                                        "max_position_embeddings": 20} | sizes))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape) if lived_in else 0)
+    return model.eval()
+
+
+@pytest.mark.parametrize("lived_in", (True, False))  # False: every bias is zero, and every norm one
+@pytest.mark.parametrize("kept", ([0, 2, 4], [1, 2, 5], [0, 5], [0, 1, 2]))
+def test_blocks_that_a_student_keeps_are_equal_under_other_numbers(kept, lived_in, diff):
+    model = bert(lived_in)
+    student = copy.deepcopy(model)
+    student.encoder.layer = nn.ModuleList(student.encoder.layer[i] for i in kept)
+    teacher, state = model.state_dict(), student.state_dict()
+    gone = [i for i in range(6) if i not in kept]
+    for a, b, side, more in ((teacher, state, "only_a", "A"), (state, teacher, "only_b", "B")):
+        report = diff(a, b)
+        found = report.pair("B")
+        assert not found["changed"] and not found["exchanges"]
+        assert {int(name.split(".")[2]) for name in found[side]} == set(gone)
+        assert len(found["rules"]) == sum(i != at for at, i in enumerate(kept))
+        assert f"only in {more}" in report["diagnosis"]
+        assert "as many blocks" in report.finding("weights.missing")["remedy"]
+
+
+def test_blocks_of_which_one_was_trained_are_not_taken_for_others(diff):
+    model = bert()
+    student = copy.deepcopy(model)
+    student.encoder.layer = nn.ModuleList(student.encoder.layer[i] for i in (0, 2, 4))
+    with torch.no_grad():
+        student.encoder.layer[1].output.dense.weight.add_(0.01)
+    found = diff(model.state_dict(), student.state_dict()).pair("B")
+    assert found["verdict"] == "different" and found["changed"]
+
+
+@pytest.mark.parametrize("factor", (0.999, -2.0))
+def test_one_factor_for_all_is_said_once_and_makes_no_other_training(factor, diff):
+    state = bert().state_dict()
+    report = diff(state, {name: factor * value if value.is_floating_point() else value for name, value in state.items()})
+    assert report["diagnosis"] == f"every weight of B is {factor:g} times A's"
+    assert "file.mixup" not in causes(report)
+    decayed = {name: 0.99 * value if value.dim() > 1 else value for name, value in state.items()}
+    assert "are 0.99 times A's; all else is identical" in diff(state, decayed)["diagnosis"]
+    decayed["pooler.dense.weight"] = 0.98 * state["pooler.dense.weight"]
+    assert "times A's" not in diff(state, decayed)["diagnosis"]
+
+
+@pytest.mark.parametrize("value, word", ((float("inf"), "0 infinite in A, 1 in B"), (float("nan"), "0 NaN in A, 1 in B")))
+def test_one_number_that_is_not_finite_is_named(value, word, diff):
+    state = bert().state_dict()
+    broken = dict(state) | {"pooler.dense.weight": state["pooler.dense.weight"].clone()}
+    broken["pooler.dense.weight"][3, 4] = value
+    assert diff(state, broken)["diagnosis"] == f"only pooler.dense.weight differs: {word}"
+
+
+def test_a_vocabulary_that_was_enlarged_is_in_the_shapes_and_in_the_config(run, tmp_path):
+    model = bert()
+    model.save_pretrained(tmp_path / "a")
+    model.resize_token_embeddings(56)
+    model.save_pretrained(tmp_path / "b")
+    report = run("diff", tmp_path / "a", tmp_path / "b")
+    field, = (f for f in report["config"][0]["fields"] if f["field"] == "vocab_size")
+    assert field["why"] == "a size in which weights differ"
+    assert not any("is not known" in finding["summary"] for finding in report["findings"])

@@ -11,6 +11,7 @@
 #include "samebits/base/exceptions.h"
 #include "samebits/checkpoint/open.h"
 #include "samebits/cli/commands.h"
+#include "samebits/cli/field_options.h"
 #include "samebits/cli/isa_option.h"
 #include "samebits/cli/offered_words.h"
 #include "samebits/cli/options.h"
@@ -67,9 +68,10 @@ struct TrainCommand {
   TrainRequest request;
   ResumeRequest again;
   ReportOptions report;
-  std::string out, resume, isa, schedule = "constant";
+  std::string out, resume, isa, schedule;
   std::uint64_t trace_step = 0;
   bool no_decay = false, norm_pix_loss = false, no_norm_pix_loss = false;
+  bool says_optimizer = false;  // one of the options that --continue takes from elsewhere
 
   const std::string& folder() const { return resume.empty() ? out : resume; }
 
@@ -97,7 +99,14 @@ struct TrainCommand {
     } else if (!request.model.empty()) {
       return wrong("--resume takes the model from its checkpoint, and no MODEL");
     }
-    request.options.schedule = *schedule_from_name(schedule);
+    request.says_schedule = !schedule.empty();
+    request.options.schedule = *schedule_from_name(schedule.empty() ? "constant" : schedule);
+    if (request.takes_optimizer && says_optimizer)
+      return wrong(
+          "--continue takes --lr, --weight-decay, --no-decay, --beta1, --beta2 and --eps from the "
+          "optimizer in MODEL");
+    if (request.takes_optimizer && !resume.empty())
+      return wrong("--resume goes on with its own optimizer, and takes no --continue");
     request.options.decay_all = !no_decay;
     if (norm_pix_loss || no_norm_pix_loss) request.norm_pix_loss = norm_pix_loss;
     request.threads = again.threads = report.thread_count();
@@ -141,6 +150,7 @@ struct TrainCommand {
                      .last_step = trainer->steps_done(),
                      .steps = trainer->options().steps,
                      .load_s = seconds_from(start),
+                     .notes = trainer->notes(),
                      .isa = isa_name(choice.kernels->isa)};
     ThreadPool pool(report.thread_count());
     made.threads = pool.threads();
@@ -199,6 +209,7 @@ struct TrainCommand {
   }
 };
 
+const std::vector<std::string> kAdamwNames = {"samebits", "torch"};
 constexpr double kMostNumber = std::numeric_limits<double>::max();
 
 void add_length_options(CLI::App* command, TrainCommand* chosen) {
@@ -228,30 +239,50 @@ void add_length_options(CLI::App* command, TrainCommand* chosen) {
       ->type_name("N");
 }
 
+/// The options that an optimizer of PyTorch has of its own.
+void add_adamw_options(CLI::App* command, TrainCommand* chosen) {
+  TrainOptions* options = &chosen->request.options;
+  const auto taker = [chosen](double* value) {
+    return [chosen, value](double x) {
+      *value = x;
+      chosen->says_optimizer = true;
+    };
+  };
+  add_number(command, "--lr", {0, kMostNumber}, taker(&options->lr),
+             "learning rate (default: 0.001)")
+      ->type_name("X");
+  add_number(command, "--weight-decay", {0, kMostNumber}, taker(&options->adamw.weight_decay),
+             "of AdamW (default: 0.01)")
+      ->type_name("X");
+  command->add_flag_callback(
+      "--no-decay", [chosen] { chosen->no_decay = chosen->says_optimizer = true; },
+      "no weight decay for norms and biases, as transformers' Trainer has it");
+  add_number(command, "--beta1", {0, 1}, taker(&options->adamw.beta1), "of AdamW (default: 0.9)")
+      ->type_name("X");
+  add_number(command, "--beta2", {0, 1}, taker(&options->adamw.beta2), "of AdamW (default: 0.999)")
+      ->type_name("X");
+  add_number(command, "--eps", {0, kMostNumber}, taker(&options->adamw.eps),
+             "of AdamW (default: 1e-8)")
+      ->type_name("X");
+}
+
 void add_optimizer_options(CLI::App* command, TrainCommand* chosen) {
   TrainOptions* options = &chosen->request.options;
-  add_number(
-      command, "--lr", {0, kMostNumber}, [options](double x) { options->lr = x; },
-      "learning rate (default: 0.001)")
-      ->type_name("X");
-  add_number(
-      command, "--weight-decay", {0, kMostNumber},
-      [options](double x) { options->adamw.weight_decay = x; }, "of AdamW (default: 0.01)")
-      ->type_name("X");
-  command->add_flag("--no-decay", chosen->no_decay,
-                    "no weight decay for norms and biases, as transformers' Trainer has it");
-  add_number(
-      command, "--beta1", {0, 1}, [options](double x) { options->adamw.beta1 = x; },
-      "of AdamW (default: 0.9)")
-      ->type_name("X");
-  add_number(
-      command, "--beta2", {0, 1}, [options](double x) { options->adamw.beta2 = x; },
-      "of AdamW (default: 0.999)")
-      ->type_name("X");
-  add_number(
-      command, "--eps", {0, kMostNumber}, [options](double x) { options->adamw.eps = x; },
-      "of AdamW (default: 1e-8)")
-      ->type_name("X");
+  command->add_flag(
+      "--continue", chosen->request.takes_optimizer,
+      "go on with PyTorch's AdamW in MODEL (a Lightning checkpoint, a Trainer's or accelerate's "
+      "directory, a dict with weights and optimizer): its settings, groups, steps and moments");
+  add_adamw_options(command, chosen);
+  CLI::Option* kind =
+      command
+          ->add_option_function<std::string>(
+              "--adamw",
+              [options](const std::string& name) { options->torch_tails = name == "torch"; },
+              "samebits (default): every element alike; torch: the last numel % 8 elements of a "
+              "tensor are rounded as torch's fused AdamW rounds them")
+          ->type_name("NAME")
+          ->check(CLI::IsMember(kAdamwNames).description(""));
+  offer_words(kind, kAdamwNames);
   CLI::Option* schedule =
       command
           ->add_option(
@@ -271,6 +302,10 @@ void add_optimizer_options(CLI::App* command, TrainCommand* chosen) {
 }
 
 void add_model_options(CLI::App* command, TrainCommand* chosen) {
+  command
+      ->add_option("--config", chosen->request.config_path,
+                   "the config.json of a model that carries none")
+      ->type_name("FILE");
   add_seed(
       command, "--seed", [chosen](std::uint64_t seed) { chosen->request.options.seed = seed; },
       "of the order of samples, of masks and of dropout, each as torch draws it (default: 42)");
@@ -285,6 +320,7 @@ void add_model_options(CLI::App* command, TrainCommand* chosen) {
       ->add_flag("--no-norm-pix-loss", chosen->no_norm_pix_loss,
                  "of a masked autoencoder: targets are pixels")
       ->excludes("--norm-pix-loss");
+  add_field_options(command, &chosen->request.fields);
 }
 
 void add_run_options(CLI::App* command, TrainCommand* chosen) {

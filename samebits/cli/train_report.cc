@@ -47,6 +47,7 @@ std::string train_json_text(const TrainReport& report) {
                      {"checkpoint", report.checkpoint},
                      {"weights_sha256", report.weights_sha256},
                      {"stopped", report.stopped.empty() ? Json() : Json(report.stopped)},
+                     {"notes", report.notes},
                      {"isa", report.isa},
                      {"threads", report.threads},
                      {"timing", {{"load_s", report.load_s}, {"step_s", report.step_s}}}};
@@ -75,6 +76,7 @@ std::string render_training(const TrainReport& report) {
                                  report.validation.back().first));
   line("saved", printable(report.checkpoint));
   line("weights", "sha256 " + report.weights_sha256);
+  for (const std::string& note : report.notes) line("note", note);
   if (!report.stopped.empty())
     text +=
         fmt::format("\n  {} ended it early: samebits train --resume {} goes on to the same bits\n",

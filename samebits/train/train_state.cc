@@ -140,16 +140,18 @@ Result<void> write_checkpoint(const std::string& directory, const TrainState& st
   if (trained.config.is_object()) SAMEBITS_TRY_VOID(write_json(at + "config.json", trained.config));
   if (trained.preprocessing.is_object())
     SAMEBITS_TRY_VOID(write_json(at + "preprocessor_config.json", trained.preprocessing));
-  return write_json(at + kStateFile, {{"schema", "samebits.training-state/1"},
-                                      {"contract", kTrainingContract},
-                                      {"step", state.step},
-                                      {"epoch", state.epoch},
-                                      {"position", state.position},
-                                      {"optimizer", "adamw"},
-                                      {"options", options_json(state.options)},
-                                      {"data_xxh3_128", state.data_digest},
-                                      {"validation_xxh3_128", state.validation_digest},
-                                      {"files_xxh3_128", digests}});
+  Json json = {{"schema", "samebits.training-state/1"},
+               {"contract", kTrainingContract},
+               {"step", state.step},
+               {"epoch", state.epoch},
+               {"position", state.position},
+               {"optimizer", "adamw"},
+               {"options", options_json(state.options)},
+               {"data_xxh3_128", state.data_digest},
+               {"validation_xxh3_128", state.validation_digest},
+               {"files_xxh3_128", digests}};
+  if (!state.groups.empty()) json["groups"] = groups_json(state.groups);
+  return write_json(at + kStateFile, json);
 }
 
 Result<TrainState> read_state(const std::string& directory) {
@@ -173,6 +175,9 @@ Result<TrainState> read_state(const std::string& directory) {
   SAMEBITS_TRY(state.validation_digest, text_of(json, "validation_xxh3_128", path));
   SAMEBITS_TRY(state.options, options_from_json(json.value("options", Json()), path));
   SAMEBITS_TRY_VOID(state.options.check());
+  if (json.contains("groups")) {
+    SAMEBITS_TRY(state.groups, groups_from_json(json["groups"], path));
+  }
   const Json digests = json.value("files_xxh3_128", Json());
   for (const char* name : {kModelFile, kOptimizerFile}) {
     SAMEBITS_TRY(const std::string wanted, text_of(digests, name, path));

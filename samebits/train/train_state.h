@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "samebits/train/learning_groups.h"
 #include "samebits/train/train_options.h"
 #include "samebits/train/trained_model.h"
 
@@ -25,6 +26,7 @@ struct TrainState {
   std::vector<std::uint8_t> noise_generator;  // state
   std::vector<std::uint8_t> order_generator;  // state before the epoch
   TrainOptions options;
+  std::vector<LearningGroup> groups;  // taken over from an optimizer; empty: usual_groups()
 };
 
 /// What learns: the model, and AdamW's moments.

@@ -5,6 +5,7 @@ step. Weights and moments are the same bits.
 """
 
 import copy
+import json
 import subprocess
 
 import conftest
@@ -14,6 +15,8 @@ import safetensors.torch
 import torch
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
+
+from vit_test import DECODER, DINO, TINY
 
 from train_test import freeze, loss_of, made, trace_of, train
 
@@ -289,3 +292,40 @@ def refused(*arguments):
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and done.stderr
     return done.stderr
+
+
+OF_FOUR = """
+import json, sys, torch, transformers
+name, settings, folder = json.loads(sys.argv[1])
+model = getattr(transformers, name)(getattr(transformers, name.split("For")[0] + "Config")(**settings))
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+marks = {}
+for i, (key, parameter) in enumerate(model.named_parameters()):
+    if parameter.requires_grad and (not key.endswith("mask_token") or "decoder" in key):
+        parameter.grad = torch.full_like(parameter, i + 1.0)
+        marks[key] = i + 1
+optimizer.step()
+model.save_pretrained(folder)
+torch.save(optimizer.state_dict(), folder + "/optimizer.pt")
+print(json.dumps(marks))
+"""
+
+
+@pytest.mark.parametrize("kind, settings", [
+    ("ViTForImageClassification", TINY), ("DeiTForImageClassification", TINY), ("ViTMAEForPreTraining", TINY | DECODER),
+    ("Dinov2ForImageClassification", DINO), ("Dinov2WithRegistersForImageClassification", DINO | {"num_register_tokens": 4})])
+def test_directories_of_transformers_4_are_numbered_as_its_modules(kind, settings, python_t4, tmp_path):
+    """The moments of each parameter hold a number of its own, by which it is known again under its name."""
+    done = subprocess.run([python_t4, "-c", OF_FOUR, json.dumps([kind, settings, str(tmp_path / "four")])], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    marks = json.loads(done.stdout.splitlines()[-1])
+    generator = torch.Generator().manual_seed(5)
+    data = {"images": torch.randn(8, 3, 32, 32, generator=generator), "labels": torch.zeros(8, dtype=torch.int64)}
+    safetensors.torch.save_file(data, tmp_path / "data.safetensors")
+    run, _ = taken(tmp_path / "four", tmp_path, "four", step=2)
+    moments = safetensors.torch.load_file(run / "step-2" / "optimizer.safetensors")
+    trace = trace_of(run, 2)
+    assert len(marks) > 30
+    for name, mark in marks.items():
+        wanted = 0.9 * 0.1 * mark + 0.1 * trace[f"gradient.{name}"]
+        assert torch.allclose(moments[f"exp_avg.{name}"], wanted, atol=1e-4), name

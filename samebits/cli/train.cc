@@ -69,6 +69,7 @@ struct TrainCommand {
   ResumeRequest again;
   ReportOptions report;
   std::string out, resume, isa, schedule;
+  std::vector<std::string> exports;  // formats
   std::uint64_t trace_step = 0;
   bool no_decay = false, norm_pix_loss = false, no_norm_pix_loss = false;
   bool says_optimizer = false;  // one of the options that --continue takes from elsewhere
@@ -156,6 +157,11 @@ struct TrainCommand {
     made.threads = pool.threads();
     SAMEBITS_TRY_VOID(loop(*trainer, runs, {*choice.kernels, pool}, &made));
     made.checkpoint = runs.step_path(trainer->steps_done());
+    for (const std::string& name : exports) {
+      const ExportFormat format = *export_format_from_name(name);
+      made.exports.push_back(runs.path() + "/" + export_name(format, trainer->steps_done()));
+      SAMEBITS_TRY_VOID(trainer->write_export(format, made.exports.back()));
+    }
     trainer.reset();  // its memory
     SAMEBITS_TRY(const Checkpoint last, open_checkpoint(made.checkpoint));
     SAMEBITS_TRY(const Lock lock, make_lock(last, LockAlgorithm::sha256, made.threads));
@@ -303,8 +309,10 @@ void add_optimizer_options(CLI::App* command, TrainCommand* chosen) {
 
 void add_model_options(CLI::App* command, TrainCommand* chosen) {
   command
-      ->add_option("--config", chosen->request.config_path,
-                   "the config.json of a model that carries none")
+      ->add_option(
+          "--config", chosen->request.config_path,
+          "the config.json of a model that carries none; a preprocessor_config.json beside "
+          "it is the model's, too")
       ->type_name("FILE");
   add_seed(
       command, "--seed", [chosen](std::uint64_t seed) { chosen->request.options.seed = seed; },
@@ -359,6 +367,18 @@ void add_run_options(CLI::App* command, TrainCommand* chosen) {
       },
       "keep the newest N checkpoints (default: all)")
       ->type_name("N");
+  CLI::Option* exports =
+      command
+          ->add_option("--export", chosen->exports,
+                       "write the last checkpoint for others, too: lightning, RUN/step-N.ckpt for "
+                       "Trainer.fit(ckpt_path=...); trainer, RUN/checkpoint-N for transformers' "
+                       "Trainer.train(resume_from_checkpoint=...); hf, RUN/hf-N for "
+                       "from_pretrained()")
+          ->type_name("NAME,...")
+          ->delimiter(',')
+          ->allow_extra_args(false)
+          ->check(CLI::IsMember(export_format_names()).description(""));
+  offer_words(exports, export_format_names());
   add_whole(
       command, "--trace-step", {1, kMostSteps},
       [chosen](std::uint64_t n) { chosen->trace_step = n; },

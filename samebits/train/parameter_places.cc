@@ -142,7 +142,8 @@ Result<Places> place_by_name(const Model& model, const ParameterLists& groups) {
 
 Result<Places> place_parameters(const Model& model, const ParameterLists& groups) {
   const auto named = [](const ListedParameter& each) { return !each.name.empty(); };
-  if (std::ranges::all_of(groups, [&](const Listed& g) { return std::ranges::all_of(g, named); }))
+  const auto all_named = [&](const Listed& group) { return std::ranges::all_of(group, named); };
+  if (!groups.empty() && std::ranges::all_of(groups, all_named))
     return place_by_name(model, groups);
   std::vector<Places> found;
   for (const InSecond in_second : kUsualLists) {

@@ -17,6 +17,7 @@ namespace {
 struct OwnParameter {
   ModelParameter parameter;
   std::string stored;  // name of TrainedModel::weights; "": no pass reads it
+  std::string role;    // "" where no table knows it
 };
 
 Error not_taken(const Checkpoint& checkpoint, const std::string& what) {
@@ -40,6 +41,7 @@ class ParameterLister {
       by_name_[weight.name] = &weight;
       by_role_[weight.role] = &weight;
     }
+    for (const OtherTensor& other : trained.others) other_roles_[other.name] = other.role;
   }
 
   Result<std::vector<OwnParameter>> list() const {
@@ -58,9 +60,11 @@ class ParameterLister {
           tensor.view.numel() > 0 && !seen.emplace(tensor.storage, tensor.offset).second;
       if (!floating || tied || tensor.role == TensorRole::buffer) continue;
       const std::string& prefix = trained_.found.prefix;
-      const bool below = tensor.name.starts_with(prefix);
-      add(tensor.name, tensor.view.shape(),
-          find(by_name_, below ? tensor.name.substr(prefix.size()) : tensor.name), &own);
+      const std::string name =
+          tensor.name.starts_with(prefix) ? tensor.name.substr(prefix.size()) : tensor.name;
+      const auto other = other_roles_.find(name);
+      add({tensor.name, tensor.view.shape()}, find(by_name_, name),
+          other == other_roles_.end() ? "" : other->second, &own);
     }
     return own;
   }
@@ -82,7 +86,7 @@ class ParameterLister {
     std::vector<OwnParameter> own;
     for (const model::TensorSpec& spec :
          in_parameter_order(library, *trained_.found.model_class, std::move(specs)))
-      add(spec.name, spec.shape, find(by_role_, spec.role), &own);
+      add({spec.name, spec.shape}, find(by_role_, spec.role), spec.role, &own);
     return own;
   }
 
@@ -92,15 +96,17 @@ class ParameterLister {
     return found == weights.end() ? nullptr : found->second;
   }
 
-  static void add(const std::string& name, const Shape& shape, const StoredWeight* weight,
+  static void add(ModelParameter parameter, const StoredWeight* weight, const std::string& role,
                   std::vector<OwnParameter>* own) {
-    own->push_back(
-        {{name, shape, weight != nullptr && weight->fixed}, weight == nullptr ? "" : weight->name});
+    parameter.fixed = weight != nullptr && weight->fixed;
+    own->push_back({std::move(parameter), weight == nullptr ? "" : weight->name,
+                    weight == nullptr ? role : weight->role});
   }
 
   const Checkpoint& checkpoint_;
   const TrainedModel& trained_;
   ByText by_name_, by_role_;
+  std::map<std::string, std::string> other_roles_;  // by name
 };
 
 /// One call of take_optimizer().
@@ -123,6 +129,7 @@ class OptimizerTaker {
     if (!places) return fail(in_file(std::move(places).error()));
     for (const auto& [key, state] : states_) taken_.step = std::max(taken_.step, steps_.at(key));
     for (std::size_t i = 0; i < lists.size(); ++i) SAMEBITS_TRY_VOID(add_group(i, (*places)[i]));
+    if (taken_.groups.empty()) return fail(no("it moves no weight of the model"));
     note_frozen();
     return std::move(taken_);
   }
@@ -255,6 +262,8 @@ class OptimizerTaker {
   Result<void> add_group(std::size_t index, const std::vector<std::size_t>& places) {
     double now = 0;
     SAMEBITS_TRY(const LearningGroup settings_of, settings(index, &now));
+    taken_.listed.emplace_back();
+    for (const std::size_t place : places) taken_.listed.back().push_back(own_[place].role);
     std::map<std::uint64_t, LearningGroup> by_step;
     for (std::size_t i = 0; i < places.size(); ++i) {
       const OwnParameter& own = own_[places[i]];

@@ -27,7 +27,8 @@ struct TakenOptimizer {
   /// In the order of its own, cut where weights stand at other steps; steps_before counts from
   /// `step` on. Their rates are those from which a schedule starts.
   std::vector<LearningGroup> groups;
-  std::vector<double> rates;  // of the groups, as they stand now
+  std::vector<double> rates;                     // of the groups, as they stand now
+  std::vector<std::vector<std::string>> listed;  // TrainState::listed
   std::vector<TakenMoments> moments;
   std::vector<std::string> frozen;  // weights that it does not move
   bool fused = false;

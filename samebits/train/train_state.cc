@@ -83,6 +83,19 @@ Result<std::string> text_of(const Json& state, const char* name, const std::stri
   return fail(damaged(file, std::string("the state has no text called ") + name));
 }
 
+Result<std::vector<std::vector<std::string>>> listed_of(const Json& state,
+                                                        const std::string& file) {
+  std::vector<std::vector<std::string>> listed;
+  for (const Json& group : state.value("listed", Json::array())) {
+    listed.emplace_back();
+    for (const Json& role : group.is_array() ? group : Json::array({Json()})) {
+      if (!role.is_string()) return fail(damaged(file, "the state's lists of parameters are none"));
+      listed.back().push_back(role.get<std::string>());
+    }
+  }
+  return listed;
+}
+
 /// An open optimizer.safetensors.
 class MomentFile {
  public:
@@ -151,6 +164,7 @@ Result<void> write_checkpoint(const std::string& directory, const TrainState& st
                {"validation_xxh3_128", state.validation_digest},
                {"files_xxh3_128", digests}};
   if (!state.groups.empty()) json["groups"] = groups_json(state.groups);
+  if (!state.listed.empty()) json["listed"] = state.listed;
   return write_json(at + kStateFile, json);
 }
 
@@ -178,6 +192,7 @@ Result<TrainState> read_state(const std::string& directory) {
   if (json.contains("groups")) {
     SAMEBITS_TRY(state.groups, groups_from_json(json["groups"], path));
   }
+  SAMEBITS_TRY(state.listed, listed_of(json, path));
   const Json digests = json.value("files_xxh3_128", Json());
   for (const char* name : {kModelFile, kOptimizerFile}) {
     SAMEBITS_TRY(const std::string wanted, text_of(digests, name, path));

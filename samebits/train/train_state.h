@@ -27,6 +27,9 @@ struct TrainState {
   std::vector<std::uint8_t> order_generator;  // state before the epoch
   TrainOptions options;
   std::vector<LearningGroup> groups;  // taken over from an optimizer; empty: usual_groups()
+  /// Of that optimizer's groups the parameters as they list them, by role; "" of what no table
+  /// knows.
+  std::vector<std::vector<std::string>> listed;
 };
 
 /// What learns: the model, and AdamW's moments.

@@ -114,6 +114,8 @@ class StoredTensors {
   std::map<std::string, std::pair<std::size_t, std::size_t>> by_role_;  // index, rows
 };
 
+}  // namespace
+
 /// Rows as bytes, some at a time.
 Blob blob_of_rows(const WeightSlot& slot, std::size_t first, std::size_t count) {
   const std::size_t length = slot.row_length();
@@ -131,8 +133,6 @@ Blob blob_of_rows(const WeightSlot& slot, std::size_t first, std::size_t count) 
             return {};
           }};
 }
-
-}  // namespace
 
 bool TrainedModel::is_norm_or_bias(const WeightSlot& slot) {
   return slot.role.ends_with(".bias") || slot.role.find("norm") != std::string::npos;

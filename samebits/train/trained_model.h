@@ -47,6 +47,9 @@ struct TrainedModel {
   TensorsToWrite tensors(VitWeights& values, const std::string& prefix, bool all) const;
 };
 
+/// Rows [first, first + count) of a slot, which must outlive it.
+Blob blob_of_rows(const WeightSlot& slot, std::size_t first, std::size_t count);
+
 /// `config` is the checkpoint's own, or one that was given in its place. Errors: those of
 /// open_vit(); unsupported for a model that cannot be trained, and for weights that are not
 /// float32.

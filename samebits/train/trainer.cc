@@ -216,4 +216,14 @@ Result<void> Trainer::write(const std::string& directory) {
   return write_checkpoint(directory, state_, {*trained_, arrays_->first, arrays_->second});
 }
 
+Result<void> Trainer::write_export(ExportFormat format, const std::string& path) {
+  return export_training({.trained = *trained_,
+                          .first = arrays_->first,
+                          .second = arrays_->second,
+                          .state = state_,
+                          .groups = groups_,
+                          .samples = data_->size()},
+                         format, path);
+}
+
 }  // namespace samebits

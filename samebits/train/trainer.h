@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "samebits/train/data_set.h"
+#include "samebits/train/export_training.h"
 #include "samebits/train/model_step.h"
 #include "samebits/train/run_folder.h"
 #include "samebits/train/sample_order.h"
@@ -89,6 +90,8 @@ class Trainer {
   Result<float> validate(const Engine& engine);
   /// Errors: io.
   Result<void> write(const std::string& directory);
+  /// As a library reads it. Errors: those of export_training().
+  Result<void> write_export(ExportFormat format, const std::string& path);
 
  private:
   explicit Trainer(TrainedModel trained);

@@ -1,11 +1,13 @@
 // How a training begins: from a model, from a model with PyTorch's optimizer, or from a checkpoint.
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 
 #include <fmt/format.h>
 
 #include "samebits/base/float_mode.h"
+#include "samebits/base/mapped_file.h"
 #include "samebits/checkpoint/open.h"
 #include "samebits/run/run_request.h"
 #include "samebits/train/trainer.h"
@@ -43,6 +45,18 @@ Result<void> set_masking(const TrainRequest& request, TrainedModel* trained,
   config.norm_pix_loss = options->norm_pix_loss;
   trained->model.configure(config);
   return {};
+}
+
+/// preprocessor_config.json beside a config that was given for a model without one; null where
+/// there is none.
+Result<Json> preprocessing_beside(const std::string& config_path) {
+  namespace fs = std::filesystem;
+  const std::string path =
+      (fs::path(config_path).parent_path() / "preprocessor_config.json").string();
+  std::error_code error;
+  if (config_path.empty() || !fs::exists(path, error)) return Json();
+  SAMEBITS_TRY(const auto file, MappedFile::open(path));
+  return parse_json(file->bytes(), path);
 }
 
 /// The rates of the optimizer against the schedule that was asked for, and the length.
@@ -154,6 +168,9 @@ Result<Trainer> Trainer::start(const TrainRequest& request) {
                open_checkpoint(request.model, {.key = request.key, .threads = request.threads}));
   SAMEBITS_TRY(const Json config, config_of(checkpoint, request.config_path, request.fields));
   SAMEBITS_TRY(TrainedModel trained, trained_model(checkpoint, config, request.threads));
+  if (!trained.preprocessing.is_object()) {
+    SAMEBITS_TRY(trained.preprocessing, preprocessing_beside(request.config_path));
+  }
   TrainOptions options = request.options;
   SAMEBITS_TRY_VOID(set_masking(request, &trained, &options));
   options.leaf = request.leaf.value_or(TrainOptions::usual_leaf(options.batch));
@@ -181,6 +198,7 @@ Result<TakenOptimizer> Trainer::take_over(const Checkpoint& checkpoint) {
   SAMEBITS_TRY(TakenOptimizer taken, take_optimizer(checkpoint, *trained_));
   state_.step = taken.step;
   state_.groups = taken.groups;
+  state_.listed = taken.listed;
   state_.options.lr = taken.groups[0].lr;
   state_.options.adamw = taken.groups[0].adamw;
   write_moments(taken, *trained_, arrays_->first, arrays_->second);

@@ -316,7 +316,9 @@ void add_model_options(CLI::App* command, TrainCommand* chosen) {
       ->type_name("FILE");
   add_seed(
       command, "--seed", [chosen](std::uint64_t seed) { chosen->request.options.seed = seed; },
-      "of the order of samples, of masks and of dropout, each as torch draws it (default: 42)");
+      "of the order of samples, of masks and of dropout, and of the weights of a new model, each "
+      "as "
+      "torch draws it (default: 42)");
   add_number(
       command, "--mask-ratio", {0, 1}, [chosen](double x) { chosen->request.mask_ratio = x; },
       "of a masked autoencoder (default: its config's)")
@@ -398,8 +400,10 @@ void add_train(CLI::App* program, int* status) {
       "sets, or how often the training was killed and resumed. Ctrl-C ends it after the step, "
       "saved. Exit status: 0 where it reached its end, 1 where it was stopped and saved, 2 where "
       "it failed.");
-  command->add_option("MODEL", chosen->request.model,
-                      "a directory or file with weights under the names of transformers");
+  command->add_option(
+      "MODEL", chosen->request.model,
+      "a directory or file with weights under the names of transformers; or a config.json "
+      "alone, whose model gets the weights of a new one of transformers 5.24.0");
   add_run_options(command, chosen.get());
   add_length_options(command, chosen.get());
   add_optimizer_options(command, chosen.get());

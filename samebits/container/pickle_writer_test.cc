@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "samebits/container/little_endian.h"
 #include "samebits/container/pickle.h"
 
 namespace samebits {

@@ -98,6 +98,7 @@ class Trainer {
   Result<void> open_data();
   Result<TakenOptimizer> take_over(const Checkpoint& checkpoint);
   void note(const TakenOptimizer& taken);
+  void note_initial();
   Result<void> make_arrays(bool traces);
   Result<void> list_slots();
   LearningSlot learning_slot(const WeightSlot& weight, const WeightSlot& gradient,

@@ -10,6 +10,7 @@
 #include "samebits/base/mapped_file.h"
 #include "samebits/checkpoint/open.h"
 #include "samebits/run/run_request.h"
+#include "samebits/train/initial_model.h"
 #include "samebits/train/trainer.h"
 
 namespace samebits {
@@ -57,6 +58,17 @@ Result<Json> preprocessing_beside(const std::string& config_path) {
   if (config_path.empty() || !fs::exists(path, error)) return Json();
   SAMEBITS_TRY(const auto file, MappedFile::open(path));
   return parse_json(file->bytes(), path);
+}
+
+std::string config_file(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error) ? path + "/config.json" : path;
+}
+
+/// The model that a training begins with; of a config alone a new one.
+Result<Checkpoint> open_start(const TrainRequest& request, const std::optional<Json>& alone) {
+  if (alone) return initial_checkpoint(*alone, request.model, request.options.seed);
+  return open_checkpoint(request.model, {.key = request.key, .threads = request.threads});
 }
 
 /// The rates of the optimizer against the schedule that was asked for, and the length.
@@ -164,12 +176,13 @@ LearningSlot Trainer::learning_slot(const WeightSlot& weight, const WeightSlot& 
 
 Result<Trainer> Trainer::start(const TrainRequest& request) {
   const FloatMode contract;
-  SAMEBITS_TRY(const Checkpoint checkpoint,
-               open_checkpoint(request.model, {.key = request.key, .threads = request.threads}));
+  SAMEBITS_TRY(const std::optional<Json> alone, config_alone(request.model));
+  SAMEBITS_TRY(const Checkpoint checkpoint, open_start(request, alone));
   SAMEBITS_TRY(const Json config, config_of(checkpoint, request.config_path, request.fields));
   SAMEBITS_TRY(TrainedModel trained, trained_model(checkpoint, config, request.threads));
   if (!trained.preprocessing.is_object()) {
-    SAMEBITS_TRY(trained.preprocessing, preprocessing_beside(request.config_path));
+    SAMEBITS_TRY(trained.preprocessing,
+                 preprocessing_beside(alone ? config_file(request.model) : request.config_path));
   }
   TrainOptions options = request.options;
   SAMEBITS_TRY_VOID(set_masking(request, &trained, &options));
@@ -178,6 +191,7 @@ Result<Trainer> Trainer::start(const TrainRequest& request) {
   trainer.state_.options = options;
   trainer.generator_.manual_seed(options.seed);
   SAMEBITS_TRY_VOID(trainer.open_data());
+  if (alone) trainer.note_initial();
   std::optional<TakenOptimizer> taken;
   if (request.takes_optimizer) {
     SAMEBITS_TRY(taken, trainer.take_over(checkpoint));
@@ -204,6 +218,15 @@ Result<TakenOptimizer> Trainer::take_over(const Checkpoint& checkpoint) {
   write_moments(taken, *trained_, arrays_->first, arrays_->second);
   note(taken);
   return taken;
+}
+
+void Trainer::note_initial() {
+  notes_.push_back(fmt::format(
+      "the weights are those that transformers 5.24.0 gives a new {} after torch.manual_seed({})",
+      trained_->found.model_class->name, state_.options.seed));
+  if (trained_->model.config().masked)
+    notes_.emplace_back(
+        "its positions are zero and stay so, as that version leaves them: it learns without them");
 }
 
 void Trainer::note(const TakenOptimizer& taken) {

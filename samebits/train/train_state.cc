@@ -138,6 +138,18 @@ Result<void> read_moment(const MomentFile& file, const std::string& prefix,
 
 }  // namespace
 
+Result<std::string> digest_of(const Learning& learning) {
+  TensorsToWrite all = learning.trained.tensors(learning.trained.model.weights(), "", true);
+  append(learning.trained.tensors(learning.first, kFirst, false), &all);
+  append(learning.trained.tensors(learning.second, kSecond, false), &all);
+  RunningDigest digest;
+  SAMEBITS_TRY_VOID(stream_safetensors(all, {}, [&](Bytes bytes) -> Result<void> {
+    digest.add(bytes);
+    return {};
+  }));
+  return digest_text(digest.digest());
+}
+
 Result<void> write_checkpoint(const std::string& directory, const TrainState& state,
                               const Learning& learning) {
   const std::string at = directory + "/";
@@ -163,6 +175,10 @@ Result<void> write_checkpoint(const std::string& directory, const TrainState& st
                {"data_xxh3_128", state.data_digest},
                {"validation_xxh3_128", state.validation_digest},
                {"files_xxh3_128", digests}};
+  if (!state.begun_digest.empty()) {
+    json["begun_step"] = state.begun_step;
+    json["begun_xxh3_128"] = state.begun_digest;
+  }
   if (!state.groups.empty()) json["groups"] = groups_json(state.groups);
   if (!state.listed.empty()) json["listed"] = state.listed;
   return write_json(at + kStateFile, json);
@@ -193,6 +209,10 @@ Result<TrainState> read_state(const std::string& directory) {
     SAMEBITS_TRY(state.groups, groups_from_json(json["groups"], path));
   }
   SAMEBITS_TRY(state.listed, listed_of(json, path));
+  if (json.contains("begun_step")) {
+    SAMEBITS_TRY(state.begun_step, number_of(json, "begun_step", path));
+    SAMEBITS_TRY(state.begun_digest, text_of(json, "begun_xxh3_128", path));
+  }
   const Json digests = json.value("files_xxh3_128", Json());
   for (const char* name : {kModelFile, kOptimizerFile}) {
     SAMEBITS_TRY(const std::string wanted, text_of(digests, name, path));

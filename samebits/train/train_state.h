@@ -23,6 +23,8 @@ struct TrainState {
   std::uint64_t epoch = 0;   // of the next sample
   std::size_t position = 0;  // samples of this epoch that are done
   std::string data_digest, validation_digest;
+  std::uint64_t begun_step = 0;  // that the training began at
+  std::string begun_digest;      // of weights and moments as they were then; "" where not known
   std::vector<std::uint8_t> noise_generator;  // state
   std::vector<std::uint8_t> order_generator;  // state before the epoch
   TrainOptions options;
@@ -38,6 +40,9 @@ struct Learning {
   VitWeights& first;
   VitWeights& second;
 };
+
+/// Of all weights and moments with their names.
+Result<std::string> digest_of(const Learning& learning);
 
 /// Into an empty directory. Errors: io.
 Result<void> write_checkpoint(const std::string& directory, const TrainState& state,

@@ -205,6 +205,9 @@ Result<Trainer> Trainer::start(const TrainRequest& request) {
   SAMEBITS_TRY_VOID(trainer.state_.options.check());
   if (taken) SAMEBITS_TRY_VOID(check_taken(*taken, request, trainer.state_.options));
   SAMEBITS_TRY_VOID(trainer.make_arrays(request.traces));
+  trainer.state_.begun_step = trainer.state_.step;
+  SAMEBITS_TRY(trainer.state_.begun_digest,
+               digest_of({*trainer.trained_, trainer.arrays_->first, trainer.arrays_->second}));
   return trainer;
 }
 

@@ -104,7 +104,8 @@ struct TrainCommand {
     request.options.schedule = *schedule_from_name(schedule.empty() ? "constant" : schedule);
     if (request.takes_optimizer && says_optimizer)
       return wrong(
-          "--continue takes --lr, --weight-decay, --no-decay, --beta1, --beta2 and --eps from the "
+          "--continue takes --lr, --weight-decay, --layer-decay, --no-decay, --beta1, --beta2 and "
+          "--eps from the "
           "optimizer in MODEL");
     if (request.takes_optimizer && !resume.empty())
       return wrong("--resume goes on with its own optimizer, and takes no --continue");
@@ -259,6 +260,10 @@ void add_adamw_options(CLI::App* command, TrainCommand* chosen) {
       ->type_name("X");
   add_number(command, "--weight-decay", {0, kMostNumber}, taker(&options->adamw.weight_decay),
              "of AdamW (default: 0.01)")
+      ->type_name("X");
+  add_number(command, "--layer-decay", {0, 1}, taker(&options->layer_decay),
+             "the learning rate of a block is X times that of the one behind it, and so on to the "
+             "patches (default: 1)")
       ->type_name("X");
   command->add_flag_callback(
       "--no-decay", [chosen] { chosen->no_decay = chosen->says_optimizer = true; },

@@ -148,13 +148,16 @@ class TrainingExporter {
       }
     }
     if (!lists_.empty()) return {};
-    const bool two = trainer || training_.groups.size() > 1;
-    lists_.resize(two ? 2 : 1);
+    // The Trainer's two; else one for each group. What nothing moves goes where its kind is.
+    const std::size_t groups = training_.groups.size();
+    lists_.resize(trainer ? 2 : groups);
     for (const LiveParameter& each : live_) {
-      if (each.weight != nullptr && each.weight->fixed) continue;
+      const LearningGroup* own = group_of(each);
+      if (own == nullptr && each.weight != nullptr && each.weight->fixed) continue;
       const bool still =
           each.role.find("norm") != std::string::npos || each.role.ends_with(".bias");
-      lists_[two && still ? 1 : 0].push_back(&each);
+      const std::size_t place = own == nullptr ? groups - 1 : own - training_.groups.data();
+      lists_[trainer ? (still ? 1 : 0) : place].push_back(&each);
     }
     return {};
   }

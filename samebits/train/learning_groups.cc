@@ -1,6 +1,7 @@
 #include "samebits/train/learning_groups.h"
 
 #include <map>
+#include <utility>
 
 namespace samebits {
 namespace {
@@ -10,6 +11,21 @@ constexpr int kFrozen = -1;
 
 Error other_groups(const std::string& what, const std::string& name) {
   return {.code = ErrorCode::inconsistent, .what = "the optimizer's groups: " + name + " " + what};
+}
+
+/// Of `blocks` + 2 layers.
+std::size_t layer_of(const std::string& role, std::size_t blocks) {
+  if (role.find("decoder:") != std::string::npos) return blocks + 1;
+  for (const char* token : {"cls_token", "distillation_token", "register_tokens", "positions"}) {
+    if (role == token) return 0;
+  }
+  if (role.starts_with("patches.")) return 0;
+  const bool in_block = role[0] >= '0' && role[0] <= '9';
+  return in_block ? std::stoul(role) + 1 : blocks + 1;
+}
+
+double rate_of_layer(double decay, std::size_t behind) {
+  return decay == 1 ? 1 : power(decay, behind);
 }
 
 std::optional<std::vector<std::string>> names_of(const Json& json) {
@@ -44,17 +60,23 @@ std::optional<LearningGroup> group_from_json(const Json& json) {
 }  // namespace
 
 std::vector<LearningGroup> usual_groups(const TrainOptions& options, TrainedModel& trained) {
-  LearningGroup all{.lr = options.lr, .adamw = options.adamw};
-  LearningGroup still = all;  // does not decay
-  still.adamw.weight_decay = 0;
+  const std::size_t blocks = trained.model.weights().blocks.size();
   const std::vector<WeightSlot> slots = weight_slots(trained.model.weights());
+  std::map<std::pair<std::size_t, bool>, LearningGroup>
+      groups;  // by layer, and whether it is still
   for (const StoredWeight& weight : trained.weights) {
     if (!weight.learns) continue;
-    const bool decays = options.decay_all || !TrainedModel::is_norm_or_bias(slots[weight.slot]);
-    (decays ? all : still).names.push_back(weight.name);
+    const std::size_t layer = options.layer_decay == 1 ? blocks + 1 : layer_of(weight.role, blocks);
+    const bool still = !options.decay_all && TrainedModel::is_norm_or_bias(slots[weight.slot]);
+    LearningGroup& group = groups[{layer, still}];
+    group.lr = options.lr * rate_of_layer(options.layer_decay, blocks + 1 - layer);
+    group.adamw = options.adamw;
+    if (still) group.adamw.weight_decay = 0;
+    group.names.push_back(weight.name);
   }
-  if (still.names.empty()) return {all};
-  return {all, still};
+  std::vector<LearningGroup> all;
+  for (auto& [key, group] : groups) all.push_back(std::move(group));
+  return all;
 }
 
 Result<std::vector<int>> assign_groups(const std::vector<LearningGroup>& groups,

@@ -23,7 +23,10 @@ struct LearningGroup {
   bool operator==(const LearningGroup&) const = default;
 };
 
-/// As the options say it: what learns, and apart from it norms and biases where they do not decay.
+/// As the options say it: what learns, and apart from it norms and biases where they do not decay;
+/// with layer_decay so for each layer. Layer 0 holds the tokens, positions and patches, layer i + 1
+/// block i, and the last one the rest; the rate of layer i of n is lr * layer_decay^(n - 1 - i).
+/// Source: util/lr_decay.py (param_groups_lrd) of facebookresearch/mae.
 std::vector<LearningGroup> usual_groups(const TrainOptions& options, TrainedModel& trained);
 
 /// Of every slot its group; -1 where it does not learn. Says in trained.weights what learns.

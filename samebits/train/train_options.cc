@@ -92,6 +92,7 @@ Json options_json(const TrainOptions& options) {
                {"save_every", options.save_every},
                {"keep", options.keep}};
   if (options.torch_tails) json["torch_tails"] = true;
+  if (options.layer_decay != 1) json["layer_decay"] = options.layer_decay;
   return json;
 }
 
@@ -120,6 +121,7 @@ Result<TrainOptions> options_from_json(const Json& json, const std::string& file
   fields.read("save_every", &options.save_every);
   fields.read("keep", &options.keep);
   fields.read_if_there("torch_tails", &options.torch_tails);
+  fields.read_if_there("layer_decay", &options.layer_decay);
   const auto kind = schedule_from_name(schedule);
   const auto fits = [](std::uint64_t n) { return n > 0 && n <= kMostImages; };
   const bool sizes = fits(options.batch) && fits(options.accumulate) && fits(options.leaf) &&

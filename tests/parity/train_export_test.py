@@ -5,7 +5,9 @@ makes the same step from samebits' own checkpoint. Weights and moments are the s
 """
 
 import copy
+import subprocess
 
+import conftest
 import pytest
 import pytorch_lightning
 import safetensors.torch
@@ -111,6 +113,19 @@ def test_lightning_goes_on_with_a_schedule(tmp_path):
     assert trainer.lr_scheduler_configs[0].scheduler.state_dict() == whole.lr_scheduler_configs[0].scheduler.state_dict()
     groups = [each.optimizers[0].param_groups[0] for each in (trainer, whole)]
     assert all(groups[0][key] == groups[1][key] for key in ("lr", "initial_lr", "betas", "eps", "weight_decay"))
+
+
+def test_rates_of_layers_are_those_of_their_groups(tmp_path):
+    """As facebookresearch/mae computes them, each in a group of its own."""
+    _, data = made("vit", tmp_path)
+    given = [tmp_path / "vit", "--data", tmp_path / "data.safetensors", "--out", tmp_path / "run", "--steps", 2]
+    found = train(*given, "--layer-decay", 0.7, "--export", "lightning")
+    groups = torch.load(found["exports"][0], weights_only=True)["optimizer_states"][0]["param_groups"]
+    assert [group["lr"] for group in groups] == [1e-3 * 0.7 ** (4 - layer) for layer in range(5)]
+    assert [len(group["params"]) for group in groups] == [4, 16, 16, 16, 4]
+    done = subprocess.run([conftest.PROGRAM, "train", "--resume", tmp_path / "run", "--export", "trainer"], capture_output=True, text=True)
+    assert done.returncode == 2 and "different settings" in done.stderr  # its two groups have no place for them
+    assert train("--resume", tmp_path / "run", "--steps", 4)["weights_sha256"] == train(*given[:-3], tmp_path / "whole", "--steps", 4, "--layer-decay", 0.7)["weights_sha256"]
 
 
 class Keeper(TrainerCallback):

@@ -16,6 +16,7 @@
 #include "samebits/cli/offered_words.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/process.h"
+#include "samebits/cli/train_config.h"
 #include "samebits/cli/train_report.h"
 #include "samebits/container/safetensors_writer.h"
 #include "samebits/lock/lock.h"
@@ -313,12 +314,6 @@ void add_optimizer_options(CLI::App* command, TrainCommand* chosen) {
 }
 
 void add_model_options(CLI::App* command, TrainCommand* chosen) {
-  command
-      ->add_option(
-          "--config", chosen->request.config_path,
-          "the config.json of a model that carries none; a preprocessor_config.json beside "
-          "it is the model's, too")
-      ->type_name("FILE");
   add_seed(
       command, "--seed", [chosen](std::uint64_t seed) { chosen->request.options.seed = seed; },
       "of the order of samples, of masks and of dropout, and of the weights of a new model, each "
@@ -405,6 +400,7 @@ void add_train(CLI::App* program, int* status) {
       "sets, or how often the training was killed and resumed. Ctrl-C ends it after the step, "
       "saved. Exit status: 0 where it reached its end, 1 where it was stopped and saved, 2 where "
       "it failed.");
+  add_train_config(command, &chosen->request.config_path);
   command->add_option(
       "MODEL", chosen->request.model,
       "a directory or file with weights under the names of transformers; or a config.json "

@@ -75,6 +75,7 @@ std::optional<std::vector<std::size_t>> embedded(const Model& model, const Liste
 /// The only choice of parameters in the model's order that has these shapes; nothing where there is
 /// none, or several.
 std::optional<Places> only_choice(const Model& model, const ParameterLists& groups) {
+  if (groups.empty()) return std::nullopt;
   Places places;
   std::vector<bool> taken(model.size(), false);
   for (const Listed& group : groups) {

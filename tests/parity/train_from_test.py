@@ -8,6 +8,7 @@ import copy
 import json
 import subprocess
 
+import accelerate
 import conftest
 import pytest
 import pytorch_lightning
@@ -79,6 +80,10 @@ def head_apart(module):
     head = [each for name, each in module.named_parameters() if "classifier" in name]
     rest = [each for name, each in module.named_parameters() if "classifier" not in name]
     return torch.optim.AdamW([{"params": rest}, {"params": head, "lr": 5e-2}], **DECAYS)
+
+
+def taken_with_config(path, folder, name):
+    return taken(path, folder, name, "--config", folder / name / "config.json")
 
 
 def taken(path, folder, name, *more, step=STEPS + 1):
@@ -176,6 +181,28 @@ def test_a_trainers_directory_goes_on(name, tmp_path):
     saved = tmp_path / "trained" / f"checkpoint-{STEPS}"
     run, _ = taken(saved, tmp_path, name, "--schedule", "constant")
     assert_same_step(model, trainer.optimizer.optimizer, run, tmp_path, name)
+
+
+@pytest.mark.parametrize("name, optimizer", [("vit", everything), ("mae", asking), ("dinov2", timms)])
+def test_a_directory_of_accelerate_goes_on(name, optimizer, tmp_path):
+    model, data = made(name, tmp_path)
+    model = freeze(model)
+    accelerator = accelerate.Accelerator(cpu=True)
+    model, torchs = accelerator.prepare(model, optimizer(model))
+    steps(model, torchs, data)
+    accelerator.save_state(tmp_path / "state")
+    run, found = taken_with_config(tmp_path / "state", tmp_path, name)
+    assert any("optimizer.bin is taken over: AdamW at step 3" in note for note in found["notes"]), found["notes"]
+    assert_same_step(model, torchs.optimizer, run, tmp_path, name)
+
+
+def test_a_module_saved_whole_goes_on(tmp_path):
+    model, data = made("vit", tmp_path)
+    torchs = everything(model)
+    steps(model, torchs, data)
+    torch.save({"model": model, "optimizer": torchs.state_dict()}, tmp_path / "train.pt")
+    run, _ = taken(tmp_path / "train.pt", tmp_path, "vit")
+    assert_same_step(model, torchs, run, tmp_path, "vit")
 
 
 def test_a_schedule_goes_on_where_it_stands(tmp_path):

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <limits>
 #include <memory>
 
 #include <fmt/format.h>
@@ -12,9 +11,10 @@
 #include "samebits/checkpoint/open.h"
 #include "samebits/cli/commands.h"
 #include "samebits/cli/isa_option.h"
-#include "samebits/cli/offered_words.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/process.h"
+#include "samebits/cli/train_config.h"
+#include "samebits/cli/train_options.h"
 #include "samebits/cli/train_report.h"
 #include "samebits/container/safetensors_writer.h"
 #include "samebits/lock/lock.h"
@@ -63,16 +63,7 @@ Result<void> write_step_trace(const std::string& path, const StepTrace& trace) {
   return write_safetensors(path, tensors, {{"format", "pt"}});
 }
 
-struct TrainCommand {
-  TrainRequest request;
-  ResumeRequest again;
-  ReportOptions report;
-  std::string out, resume, isa, schedule = "constant";
-  std::uint64_t trace_step = 0;
-  bool no_decay = false, norm_pix_loss = false, no_norm_pix_loss = false;
-
-  const std::string& folder() const { return resume.empty() ? out : resume; }
-
+struct TrainCommand : TrainChoices {
   int run() {
     Result<TrainReport> done = caught(folder(), [this] { return train(); });
     if (!done) {
@@ -97,7 +88,15 @@ struct TrainCommand {
     } else if (!request.model.empty()) {
       return wrong("--resume takes the model from its checkpoint, and no MODEL");
     }
-    request.options.schedule = *schedule_from_name(schedule);
+    request.says_schedule = !schedule.empty();
+    request.options.schedule = *schedule_from_name(schedule.empty() ? "constant" : schedule);
+    if (request.takes_optimizer && says_optimizer)
+      return wrong(
+          "--continue takes --lr, --weight-decay, --layer-decay, --no-decay, --beta1, --beta2 and "
+          "--eps from the "
+          "optimizer in MODEL");
+    if (request.takes_optimizer && !resume.empty())
+      return wrong("--resume goes on with its own optimizer, and takes no --continue");
     request.options.decay_all = !no_decay;
     if (norm_pix_loss || no_norm_pix_loss) request.norm_pix_loss = norm_pix_loss;
     request.threads = again.threads = report.thread_count();
@@ -141,11 +140,17 @@ struct TrainCommand {
                      .last_step = trainer->steps_done(),
                      .steps = trainer->options().steps,
                      .load_s = seconds_from(start),
+                     .notes = trainer->notes(),
                      .isa = isa_name(choice.kernels->isa)};
     ThreadPool pool(report.thread_count());
     made.threads = pool.threads();
     SAMEBITS_TRY_VOID(loop(*trainer, runs, {*choice.kernels, pool}, &made));
     made.checkpoint = runs.step_path(trainer->steps_done());
+    for (const std::string& name : exports) {
+      const ExportFormat format = *export_format_from_name(name);
+      made.exports.push_back(runs.path() + "/" + export_name(format, trainer->steps_done()));
+      SAMEBITS_TRY_VOID(trainer->write_export(format, made.exports.back()));
+    }
     trainer.reset();  // its memory
     SAMEBITS_TRY(const Checkpoint last, open_checkpoint(made.checkpoint));
     SAMEBITS_TRY(const Lock lock, make_lock(last, LockAlgorithm::sha256, made.threads));
@@ -199,137 +204,6 @@ struct TrainCommand {
   }
 };
 
-constexpr double kMostNumber = std::numeric_limits<double>::max();
-
-void add_length_options(CLI::App* command, TrainCommand* chosen) {
-  TrainOptions* options = &chosen->request.options;
-  add_whole(
-      command, "--steps", {1, kMostSteps}, [options](std::uint64_t n) { options->steps = n; },
-      "steps of the optimizer, in all; with --resume a longer training")
-      ->type_name("N");
-  add_whole(
-      command, "--epochs", {1, kMostSteps},
-      [chosen](std::uint64_t n) { chosen->request.epochs = n; }, "instead: times through the data")
-      ->type_name("N")
-      ->excludes("--steps");
-  add_whole(
-      command, "--batch", {1, kMostImages}, [options](std::uint64_t n) { options->batch = n; },
-      "images of one pass (default: 8)")
-      ->type_name("N");
-  add_whole(
-      command, "--accumulate", {1, kMostImages},
-      [options](std::uint64_t n) { options->accumulate = n; }, "passes of one step (default: 1)")
-      ->type_name("N");
-  add_whole(
-      command, "--leaf", {1, kMostImages}, [chosen](std::uint64_t n) { chosen->request.leaf = n; },
-      "images whose gradients are one sum, a power of two (default: a quarter of the batch, at "
-      "most "
-      "4); the sums are added in a fixed tree")
-      ->type_name("N");
-}
-
-void add_optimizer_options(CLI::App* command, TrainCommand* chosen) {
-  TrainOptions* options = &chosen->request.options;
-  add_number(
-      command, "--lr", {0, kMostNumber}, [options](double x) { options->lr = x; },
-      "learning rate (default: 0.001)")
-      ->type_name("X");
-  add_number(
-      command, "--weight-decay", {0, kMostNumber},
-      [options](double x) { options->adamw.weight_decay = x; }, "of AdamW (default: 0.01)")
-      ->type_name("X");
-  command->add_flag("--no-decay", chosen->no_decay,
-                    "no weight decay for norms and biases, as transformers' Trainer has it");
-  add_number(
-      command, "--beta1", {0, 1}, [options](double x) { options->adamw.beta1 = x; },
-      "of AdamW (default: 0.9)")
-      ->type_name("X");
-  add_number(
-      command, "--beta2", {0, 1}, [options](double x) { options->adamw.beta2 = x; },
-      "of AdamW (default: 0.999)")
-      ->type_name("X");
-  add_number(
-      command, "--eps", {0, kMostNumber}, [options](double x) { options->adamw.eps = x; },
-      "of AdamW (default: 1e-8)")
-      ->type_name("X");
-  CLI::Option* schedule =
-      command
-          ->add_option(
-              "--schedule", chosen->schedule,
-              "of the learning rate: constant (default), cosine or linear, to 0 at the end")
-          ->type_name("NAME")
-          ->check(CLI::IsMember(schedule_names()).description(""));
-  offer_words(schedule, schedule_names());
-  add_whole(
-      command, "--warmup", {0, kMostSteps}, [options](std::uint64_t n) { options->warmup = n; },
-      "steps in which the learning rate rises from 0 (default: 0)")
-      ->type_name("N");
-  add_number(
-      command, "--clip", {0, kMostNumber}, [options](double x) { options->clip = x; },
-      "clip the gradient to this norm")
-      ->type_name("X");
-}
-
-void add_model_options(CLI::App* command, TrainCommand* chosen) {
-  add_seed(
-      command, "--seed", [chosen](std::uint64_t seed) { chosen->request.options.seed = seed; },
-      "of the order of samples, of masks and of dropout, each as torch draws it (default: 42)");
-  add_number(
-      command, "--mask-ratio", {0, 1}, [chosen](double x) { chosen->request.mask_ratio = x; },
-      "of a masked autoencoder (default: its config's)")
-      ->type_name("R");
-  command->add_flag("--norm-pix-loss", chosen->norm_pix_loss,
-                    "of a masked autoencoder: targets are normalized patches (default: its "
-                    "config's)");
-  command
-      ->add_flag("--no-norm-pix-loss", chosen->no_norm_pix_loss,
-                 "of a masked autoencoder: targets are pixels")
-      ->excludes("--norm-pix-loss");
-}
-
-void add_run_options(CLI::App* command, TrainCommand* chosen) {
-  command
-      ->add_option(
-          "--data", chosen->request.options.data,
-          "safetensors or npz with images, float32 [samples, channels, height, width], and "
-          "for a classifier labels, int64; or a folder of JPEG and PNG files, one folder "
-          "for each class")
-      ->type_name("PATH");
-  command
-      ->add_option("--val", chosen->request.options.validation,
-                   "the same, for a loss in eval mode after every epoch")
-      ->type_name("PATH");
-  command->add_option("--out", chosen->out, "the directory of checkpoints and metrics.csv")
-      ->type_name("RUN");
-  command
-      ->add_option("--resume", chosen->resume,
-                   "go on from the newest checkpoint of RUN, to the bits that a training without a "
-                   "stop would have had")
-      ->type_name("RUN")
-      ->excludes("--out");
-  add_whole(
-      command, "--save-every", {1, kMostSteps},
-      [chosen](std::uint64_t n) {
-        chosen->request.options.save_every = n;
-        chosen->again.save_every = n;
-      },
-      "save a checkpoint after every N steps (the last one is always saved)")
-      ->type_name("N");
-  add_whole(
-      command, "--keep", {1, kMostSteps},
-      [chosen](std::uint64_t n) {
-        chosen->request.options.keep = n;
-        chosen->again.keep = n;
-      },
-      "keep the newest N checkpoints (default: all)")
-      ->type_name("N");
-  add_whole(
-      command, "--trace-step", {1, kMostSteps},
-      [chosen](std::uint64_t n) { chosen->trace_step = n; },
-      "write RUN/trace-step-N.safetensors: activations, gradients and updates of step N")
-      ->type_name("N");
-}
-
 }  // namespace
 
 void add_train(CLI::App* program, int* status) {
@@ -342,12 +216,12 @@ void add_train(CLI::App* program, int* status) {
       "sets, or how often the training was killed and resumed. Ctrl-C ends it after the step, "
       "saved. Exit status: 0 where it reached its end, 1 where it was stopped and saved, 2 where "
       "it failed.");
-  command->add_option("MODEL", chosen->request.model,
-                      "a directory or file with weights under the names of transformers");
-  add_run_options(command, chosen.get());
-  add_length_options(command, chosen.get());
-  add_optimizer_options(command, chosen.get());
-  add_model_options(command, chosen.get());
+  add_train_config(command, &chosen->request.config_path);
+  command->add_option(
+      "MODEL", chosen->request.model,
+      "a directory or file with weights under the names of transformers; or a config.json "
+      "alone, whose model gets the weights of a new one of transformers 5.24.0");
+  add_train_options(command, chosen.get());
   add_isa_option(command, &chosen->isa);
   command->add_flag("--json", chosen->report.json,
                     "say as JSON how it went (docs/json.md), in one line");

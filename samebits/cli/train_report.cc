@@ -47,6 +47,8 @@ std::string train_json_text(const TrainReport& report) {
                      {"checkpoint", report.checkpoint},
                      {"weights_sha256", report.weights_sha256},
                      {"stopped", report.stopped.empty() ? Json() : Json(report.stopped)},
+                     {"exports", report.exports},
+                     {"notes", report.notes},
                      {"isa", report.isa},
                      {"threads", report.threads},
                      {"timing", {{"load_s", report.load_s}, {"step_s", report.step_s}}}};
@@ -74,7 +76,9 @@ std::string render_training(const TrainReport& report) {
     line("val loss", fmt::format("{} after step {}", number_text(report.validation.back().second),
                                  report.validation.back().first));
   line("saved", printable(report.checkpoint));
+  for (const std::string& path : report.exports) line("exported", printable(path));
   line("weights", "sha256 " + report.weights_sha256);
+  for (const std::string& note : report.notes) line("note", note);
   if (!report.stopped.empty())
     text +=
         fmt::format("\n  {} ended it early: samebits train --resume {} goes on to the same bits\n",

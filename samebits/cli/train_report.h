@@ -19,6 +19,8 @@ struct TrainReport {
   double load_s = 0;
   std::size_t images = 0;                           // seen here
   std::string checkpoint, weights_sha256, stopped;  // stopped: "SIGINT", or ""
+  std::vector<std::string> exports;                 // paths
+  std::vector<std::string> notes;                   // sentences on what the training began with
   std::string isa;
   int threads = 1;
 };

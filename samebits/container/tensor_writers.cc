@@ -7,12 +7,13 @@
 
 #include "samebits/base/json.h"
 #include "samebits/container/little_endian.h"
+#include "samebits/container/pickle_writer.h"
 #include "samebits/container/zip_writer.h"
 
 namespace samebits {
 namespace {
 
-constexpr std::uint64_t kDataAlignment = 64;  // of torch.save, of numpy's headers and of ours
+constexpr std::uint64_t kDataAlignment = 64;  // of numpy's headers and of ours
 
 Result<void> check_names(const TensorsToWrite& tensors) {
   std::set<std::string_view> names;
@@ -42,51 +43,13 @@ std::vector<const BlobTensor*> in_safetensors_order(const TensorsToWrite& tensor
   return order;
 }
 
-/// Opcodes of pickle's protocol 2.
-std::string pickled_text(std::string_view text) {
-  return "X" + little_endian<4>(text.size()) + std::string(text);
-}
-std::string pickled_number(std::uint64_t value) {
-  if (value < 0x100) return "K" + little_endian<1>(value);
-  if (value < 0x10000) return "M" + little_endian<2>(value);
-  if (value < 0x80000000) return "J" + little_endian<4>(value);
-  std::string digits = little_endian<8>(value);
-  if ((value >> 63) != 0) digits += '\0';  // the sign's place
-  return "\x8a" + little_endian<1>(digits.size()) + digits;
-}
-std::string pickled_global(std::string_view module, std::string_view name) {
-  return fmt::format("c{}\n{}\n", module, name);
-}
-std::string pickled_sizes(const std::vector<std::int64_t>& sizes) {
-  std::string text = "(";
-  for (const std::int64_t size : sizes) text += pickled_number(static_cast<std::uint64_t>(size));
-  return text + "t";
-}
-std::string empty_ordered_dict() { return pickled_global("collections", "OrderedDict") + ")R"; }
-
-/// A tensor over a whole storage. Types without a storage class of their own have an untyped one.
-std::string pickled_tensor(const BlobTensor& tensor, std::uint64_t bytes) {
-  const DTypeInfo& type = info(tensor.dtype);
-  const bool typed = !type.storage.empty();
-  const std::uint64_t count = typed ? bytes / type.itemsize : bytes;
-  const std::string storage = "(" + pickled_text("storage") +
-                              (typed ? pickled_global("torch", type.storage)
-                                     : pickled_global("torch.storage", "UntypedStorage")) +
-                              pickled_text(std::to_string(tensor.blob)) + pickled_text("cpu") +
-                              pickled_number(count) + "tQ";
-  return pickled_global("torch._utils", typed ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3") + "(" +
-         storage + pickled_number(0) + pickled_sizes(tensor.shape) +
-         pickled_sizes(contiguous_strides(tensor.shape)) + "\x89" + empty_ordered_dict() +
-         (typed ? "" : pickled_global("torch", type.torch)) + "tR";
-}
-
-std::string pickled_state_dict(const TensorsToWrite& tensors, std::string_view key) {
-  std::string dict = empty_ordered_dict() + "(";
+PickleValue state_dict_value(const TensorsToWrite& tensors, std::string_view key) {
+  PickleValue::Items items;
   for (const BlobTensor& tensor : tensors.tensors)
-    dict += pickled_text(tensor.name) + pickled_tensor(tensor, tensors.blobs[tensor.blob].size);
-  dict += "u";
-  if (!key.empty()) dict = "}" + pickled_text(key) + dict + "s";
-  return "\x80\x02" + dict + ".";
+    items.emplace_back(PickleValue::text(tensor.name),
+                       PickleValue::tensor(tensor, tensors.blobs[tensor.blob].size));
+  PickleValue dict = PickleValue::ordered_dict(items);
+  return key.empty() ? dict : PickleValue::dict({{PickleValue::text(key), dict}});
 }
 
 /// numpy's name of a type; "" where it has none.
@@ -165,18 +128,7 @@ Result<void> stream_safetensors(const TensorsToWrite& tensors,
 Result<void> stream_torch_archive(const TensorsToWrite& tensors, std::string_view key,
                                   const ByteSink& sink) {
   SAMEBITS_TRY_VOID(check_names(tensors));
-  const std::string folder = "archive/";
-  ZipWriter zip(sink);
-  SAMEBITS_TRY_VOID(zip.add(folder + "data.pkl", pickled_state_dict(tensors, key), kDataAlignment));
-  SAMEBITS_TRY_VOID(zip.add(folder + ".format_version", "1", kDataAlignment));
-  SAMEBITS_TRY_VOID(
-      zip.add(folder + ".storage_alignment", std::to_string(kDataAlignment), kDataAlignment));
-  SAMEBITS_TRY_VOID(zip.add(folder + "byteorder", "little", kDataAlignment));
-  for (std::size_t i = 0; i < tensors.blobs.size(); ++i)
-    SAMEBITS_TRY_VOID(
-        zip.add(fmt::format("{}data/{}", folder, i), tensors.blobs[i], kDataAlignment));
-  SAMEBITS_TRY_VOID(zip.add(folder + "version", "3\n", kDataAlignment));
-  return zip.finish();
+  return stream_torch_object(state_dict_value(tensors, key), tensors, sink);
 }
 
 Result<void> stream_npz(const TensorsToWrite& tensors, const ByteSink& sink) {

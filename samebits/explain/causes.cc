@@ -69,6 +69,9 @@ constexpr Cause kCauses[] = {
      "torch.load as it is called by default refuses this file (globals: names to allow), or needs "
      "map_location (devices)",
      {}},
+    {"training.parted",
+     "two trainings, or two recorded steps, part: in which step, and in what of it first",
+     {}},
     {"resume.missing",
      "what exact resumption needs and this file lacks (optimizer moments, step, scheduler, RNG of "
      "torch/cuda/numpy/python, sampler position; scaler and EMA only where the file shows that "

@@ -6,6 +6,7 @@
 #include "samebits/explain/rules.h"
 #include "samebits/explain/scope.h"
 #include "samebits/explain/trace_diff.h"
+#include "samebits/explain/training_parting.h"
 
 namespace samebits {
 namespace {
@@ -14,9 +15,17 @@ Report diff_now(const SubjectOptions& a, const SubjectOptions& b, int threads, c
   Report report;
   report.command = "diff";
   report.scope = scope;
+  if (are_training_runs({a, b})) {
+    compare_training_runs(report, {a, b});
+    return report;
+  }
   open_subjects(report, {a, b}, {.cross_check = true, .threads = threads});
   if (are_traces(report)) {
     compare_traces(report, threads);
+    return report;
+  }
+  if (are_step_traces(report)) {
+    compare_step_traces(report);
     return report;
   }
   if (refuse_recorded(report,

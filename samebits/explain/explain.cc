@@ -15,6 +15,7 @@
 #include "samebits/explain/rules.h"
 #include "samebits/explain/scope.h"
 #include "samebits/explain/trace_diff.h"
+#include "samebits/explain/training_parting.h"
 #include "samebits/run/module_config.h"
 
 namespace samebits {
@@ -72,6 +73,10 @@ Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOpt
   Report report;
   report.command = "explain";
   report.scope = options.scope;
+  if (subjects.size() == 2 && are_training_runs(subjects)) {
+    compare_training_runs(report, subjects);
+    return report;
+  }
   open_subjects(report, subjects, {.cross_check = true, .threads = options.threads});
   if (is_model_and_trace(report)) {
     if (report.scope.filter) {
@@ -83,6 +88,10 @@ Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOpt
   }
   if (are_traces(report)) {
     compare_traces(report, options.threads);
+    return report;
+  }
+  if (are_step_traces(report)) {
+    compare_step_traces(report);
     return report;
   }
   if (refuse_recorded(report,

@@ -227,4 +227,14 @@ bool adamw(const AdamwScalars& s, const float* g, std::size_t n, float* p, float
   return finite;
 }
 
+void adamw_tail(const AdamwScalars& s, float g, float* p, float* m, float* v) {
+  const float gradient = s.clips ? g * s.gradient : g;
+  if (s.decays) *p = *p * s.decay;
+  const float change = gradient - *m;
+  *m = s.first < 0.5F ? std::fma(s.first, change, *m) : std::fma(s.first - 1, change, gradient);
+  *v = std::fma(*v, s.second, s.second_rest * gradient * gradient);
+  const float divisor = std::sqrt(*v) / s.root_correction + s.eps;
+  *p = *p + s.step * *m / divisor;
+}
+
 }  // namespace samebits::reference

@@ -92,6 +92,9 @@ inline constexpr std::size_t kSquaresTogether = 65536;
 /// (sqrt(v) / root_correction + eps).
 bool adamw(const AdamwScalars& scalars, const float* g, std::size_t n, float* p, float* m,
            float* v);
+/// One element of the last numel % 8 of a tensor, as torch computes those: v = fma(v, second,
+/// (second_rest * g) * g), and the rest as in adamw().
+void adamw_tail(const AdamwScalars& scalars, float g, float* p, float* m, float* v);
 
 }  // namespace reference
 }  // namespace samebits

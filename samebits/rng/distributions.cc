@@ -1,5 +1,6 @@
 #include "samebits/rng/distributions.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <numbers>
@@ -111,6 +112,21 @@ void normal(CpuGenerator& generator, double mean, double std, std::span<float> o
 void normal(CpuGenerator& generator, double mean, double std, std::span<double> out) {
   const FloatMode contract;
   fill_normal(generator, mean, std, out);
+}
+
+void trunc_normal(CpuGenerator& generator, double std, double a, double b, std::span<float> out) {
+  const FloatMode contract;
+  const auto low = static_cast<float>(a);
+  const auto high = static_cast<float>(b);
+  const auto outside = [&](float value) { return value < low || value > high; };
+  normal(generator, 0, std, out);
+  std::vector<float> more(out.size());
+  while (std::ranges::any_of(out, outside)) {
+    normal(generator, 0, std, std::span<float>(more));
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      if (outside(out[i])) out[i] = more[i];
+    }
+  }
 }
 
 std::vector<std::int64_t> randperm(CpuGenerator& generator, std::int64_t n) {

@@ -3,7 +3,7 @@
 // not matter, nor does the caller's floating-point mode.
 //
 // Checked against torch 2.13 itself in tests/parity/rng_test.py. Does not hold: trunc_normal_
-// (official builds take erfinv from MKL), normals of half types, CUDA.
+// of older versions (official builds take erfinv from MKL), normals of half types, CUDA.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +27,11 @@ void uniform_bfloat16(CpuGenerator& generator, double from, double to,
 /// are filled in blocks, fewer one by one, as in torch.
 void normal(CpuGenerator& generator, double mean, double std, std::span<float> out);
 void normal(CpuGenerator& generator, double mean, double std, std::span<double> out);
+
+/// nn.init.trunc_normal_(mean 0, std, a, b) of a contiguous tensor, where more than 0.3 of the
+/// distribution lies between a and b: draws of the whole tensor, until none is outside; the first
+/// that is inside stays. Requires that.
+void trunc_normal(CpuGenerator& generator, double std, double a, double b, std::span<float> out);
 
 /// randperm(n).
 std::vector<std::int64_t> randperm(CpuGenerator& generator, std::int64_t n);

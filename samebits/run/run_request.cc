@@ -16,24 +16,6 @@
 namespace samebits {
 namespace {
 
-Result<Json> stored_config(const RunRequest& request, const Checkpoint& checkpoint) {
-  const bool own = request.config_path.empty();
-  if (own && checkpoint.config.is_null() && !checkpoint.config_faults.empty())
-    return fail(checkpoint.config_faults[0]);
-  if (own) return checkpoint.config;
-  SAMEBITS_TRY(const auto file, MappedFile::open(request.config_path));
-  return parse_json(file->bytes(), request.config_path);
-}
-
-/// With the fields that were given in their places.
-Result<Json> read_config(const RunRequest& request, const Checkpoint& checkpoint) {
-  SAMEBITS_TRY(Json config, stored_config(request, checkpoint));
-  if (!request.fields.is_object() || request.fields.empty()) return config;
-  if (config.is_null()) config = Json::object();
-  if (config.is_object()) config.update(request.fields);
-  return config;
-}
-
 /// The model as the config describes it; the mask ratio that was asked for stands in its place.
 Result<VitModel> open_model(const RunRequest& request, const Checkpoint& checkpoint,
                             const Json& config) {
@@ -124,7 +106,25 @@ std::vector<std::string> labels_of(const Json& config) {
   return labels;
 }
 
+Result<Json> stored_config(const Checkpoint& checkpoint, const std::string& config_path) {
+  const bool own = config_path.empty();
+  if (own && checkpoint.config.is_null() && !checkpoint.config_faults.empty())
+    return fail(checkpoint.config_faults[0]);
+  if (own) return checkpoint.config;
+  SAMEBITS_TRY(const auto file, MappedFile::open(config_path));
+  return parse_json(file->bytes(), config_path);
+}
+
 }  // namespace
+
+Result<Json> config_of(const Checkpoint& checkpoint, const std::string& config_path,
+                       const Json& fields) {
+  SAMEBITS_TRY(Json config, stored_config(checkpoint, config_path));
+  if (!fields.is_object() || fields.empty()) return config;
+  if (config.is_null()) config = Json::object();
+  if (config.is_object()) config.update(fields);
+  return config;
+}
 
 Result<VitOutputs> PreparedRun::forward(const Engine& engine, const TracePoint& trace) {
   const auto wants = [this](const std::string& name) {
@@ -150,7 +150,7 @@ namespace {
 Result<PreparedRun> prepare_now(const RunRequest& request) {
   SAMEBITS_TRY(const Checkpoint checkpoint, open_checkpoint(request.model, {.key = request.key}));
   if (!checkpoint.unread.empty()) return fail(checkpoint.unread[0]);
-  SAMEBITS_TRY(const Json config, read_config(request, checkpoint));
+  SAMEBITS_TRY(const Json config, config_of(checkpoint, request.config_path, request.fields));
   SAMEBITS_TRY(VitModel model, open_model(request, checkpoint, config));
   SAMEBITS_TRY_VOID(check_training(request, model.config()));
   SAMEBITS_TRY_VOID(check_only(request, model));

@@ -56,6 +56,11 @@ struct RunRequest {
   int threads = 1;                // that load it
 };
 
+/// The config of `config_path`, or, where that is "", the checkpoint's own; with `fields` in their
+/// places. Errors: io and malformed for a file that is none.
+Result<Json> config_of(const Checkpoint& checkpoint, const std::string& config_path,
+                       const Json& fields);
+
 /// Everything that a forward pass needs, loaded and checked.
 struct PreparedRun {
   VitModel model;

@@ -48,7 +48,8 @@ struct StepScope {
   StepMemory& memory;
   CpuGenerator* generator = nullptr;  // draws the masks of dropout
   std::size_t images = 0;
-  std::size_t leaf = 1;  // images of a leaf
+  std::size_t leaf = 1;           // images of a leaf
+  bool learns_positions = false;  // a gradient of the positions is wanted
 
   /// Rows of so many tokens of every image.
   LeafRows rows(std::size_t tokens) const { return {images * tokens, leaf * tokens}; }

@@ -65,7 +65,25 @@ void EmbedStep::forward(const StepScope& scope, const VitWeights& weights, const
   for (std::size_t i = 0; i < factors_.size(); ++i) x[i] = x[i] * factors_[i];
 }
 
-void EmbedStep::back(const StepScope& scope, float* dx, VitWeights& gradient) {
+/// Every patch's gradient at its own position, zeros where it was removed; then the sum over
+/// images.
+void EmbedStep::masked_positions_back(const StepScope& scope, const float* dx,
+                                      const std::vector<Masking>& maskings, float* out) const {
+  const std::size_t width = scope.config.encoder.width;
+  const std::size_t size = maskings[0].mask.size() * width;
+  std::vector<float> placed(scope.images * size, 0.0F);
+  for (std::size_t image = 0; image < scope.images; ++image) {
+    const float* from = dx + (image * tokens() + front_) * width;
+    for (const std::size_t patch : maskings[image].kept) {
+      std::copy_n(from, width, placed.data() + image * size + patch * width);
+      from += width;
+    }
+  }
+  column_gradient(scope.engine, {placed.data(), size}, {}, {scope.images, scope.leaf}, size, out);
+}
+
+void EmbedStep::back(const StepScope& scope, float* dx, const std::vector<Masking>& maskings,
+                     VitWeights& gradient) {
   const VitConfig& config = scope.config;
   const std::size_t width = config.encoder.width;
   const std::size_t image_size = tokens() * width;
@@ -81,9 +99,12 @@ void EmbedStep::back(const StepScope& scope, float* dx, VitWeights& gradient) {
   std::copy(first, class_end, gradient.class_token.begin());
   std::copy(class_end, positioned_end, gradient.distillation_token.begin());
   std::copy(positioned_end, front_end, gradient.registers.begin());
-  if (!config.masked) {
-    const auto patches = std::copy(first, positioned_end, gradient.positions.begin());
-    std::copy(front_end, sums.end(), patches);
+  if (scope.learns_positions) {
+    float* patches = std::copy(first, positioned_end, gradient.positions.data());
+    if (config.masked)
+      masked_positions_back(scope, dx, maskings, patches);
+    else
+      std::copy(front_end, sums.end(), patches);
   }
   // Of the projection, over the patches alone, where any was kept.
   if (kept_ == 0) {

@@ -168,6 +168,9 @@ void MaeStep::back(const StepScope& scope, const VitWeights& weights, const floa
         .back(dx_.data(), gradient.decoder_blocks[i % gradient.decoder_blocks.size()]);
     if (done) done(true, i);
   }
+  if (scope.learns_positions)
+    column_gradient(scope.engine, {dx_.data(), all_ * width}, {}, {scope.images, scope.leaf},
+                    all_ * width, gradient.decoder_positions.data());
   // The tokens, and the layer that embeds them.
   restore_back(scope, dx_.data(), maskings, tokens, gradient);
   const RowsOf dembedded = {embedded_.data(), width};

@@ -34,7 +34,8 @@ StepScope ModelStep::scope(const Engine& engine, const TrainBatch& batch) {
           .memory = memory_,
           .generator = batch.generator,
           .images = batch.images.count,
-          .leaf = batch.leaf};
+          .leaf = batch.leaf,
+          .learns_positions = learns_positions_ || !model_.config().masked};
 }
 
 std::vector<float> ModelStep::forward(const Engine& engine, const TrainBatch& batch,
@@ -105,7 +106,7 @@ void ModelStep::back(const Engine& engine, const TrainBatch& batch, VitWeights& 
     if (done) done(false, i);
   }
   if (point) point(config.names.embeddings, {dx_.data(), rows() * width}, width);
-  embed_.back(step, dx_.data(), gradient);
+  embed_.back(step, dx_.data(), maskings_, gradient);
 }
 
 float ModelStep::divisor(const TrainBatch& batch) const {

@@ -40,6 +40,9 @@ class ModelStep {
 
   explicit ModelStep(VitModel& model) : model_(model) {}
 
+  /// Whether positions of a masked autoencoder have a gradient; as made they have none.
+  void learn_positions(bool learn) { learns_positions_ = learn; }
+
   /// Of each image: the sum of the errors of its removed patches, or its cross entropy.
   std::vector<float> forward(const Engine& engine, const TrainBatch& batch,
                              const StepPoint& point = {});
@@ -70,6 +73,7 @@ class ModelStep {
   std::vector<Masking> maskings_;
   AlignedFloats last_, hidden_, dx_, dhidden_;  // behind the blocks, normalized, their gradients
   std::size_t images_ = 0;
+  bool learns_positions_ = false;
 };
 
 /// The loss of a global batch: the images of a leaf added in ascending order (as dot() adds), the

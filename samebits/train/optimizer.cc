@@ -30,6 +30,34 @@ std::vector<SlotPart> parts_of(const Slots& slots, Size size) {
 
 std::size_t learning_size(const LearningSlot& slot) { return slot.weight.size(); }
 
+/// An element that is rounded in the other order, as it was before the step.
+struct TailElement {
+  std::size_t slot = 0, at = 0;
+  float p = 0, m = 0, v = 0;
+};
+
+std::vector<TailElement> tails_before(const std::vector<LearningSlot>& slots) {
+  std::vector<TailElement> tails;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    for (const std::size_t at : slots[i].tail)
+      tails.push_back({i, at, slots[i].weight.data()[at], slots[i].first.data()[at],
+                       slots[i].second.data()[at]});
+  }
+  return tails;
+}
+
+void step_tails(std::span<const AdamwScalars> of_groups, const std::vector<LearningSlot>& slots,
+                std::vector<TailElement>& tails) {
+  for (TailElement& each : tails) {
+    const LearningSlot& slot = slots[each.slot];
+    reference::adamw_tail(of_groups[slot.group], slot.gradient.data()[each.at], &each.p, &each.m,
+                          &each.v);
+    slot.weight.data()[each.at] = each.p;
+    slot.first.data()[each.at] = each.m;
+    slot.second.data()[each.at] = each.v;
+  }
+}
+
 }  // namespace
 
 AdamwScalars adamw_scalars(const AdamwSettings& settings, double lr, std::uint64_t t) {
@@ -63,22 +91,22 @@ double gradient_norm(const Engine& engine, const std::vector<LearningSlot>& slot
 }
 
 std::string adamw_step(const Engine& engine, const std::vector<LearningSlot>& slots,
-                       const AdamwScalars& scalars) {
+                       std::span<const AdamwScalars> of_groups) {
   const FloatMode contract;
   const std::vector<SlotPart> parts = parts_of(slots, learning_size);
+  std::vector<TailElement> tails = tails_before(slots);
   std::vector<char> finite(parts.size());
   engine.pool.run(parts.size(), [&](std::size_t i) {
     const SlotPart& part = parts[i];
     const LearningSlot& slot = slots[part.slot];
-    AdamwScalars own = scalars;
-    own.decays = scalars.decays && slot.decays;
     finite[i] =
-        engine.kernels.adamw(own, slot.gradient.data() + part.first, part.count,
+        engine.kernels.adamw(of_groups[slot.group], slot.gradient.data() + part.first, part.count,
                              slot.weight.data() + part.first, slot.first.data() + part.first,
                              slot.second.data() + part.first)
             ? 1
             : 0;
   });
+  step_tails(of_groups, slots, tails);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (finite[i] == 0) return slots[parts[i].slot].weight.role;
   }

@@ -2,10 +2,12 @@
 //
 // Bits: those of reference::adamw() for every element, whatever the number of threads. That is
 // torch 2.13's fused AdamW (torch.optim.AdamW(..., fused=True)) but for the last numel % 8 elements
-// of a tensor, where torch rounds in another order.
+// of a tensor, where torch rounds in another order: reference::adamw_tail(), for the elements that
+// a slot lists as such.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,17 +27,18 @@ AdamwScalars adamw_scalars(const AdamwSettings& settings, double lr, std::uint64
 /// One array that learns, with its gradient and its moments.
 struct LearningSlot {
   WeightSlot weight, gradient, first, second;
-  bool decays = true;
+  std::size_t group = 0;
+  std::vector<std::size_t> tail;  // elements, in memory, that are rounded as torch's tails
 };
 
 /// The norm of all gradients: the square root, in double, of the reference::sum_of_squares() of
 /// every array, added in their order.
 double gradient_norm(const Engine& engine, const std::vector<LearningSlot>& slots);
 
-/// One step for every slot. The role of the first array that is not finite afterwards; "" where all
-/// are.
+/// One step for every slot, with the scalars of its group. The role of the first array that is not
+/// finite afterwards; "" where all are.
 std::string adamw_step(const Engine& engine, const std::vector<LearningSlot>& slots,
-                       const AdamwScalars& scalars);
+                       std::span<const AdamwScalars> of_groups);
 
 /// into = into + from, array by array. Requires equal sizes.
 void add_weights(const Engine& engine, VitWeights& from, VitWeights& into);

@@ -106,10 +106,13 @@ TEST(AdamwStep, NamesTheArrayThatIsNotFinite) {
   std::vector<LearningSlot> slots;
   const auto w = weight_slots(weights), g = weight_slots(gradient), m = weight_slots(first),
              v = weight_slots(second);
-  for (std::size_t i = 0; i < w.size(); ++i) slots.push_back({w[i], g[i], m[i], v[i], i > 0});
+  for (std::size_t i = 0; i < w.size(); ++i)
+    slots.push_back({w[i], g[i], m[i], v[i], i > 0 ? 0U : 1U, {}});
   ThreadPool pool(2);
-  EXPECT_EQ(adamw_step({best_kernels(), pool}, slots, adamw_scalars({}, 0.5, 1)), "norm.bias");
-  EXPECT_EQ(weights.class_token[0], 1.5F);  // it does not decay
+  const AdamwScalars of_groups[] = {adamw_scalars({}, 0.5, 1),
+                                    adamw_scalars({.weight_decay = 0}, 0.5, 1)};
+  EXPECT_EQ(adamw_step({best_kernels(), pool}, slots, of_groups), "norm.bias");
+  EXPECT_EQ(weights.class_token[0], 1.5F);  // its group does not decay
   EXPECT_EQ(weights.norm.gamma[0], static_cast<float>(1 - 0.5 * 0.01));
 }
 

@@ -24,6 +24,8 @@ TEST(TrainOptions, AreReadAsTheyWereWritten) {
   options.schedule = Schedule::Kind::cosine;
   options.decay_all = false;
   options.keep = 3;
+  options.torch_tails = true;
+  options.layer_decay = 0.75;
   const Result<TrainOptions> read = options_from_json(options_json(options), "f");
   ASSERT_TRUE(read);
   EXPECT_EQ(options_json(*read), options_json(options));

@@ -27,6 +27,11 @@ class OptionFields {
     }
     *value = at->template get<T>();
   }
+  /// One that is written only where it is not as usual.
+  template <class T>
+  void read_if_there(const char* name, T* value) {
+    if (json_.is_object() && json_.contains(name)) read(name, value);
+  }
   const std::string& wrong() const { return wrong_; }
 
  private:
@@ -66,26 +71,29 @@ Result<void> TrainOptions::check() const {
 }
 
 Json options_json(const TrainOptions& options) {
-  return {{"data", options.data},
-          {"validation", options.validation},
-          {"steps", options.steps},
-          {"batch", options.batch},
-          {"accumulate", options.accumulate},
-          {"leaf", options.leaf},
-          {"lr", options.lr},
-          {"beta1", options.adamw.beta1},
-          {"beta2", options.adamw.beta2},
-          {"eps", options.adamw.eps},
-          {"weight_decay", options.adamw.weight_decay},
-          {"decay_all", options.decay_all},
-          {"schedule", schedule_name(options.schedule)},
-          {"warmup", options.warmup},
-          {"clip", options.clip},
-          {"seed", options.seed},
-          {"mask_ratio", options.mask_ratio},
-          {"norm_pix_loss", options.norm_pix_loss},
-          {"save_every", options.save_every},
-          {"keep", options.keep}};
+  Json json = {{"data", options.data},
+               {"validation", options.validation},
+               {"steps", options.steps},
+               {"batch", options.batch},
+               {"accumulate", options.accumulate},
+               {"leaf", options.leaf},
+               {"lr", options.lr},
+               {"beta1", options.adamw.beta1},
+               {"beta2", options.adamw.beta2},
+               {"eps", options.adamw.eps},
+               {"weight_decay", options.adamw.weight_decay},
+               {"decay_all", options.decay_all},
+               {"schedule", schedule_name(options.schedule)},
+               {"warmup", options.warmup},
+               {"clip", options.clip},
+               {"seed", options.seed},
+               {"mask_ratio", options.mask_ratio},
+               {"norm_pix_loss", options.norm_pix_loss},
+               {"save_every", options.save_every},
+               {"keep", options.keep}};
+  if (options.torch_tails) json["torch_tails"] = true;
+  if (options.layer_decay != 1) json["layer_decay"] = options.layer_decay;
+  return json;
 }
 
 Result<TrainOptions> options_from_json(const Json& json, const std::string& file) {
@@ -112,6 +120,8 @@ Result<TrainOptions> options_from_json(const Json& json, const std::string& file
   fields.read("norm_pix_loss", &options.norm_pix_loss);
   fields.read("save_every", &options.save_every);
   fields.read("keep", &options.keep);
+  fields.read_if_there("torch_tails", &options.torch_tails);
+  fields.read_if_there("layer_decay", &options.layer_decay);
   const auto kind = schedule_from_name(schedule);
   const auto fits = [](std::uint64_t n) { return n > 0 && n <= kMostImages; };
   const bool sizes = fits(options.batch) && fits(options.accumulate) && fits(options.leaf) &&

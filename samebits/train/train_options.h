@@ -28,7 +28,9 @@ struct TrainOptions {
   std::size_t leaf = 1;          // images
   double lr = 1e-3;
   AdamwSettings adamw;
-  bool decay_all = true;  // false: norms and biases do not decay
+  bool decay_all = true;     // false: norms and biases do not decay
+  double layer_decay = 1;    // the rate of a block is this times that of the one behind it
+  bool torch_tails = false;  // the last numel % 8 elements of a tensor are rounded as torch's
   Schedule::Kind schedule = Schedule::Kind::constant;
   std::uint64_t warmup = 0;
   double clip = 0;  // norm of the gradient; 0: no clipping

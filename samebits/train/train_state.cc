@@ -83,6 +83,19 @@ Result<std::string> text_of(const Json& state, const char* name, const std::stri
   return fail(damaged(file, std::string("the state has no text called ") + name));
 }
 
+Result<std::vector<std::vector<std::string>>> listed_of(const Json& state,
+                                                        const std::string& file) {
+  std::vector<std::vector<std::string>> listed;
+  for (const Json& group : state.value("listed", Json::array())) {
+    listed.emplace_back();
+    for (const Json& role : group.is_array() ? group : Json::array({Json()})) {
+      if (!role.is_string()) return fail(damaged(file, "the state's lists of parameters are none"));
+      listed.back().push_back(role.get<std::string>());
+    }
+  }
+  return listed;
+}
+
 /// An open optimizer.safetensors.
 class MomentFile {
  public:
@@ -125,6 +138,18 @@ Result<void> read_moment(const MomentFile& file, const std::string& prefix,
 
 }  // namespace
 
+Result<std::string> digest_of(const Learning& learning) {
+  TensorsToWrite all = learning.trained.tensors(learning.trained.model.weights(), "", true);
+  append(learning.trained.tensors(learning.first, kFirst, false), &all);
+  append(learning.trained.tensors(learning.second, kSecond, false), &all);
+  RunningDigest digest;
+  SAMEBITS_TRY_VOID(stream_safetensors(all, {}, [&](Bytes bytes) -> Result<void> {
+    digest.add(bytes);
+    return {};
+  }));
+  return digest_text(digest.digest());
+}
+
 Result<void> write_checkpoint(const std::string& directory, const TrainState& state,
                               const Learning& learning) {
   const std::string at = directory + "/";
@@ -140,16 +165,23 @@ Result<void> write_checkpoint(const std::string& directory, const TrainState& st
   if (trained.config.is_object()) SAMEBITS_TRY_VOID(write_json(at + "config.json", trained.config));
   if (trained.preprocessing.is_object())
     SAMEBITS_TRY_VOID(write_json(at + "preprocessor_config.json", trained.preprocessing));
-  return write_json(at + kStateFile, {{"schema", "samebits.training-state/1"},
-                                      {"contract", kTrainingContract},
-                                      {"step", state.step},
-                                      {"epoch", state.epoch},
-                                      {"position", state.position},
-                                      {"optimizer", "adamw"},
-                                      {"options", options_json(state.options)},
-                                      {"data_xxh3_128", state.data_digest},
-                                      {"validation_xxh3_128", state.validation_digest},
-                                      {"files_xxh3_128", digests}});
+  Json json = {{"schema", "samebits.training-state/1"},
+               {"contract", kTrainingContract},
+               {"step", state.step},
+               {"epoch", state.epoch},
+               {"position", state.position},
+               {"optimizer", "adamw"},
+               {"options", options_json(state.options)},
+               {"data_xxh3_128", state.data_digest},
+               {"validation_xxh3_128", state.validation_digest},
+               {"files_xxh3_128", digests}};
+  if (!state.begun_digest.empty()) {
+    json["begun_step"] = state.begun_step;
+    json["begun_xxh3_128"] = state.begun_digest;
+  }
+  if (!state.groups.empty()) json["groups"] = groups_json(state.groups);
+  if (!state.listed.empty()) json["listed"] = state.listed;
+  return write_json(at + kStateFile, json);
 }
 
 Result<TrainState> read_state(const std::string& directory) {
@@ -173,6 +205,14 @@ Result<TrainState> read_state(const std::string& directory) {
   SAMEBITS_TRY(state.validation_digest, text_of(json, "validation_xxh3_128", path));
   SAMEBITS_TRY(state.options, options_from_json(json.value("options", Json()), path));
   SAMEBITS_TRY_VOID(state.options.check());
+  if (json.contains("groups")) {
+    SAMEBITS_TRY(state.groups, groups_from_json(json["groups"], path));
+  }
+  SAMEBITS_TRY(state.listed, listed_of(json, path));
+  if (json.contains("begun_step")) {
+    SAMEBITS_TRY(state.begun_step, number_of(json, "begun_step", path));
+    SAMEBITS_TRY(state.begun_digest, text_of(json, "begun_xxh3_128", path));
+  }
   const Json digests = json.value("files_xxh3_128", Json());
   for (const char* name : {kModelFile, kOptimizerFile}) {
     SAMEBITS_TRY(const std::string wanted, text_of(digests, name, path));

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "samebits/train/learning_groups.h"
 #include "samebits/train/train_options.h"
 #include "samebits/train/trained_model.h"
 
@@ -22,9 +23,15 @@ struct TrainState {
   std::uint64_t epoch = 0;   // of the next sample
   std::size_t position = 0;  // samples of this epoch that are done
   std::string data_digest, validation_digest;
+  std::uint64_t begun_step = 0;  // that the training began at
+  std::string begun_digest;      // of weights and moments as they were then; "" where not known
   std::vector<std::uint8_t> noise_generator;  // state
   std::vector<std::uint8_t> order_generator;  // state before the epoch
   TrainOptions options;
+  std::vector<LearningGroup> groups;  // taken over from an optimizer; empty: usual_groups()
+  /// Of that optimizer's groups the parameters as they list them, by role; "" of what no table
+  /// knows.
+  std::vector<std::vector<std::string>> listed;
 };
 
 /// What learns: the model, and AdamW's moments.
@@ -33,6 +40,9 @@ struct Learning {
   VitWeights& first;
   VitWeights& second;
 };
+
+/// Of all weights and moments with their names.
+Result<std::string> digest_of(const Learning& learning);
 
 /// Into an empty directory. Errors: io.
 Result<void> write_checkpoint(const std::string& directory, const TrainState& state,

@@ -56,13 +56,17 @@ class StoredTensors {
         continue;
       used.insert(piece.tensor);
     }
+    std::map<std::size_t, std::string> roles;
+    for (const model::Piece& piece : found_.pieces) {
+      if (piece.parts == 1) roles[piece.tensor] = piece.role;
+    }
     std::set<std::string> names;
     for (std::size_t i = 0; i < entries.size(); ++i) {
       const StoredTensor& tensor = checkpoint_.entries[entries[i]];
       if (!names.insert(tensor.name).second)
         return fail(not_trained(checkpoint_, "two tensors are called " + tensor.name));
       if (!used.contains(i)) {
-        add_other(tensor);
+        add_other(tensor, roles[i]);
       } else if (tensor.view.dtype() != DType::float32) {
         Error error = not_trained(checkpoint_, "the tensor " + tensor.name + " cannot be trained");
         error.expected = "float32";
@@ -85,19 +89,22 @@ class StoredTensors {
     const auto slot = by_role_.find(place.slot);
     if (slot == by_role_.end()) return false;
     const auto& [index, rows] = slot->second;
+    const bool fixed = is_fixed(model_.model.config(), role);
     model_.weights.push_back({.name = name_of(tensor),
+                              .role = role,
                               .shape = tensor.view.shape(),
                               .slot = index,
                               .first = rows / place.parts * place.part,
                               .count = rows / place.parts,
-                              .learns = !is_fixed(model_.model.config(), role)});
+                              .fixed = fixed,
+                              .learns = !fixed});
     return true;
   }
 
-  void add_other(const StoredTensor& tensor) {
+  void add_other(const StoredTensor& tensor, const std::string& role) {
     std::vector<std::uint8_t> buffer;
     const Bytes bytes = tensor.view.row_major_bytes(buffer);
-    model_.others.push_back({name_of(tensor), tensor.view.dtype(), tensor.view.shape(),
+    model_.others.push_back({name_of(tensor), role, tensor.view.dtype(), tensor.view.shape(),
                              std::vector<std::uint8_t>(bytes.begin(), bytes.end())});
   }
 
@@ -106,6 +113,8 @@ class StoredTensors {
   TrainedModel& model_;
   std::map<std::string, std::pair<std::size_t, std::size_t>> by_role_;  // index, rows
 };
+
+}  // namespace
 
 /// Rows as bytes, some at a time.
 Blob blob_of_rows(const WeightSlot& slot, std::size_t first, std::size_t count) {
@@ -123,16 +132,6 @@ Blob blob_of_rows(const WeightSlot& slot, std::size_t first, std::size_t count) 
             }
             return {};
           }};
-}
-
-}  // namespace
-
-std::vector<bool> TrainedModel::learning_slots() {
-  std::vector<bool> learning(weight_slots(model.weights()).size(), false);
-  for (const StoredWeight& weight : weights) {
-    if (weight.learns) learning[weight.slot] = true;
-  }
-  return learning;
 }
 
 bool TrainedModel::is_norm_or_bias(const WeightSlot& slot) {
@@ -158,20 +157,23 @@ TensorsToWrite TrainedModel::tensors(VitWeights& values, const std::string& pref
   return made;
 }
 
-Result<TrainedModel> open_trained_model(const std::string& path, const std::string& key,
-                                        int threads) {
-  SAMEBITS_TRY(const Checkpoint checkpoint,
-               open_checkpoint(path, {.key = key, .threads = threads}));
-  SAMEBITS_TRY(VitModel model, open_vit(checkpoint, checkpoint.config, threads));
+Result<TrainedModel> trained_model(const Checkpoint& checkpoint, const Json& config, int threads) {
+  SAMEBITS_TRY(VitModel model, open_vit(checkpoint, config, threads));
   if (const char* reason = ModelStep::cannot_train(model); reason != nullptr)
     return fail(not_trained(checkpoint, std::string("this model cannot be trained: ") + reason));
-  const ModuleConfig modules = run_config(checkpoint, checkpoint.config);
+  const ModuleConfig modules = run_config(checkpoint, config);
   SAMEBITS_TRY(const model::Recognition found, recognize_vit(checkpoint, modules.config));
   TrainedModel trained{.model = std::move(model),
                        .config = modules.config,
-                       .preprocessing = checkpoint.preprocessing};
+                       .preprocessing = checkpoint.preprocessing,
+                       .found = found};
   SAMEBITS_TRY_VOID(StoredTensors(checkpoint, found, trained).list());
   return trained;
+}
+
+Result<TrainedModel> open_trained_model(const std::string& path, int threads) {
+  SAMEBITS_TRY(const Checkpoint checkpoint, open_checkpoint(path, {.threads = threads}));
+  return trained_model(checkpoint, checkpoint.config, threads);
 }
 
 }  // namespace samebits

@@ -14,15 +14,18 @@ namespace samebits {
 /// A tensor of the checkpoint that stands in the passes' weights.
 struct StoredWeight {
   std::string name;
+  std::string role;  // as the tables of model/ know it: "3:query.weight"
   Shape shape;
   std::size_t slot = 0;              // of weight_slots()
   std::size_t first = 0, count = 0;  // its rows there
-  bool learns = true;                // false: positions of a masked autoencoder, which are fixed
+  bool fixed = false;                // positions of a masked autoencoder, without a gradient
+  bool learns = true;                // what is fixed does not, unless an optimizer moves it
 };
 
 /// One that no pass reads: it is kept as it is.
 struct OtherTensor {
   std::string name;
+  std::string role{};  // "" where no table knows it
   DType dtype = DType::float32;
   Shape shape;
   std::vector<std::uint8_t> bytes;
@@ -33,9 +36,8 @@ struct TrainedModel {
   Json config, preprocessing;  // of the directory; null where it has none
   std::vector<StoredWeight> weights;
   std::vector<OtherTensor> others;
+  model::Recognition found;  // its class, and the prefix that is not in the names here
 
-  /// Slots that learn. A bias that no tensor is stored for stays zero.
-  std::vector<bool> learning_slots();
   /// Layer norms and biases.
   static bool is_norm_or_bias(const WeightSlot& slot);
 
@@ -45,9 +47,14 @@ struct TrainedModel {
   TensorsToWrite tensors(VitWeights& values, const std::string& prefix, bool all) const;
 };
 
-/// Errors: those of open_checkpoint() and open_vit(); unsupported for a model that cannot be
-/// trained, and for weights that are not float32.
-Result<TrainedModel> open_trained_model(const std::string& path, const std::string& key,
-                                        int threads);
+/// Rows [first, first + count) of a slot, which must outlive it.
+Blob blob_of_rows(const WeightSlot& slot, std::size_t first, std::size_t count);
+
+/// `config` is the checkpoint's own, or one that was given in its place. Errors: those of
+/// open_vit(); unsupported for a model that cannot be trained, and for weights that are not
+/// float32.
+Result<TrainedModel> trained_model(const Checkpoint& checkpoint, const Json& config, int threads);
+/// Of a path, with its own config. Errors: also those of open_checkpoint().
+Result<TrainedModel> open_trained_model(const std::string& path, int threads);
 
 }  // namespace samebits

@@ -17,9 +17,12 @@
 #include <vector>
 
 #include "samebits/train/data_set.h"
+#include "samebits/train/export_training.h"
 #include "samebits/train/model_step.h"
 #include "samebits/train/run_folder.h"
 #include "samebits/train/sample_order.h"
+#include "samebits/train/step_trace.h"
+#include "samebits/train/taken_optimizer.h"
 #include "samebits/train/train_state.h"
 
 namespace samebits {
@@ -27,7 +30,11 @@ namespace samebits {
 /// What is asked for; nothing where the model or the usual decides.
 struct TrainRequest {
   std::string model, key;
+  std::string config_path;            // "": the model's own
+  Json fields;                        // config fields that count before those of either
+  bool takes_optimizer = false;       // PyTorch's in the model's file goes on
   TrainOptions options;               // steps: 0 where epochs say it
+  bool says_schedule = false;         // options.schedule was asked for
   std::uint64_t epochs = 0;           // 0: steps say it
   std::optional<double> mask_ratio;   // nothing: the config's
   std::optional<bool> norm_pix_loss;  // nothing: the config's
@@ -56,14 +63,10 @@ struct StepDone {
   bool ends_epoch = false;
 };
 
-/// A recording of a step: see Trainer::step().
-struct StepTrace {
-  std::vector<NamedArray> arrays;
-};
-
 class Trainer {
  public:
-  /// Errors: those of open_trained_model() and DataSet::open(), usage.
+  /// Errors: those of open_checkpoint(), trained_model(), take_optimizer() and DataSet::open(),
+  /// usage.
   static Result<Trainer> start(const TrainRequest& request);
   /// From a directory that write_checkpoint() filled. Errors: also those of read_state();
   /// inconsistent where the data are others.
@@ -75,6 +78,8 @@ class Trainer {
   std::size_t samples() const { return data_->size(); }
   std::size_t steps_of_epoch() const;
   bool has_validation() const { return validation_ != nullptr; }
+  /// Sentences: what was taken from the model's file beside its weights, and what was not.
+  const std::vector<std::string>& notes() const { return notes_; }
 
   /// The next step of the optimizer. With `trace` what it computed: images, noise, activations,
   /// gradients and updates, by name. Errors: inconsistent where the loss or a weight is not finite
@@ -85,12 +90,19 @@ class Trainer {
   Result<float> validate(const Engine& engine);
   /// Errors: io.
   Result<void> write(const std::string& directory);
+  /// As a library reads it. Errors: those of export_training().
+  Result<void> write_export(ExportFormat format, const std::string& path);
 
  private:
   explicit Trainer(TrainedModel trained);
   Result<void> open_data();
-  void make_arrays(bool traces);
-  void list_slots();
+  Result<TakenOptimizer> take_over(const Checkpoint& checkpoint);
+  void note(const TakenOptimizer& taken);
+  void note_initial();
+  Result<void> make_arrays(bool traces);
+  Result<void> list_slots();
+  LearningSlot learning_slot(const WeightSlot& weight, const WeightSlot& gradient,
+                             std::size_t index, std::size_t group);
   Result<float> run_passes(const Engine& engine, std::size_t images, StepTrace* trace,
                            const BlockDone& done);
 
@@ -102,8 +114,7 @@ class Trainer {
   TrainBatch batch(std::size_t images, std::size_t global_images);
   void add_subtree(const Engine& engine, std::size_t passes, VitWeights& sum);
   double rate_factor() const;
-  void record_weights(StepTrace* trace, std::vector<NamedArray>* before);
-  void record_updates(StepTrace* trace, std::vector<NamedArray>& before);
+  std::vector<AdamwScalars> scalars() const;
   Error not_finite(const std::string& what) const;
 
   struct Arrays {
@@ -115,6 +126,8 @@ class Trainer {
   std::unique_ptr<ModelStep> passes_;
   std::unique_ptr<Arrays> arrays_;
   std::vector<VitWeights> waiting_;  // sums of passes that wait for their other half
+  std::vector<LearningGroup> groups_;
+  std::vector<std::string> notes_;
   std::vector<LearningSlot> slots_;  // of all blocks, where their gradients are kept; and the rest
   /// Where gradients of blocks are not kept: the slots of each block.
   std::vector<std::vector<LearningSlot>> encoder_, decoder_;

@@ -25,6 +25,12 @@ struct WeightSlot {
   std::size_t rows() const { return matrix != nullptr ? matrix->columns() : vector->size(); }
   std::size_t row_length() const { return matrix != nullptr ? matrix->depth() : 1; }
 
+  /// Where in memory element `column` of a row stands.
+  std::size_t place(std::size_t row, std::size_t column) const {
+    if (matrix == nullptr) return row;
+    return (row / kTileColumns * matrix->depth() + column) * kTileColumns + row % kTileColumns;
+  }
+
   /// Rows [first, first + count) as they stand in a file.
   void read_rows(std::size_t first, std::size_t count, float* out) const;
   void write_rows(std::size_t first, std::size_t count, const float* from) const;

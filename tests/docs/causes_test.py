@@ -4,7 +4,7 @@ import pathlib
 import re
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-CAUSE = re.compile(r'"((?:weights|config|mode|rng|order|state|input|numerics|code|file|load|resume)\.[a-z]+)"')
+CAUSE = re.compile(r'"((?:weights|config|mode|rng|order|state|input|numerics|code|file|load|resume)\.[a-z]+|training\.parted)"')
 
 
 def test_every_cause_that_is_named_has_its_section():

@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import conftest
@@ -203,6 +204,18 @@ def decays_by_name(model):
     return torch.optim.AdamW([{"params": rest, "weight_decay": 0.3}, {"params": plain, "weight_decay": 0.0}], lr=1e-3, fused=True)
 
 
+def layers_apart(model):
+    """util/lr_decay.py (param_groups_lrd) of facebookresearch/mae, for the names of a ViT of transformers."""
+    blocks, groups = len(model.vit.layers), {}
+    for name, value in model.named_parameters():
+        block = re.search(r"layers\.(\d+)\.", name)
+        layer = int(block.group(1)) + 1 if block else 0 if "embeddings" in name else blocks + 1
+        still = value.ndim == 1 or name.endswith(".bias")
+        group = groups.setdefault((layer, still), {"params": [], "lr": 1e-3 * 0.5 ** (blocks + 1 - layer), "weight_decay": 0.0 if still else 0.3})
+        group["params"].append(value)
+    return torch.optim.AdamW(list(groups.values()), fused=True)
+
+
 @pytest.mark.parametrize(
     "arguments, options",
     [
@@ -210,6 +223,7 @@ def decays_by_name(model):
         (["--schedule", "linear", "--warmup", 2], {"schedule": lambda o: get_linear_schedule_with_warmup(o, 2, 12)}),
         (["--clip", 0.05], {"clip": 0.05}),
         (["--weight-decay", 0.3, "--no-decay"], {"optimizer": decays_by_name}),
+        (["--layer-decay", 0.5, "--no-decay", "--weight-decay", 0.3], {"optimizer": layers_apart}),
         (["--batch", 4], {"batch": 4}),
     ],
 )

@@ -71,8 +71,9 @@ def explain(
     if any(not isinstance(each[0], bytes) for each in asked):
         raise Error("explain takes files and directories", code="unsupported")
     if with_ is not None:
-        if with_ != "torch" or files_only or config is not None or fields or images is not None or len(asked) != 2:
-            raise Error('with_ is "torch", of two subjects, without files_only, config, fields or images')
+        ours = files_only or config is not None or fields or images is not None or key is not None
+        if with_ != "torch" or ours or len(asked) != 2:
+            raise Error('with_ is "torch", of two subjects, without files_only, config, fields, images and key')
         document = _torch_document(asked, x, randn, seed, trust_code, budget, threads)
         return Report(_native.explain(asked, {}, threads, False, b"", "", budget, None, document))
     given = input_of(x, images, processor, randn, seed)

@@ -10,7 +10,8 @@ import json
 import os
 import time
 
-from . import live_files, live_findings, live_inputs
+from . import live_facts, live_files, live_findings, live_inputs
+from ._identity import fingerprint
 from .live import Explanation
 from .live_runner import Side, TorchRunner
 
@@ -95,7 +96,7 @@ def _say(answer, explanation, report):
         is_minimal=bool(found and found.minimal),
         fields=list(dict.fromkeys(names["config"] + names["attention"])),
         mode=bool(names["mode"]),
-        tensors=[*names["weights"], *names["buffers"], *explanation.runner.along(factors)],
+        tensors=_named(explanation.runner, [*names["weights"], *names["buffers"], *explanation.runner.along(factors)]),
         differing_tensors=len(tensors),
         point=first["point"] if first else "",
         parting=f"the two part at {first['point']} ({first['class']}): {first['how']}" if first else "no module's output differs",
@@ -105,6 +106,13 @@ def _say(answer, explanation, report):
     for finding in report.findings:
         if finding.proof == "proved" and finding.factor not in live_files.OF_FILES:
             _find(answer, finding)
+
+
+def _named(runner, names):
+    """Tensors with the digests of what both hold there, by which they are found in files whose names are others."""
+    held = [{name: tensor for name, _, tensor in live_facts.tensors_of(side.model)} for side in (runner.a, runner.b)]
+    digests = [{name: fingerprint(side[name], fast=True) if name in side else "" for name in names} for side in held]
+    return [{"name": name, "a": digests[0][name], "b": digests[1][name]} for name in names]
 
 
 def _find(answer, finding):

@@ -78,6 +78,10 @@ struct Explain {
     if (engine.empty()) return TorchRuns();
     if (paths.size() != 2)
       return fail({.code = ErrorCode::usage, .what = "--with torch takes two subjects"});
+    if (!fields.empty() || !report.keys.empty())
+      return fail({.code = ErrorCode::usage,
+                   .what = "--with torch runs models as their files have them: without --key and "
+                           "without fields of a config"});
     SAMEBITS_TRY(std::string python, find_torch_python());
     return [python = std::move(python), words = torch_words()] { return run_torch(python, words); };
   }
@@ -141,9 +145,10 @@ void add_explain(CLI::App* program, int* status) {
   add_input_options(command, &chosen->input);
   CLI::Option* engine =
       command
-          ->add_option("--with", chosen->engine,
-                       "torch: run the models in PyTorch, which takes every class of transformers; "
-                       "two directories with safetensors")
+          ->add_option(
+              "--with", chosen->engine,
+              "torch: run two directories of transformers, whatever their class, in PyTorch; "
+              "--input has every argument of the forward pass then")
           ->type_name("ENGINE")
           ->check(CLI::Validator(is_engine, ""))
           ->excludes(files_only)

@@ -1,6 +1,8 @@
 #include "samebits/explain/torch_runs.h"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -13,6 +15,7 @@
 #include "samebits/explain/causes.h"
 #include "samebits/explain/output_pair.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/lock/lock.h"
 
 namespace samebits {
 namespace {
@@ -54,17 +57,39 @@ Result<Finding> torch_finding_of(const Json& json) {
   return finding;
 }
 
-/// The name in the subject's files of a live model's tensor: the same, or the only one that ends
-/// in it, or in which it ends. Libraries put the name of a part in front, or leave it out.
-std::string name_in_file(const Subject& subject, const std::string& live) {
-  std::vector<std::string> alike;
-  for (const std::uint32_t index : subject.checkpoint->weights().weights) {
-    const std::string& name = subject.checkpoint->entries[index].name;
-    if (name == live) return name;
-    if (name.ends_with("." + live) || live.ends_with("." + name)) alike.push_back(name);
+/// Finds the names in a subject's files of a live model's tensors.
+class FileNames {
+ public:
+  explicit FileNames(const Subject& subject) : subject_(subject) {}
+
+  /// The same name; or that of the only tensor with these bytes, as libraries rename what they
+  /// load; or the only one that ends in it, or in which it ends. Else the live one.
+  std::string of(const std::string& live, const std::string& digest) {
+    std::vector<std::string> alike;
+    for (const std::uint32_t index : subject_.checkpoint->weights().weights) {
+      const std::string& name = subject_.checkpoint->entries[index].name;
+      if (name == live) return name;
+      if (name.ends_with("." + live) || live.ends_with("." + name)) alike.push_back(name);
+    }
+    const auto [first, last] = by_digest().equal_range(digest);
+    if (first != last && std::next(first) == last) return first->second;
+    return alike.size() == 1 ? alike[0] : live;
   }
-  return alike.size() == 1 ? alike[0] : live;
-}
+
+ private:
+  const std::multimap<std::string, std::string>& by_digest() {
+    if (!by_digest_.empty()) return by_digest_;
+    for (const std::uint32_t index : subject_.checkpoint->weights().weights) {
+      const StoredTensor& tensor = subject_.checkpoint->entries[index];
+      if (tensor.readable)
+        by_digest_.emplace(digest_text(LockAlgorithm::xxh3_128, tensor.view), tensor.name);
+    }
+    return by_digest_;
+  }
+
+  const Subject& subject_;
+  std::multimap<std::string, std::string> by_digest_;
+};
 
 /// A document whose JSON was parsed.
 class TorchReading {
@@ -94,22 +119,23 @@ class TorchReading {
 
  private:
   PairRuns pair_runs() const {
-    const auto live = json_.at("tensors").get<std::vector<std::string>>();
     PairRuns runs{.a = report_.subjects[0].label,
                   .b = report_.subjects[1].label,
                   .equal = json_.at("equal"),
                   .explained = json_.at("explained"),
                   .config = json_.at("fields"),
                   .mode = json_.at("mode"),
-                  .parts = live,
                   .differing_parts = json_.at("differing_tensors"),
                   .parts_are_used = false,
                   .is_minimal = json_.at("is_minimal"),
                   .parting = json_.at("point"),
                   .parting_text = json_.at("parting")};
-    for (const std::string& name : live) {
-      runs.tensors_a.push_back(name_in_file(report_.subjects[0], name));
-      runs.tensors_b.push_back(name_in_file(report_.subjects[1], name));
+    FileNames names_a(report_.subjects[0]);
+    FileNames names_b(report_.subjects[1]);
+    for (const Json& tensor : json_.at("tensors")) {
+      runs.parts.push_back(tensor.at("name"));
+      runs.tensors_a.push_back(names_a.of(tensor.at("name"), tensor.at("a")));
+      runs.tensors_b.push_back(names_b.of(tensor.at("name"), tensor.at("b")));
     }
     return runs;
   }

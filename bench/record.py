@@ -5,7 +5,7 @@
     bench/record.py --rounds 9      more rounds
     bench/record.py --json FILE     the same figures as JSON
 
-Run by a Python that has torch and transformers, with the package on its path (PYTHONPATH=python). The two take turns in every round; what
+Run by a Python that has torch and transformers, with the package on its path (PYTHONPATH=build/wheel/site). The two take turns in every round; what
 is compared are medians. Entering and leaving the block, where the facts are collected and the file is written, counts, too.
 """
 

@@ -6,6 +6,7 @@ Needs numpy alone. torch is used where somebody imported it, and imported where 
 from ._checkpoint import Checkpoint, Tensor, open
 from ._commands import Converted, Lock, Outputs, check, convert, diff, explain, inspect, lock, resume, run, verify
 from ._errors import Error
+from ._flat import flat
 from ._identity import NotSame, assert_same, fingerprint
 from ._native import version as __version__
 from ._random import Generator, rand, randint, randn, randperm
@@ -48,6 +49,7 @@ __all__ = [
     "explain",
     "explain_live",
     "fingerprint",
+    "flat",
     "inspect",
     "lock",
     "open",

@@ -14,7 +14,7 @@ from ._checkpoint import Checkpoint
 from ._errors import Error
 from ._paths import Path, existing, forbid_overwriting
 from ._reports import Report
-from ._subjects import Key, Subject, path_subject, subjects, target_subject
+from ._subjects import Asked, Key, Subject, path_subject, subjects, target_subject
 from ._tensors import is_module, is_torch_tensor
 from ._values import Record, parse
 
@@ -47,12 +47,18 @@ def explain(
     config: Path | None = None,
     fields: Mapping[str, Any] | None = None,
     files_only: bool = False,
+    with_: str | None = None,
+    trust_code: bool = False,
     budget: float = 10,
     filter: str | None = None,
     key: Key = None,
     threads: int = 0,
 ) -> Report | "LiveReport":
-    """Same weights, other outputs: why? Two or more files or directories; or two torch modules and their inputs, as explain_live() takes them."""
+    """Same weights, other outputs: why? Two or more files or directories; or two torch modules and their inputs, as explain_live() takes them.
+
+    `with_="torch"` runs two directories of transformers in PyTorch, whatever their class; `x` may then be a mapping of the forward pass's
+    arguments. `trust_code`: also whole modules, .bin files and code that a directory brings, which run what their author wrote.
+    """
     if len(paths) > 1 and all(is_module(each) for each in paths[:2]):
         from .live import explain_live
 
@@ -64,10 +70,27 @@ def explain(
     asked = subjects(paths, key)
     if any(not isinstance(each[0], bytes) for each in asked):
         raise Error("explain takes files and directories", code="unsupported")
+    if with_ is not None:
+        ours = files_only or config is not None or fields or images is not None or key is not None
+        if with_ != "torch" or ours or len(asked) != 2:
+            raise Error('with_ is "torch", of two subjects, without files_only, config, fields, images and key')
+        document = _torch_document(asked, x, randn, seed, trust_code, budget, threads)
+        return Report(_native.explain(asked, {}, threads, False, b"", "", budget, None, document))
     given = input_of(x, images, processor, randn, seed)
     return Report(
-        _native.explain(asked, given, threads, files_only, path_bytes(config), json_text(fields), budget, filter)
+        _native.explain(asked, given, threads, files_only, path_bytes(config), json_text(fields), budget, filter, None)
     )
+
+
+def _torch_document(
+    asked: list[Asked], x: Any, randn: Sequence[int] | None, seed: int, trust_code: bool, seconds: float, threads: int
+) -> bytes:
+    from .torch_runs import document, keyword_arguments
+
+    paths = [os.fsdecode(each[0]) for each in asked]  # type: ignore[arg-type]
+    given = None if x is None else keyword_arguments(x)
+    how = {"seed": seed, "seconds": seconds, "threads": threads, "shape": randn, "inputs": given, "trust_code": trust_code}
+    return document(paths, **how)
 
 
 def inspect(

@@ -17,7 +17,7 @@ import json
 import pathlib
 
 from . import live_rng, live_tensors
-from .live_training import digest_of
+from .live_training import digest_of as digest_of_state
 
 KEY, SCHEMA = "samebits", "samebits.callback/1"
 
@@ -99,7 +99,7 @@ class _LightningResume(_Refusing):
             "batches": int(place.batch_progress.current.ready),
             "gradients": _gradients(pl_module) if _accumulates(place) else None,
             "weights": _digests(checkpoint["state_dict"]),
-            "optimizers": [digest_of(state["state"]) for state in checkpoint.get("optimizer_states", [])],
+            "optimizers": [_digest_of(state["state"]) for state in checkpoint.get("optimizer_states", [])],
         }
 
     # Resuming.
@@ -108,9 +108,9 @@ class _LightningResume(_Refusing):
         found = checkpoint.get(KEY)
         if found is None:
             return self._refuse("it was written without this callback: it lacks", ["the states of the generators"])
-        damaged = [name for name, tensor in checkpoint["state_dict"].items() if found["weights"].get(name) != live_tensors.digest(tensor)]
+        damaged = [name for name, tensor in checkpoint["state_dict"].items() if found["weights"].get(name) != live_tensors.sha256(tensor)]
         damaged += [name for name in found["weights"] if name not in checkpoint["state_dict"]]
-        states = [digest_of(state["state"]) for state in checkpoint.get("optimizer_states", [])]
+        states = [_digest_of(state["state"]) for state in checkpoint.get("optimizer_states", [])]
         damaged += [f"optimizer_states[{i}]" for i, state in enumerate(found["optimizers"]) if i >= len(states) or states[i] != state]
         if damaged:
             self._refuse("it does not hold what was saved in it:", damaged)
@@ -161,7 +161,7 @@ class _TrainerResume(_Refusing):
         weights, held = model.state_dict(), _names_in(folder)
         tied = {tensor.data_ptr() for name, tensor in weights.items() if name in held}
         lost = {name: tensor for name, tensor in weights.items() if name not in held and tensor.data_ptr() not in tied}
-        document = {"schema": SCHEMA, "weights": _digests(weights), "optimizer": digest_of(optimizer.state_dict()["state"])}
+        document = {"schema": SCHEMA, "weights": _digests(weights), "optimizer": _digest_of(optimizer.state_dict()["state"])}
         copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in lost.items()}
         save_file(copies, folder / self.FILE, metadata={"samebits.callback": json.dumps(document)})
 
@@ -174,7 +174,7 @@ class _TrainerResume(_Refusing):
         document = self._put_back(path, model)
         now = _digests(model.state_dict())
         wrong = [name for name, expected in document["weights"].items() if now.get(name) != expected]
-        if digest_of(optimizer.state_dict()["state"]) != document["optimizer"]:
+        if _digest_of(optimizer.state_dict()["state"]) != document["optimizer"]:
             wrong.append("the optimizer's state")
         if wrong:
             self._refuse("this was not restored:", wrong)
@@ -207,8 +207,13 @@ def _names_in(folder):
     return names
 
 
+def _digest_of(state):
+    """By SHA-256: checkpoints are kept."""
+    return digest_of_state(state, live_tensors.sha256)
+
+
 def _digests(weights):
-    return {name: live_tensors.digest(tensor) for name, tensor in weights.items()}
+    return {name: live_tensors.sha256(tensor) for name, tensor in weights.items()}
 
 
 def _encoded_states():

@@ -32,7 +32,7 @@ def explain_live(a, b, inputs=None, *, call=None, seed=0, max_runs=400):
     if sides[0].batch != sides[1].batch and input_groups(*sides) == ["batch"]:
         sides[0].rows = sides[1].rows = min(side.batch for side in sides)
     runner = TorchRunner(*sides, call)
-    explanation = _Explanation(runner, seed, max_runs)
+    explanation = Explanation(runner, seed, max_runs)
     if compiled == [True, False]:
         explanation.not_checked.append("A is compiled and B is not: give them in the other order, so that B can be run without")
     try:
@@ -42,11 +42,14 @@ def explain_live(a, b, inputs=None, *, call=None, seed=0, max_runs=400):
         runner.close()
 
 
-class _Explanation:
-    def __init__(self, runner, seed, max_runs):
-        self.runner, self.seed, self.max_runs = runner, seed, max_runs
+class Explanation:
+    """The runs of a Runner, and what they show. Behind report(): `equal`, whether both give the same bits with one seed, None where one of
+    them does not repeat; `found`, the smallest set of factors (live_search.Smallest), or None; `fresh`, of each label its first two runs."""
+
+    def __init__(self, runner, seed, max_runs, until=None):
+        self.runner, self.seed, self.max_runs, self.until = runner, seed, max_runs, until
         self.findings, self.runs, self.not_checked = [], [], []
-        self.first = self.outputs = None
+        self.first = self.outputs = self.equal = self.found = None
         self.failed = 0  # runs with exchanged factors that raised
 
     def report(self):
@@ -144,7 +147,7 @@ class _Explanation:
 
     def _share(self):
         a, b = self.seeded["A"], self.seeded["B"]
-        agree = a.same_bits(b)
+        agree = self.equal = a.same_bits(b)
         self._said("A against B, every generator seeded alike", _outcome(a, b))
         if self.unlike_itself:
             self._random(agree)
@@ -229,12 +232,16 @@ class _Explanation:
                 )
 
     def _exchange(self, target):
-        groups = list(live_findings.by_group(self.factors).values())
-        found = live_search.smallest(groups, lambda factors: self._agrees(factors, target), self.max_runs)
+        for factors in self.runner.stages(self.factors):
+            groups = list(live_findings.by_group(factors).values())
+            self.found = live_search.smallest(groups, lambda some: self._agrees(some, target), self.max_runs, self.until)
+            if self.found is not None:
+                break
+        found = self.found
         if found is None:
             said = (
                 "nothing was found in which they differ"
-                if not groups
+                if not self.factors
                 else "exchanging all of these does not make the bits agree: " + ", ".join(live_findings.by_group(self.factors))
             )
             self.not_checked.append(f"the cause was not found: {said}")

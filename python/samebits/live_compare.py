@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from . import live_file
+from . import live_file, live_tensors
 
 
 @dataclasses.dataclass
@@ -73,10 +73,16 @@ def leaf_difference(leaves_a, leaves_b):
         return {}, {}, "structure"
     for a in leaves_a:
         b = by_path[a["path"]]
-        for what in ("dtype", "shape", "sha256", "value", "opaque"):
-            if a.get(what) != b.get(what) and not (what == "sha256" and ("opaque" in a or "opaque" in b)):
-                return a, b, "value" if what == "sha256" else what
+        for what in ("dtype", "shape", "digest", "value", "opaque"):
+            one, other = (digest_in(leaf) if what == "digest" else leaf.get(what) for leaf in (a, b))
+            if one != other and not (what == "digest" and ("opaque" in a or "opaque" in b)):
+                return a, b, "value" if what == "digest" else what
     return None
+
+
+def digest_in(leaf):
+    """Of a tensor; older recordings have SHA-256. The two of a comparison are of one kind."""
+    return leaf.get(live_tensors.KEY, leaf.get("sha256"))
 
 
 def _first(calls_a, calls_b, differing, values_a, values_b):
@@ -193,7 +199,7 @@ def _step(a, b):
             "how": f"A has {len(a['parameters'])} parameters, B {len(b['parameters'])}, {len(pairs)} in common",
         }
     for what in ("before", "gradient"):
-        names = [x["name"] for x, y in pairs if (x[what] or {}).get("sha256") != (y[what] or {}).get("sha256")]
+        names = [x["name"] for x, y in pairs if digest_in(x[what] or {}) != digest_in(y[what] or {})]
         if names:
             said = {"before": "weights differ before the step", "gradient": "gradients differ"}[what]
             return {"what": what, "names": names, "how": f"{said}: {len(names)} of {len(pairs)} parameters"}
@@ -209,8 +215,8 @@ def _step(a, b):
 
 def _digests(entry):
     if "path" in entry:  # a leaf
-        return entry.get("sha256")
-    return {name: leaf.get("sha256", leaf.get("value")) for name, leaf in entry.items()}
+        return digest_in(entry)
+    return {name: digest_in(leaf) or leaf.get("value") for name, leaf in entry.items()}
 
 
 def _settings(groups_a, groups_b):
@@ -251,13 +257,14 @@ def _tensor_facts(tensors_a, tensors_b):
     found = []
     if len(pairs) != len(tensors_a) or len(pairs) != len(tensors_b):
         found.append(("names of tensors", f"{len(tensors_a)}", f"{len(tensors_b)}, {len(pairs)} in common"))
-    for what in ("dtype", "shape", "device", "alignment", "sha256"):
+    for what in ("dtype", "shape", "device", "alignment", live_tensors.KEY, "sha256"):
         unlike = [(a, b) for a, b in pairs if what in a and what in b and a[what] != b[what]]
         if unlike:
             a, b = unlike[0]
-            shown = [_shown(side[what])[:12] if what == "sha256" else _shown(side[what]) for side in (a, b)]
+            is_digest = what in (live_tensors.KEY, "sha256")
+            shown = [_shown(side[what])[:12] if is_digest else _shown(side[what]) for side in (a, b)]
             more = f" and {len(unlike) - 1} more" if len(unlike) > 1 else ""
-            name = "address modulo 64" if what == "alignment" else "digest" if what == "sha256" else what
+            name = "address modulo 64" if what == "alignment" else "digest" if is_digest else what
             found.append((f"{name} of {a['name']}{more}", *shown))
     return found
 

@@ -230,7 +230,7 @@ class _Finder:
             if hasattr(one, "to_dict") and hasattr(other, "to_dict") or live_alike.alike(one, other):
                 continue
             full = f"{path}.{name}" if path else name
-            self.add("attributes", full, live_alike.shown(one), live_alike.shown(other), functools.partial(_set_attribute, a, b, name))
+            self.add("attributes", full, live_alike.shown(one), live_alike.shown(other), functools.partial(set_attribute, a, b, name))
 
     def _hooks(self, a, b, path):
         unlike = [name for name in HOOKS if not live_alike.alike(list(vars(a)[name].values()), list(vars(b)[name].values()))]
@@ -256,10 +256,10 @@ class _Finder:
                 self._pair_config(one, other, full, seen)
             elif not live_alike.alike(one, other):
                 group = "attention" if "attn_implementation" in name else "config"
-                self.add(group, full, live_alike.shown(one), live_alike.shown(other), functools.partial(_set_attribute, a, b, name))
+                self.add(group, full, live_alike.shown(one), live_alike.shown(other), functools.partial(set_attribute, a, b, name))
 
 
-def _set_attribute(a, b, name):
+def set_attribute(a, b, name):
     if name not in vars(a):
         del vars(b)[name]
         return

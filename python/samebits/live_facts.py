@@ -151,7 +151,7 @@ def tensor_facts(name, kind, tensor, digests):
     facts["alignment"] = alignment(tensor)
     if digests:
         try:
-            facts["sha256"] = live_tensors.digest(tensor)
+            facts[live_tensors.KEY] = live_tensors.digest(tensor)
         except (TypeError, RuntimeError, NotImplementedError) as error:
             facts["opaque"] = str(error).splitlines()[0]
     return facts

@@ -97,7 +97,10 @@ def _metadata(document, values):
 
 def dumps(value):
     """JSON text; NaN and the infinities are the strings that docs/json.md names."""
-    return json.dumps(_named_floats(value), ensure_ascii=False, allow_nan=False)
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):  # a float that JSON has no number for
+        return json.dumps(_named_floats(value), ensure_ascii=False, allow_nan=False)
 
 
 def _named_floats(value):

@@ -8,7 +8,6 @@ import dataclasses
 import threading
 
 from . import live_rng, live_tensors
-from .live_hashing import Hashing
 
 SMALL = 4096  # elements up to which values="small" keeps a tensor
 SCRIPTED, COMPILED_IN_PLACE = "a TorchScript module", "compiled by module.compile()"
@@ -43,13 +42,10 @@ class Recorder:
         self._local, self._lock = threading.local(), threading.Lock()
         self._own = live_rng.own_generators(model)
         self._entered = 0
-        self._hashing = None
 
     # Attaching.
 
     def attach(self):
-        if self.options.statistics:
-            self._hashing = Hashing()
         self._cursor = live_rng.states(self._own, self.options.python_random)
         for name, module, compiled in boundaries(self.model):
             if compiled:
@@ -72,9 +68,6 @@ class Recorder:
         stack = self._stack()
         while stack:
             self._abandon(stack.pop())
-        if self._hashing:
-            self._hashing.finish()
-            self._hashing = None
 
     def _wrap_compiled(self, name, module):
         """Its hooks would be compiled with it; a function around the compiled one is not."""
@@ -171,8 +164,8 @@ class Recorder:
         for path, leaf in live_tensors.leaves(value):
             if leaf is None:
                 continue
-            entry = describe_leaf(path, leaf, self.options.statistics, self._hashing)
-            if keep is not None and "sha256" in entry and keep(leaf):
+            entry = describe_leaf(path, leaf, self.options.statistics)
+            if keep is not None and live_tensors.KEY in entry and keep(leaf):
                 entry["stored"] = point + path
                 self.kept[point + path] = leaf.detach().cpu().contiguous().clone()
             described.append(entry)
@@ -183,8 +176,8 @@ class Recorder:
         return [{**call, "draws": describe_draws(call["draws"])} for call in self.calls]
 
 
-def describe_leaf(path, leaf, statistics=True, hashing=None):
-    """A leaf as a recording holds it. With `hashing` the digest of a large tensor enters later."""
+def describe_leaf(path, leaf, statistics=True):
+    """A leaf as a recording holds it."""
     import torch
 
     if isinstance(leaf, live_tensors.Opaque):
@@ -194,13 +187,7 @@ def describe_leaf(path, leaf, statistics=True, hashing=None):
     entry = {"path": path, "dtype": live_tensors.dtype_name(leaf), "shape": list(leaf.shape), "device": str(leaf.device)}
     try:
         with torch.no_grad():
-            data = live_tensors.host_bytes(leaf)
-            if hashing is None:
-                entry["sha256"] = live_tensors.digest_of_bytes(data)
-            else:
-                hashing.add(entry, data)
-            if statistics:
-                entry.update(live_tensors.statistics(leaf))
+            entry.update(live_tensors.described(leaf, statistics))
     except (TypeError, RuntimeError, NotImplementedError) as error:
         entry["opaque"] = str(error).splitlines()[0] if str(error) else type(error).__name__
     return entry

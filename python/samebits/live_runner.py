@@ -124,6 +124,10 @@ class TorchRunner:
         found, not_checked = live_factors.find_factors(inner(self.a.model), inner(self.b.model))
         return [*self._own_factors(), *found], not_checked
 
+    def stages(self, factors):
+        """The factors among which a smallest set is looked for, and where these do not do, more of them."""
+        return [factors]
+
     def _own_factors(self):
         found = []
         for name in ("threads", "autocast", "deterministic"):

@@ -5,6 +5,7 @@ over the factors of the groups that are left. It knows nothing of models: `agree
 """
 
 import dataclasses
+import time
 
 
 @dataclasses.dataclass
@@ -22,16 +23,18 @@ class _BudgetSpent(Exception):
 
 
 class _Trials:
-    """Counts runs, remembers answers, and ends the search when the budget is spent."""
+    """Counts runs, remembers answers, and ends the search when the budget is spent, or `until` is past."""
 
-    def __init__(self, agrees, budget):
+    def __init__(self, agrees, budget, until=None):
         self._agrees, self._left, self._known = agrees, budget, {}
+        self._until = until
         self.runs = 0
 
     def __call__(self, factors):
         key = frozenset(map(id, factors))
         if key not in self._known:
-            if self._left == 0:
+            late = self.runs and self._until is not None and time.monotonic() > self._until
+            if self._left == 0 or late:
                 raise _BudgetSpent
             self._left -= 1
             self.runs += 1
@@ -39,13 +42,13 @@ class _Trials:
         return self._known[key]
 
 
-def smallest(groups, agrees, budget):
+def smallest(groups, agrees, budget, until=None):
     """A smallest set out of `groups`, a list of lists of factors; None where exchanging all of them does not make the runs agree.
 
     agrees(factors) -> bool makes a run with these exchanged. Smallest means that no single factor can be left out, not that no other
-    set has fewer.
+    set has fewer. `until`: of time.monotonic(), from when on no smaller set is looked for.
     """
-    trials = _Trials(agrees, budget)
+    trials = _Trials(agrees, budget, until)
     kept = [list(group) for group in groups if group]
     if not kept or not trials(_flat(kept)):
         return None

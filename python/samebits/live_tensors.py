@@ -5,16 +5,12 @@ torch is imported inside functions: importing this module costs nothing and need
 
 import collections.abc
 import dataclasses
-import hashlib
 import math
 
+from . import _native
+
 MAX_DEPTH = 12  # of containers in one another; deeper ones are named as not recorded
-DIGEST = "sha256"
-
-
-def digest_of_bytes(data):
-    """SHA-256 of a buffer, as 64 hexadecimal digits. The one place where bytes of tensors become a digest."""
-    return hashlib.sha256(data).hexdigest()
+DIGEST, KEY = "xxh3-128", "xxh3_128"  # how bytes become digests, and under which key a leaf has its own
 
 
 def leaves(value):
@@ -104,19 +100,37 @@ def host_bytes(tensor):
 
 
 def digest(tensor):
-    """The digest of a tensor's row-major bytes; raises TypeError as host_bytes does."""
-    return digest_of_bytes(host_bytes(tensor))
+    """XXH3 128 of a tensor's row-major bytes, as 32 hexadecimal digits; raises TypeError as host_bytes does. It finds what differs, and is no
+    defence against somebody who makes two contents collide."""
+    return _native.xxh3_128_hex(host_bytes(tensor))
+
+
+def sha256(tensor):
+    """SHA-256 of the same bytes, for files that are kept, as 64 hexadecimal digits."""
+    return _native.sha256_hex(host_bytes(tensor))
+
+
+def described(tensor, with_statistics):
+    """The digest of a tensor, and its statistics."""
+    import torch
+
+    data = host_bytes(tensor)
+    if with_statistics and tensor.dtype == torch.float32:
+        return {KEY: (summary := _native.summarize_float32(data))[0], **_of_summary(summary)}
+    return {KEY: _native.xxh3_128_hex(data), **(statistics(tensor) if with_statistics else {})}
 
 
 def statistics(tensor):
     """mean, norm, min, max of a tensor in its own precision (float32 at least) and how many elements are not finite.
 
-    Where some are not, the others are over the finite ones. None of an empty tensor. Sums are torch's: their last bits depend on its
-    number of threads, which is why tensors are compared by their digests.
+    Where some are not, the others are over the finite ones. None of an empty tensor. Sums of float64 and of other devices are torch's: their
+    last bits depend on its number of threads, which is why tensors are compared by their digests.
     """
     import torch
 
     values = _numbers(tensor.detach())
+    if values.dtype == torch.float32 and values.device.type == "cpu":
+        return _of_summary(_native.summarize_float32(host_bytes(values)))
     if values.numel() == 0:
         return {"mean": None, "norm": None, "min": None, "max": None, "not_finite": 0}
     low, high = (bound.item() for bound in torch.aminmax(values))
@@ -128,6 +142,13 @@ def statistics(tensor):
         return {"mean": None, "norm": None, "min": None, "max": None, "not_finite": missing}
     low, high = (bound.item() for bound in torch.aminmax(finite))
     return _of_finite(finite, low, high, missing)
+
+
+def _of_summary(summary):
+    _, elements, not_finite, mean, norm, least, greatest = summary
+    if elements == not_finite:
+        return {"mean": None, "norm": None, "min": None, "max": None, "not_finite": not_finite}
+    return {"mean": mean, "norm": norm, "min": least, "max": greatest, "not_finite": not_finite}
 
 
 def _of_finite(values, low, high, missing):

@@ -89,14 +89,14 @@ class Training:
                 self.others[part].load_state_dict(copy.deepcopy(state))
 
 
-def digest_of(value):
+def digest_of(value, of_tensor=live_tensors.digest):
     """The digest of any state: its leaves with their places, tensors by their bytes."""
     import torch
 
     text = hashlib.sha256()
     for path, leaf in live_tensors.leaves(value):
         if isinstance(leaf, torch.Tensor):
-            shown = f"{live_tensors.dtype_name(leaf)}{list(leaf.shape)} {live_tensors.digest(leaf)}"
+            shown = f"{live_tensors.dtype_name(leaf)}{list(leaf.shape)} {of_tensor(leaf)}"
         else:
             shown = leaf.kind if isinstance(leaf, live_tensors.Opaque) else repr(leaf)
         text.update(f"{path}={shown}\n".encode("utf-8", "backslashreplace"))

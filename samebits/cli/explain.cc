@@ -8,9 +8,11 @@
 #include "samebits/cli/field_options.h"
 #include "samebits/cli/hub_names.h"
 #include "samebits/cli/input_options.h"
+#include "samebits/cli/offered_words.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
+#include "samebits/cli/torch_process.h"
 
 namespace samebits {
 namespace {
@@ -20,6 +22,8 @@ using WallClock = std::chrono::steady_clock;
 struct Explain {
   std::vector<std::string> paths;
   bool files_only = false;
+  std::string engine;  // "torch"; "": samebits' own
+  bool trust_code = false;
   double budget = 10;
   std::string config;
   Json fields;
@@ -47,6 +51,8 @@ struct Explain {
                            {.code = ErrorCode::usage,
                             .what = "--filter needs --files-only: a run takes all weights"},
                            report);
+    const Result<TorchRuns> torch = torch_runs();
+    if (!torch) return command_error("explain", paths, torch.error(), report);
     const WallClock::time_point start = WallClock::now();
     const auto more = [this, start] {
       return std::chrono::duration<double>(WallClock::now() - start).count() < budget;
@@ -61,9 +67,37 @@ struct Explain {
                                  .config_path = config,
                                  .fields = fields,
                                  .more = more,
+                                 .torch = *torch,
                                  .scope = {.filter = *filter}});
     }
     return print_report(std::move(made), report);
+  }
+
+  /// Empty where PyTorch was not asked for.
+  Result<TorchRuns> torch_runs() const {
+    if (engine.empty()) return TorchRuns();
+    if (paths.size() != 2)
+      return fail({.code = ErrorCode::usage, .what = "--with torch takes two subjects"});
+    if (!fields.empty() || !report.keys.empty())
+      return fail({.code = ErrorCode::usage,
+                   .what = "--with torch runs models as their files have them: without --key and "
+                           "without fields of a config"});
+    SAMEBITS_TRY(std::string python, find_torch_python());
+    return [python = std::move(python), words = torch_words()] { return run_torch(python, words); };
+  }
+
+  std::vector<std::string> torch_words() const {
+    std::vector<std::string> words = {"--seed", std::to_string(input.chosen.seed), "--seconds",
+                                      std::to_string(budget)};
+    if (report.threads > 0)
+      words.insert(words.end(), {"--threads", std::to_string(report.threads)});
+    if (input.randn) words.insert(words.end(), {"--randn", *input.randn});
+    if (!input.chosen.input_path.empty())
+      words.insert(words.end(), {"--input", input.chosen.input_path});
+    if (trust_code) words.emplace_back("--trust-code");
+    words.emplace_back("--");
+    words.insert(words.end(), paths.begin(), paths.end());
+    return words;
   }
 
   std::vector<std::string> files() const {
@@ -83,6 +117,10 @@ struct Explain {
   }
 };
 
+std::string is_engine(const std::string& engine) {
+  return engine == "torch" ? "" : "must be torch";
+}
+
 }  // namespace
 
 void add_explain(CLI::App* program, int* status) {
@@ -96,14 +134,32 @@ void add_explain(CLI::App* program, int* status) {
   accept_hub_names(
       command->add_option("SUBJECT", chosen->paths, "files or directories of weights, two or more"))
       ->required();
-  command->add_flag("--files-only", chosen->files_only,
-                    "run nothing: say what the files alone show");
-  command
-      ->add_option("--config", chosen->config,
-                   "the config.json of subjects that carry none (default: another subject's)")
-      ->type_name("FILE");
+  CLI::Option* files_only = command->add_flag("--files-only", chosen->files_only,
+                                              "run nothing: say what the files alone show");
+  CLI::Option* config =
+      command
+          ->add_option("--config", chosen->config,
+                       "the config.json of subjects that carry none (default: another subject's)")
+          ->type_name("FILE");
   add_field_options(command, &chosen->fields);
   add_input_options(command, &chosen->input);
+  CLI::Option* engine =
+      command
+          ->add_option(
+              "--with", chosen->engine,
+              "torch: run two directories of transformers, whatever their class, in PyTorch; "
+              "--input has every argument of the forward pass then")
+          ->type_name("ENGINE")
+          ->check(CLI::Validator(is_engine, ""))
+          ->excludes(files_only)
+          ->excludes(config)
+          ->excludes("--images");
+  offer_words(engine, {"torch"});
+  command
+      ->add_flag("--trust-code", chosen->trust_code,
+                 "with --with torch: load whole modules, .bin files and code that a directory "
+                 "brings, which run what their author wrote")
+      ->needs(engine);
   add_number(
       command, "--budget", {0, 1e9},
       [run = chosen.get()](double seconds) { run->budget = seconds; },

@@ -1,6 +1,7 @@
 #include "samebits/compare/equal_bytes.h"
 
 #include <gmock/gmock.h>
+#include <sys/mman.h>
 
 #include "samebits/compare/tensor_stats.h"
 #include "samebits/compare/test_weights.h"
@@ -41,6 +42,20 @@ TEST(EqualBytes, OneElementAnywhereInALargeTensorIsSeen) {
   }
   for (const int threads : {1, 3})
     EXPECT_THAT(equal(pairs, threads), ElementsAre(true, false, false, false, false, false));
+}
+
+TEST(EqualBytes, OneMemoryEqualsItselfUnread) {
+  constexpr std::size_t kBytes = 1 << 20;
+  void* const memory = ::mmap(nullptr, kBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  const Bytes bytes(static_cast<const std::uint8_t*>(memory), kBytes);
+  const auto view_of = [&](Shape shape) {
+    return *TensorView::make(DType::float32, shape, contiguous_strides(shape), 0, bytes);
+  };
+  const TensorView a = view_of({256, 1024});
+  const TensorView b = view_of({1024, 256});
+  EXPECT_THAT(equal_bytes({{&a, &a}, {&a, &b}}, 1), ElementsAre(true, true));
+  ::munmap(memory, kBytes);
 }
 
 TEST(SamePairs, TiedWeightsArePairedOnce) {

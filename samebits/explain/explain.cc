@@ -106,6 +106,8 @@ Report explain_now(const std::vector<SubjectOptions>& subjects, const ExplainOpt
             "outputs: no forward pass was run; what is said rests on the files and on the model's "
             "definition",
             Gap::open);
+  } else if (options.torch) {
+    run_in_torch(report, options.torch, options.threads);
   } else {
     run_subjects(report,
                  {.threads = options.threads, .input = options.input, .more = options.more});

@@ -4,6 +4,7 @@
 #include "samebits/explain/forward_runs.h"
 #include "samebits/explain/report.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/torch_runs.h"
 
 namespace samebits {
 
@@ -15,6 +16,7 @@ struct ExplainOptions {
   std::string config_path{};                         // where it is from; "": none is given
   Json fields{};                                     // of the config of such subjects
   std::function<bool()> more = [] { return true; };  // false: search no further
+  TorchRuns torch{};  // makes the runs, of two subjects; empty: the engine does
   /// Requires files_only where there is a filter: a run takes all weights.
   Scope scope{};
 };

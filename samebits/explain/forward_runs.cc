@@ -12,6 +12,7 @@
 #include "samebits/explain/search.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/token_order.h"
+#include "samebits/explain/torch_runs.h"
 
 namespace samebits {
 namespace {
@@ -191,7 +192,10 @@ class Reading {
 
 void run_subjects(Report& report, const ForwardOptions& options) {
   const auto give_up = [&](const Error& error) {
-    add_gap(report, "outputs: " + to_string(error), Gap::open);
+    Error said = error;
+    if (said.hint.empty() && error.code == ErrorCode::unsupported && torch_may_run(report))
+      said.hint = "samebits explain --with torch runs the two in PyTorch";
+    add_gap(report, "outputs: " + to_string(said), Gap::open);
   };
   Result<NativeRunner> runner = NativeRunner::open(report, options.input, options.threads);
   if (!runner) return give_up(runner.error());

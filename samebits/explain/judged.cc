@@ -144,6 +144,35 @@ void judge_exchange(Finding& finding, const PairRuns& pair, Kind kind) {
   add_proof(finding, pair, kind, fewer);
 }
 
+/// Whether runs of PyTorch speak of what this finding says: that a subject of it draws.
+bool same_draws(const Finding& finding, const Finding& by_torch) {
+  const bool of_draws = finding.cause == "rng.noise" || finding.cause == "mode.training";
+  return of_draws && finding.cause == by_torch.cause &&
+         std::ranges::any_of(finding.subjects,
+                             [&](const std::string& label) { return is_about(by_torch, label); });
+}
+
+void judge_by_torch(Finding& finding, const Finding& by_torch) {
+  if (finding.role == Role::note || by_torch.proof != Proof::proved) return;
+  finding.role = by_torch.role;
+  finding.proof = Proof::proved;
+  finding.settle.clear();
+  finding.details.insert(finding.details.end(), by_torch.details.begin(), by_torch.details.end());
+  for (const auto& [key, value] : by_torch.evidence.items()) {
+    if (!finding.evidence.contains(key)) finding.evidence[key] = value;
+  }
+}
+
+/// What runs of PyTorch found and no finding about the files says.
+void find_by_torch(Report& report) {
+  for (const Finding& each : report.ran->by_torch) {
+    const bool is_said = std::ranges::any_of(report.findings, [&](const Finding& finding) {
+      return finding.role != Role::note && same_draws(finding, each);
+    });
+    if (!is_said) report.findings.add(each);
+  }
+}
+
 void find_token_order(Report& report, const TokenOrders& orders) {
   const OutputPair& pair = orders.outputs;
   add_finding(
@@ -202,7 +231,13 @@ Finding judged(Finding finding, const Report& report) {
   for (const PairRuns& pair : ran.pairs) {
     if (finding.cause.starts_with("config.")) judge_exchange(finding, pair, Kind::config);
     if (mode) judge_exchange(finding, pair, Kind::mode);
-    if (finding.cause.starts_with("weights.")) judge_exchange(finding, pair, Kind::weights);
+    const bool of_buffers =
+        finding.cause == "state.buffers" && finding.evidence.contains("tensors");
+    if (finding.cause.starts_with("weights.") || of_buffers)
+      judge_exchange(finding, pair, Kind::weights);
+  }
+  for (const Finding& each : ran.by_torch) {
+    if (same_draws(finding, each)) judge_by_torch(finding, each);
   }
   return finding;
 }
@@ -210,8 +245,9 @@ Finding judged(Finding finding, const Report& report) {
 void find_by_runs(Report& report) {
   if (!report.ran) return;
   for (const TokenOrders& orders : report.ran->token_orders) find_token_order(report, orders);
+  find_by_torch(report);
   for (const PairRuns& pair : report.ran->pairs) {
-    if (pair.equal || !pair.explained) continue;
+    if (pair.equal || !pair.explained || pair.needed() == 0) continue;
     const bool named = std::ranges::any_of(report.findings, [&](const Finding& each) {
       return each.role == Role::cause && each.evidence.contains("minimal") &&
              is_about(each, pair.b);

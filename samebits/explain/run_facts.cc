@@ -31,8 +31,9 @@ std::string exchanged_text(const PairRuns& pair) {
   if (!pair.parts.empty())
     what.push_back(pair.parts.size() == pair.differing_parts
                        ? "weights"
-                       : fmt::format("weights in {} of the {} tensors that differ and are used",
-                                     pair.parts.size(), pair.differing_parts));
+                       : fmt::format("weights in {} of the {} tensors that differ{}",
+                                     pair.parts.size(), pair.differing_parts,
+                                     pair.parts_are_used ? " and are used" : ""));
   return fmt::format("{}", fmt::join(what, " and "));
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "samebits/explain/factor.h"
+#include "samebits/explain/finding.h"
 #include "samebits/explain/outputs.h"
 
 namespace samebits {
@@ -22,6 +23,7 @@ struct PairRuns {
   std::vector<std::string> parts;                 // of the weights, as the engine names them
   std::vector<std::string> tensors_a, tensors_b;  // what these are made of in the files
   std::size_t differing_parts = 0;
+  bool parts_are_used = true;                // by the pass, all of them
   bool is_minimal = true, by_group = false;  // as in PairOutcome
   std::string parting;                       // the first point where the two part; "" for none
   std::string parting_text;
@@ -56,6 +58,8 @@ struct RunFacts {
   std::vector<TokenOrders> token_orders;
   std::vector<OtherImages> other_images;
   std::vector<PairRuns> pairs;
+  std::vector<Finding>
+      by_torch;  // what PyTorch's runs showed beside exchanges of config and weights
 };
 
 /// "config (mask_ratio) and weights in 2 of the 30 tensors that differ and are used".

@@ -1,6 +1,7 @@
 #include <optional>
 #include <utility>
 
+#include <fmt/format.h>
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -17,6 +18,7 @@
 #include "samebits/python/work.h"
 #include "samebits/report/conversion.h"
 #include "samebits/tensor/digest.h"
+#include "samebits/tensor/float_summary.h"
 
 namespace samebits::python {
 namespace {
@@ -53,6 +55,29 @@ void write_text(const nb::bytes& path, const nb::bytes& text) {
 std::string sha256_of_bytes(const AnyBytes& bytes) {
   const Bytes view(bytes.data(), bytes.size());
   return apart([&] { return sha256_hex(view); });
+}
+
+std::string hex_text(const Digest128& digest) {
+  return fmt::format("{:016x}{:016x}", digest.high, digest.low);
+}
+
+/// Of a tensor that a recording sees: too short for a thread of its own.
+std::string fast_digest_of_bytes(const AnyBytes& bytes) {
+  const nb::gil_scoped_release released;
+  return hex_text(fast_digest(Bytes(bytes.data(), bytes.size())));
+}
+
+/// (digest, elements, elements that are not finite, mean, norm, least, greatest)
+nb::tuple summary_of_bytes(const AnyBytes& bytes) {
+  if (bytes.size() % sizeof(float) != 0) throw nb::value_error("these are no elements of float32");
+  static const int threads = thread_count(0);  // asked once: it reads files
+  FloatSummary summary;
+  {
+    const nb::gil_scoped_release released;
+    summary = summarize_float32(Bytes(bytes.data(), bytes.size()), threads);
+  }
+  return nb::make_tuple(hex_text(summary.digest), summary.elements, summary.not_finite,
+                        summary.mean, summary.norm, summary.least, summary.greatest);
 }
 
 /// Of the only tensor of a checkpoint.
@@ -95,6 +120,8 @@ void bind_identity(nb::module_& module) {
   module.def("lock", lock_subject, "subjects"_a, "fast"_a, "threads"_a);
   module.def("write_text", write_text, "path"_a, "text"_a);
   module.def("sha256_hex", sha256_of_bytes, "buffer"_a);
+  module.def("xxh3_128_hex", fast_digest_of_bytes, "buffer"_a);
+  module.def("summarize_float32", summary_of_bytes, "buffer"_a);
   module.def("tensor_digest", tensor_digest, "held"_a, "fast"_a);
   module.def("convert", convert_path, "asked"_a);
 }

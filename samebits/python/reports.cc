@@ -1,6 +1,8 @@
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
@@ -62,9 +64,19 @@ Json config_of(const std::string& path) {
   raise({.code = ErrorCode::malformed, .what = "the config is no JSON object", .file = path});
 }
 
+/// What PyTorch's runs gave already.
+TorchRuns torch_runs_of(const std::optional<nb::bytes>& document) {
+  if (!document) return {};
+  const auto* begin = static_cast<const std::uint8_t*>(document->data());
+  return [bytes = std::vector<std::uint8_t>(begin, begin + document->size())]() {
+    return Result<std::vector<std::uint8_t>>(bytes);
+  };
+}
+
 HeldReport explain_of(const nb::list& subjects, const nb::dict& input, int threads, bool files_only,
                       const nb::bytes& config, const std::string& fields, double budget,
-                      const std::optional<std::string>& filter) {
+                      const std::optional<std::string>& filter,
+                      const std::optional<nb::bytes>& torch) {
   const WallClock::time_point begin = WallClock::now();
   const auto more = [begin, budget] {
     return std::chrono::duration<double>(WallClock::now() - begin).count() < budget;
@@ -77,6 +89,7 @@ HeldReport explain_of(const nb::list& subjects, const nb::dict& input, int threa
                                .config_path = config_path,
                                .fields = json_argument(fields),
                                .more = more,
+                               .torch = torch_runs_of(torch),
                                .scope = {.filter = filter_of(filter)}};
   const std::vector<SubjectOptions> all = subjects_options(subjects);
   return hold(apart([&] { return explain(all, options); }), subjects);
@@ -136,7 +149,7 @@ void bind_reports(nb::module_& module) {
   module.def("diff", diff_of, "subjects"_a, "threads"_a, "filter"_a.none(), "rtol"_a.none(),
              "atol"_a.none());
   module.def("explain", explain_of, "subjects"_a, "input"_a, "threads"_a, "files_only"_a,
-             "config"_a, "fields"_a, "budget"_a, "filter"_a.none());
+             "config"_a, "fields"_a, "budget"_a, "filter"_a.none(), "torch"_a.none());
   module.def("inspect", inspect_of, "path"_a, "key"_a, "threads"_a, "deep"_a, "sha256"_a,
              "filter"_a.none());
   module.def("check", check_of, "subjects"_a, "threads"_a, "filter"_a.none());

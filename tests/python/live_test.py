@@ -498,7 +498,7 @@ def test_the_report_as_text_and_json():
 
 
 def test_the_document_shows_what_is_printed(tmp_path):
-    assert live_docs.run("live.md", tmp_path, {}) == 2
+    assert live_docs.run("live.md", tmp_path, {}) == 3
 
 
 @pytest.mark.parametrize("mode", [torch.enable_grad, torch.inference_mode], ids=lambda mode: mode.__name__)

@@ -1,0 +1,200 @@
+"""Models of transformers from files, and what can be exchanged between two of them: fields of a config before the model is built, then
+everything that live models can differ in."""
+
+import contextlib
+import copy
+import dataclasses
+import functools
+import json
+import os
+
+from . import live_factors, live_findings
+from .live_runner import Side, TorchRunner
+
+KEPT = 3  # models that were built with exchanged fields and wait to be used again
+FIELDS = ("config", "attention")
+OF_FILES = (*FIELDS, "weights", "buffers", "mode")
+READ = {"dtype", "torch_dtype"}  # fields that a live pass does not read, and a load does
+
+
+class NotLoaded(RuntimeError):
+    """Why a subject was not loaded, as one sentence."""
+
+
+@dataclasses.dataclass
+class Loaded:
+    """`said`: how it was loaded; `random`: tensors that its files do not hold; `rebuild`: config -> the same weights in a model of that
+    config, or None; `again`: seed -> the model as it is, loaded once more."""
+
+    model: object
+    said: str
+    random: list = dataclasses.field(default_factory=list)
+    rebuild: object = None
+    again: object = None
+
+
+def load(path, seed, trust_code=False):
+    """The model of a directory of transformers, of the class that its config names, from safetensors. `trust_code`: lets PyTorch run code of
+    the subject, which it does for whole modules, .bin files and modeling code beside the weights. Generators are left as they were."""
+    if os.path.isdir(path):
+        return _of_directory(path, seed, trust_code)
+    if not trust_code:
+        raise NotLoaded("PyTorch runs directories; a pickled module it loads with --trust-code, which runs what the file says")
+    import torch
+
+    module = torch.load(path, map_location="cpu", weights_only=False)
+    if not isinstance(module, torch.nn.Module):
+        raise NotLoaded(f"it holds no module but {type(module).__name__}, and no class to put weights into")
+    return Loaded(module, f"{type(module).__qualname__}, by torch.load of torch {torch.__version__}")
+
+
+def _of_directory(path, seed, trust_code):
+    import torch
+    import transformers
+
+    kind, options = _class_of(path, trust_code), {"local_files_only": True, "trust_remote_code": trust_code}
+    if not trust_code:
+        options["use_safetensors"] = True
+
+    def build(seed=seed, **more):
+        with torch.random.fork_rng(devices=[]), _quiet():
+            torch.manual_seed(seed)
+            return kind.from_pretrained(path, **options, **more)
+
+    try:
+        model, loading = build(output_loading_info=True)
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError) as error:
+        raise NotLoaded(_why(error)) from error
+    dtypes = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in model.parameters()})
+    name = type(model).__qualname__
+    said = f"{name} in {' and '.join(dtypes)}, by from_pretrained of transformers {transformers.__version__}, torch {torch.__version__}"
+    return Loaded(
+        model,
+        said,
+        sorted(loading["missing_keys"]),
+        lambda config: build(config=config, ignore_mismatched_sizes=True, **_dtype_of(config)),
+        lambda other: build(seed=other),
+    )
+
+
+def _dtype_of(config):
+    """The type that a config asks for; without it the files' own counts."""
+    import torch
+
+    dtype = getattr(config, "dtype", None)
+    dtype = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else dtype
+    return {"dtype": dtype} if isinstance(dtype, torch.dtype) else {}
+
+
+def _class_of(path, trust_code):
+    """The class that the config names, where transformers has it; else what AutoModel takes."""
+    import transformers
+
+    try:
+        with open(os.path.join(path, "config.json"), "rb") as file:
+            config = json.load(file)
+    except (OSError, ValueError) as error:
+        raise NotLoaded(f"its config.json cannot be read: {error}") from error
+    names = config.get("architectures") if isinstance(config, dict) else None
+    own = config.get("auto_map") if isinstance(config, dict) else None
+    if trust_code and isinstance(own, dict):
+        automatic = [name for name in own if name.startswith("AutoModel") and hasattr(transformers, name)]
+        if automatic:
+            return getattr(transformers, automatic[0])
+    found = getattr(transformers, names[0], None) if isinstance(names, list) and names and isinstance(names[0], str) else None
+    return found if hasattr(found, "from_pretrained") else transformers.AutoModel
+
+
+def _why(error):
+    text = " ".join(str(error).split())
+    if "trust_remote_code" in text:
+        return "its class is code that the directory brings: --trust-code runs it"
+    if "safetensors" in text and isinstance(error, OSError):
+        return "it has no safetensors file: --trust-code loads a .bin, too"
+    return f"it cannot be loaded: {type(error).__name__}: {text[:300]}"
+
+
+@contextlib.contextmanager
+def _quiet():
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@dataclasses.dataclass
+class _Built:
+    """B's weights in a model with fields of A. `new`: tensors in which it differs from A and B does not: those that B has no values for."""
+
+    runner: object
+    factors: list
+    new: set
+
+
+class FilesRunner(TorchRunner):
+    """As TorchRunner; but what A's config says B gets before its model is built, from `rebuild`, as Loaded has it."""
+
+    def __init__(self, a, b, inputs, rebuild):
+        super().__init__(Side("A", a, inputs), Side("B", b, inputs))
+        self._given, self._rebuild, self._built, self._known = inputs, rebuild, {}, set()
+
+    def factors(self):
+        found, not_checked = super().factors()
+        self._known = {(factor.group, factor.name) for factor in found}
+        return [factor for factor in found if not _is_harmless(factor)], not_checked
+
+    def stages(self, factors):
+        if self._rebuild is None:
+            return [factors]
+        of_files = [factor for factor in factors if factor.group in OF_FILES]
+        return [of_files] if len(of_files) == len(factors) else [of_files, factors]
+
+    def run(self, label, exchanged=(), **options):
+        names = frozenset(factor.name for factor in exchanged if factor.group in FIELDS)
+        if label == "A" or not names or self._rebuild is None:
+            return super().run(label, exchanged, **options)
+        built = self._with(names)
+        asked = {(factor.group, factor.name) for factor in exchanged}
+        given = [factor for factor in built.factors if (factor.group, factor.name) in asked | built.new]
+        return built.runner.run("B", given, **options)
+
+    def along(self, exchanged):
+        """Tensors that B gets from A together with fields, since it has no values for them."""
+        names = frozenset(factor.name for factor in exchanged if factor.group in FIELDS)
+        return sorted(name for _, name in self._with(names).new) if names and self._rebuild is not None else []
+
+    def _with(self, names):
+        if names not in self._built:
+            while len(self._built) >= KEPT:
+                del self._built[next(iter(self._built))]
+            side = Side("B", self._rebuild(_with_fields(self.b.model.config, self.a.model.config, names)), self._given)
+            runner = TorchRunner(self.a, side)
+            factors, _ = runner.factors()
+            held = [(factor.group, factor.name) for factor in factors if factor.group in ("weights", "buffers")]
+            self._built[names] = _Built(runner, factors, set(held) - self._known)
+        return self._built[names]
+
+
+def _is_harmless(factor):
+    name = factor.name.rpartition(".")[2]
+    return factor.group in FIELDS and name in live_findings.HARMLESS - READ
+
+
+def _with_fields(config, donor, names):
+    """A copy of a config with these fields of another one."""
+    changed = copy.deepcopy(config)
+    for name in names:
+        *path, last = name.split(".")
+        try:
+            into, given = (functools.reduce(getattr, path, side) for side in (changed, donor))
+        except AttributeError:  # of a config that a module holds for itself
+            continue
+        live_factors.set_attribute(copy.deepcopy(given), into, last)
+    return changed

@@ -1,0 +1,380 @@
+"""samebits explain --with torch: directories of classes that the engine does not run, explained by runs in PyTorch."""
+
+import copy
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import safetensors.torch
+import torch
+import transformers
+
+import samebits
+from sampling import sample
+
+SITE = pathlib.Path(samebits.__file__).resolve().parent.parent
+VISION = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, image_size=32, patch_size=8)
+TEXT = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, max_position_embeddings=24)
+
+
+def bert():
+    return transformers.BertForMaskedLM(transformers.BertConfig(**TEXT, vocab_size=60))
+
+
+def gpt2():
+    return transformers.GPT2LMHeadModel(transformers.GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=24, vocab_size=60))
+
+
+def llama():
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**TEXT, num_key_value_heads=2, vocab_size=60))
+
+
+def clip():
+    config = transformers.CLIPConfig(text_config=dict(TEXT, vocab_size=60, eos_token_id=59), vision_config=VISION, projection_dim=16)
+    return transformers.CLIPModel(config)
+
+
+def swin():
+    config = transformers.SwinConfig(image_size=32, patch_size=4, embed_dim=16, depths=[1, 1], num_heads=[2, 2], window_size=4)
+    return transformers.SwinForImageClassification(config)
+
+
+def resnet():
+    config = transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
+    return transformers.ResNetForImageClassification(config)
+
+
+def t5():
+    config = transformers.T5Config(d_model=32, d_kv=16, d_ff=64, num_layers=1, num_heads=2, vocab_size=60, decoder_start_token_id=0)
+    return transformers.T5ForConditionalGeneration(config)
+
+
+def wav2vec2():
+    config = transformers.Wav2Vec2Config(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, conv_dim=[16] * 2, conv_stride=[5, 4],
+        conv_kernel=[10, 8], num_feat_extract_layers=2, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2, vocab_size=20,
+    )  # fmt: skip
+    return transformers.Wav2Vec2ForCTC(config)
+
+
+# Each with the name of a tensor that its outputs depend on, and a config field that they depend on, with another value.
+MODELS = {
+    "bert": (bert, "bert.encoder.layer.1.attention.self.query.weight", {"layer_norm_eps": 1e-3}),
+    "gpt2": (gpt2, "transformer.h.1.mlp.c_fc.weight", {"activation_function": "relu"}),
+    "llama": (llama, "model.layers.1.self_attn.q_proj.weight", {"rms_norm_eps": 1e-2}),
+    "clip": (clip, "visual_projection.weight", {"vision_config.layer_norm_eps": 1e-2}),
+    "swin": (swin, "swin.encoder.layers.1.blocks.0.output.dense.weight", {"layer_norm_eps": 1e-2}),
+    "resnet": (resnet, "resnet.encoder.stages.0.layers.0.layer.0.convolution.weight", {"hidden_act": "gelu"}),
+    "t5": (t5, "encoder.block.0.layer.0.SelfAttention.q.weight", {"layer_norm_epsilon": 1e-2}),
+    "wav2vec2": (wav2vec2, "wav2vec2.encoder.layers.0.attention.q_proj.weight", {"layer_norm_eps": 1e-2}),
+}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """name -> the directory of that model."""
+    made = {}
+
+    def directory(name):
+        if name not in made:
+            torch.manual_seed(1)
+            model = MODELS[name][0]().eval()
+            for parameter in model.parameters():  # biases and norms of a new model are all alike
+                parameter.data.add_(torch.randn_like(parameter) * 0.05)
+            made[name] = tmp_path_factory.mktemp(name) / "a"
+            model.save_pretrained(made[name])
+        return made[name]
+
+    return directory
+
+
+def with_fields(source, target, fields):
+    """A copy of a directory with other fields in its config."""
+    subprocess.run(["cp", "-r", source, target], check=True)
+    config = json.loads((target / "config.json").read_text())
+    for name, value in fields.items():
+        *path, last = name.split(".")
+        inner = config
+        for step in path:
+            inner = inner[step]
+        inner[last] = value
+    (target / "config.json").write_text(json.dumps(config))
+    return target
+
+
+def with_tensors(source, target, change):
+    """A copy of a directory in which `change` made other tensors of those of its file."""
+    subprocess.run(["cp", "-r", source, target], check=True)
+    tensors = safetensors.torch.load_file(target / "model.safetensors")
+    safetensors.torch.save_file(change(tensors), target / "model.safetensors", metadata={"format": "pt"})
+    return target
+
+
+def changed(name):
+    def change(tensors):
+        tensors[name] = tensors[name] * 1.5
+        return tensors
+
+    return change
+
+
+def explained(program, *words, **environment):
+    """Exit status, and the report of the program as JSON."""
+    given = {**os.environ, "SAMEBITS_PYTHON": sys.executable, "PYTHONPATH": str(SITE), **environment}
+    done = subprocess.run([program, "explain", *map(str, words), "--json"], capture_output=True, text=True, env=given)
+    return done.returncode, json.loads(done.stdout)
+
+
+def causes(report):
+    return [(finding["cause"], finding["proof"]) for finding in report["findings"] if finding["role"] == "cause"]
+
+
+@pytest.mark.parametrize("name", sample(MODELS, 3))
+def test_equal_directories_are_the_same(name, saved, tmp_path):
+    copied = with_fields(saved(name), tmp_path / "b", {})
+    report = samebits.explain(saved(name), copied, with_="torch")
+    assert (report.verdict, report.exit_status, report.not_checked) == ("same", 0, [])
+    assert report.outputs[0].verdict == "identical" and report.outputs[0].elements > 0
+    assert report.runs[-1].outcome == "the same bits"
+    assert MODELS[name][0].__name__ in " ".join(report.assumed).lower()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_one_changed_tensor_is_the_proved_cause(name, saved, tmp_path):
+    tensor = MODELS[name][1]
+    other = with_tensors(saved(name), tmp_path / "b", changed(tensor))
+    report = samebits.explain(saved(name), other, with_="torch")
+    assert report.verdict == "different" and report.outputs[0].differing > 0
+    assert causes(report.data) == [("weights.changed", "proved")]
+    assert report.findings[0].evidence.minimal == [tensor] and report.findings[0].evidence.is_minimal
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_one_changed_field_is_the_proved_cause(name, saved, tmp_path):
+    fields = MODELS[name][2]
+    report = samebits.explain(saved(name), with_fields(saved(name), tmp_path / "b", fields), with_="torch")
+    assert report.verdict == "different" and causes(report.data) == [("config.changed", "proved")]
+    assert report.findings[0].evidence.minimal == list(fields)
+    assert list(report.findings[0].evidence.fields) == list(fields)
+
+
+@pytest.mark.parametrize("name", ["bert", "resnet"])
+def test_outputs_are_those_of_from_pretrained(name, saved, tmp_path):
+    other = with_tensors(saved(name), tmp_path / "b", changed(MODELS[name][1]))
+    given = {"input_ids": torch.tensor([[3, 1, 4, 1, 5]])} if name == "bert" else {"pixel_values": torch.ones(1, 3, 32, 32)}
+    report = samebits.explain(saved(name), other, with_="torch", x=given)
+    kind = type(MODELS[name][0]())
+    with torch.no_grad():
+        a, b = (kind.from_pretrained(path)(**given).logits for path in (saved(name), other))
+    assert report.outputs[0].point == "logits" and report.outputs[0].elements == a.numel()
+    assert report.outputs[0].differing == int((a != b).sum())
+    assert report.outputs[0].max_abs == pytest.approx((a.double() - b.double()).abs().max().item(), rel=1e-12)
+
+
+def test_the_program_gives_what_the_function_gives(saved, tmp_path, program):
+    other = with_tensors(saved("bert"), tmp_path / "b", changed(MODELS["bert"][1]))
+    status, report = explained(program, saved("bert"), other, "--with", "torch", "--threads", "1")
+    ours = samebits.explain(saved("bert"), other, with_="torch", threads=1)
+    assert status == 1 and report == json.loads(ours.to_json())
+
+
+def test_a_narrower_type_is_proved_with_its_field_and_its_weights(saved, tmp_path):
+    transformers.GPT2LMHeadModel.from_pretrained(saved("gpt2")).to(torch.bfloat16).save_pretrained(tmp_path / "b")
+    report = samebits.explain(saved("gpt2"), tmp_path / "b", with_="torch", budget=60)
+    assert causes(report.data) == [("weights.rounded", "proved"), ("config.changed", "proved")] or causes(report.data) == [
+        ("weights.rounded", "proved"),
+        ("numerics.dtype", "proved"),
+    ]
+    assert report.findings[0].evidence.is_minimal and report.verdict == "different"
+
+
+def test_fewer_layers_are_a_field_and_what_stands_in_one_file_alone(saved, tmp_path):
+    model = transformers.BertForMaskedLM.from_pretrained(saved("bert"))
+    model.bert.encoder.layer = model.bert.encoder.layer[:1]
+    model.config.num_hidden_layers = 1
+    model.save_pretrained(tmp_path / "b")
+    report = samebits.explain(saved("bert"), tmp_path / "b", with_="torch")
+    proved = {finding.cause: finding.evidence.minimal for finding in report.findings if finding.proof == "proved"}
+    assert proved["config.changed"] == ["num_hidden_layers"]
+    assert len(proved["weights.missing"]) > 1 and all(".layer.1." in name for name in proved["weights.missing"])
+
+
+def test_tensors_that_files_lack_are_random_and_that_is_proved(saved, tmp_path):
+    def without(tensors):
+        return {name: tensor for name, tensor in tensors.items() if name != "cls.predictions.transform.dense.weight"}
+
+    other = with_tensors(saved("bert"), tmp_path / "b", without)
+    report = samebits.explain(saved("bert"), other, with_="torch")
+    (finding,) = [finding for finding in report.findings if finding.cause == "weights.reinitialized"]
+    assert (finding.proof, finding.role, finding.subjects) == ("proved", "cause", ["B"])
+    assert finding.evidence.tensors == ["cls.predictions.transform.dense.weight"]
+
+
+def test_running_statistics_are_found_and_proved(saved, tmp_path):
+    model = transformers.ResNetForImageClassification.from_pretrained(saved("resnet")).train()
+    with torch.no_grad():
+        model(torch.randn(4, 3, 32, 32))
+    model.save_pretrained(tmp_path / "b")
+    report = samebits.explain(saved("resnet"), tmp_path / "b", with_="torch", x=torch.ones(1, 3, 32, 32), budget=100)
+    assert causes(report.data) == [("state.buffers", "proved")]
+    assert all(name.endswith(("running_mean", "running_var")) for name in report.findings[0].evidence.minimal)
+
+
+@pytest.fixture
+def modules(tmp_path):
+    """A pickled module in eval mode, and the same one in training mode."""
+    torch.manual_seed(1)
+    model = bert().eval()
+    torch.save(model, tmp_path / "eval.pth")
+    torch.save(model.train(), tmp_path / "train.pth")
+    return tmp_path / "eval.pth", tmp_path / "train.pth"
+
+
+def test_a_pickled_module_is_run_where_that_is_allowed_and_its_mode_is_proved(modules):
+    refused = samebits.explain(*modules, with_="torch")
+    assert "--trust-code" in refused.not_checked[0] and not refused.outputs
+    report = samebits.explain(*modules, with_="torch", trust_code=True)
+    assert report.verdict == "different" and ("mode.training", "proved") in causes(report.data)
+    assert "B run twice differs from itself" in str(report)
+
+
+OWN_CODE = """
+import pathlib, torch, transformers
+pathlib.Path(__file__).parent  # somewhere
+open({marker!r}, "a").write("ran")
+
+class OwnConfig(transformers.PretrainedConfig):
+    model_type = "own_model"
+    width = 8
+
+class OwnModel(transformers.PreTrainedModel):
+    config_class = OwnConfig
+    def __init__(self, config):
+        super().__init__(config)
+        self.fc = torch.nn.Linear(8, 8)
+        self.post_init()
+    def forward(self, pixel_values):
+        return self.fc(pixel_values)
+"""
+
+
+def test_code_that_a_directory_brings_runs_where_that_is_allowed_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
+    marker, weights = tmp_path / "marker", {"fc.weight": torch.randn(8, 8), "fc.bias": torch.randn(8)}
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "own.py").write_text(OWN_CODE.format(marker=str(marker)))
+        config = {"model_type": "own_model", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}}
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+        safetensors.torch.save_file(weights, tmp_path / name / "model.safetensors", metadata={"format": "pt"})
+    refused = samebits.explain(tmp_path / "a", tmp_path / "b", with_="torch")
+    assert refused.verdict == "unknown" and "--trust-code" in refused.not_checked[0] and not marker.exists()
+    report = samebits.explain(tmp_path / "a", tmp_path / "b", with_="torch", trust_code=True, x=torch.ones(2, 8))
+    assert marker.exists() and report.outputs[0].verdict == "identical" and report.outputs[0].point == "output"
+
+
+def test_bin_files_are_loaded_where_that_is_allowed(saved, tmp_path):
+    for name in "ab":
+        subprocess.run(["cp", "-r", saved("bert"), tmp_path / name], check=True)
+        tensors = safetensors.torch.load_file(tmp_path / name / "model.safetensors")
+        torch.save(tensors, tmp_path / name / "pytorch_model.bin")
+        (tmp_path / name / "model.safetensors").unlink()
+    refused = samebits.explain(tmp_path / "a", tmp_path / "b", with_="torch")
+    assert refused.verdict == "unknown" and "--trust-code" in refused.not_checked[0]
+    report = samebits.explain(tmp_path / "a", tmp_path / "b", with_="torch", trust_code=True)
+    assert report.outputs[0].verdict == "identical"
+
+
+def test_the_input_is_seeded_or_given(saved, tmp_path, program):
+    other = with_tensors(saved("swin"), tmp_path / "b", changed(MODELS["swin"][1]))
+    first, seeded = (samebits.explain(saved("swin"), other, with_="torch", seed=seed) for seed in (1, 2))
+    assert first.outputs[0].max_abs != seeded.outputs[0].max_abs
+    x = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    safetensors.torch.save_file({"pixel_values": x}, tmp_path / "x.safetensors")
+    status, report = explained(program, saved("swin"), other, "--with", "torch", "--input", tmp_path / "x.safetensors")
+    assert status == 1 and report["outputs"] == first.data["outputs"]
+    both = samebits.explain(saved("swin"), other, with_="torch", randn=[2, 3, 32, 32])
+    assert both.outputs[0].elements == 2 * first.outputs[0].elements
+
+
+def test_an_input_that_does_not_fit_is_said(saved):
+    report = samebits.explain(saved("bert"), saved("bert"), with_="torch", x={"input_ids": torch.tensor([[1000]])})
+    assert report.verdict == "unknown" and "A was not run: its forward pass raises IndexError" in report.not_checked[0]
+
+
+def test_generators_threads_and_modes_are_left_as_they_were(saved):
+    torch.manual_seed(3)
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    samebits.explain(saved("gpt2"), saved("gpt2"), with_="torch", threads=1)
+    assert torch.equal(torch.get_rng_state(), before) and torch.get_num_threads() == threads and torch.is_grad_enabled()
+
+
+def test_an_unknown_names_this_where_it_would_help(saved, tmp_path, program):
+    status, report = explained(program, saved("bert"), saved("bert"))
+    assert status == 2 and "samebits explain --with torch" in report["not_checked"][0]
+    bare = tmp_path / "a.safetensors"
+    subprocess.run(["cp", saved("bert") / "model.safetensors", bare], check=True)
+    status, report = explained(program, bare, bare)
+    assert status == 2 and "--with torch" not in " ".join(report["not_checked"])
+
+
+def test_without_an_interpreter_for_it_the_program_says_what_is_lacking(saved, tmp_path, program):
+    for python, lack in (("/nowhere/python", "cannot be started"), ("/bin/false", "is no Python 3.11 or later")):
+        status, report = explained(program, saved("bert"), saved("bert"), "--with", "torch", SAMEBITS_PYTHON=python)
+        assert status == 2 and report["verdict"] == "unknown" and f"{python} {lack}" in report["not_checked"][0]
+    status, report = explained(program, saved("bert"), saved("bert"), "--with", "torch", PYTHONPATH=str(tmp_path))
+    assert status == 2 and f"{sys.executable} lacks samebits" in report["not_checked"][0]
+
+
+def test_the_first_interpreter_that_can_is_taken(saved, tmp_path, program):
+    """One beside the program that lacks everything, and one of the PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "python3").write_text(f"#!/bin/sh\nexec {sys.executable} \"$@\"\n")
+    (folder / "python3").chmod(0o755)
+    path = f"{folder}:{os.environ['PATH']}"
+    status, report = explained(program, saved("bert"), saved("bert"), "--with", "torch", SAMEBITS_PYTHON="", PATH=path)
+    assert status == 0 and report["verdict"] == "same"
+
+
+def test_a_process_that_ends_badly_is_said_and_its_answer_is_not_believed(saved, tmp_path, program):
+    def status_of(script):
+        (tmp_path / "python").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "python").chmod(0o755)
+        words = (saved("bert"), saved("bert"), "--with", "torch")
+        status, report = explained(program, *words, SAMEBITS_PYTHON=str(tmp_path / "python"))
+        assert status == 2 and report["verdict"] == "unknown" and not report["outputs"]
+        return report["not_checked"][0]
+
+    probe = 'test "$2" = -c && exit 0'
+    assert "ended with status 3: no memory" in status_of(f"{probe}\necho no memory >&2\nexit 3")
+    assert "ended by signal 9" in status_of(f"{probe}\nkill -9 $$")
+    assert "what PyTorch's side answered cannot be read" in status_of(f"{probe}\nprintf '\\002\\000\\000\\000\\000\\000\\000\\000{{}}'")
+    assert "outputs: " in status_of(f"{probe}\necho hello")
+
+
+def test_no_module_of_the_current_folder_is_imported(saved, tmp_path, program, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("torch", "samebits", "json"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    status, report = explained(program, saved("bert"), saved("bert"), "--with", "torch")
+    assert status == 0 and not (tmp_path / "ran").exists()
+
+
+def test_what_does_not_go_together_is_a_usage_error(saved, program):
+    for words in (
+        (saved("bert"), saved("bert"), saved("bert"), "--with", "torch"),
+        (saved("bert"), saved("bert"), "--with", "jax"),
+        (saved("bert"), saved("bert"), "--with", "torch", "--files-only"),
+        (saved("bert"), saved("bert"), "--trust-code"),
+        (saved("bert"), saved("bert"), "--with", "torch", "--eps", "1e-5"),
+        (saved("bert"), saved("bert"), "--with", "torch", "--key", "model"),
+    ):
+        done = subprocess.run([program, "explain", *map(str, words)], capture_output=True, text=True)
+        assert done.returncode == 2 and done.stderr.startswith("samebits: ")
+    for asked in (dict(with_="jax"), dict(with_="torch", files_only=True), dict(with_="torch", images=["a.png"])):
+        with pytest.raises(samebits.Error, match="with_ is"):
+            samebits.explain(saved("bert"), saved("bert"), **asked)

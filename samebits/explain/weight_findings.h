@@ -20,6 +20,10 @@ inline constexpr double kUnlikeCosine = 0.5;
 /// What a change looks like, in words: "0.5 times A's", "B has 0 there, ...", else the pattern.
 std::string pattern_text(const TensorStats& stats, const std::string& a, const std::string& b);
 
+/// "2 elements overflowed and 3 became 0" of weights that were rounded; "" where none
+/// did.
+std::string rounding_loss_text(const WeightComparison& comparison);
+
 /// Every tensor with values changed, and by how much on average: used to tell an edit from another
 /// file.
 struct ChangeExtent {

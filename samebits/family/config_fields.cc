@@ -80,8 +80,8 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {"", "gradient_checkpointing", kTraining, "false", "recomputes activations in training"},
     // Rounding.
     {"", "dtype", kNumerics, "",
-     "the type to compute in; where it is absent, transformers 4 takes float32 and 5 that of the "
-     "weights"},
+     "the type that transformers 5 loads in; where it is absent it takes that of the weights, and "
+     "transformers 4 takes float32 in any case"},
     {"", "attn_implementation", kNumerics, "", "another attention kernel rounds otherwise", true},
     {"", "experts_implementation", kNumerics, "", "another kernel rounds otherwise", true},
     {"", "use_associative_scan", kNumerics, "", "another algorithm sums in another order", true},

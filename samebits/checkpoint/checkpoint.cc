@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "samebits/family/buffer_names.h"
 #include "samebits/tensor/distinct_views.h"
 
 namespace samebits {
@@ -108,13 +109,33 @@ std::string Checkpoint::file_beside(const std::string& name) const {
 std::uint64_t Checkpoint::parameters() const {
   std::uint64_t total = 0;
   if (!has_weights()) return total;
-  for (const std::uint32_t index : weights().weights) total += entries[index].view.numel();
+  DistinctViews seen;
+  for (const std::uint32_t index : weights().weights) {
+    const StoredTensor& tensor = entries[index];
+    const bool is_buffer = tensor.role == TensorRole::buffer ||
+                           (tensor.role != TensorRole::parameter &&
+                            names_a_buffer(tensor.name.empty() ? tensor.path : tensor.name,
+                                           tensor.view.shape().size()));
+    if (is_buffer) continue;
+    // What has no bytes, or no elements, is no second name.
+    const bool is_told_apart = tensor.readable && tensor.view.numel() > 0;
+    if (is_told_apart && seen.add(tensor.view, index) != index) continue;
+    total += tensor.view.numel();
+  }
   return total;
 }
 
 std::size_t Checkpoint::training_modules() const {
   return static_cast<std::size_t>(std::count_if(modules.begin(), modules.end(),
                                                 [](const ModuleRecord& m) { return m.training; }));
+}
+
+std::string stored_type(const StoredTensor& tensor) {
+  return tensor.blocks.empty() ? std::string(info(tensor.view.dtype()).torch) : tensor.blocks;
+}
+
+std::uint64_t stored_bytes(const StoredTensor& tensor) {
+  return tensor.blocks.empty() ? tensor.view.nbytes() : tensor.storage_bytes;
 }
 
 std::vector<std::size_t> first_showing(const std::vector<StoredTensor>& entries) {

@@ -78,6 +78,8 @@ struct StoredTensor {
       note;  // "" or what is special: "sparse_coo indices", "quantized: scale 0.1, zero point 0"
   std::optional<SparsePart> sparse;
   std::string sparse_form;  // of a dense tensor that was read from such parts; "" of others
+  /// "Q4_K" of GGUF's blocks, whose numbers the view holds; "" of all others.
+  std::string blocks{};
   /// What makes it another tensor though its elements are equal: "quantized ..., scale 0.02",
   /// "sparse_coo of size [3, 5]"; "" for plain tensors.
   std::string identity;
@@ -284,9 +286,15 @@ struct Checkpoint {
   std::string file_beside(const std::string& name) const;
   bool has_weights() const { return !candidates.empty(); }
   const Candidate& weights() const { return candidates.at(chosen); }
-  std::uint64_t parameters() const;      // elements of weights()
+  /// Elements of weights(): of a tied tensor once, of buffers none.
+  std::uint64_t parameters() const;
   std::size_t training_modules() const;  // modules with training = true
 };
+
+/// The type that it is stored in: torch's name, or that of GGUF's blocks.
+std::string stored_type(const StoredTensor& tensor);
+/// The bytes that it takes in that type.
+std::uint64_t stored_bytes(const StoredTensor& tensor);
 
 /// For each entry, the first that shows the same elements: itself for most, and where its bytes
 /// cannot be read. Tied weights are then read once.

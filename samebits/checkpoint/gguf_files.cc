@@ -29,6 +29,7 @@ class GgufReading {
     const DType dtype = type.plain.value_or(DType::float32);
     Bytes values = bytes_.subspan(tensor.begin, tensor.end - tensor.begin);
     if (!type.plain) {
+      stored.blocks = type.name;
       stored.note = fmt::format("{} blocks, read as float32", type.name);
       const Result<Bytes> read = dequantize(type, values, tensor.name);
       if (!read) return add_unreadable(std::move(stored), tensor, read.error());

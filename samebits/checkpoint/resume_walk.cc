@@ -7,6 +7,7 @@
 #include "samebits/base/json.h"
 #include "samebits/checkpoint/candidates.h"
 #include "samebits/checkpoint/module_tree.h"
+#include "samebits/checkpoint/progress_words.h"
 #include "samebits/checkpoint/torch_tensor.h"
 #include "samebits/checkpoint/training_values.h"
 
@@ -21,15 +22,6 @@ constexpr int kDeepestPart = 7;
 constexpr int kMostWalked = 20'000;        // values looked at
 constexpr std::size_t kLongestList = 256;  // a longer one holds data
 
-constexpr std::array kEpochNames = std::to_array<std::string_view>(
-    {"epoch", "current_epoch", "last_epoch", "start_epoch", "epochs_done", "n_epoch", "cur_epoch",
-     "epoch_idx", "epochs_trained", "epoch_num"});
-constexpr std::array kStepNames = std::to_array<std::string_view>(
-    {"global_step", "global_steps", "step",        "steps",        "iteration",
-     "iterations",  "iter",         "iter_num",    "n_iter",       "niter",
-     "it",          "num_updates",  "updates",     "global_iter",  "global_iteration",
-     "total_steps", "train_step",   "train_steps", "current_step", "step_num",
-     "n_steps",     "steps_done"});
 constexpr std::array kPositionNames = std::to_array<std::string_view>({"batch",
                                                                        "batch_idx",
                                                                        "batch_index",
@@ -258,8 +250,8 @@ class PartWalk {
   }
 
   void add_counter(NodeId node, const std::string& key, const std::string& path) {
-    std::vector<PlacedValues>* where = is_listed(kEpochNames, key)      ? &state_.epochs
-                                       : is_listed(kStepNames, key)     ? &state_.steps
+    std::vector<PlacedValues>* where = counts_epochs(key)               ? &state_.epochs
+                                       : counts_steps(key)              ? &state_.steps
                                        : is_listed(kPositionNames, key) ? &state_.positions
                                                                         : nullptr;
     // Elsewhere "batch" is a size.

@@ -5,6 +5,7 @@
 
 #include "samebits/checkpoint/candidates.h"
 #include "samebits/checkpoint/plain_value.h"
+#include "samebits/checkpoint/progress_words.h"
 #include "samebits/checkpoint/torch_tensor.h"
 
 namespace samebits {
@@ -13,10 +14,6 @@ namespace {
 using pickle::Kind;
 using pickle::kNone;
 using pickle::Tree;
-
-constexpr std::array kStepKeys =
-    std::to_array<std::string_view>({"global_step", "step", "steps", "iteration", "iter", "n_iter",
-                                     "it", "num_updates", "epoch", "last_epoch"});
 
 bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
@@ -96,7 +93,7 @@ class StateReader {
   }
 
   bool is_step(const KeyValue& item) const {
-    const bool named = std::find(kStepKeys.begin(), kStepKeys.end(), item.key) != kStepKeys.end();
+    const bool named = counts_steps(item.key) || counts_epochs(item.key);
     return named &&
            (tree_.kind(item.value) == Kind::integer || tree_.kind(item.value) == Kind::real);
   }

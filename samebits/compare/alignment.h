@@ -36,6 +36,7 @@ struct TensorMatch {
   std::string how;  // "transposed", "rows 0-31 of qkv.weight", "float32 rounded to bfloat16", ...;
                     // "" where kind says all
   std::optional<TensorStats> stats;  // changed, exchanged and rounded, where both have numbers
+  RoundingLoss loss{};               // rounded only
   /// Elements further apart than a tolerance, where one was asked for (tolerance.h).
   std::optional<std::uint64_t> beyond{};
   /// Rearranged, and of one shape on both sides: a loader takes it as it stands, which makes it a

@@ -28,6 +28,7 @@ constexpr auto kAttributeRows = std::to_array<AttributeRow>({
     {"", "_forward_hooks", kMoves, "hooks see every output and may replace it"},
     {"", "_forward_pre_hooks", kMoves, "hooks see every input and may replace it"},
     {"", "_is_hf_initialized", kStill, kTransformers},
+    {"transformers.", "attn_implementation", kStill, "names the kernel, which the config says"},
     {"", "_hf_peft_config_loaded", kStill, kTransformers},
     {"", "_trainer", kStill, kLightning},
     {"", "_fabric", kStill, kLightning},
@@ -236,7 +237,10 @@ constexpr std::pair<std::string_view, std::string_view> kOneFunction[] = {
     {"PytorchGELUTanh", "GELUTanh"},
     {"SiLU", "SiLUActivation"},
     {"NonDynamicallyQuantizableLinear", "Linear"},
-    {"SyncBatchNorm", "BatchNorm2d"}};
+    {"SyncBatchNorm", "BatchNorm2d"},
+    // Kernels of one class of transformers 4 whose names do not say so.
+    {"DistilBertSdpaAttention", "MultiHeadSelfAttention"},
+    {"DistilBertFlashAttention2", "MultiHeadSelfAttention"}};
 
 template <std::size_t N>
 bool begins_with_any(std::string_view text, const std::array<std::string_view, N>& beginnings) {

@@ -273,6 +273,10 @@ std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std:
   const std::string type_b = type_of(b, type_a);
   FieldMap left = normalized(a, type_a.empty() ? type_b : type_a);
   FieldMap right = normalized(b, type_b);
+  // 5.24.0 names the type of a part by what it is of: "qwen2_vl_vision".
+  const bool are_one_part =
+      depth > 0 && (type_b == type_a + "_vision" || type_a == type_b + "_vision");
+  if (are_one_part) left["model_type"] = right["model_type"];
   const bool classifies = may_classify(left) || may_classify(right);
   settle_dtype(left, right, is_attribute_dict(b));
   settle_dtype(right, left, is_attribute_dict(a));

@@ -371,6 +371,7 @@ class Rest {
       return;
     }
     if (!is_code_of_the_other(a, b)) match->stats = relation.stats;
+    match->loss = company ? relation.loss : RoundingLoss{};
     if (relation.rounded_b && company) {
       match->kind = MatchKind::rounded;
       match->how = fmt::format("{} rounded to {}", info(a).torch, info(*relation.rounded_b).torch);

@@ -217,6 +217,9 @@ TEST(Modules, AttentionByAnotherKernelIsOneFunction) {
               IsEmpty());
   EXPECT_THAT(differences(attention("MAttention"), attention("MFlashAttention2")), IsEmpty());
   EXPECT_THAT(differences(attention("BertSelfAttention"), attention("BertSelfOutput")), SizeIs(1));
+  EXPECT_THAT(
+      differences(attention("DistilBertSdpaAttention"), attention("MultiHeadSelfAttention")),
+      IsEmpty());
 }
 
 TEST(Modules, AttributesThatCameWithAVersionMeanWhatWasSoBefore) {

@@ -79,6 +79,12 @@ double round_to(DType type, double value) {
   return round_generic(format_of(type), single);
 }
 
+double saturated(DType type, double value) {
+  const bool is_beyond = type == DType::float8_e4m3fn && std::isnan(round_to(type, value));
+  return is_beyond && !std::isnan(value) ? std::copysign(format_of(type).largest, value)
+                                         : std::numeric_limits<double>::quiet_NaN();
+}
+
 void round_all(DType type, std::span<double> numbers) {
   if (type == DType::float64) return;
   if (type == DType::float32) {

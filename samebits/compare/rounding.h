@@ -15,6 +15,10 @@ namespace samebits {
 /// Sources: IEEE 754-2019; OCP 8-bit floating point specification 1.0; arXiv 2206.02915 (fnuz).
 double round_to(DType type, double value);
 
+/// What torch 2.13.0 makes of a number beyond the type's range instead: of float8_e4m3fn the
+/// largest number, with its sign. NaN where the value is in range, or the type is another.
+double saturated(DType type, double value);
+
 /// Rounds numbers in place; the same bits as round_to(), for many at once.
 void round_all(DType type, std::span<double> numbers);
 

@@ -33,6 +33,9 @@ TEST(RoundTo, OverflowsAsTheTypeDoes) {
   EXPECT_EQ(round_to(DType::float16, -1e9), -kInfinity);
   EXPECT_EQ(round_to(DType::bfloat16, 3.4e38), kInfinity);
   EXPECT_TRUE(std::isnan(round_to(DType::float8_e4m3fn, 1000)));
+  EXPECT_EQ(saturated(DType::float8_e4m3fn, -1000), -448);
+  EXPECT_TRUE(std::isnan(saturated(DType::float8_e4m3fn, 460)));
+  EXPECT_TRUE(std::isnan(saturated(DType::float8_e5m2, 1e6)));
   EXPECT_EQ(round_to(DType::float8_e5m2, 1e9), kInfinity);
 }
 

@@ -125,8 +125,12 @@ bool run_is_rounded(const TensorView& from, const TensorView& to, DType type, st
   const std::span<double> rounded = source.numbers();
   const std::span<const double> found = target.numbers();
   round_all(type, rounded);
+  NumberBlock again;  // the source, where a number went beyond the range
   for (std::size_t i = 0; i < rounded.size(); ++i) {
-    if (rounded[i] != found[i] && !(std::isnan(rounded[i]) && std::isnan(found[i]))) return false;
+    if (rounded[i] == found[i] || (std::isnan(rounded[i]) && std::isnan(found[i]))) continue;
+    if (!std::isnan(rounded[i])) return false;
+    again.load(from, first + i, 1);
+    if (saturated(type, again.numbers()[0]) != found[i]) return false;
   }
   return true;
 }
@@ -155,6 +159,39 @@ std::optional<DType> rounded_to(const TensorView& from, const TensorView& to,
   return std::nullopt;
 }
 
+RoundingLoss loss_in_run(const TensorView& from, const TensorView& to, DType type,
+                         std::uint64_t first, std::uint64_t count) {
+  RoundingLoss loss;
+  NumberBlock wide;
+  NumberBlock narrow;
+  wide.load(from, first, count);
+  narrow.load(to, first, count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const double before = wide.numbers()[i];
+    const double after = narrow.numbers()[i];
+    if (!std::isfinite(before)) continue;
+    loss.overflowed += !std::isfinite(after) || after == saturated(type, before) ? 1 : 0;
+    loss.flushed += after == 0 && before != 0 ? 1 : 0;
+  }
+  return loss;
+}
+
+RoundingLoss rounding_loss(const TensorView& from, const TensorView& to, DType type, int threads) {
+  constexpr std::uint64_t kLossBlock = 1 << 16;
+  const std::uint64_t count = component_count(from);
+  std::vector<RoundingLoss> parts((count + kLossBlock - 1) / kLossBlock);
+  parallel_for(parts.size(), threads, [&](std::size_t block) {
+    const std::uint64_t first = block * kLossBlock;
+    parts[block] = loss_in_run(from, to, type, first, std::min(kLossBlock, count - first));
+  });
+  RoundingLoss all;
+  for (const RoundingLoss& part : parts) {
+    all.overflowed += part.overflowed;
+    all.flushed += part.flushed;
+  }
+  return all;
+}
+
 void find_rounding(const ValuePair& pair, int threads, ValueRelation* relation) {
   if (relation->equal_numbers || relation->stats.differing == 0) return;
   const DType a = component_type(pair.a.dtype());
@@ -168,6 +205,10 @@ void find_rounding(const ValuePair& pair, int threads, ValueRelation* relation) 
   if (!relation->rounded_b && !b_narrower)
     relation->rounded_a =
         rounded_to(pair.b, pair.a, a_narrower ? std::vector<DType>{a} : narrower_types(b), threads);
+  if (relation->rounded_b)
+    relation->loss = rounding_loss(pair.a, pair.b, *relation->rounded_b, threads);
+  if (relation->rounded_a)
+    relation->loss = rounding_loss(pair.b, pair.a, *relation->rounded_a, threads);
 }
 
 }  // namespace

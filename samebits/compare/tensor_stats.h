@@ -38,12 +38,20 @@ struct ValuePair {
   TensorView a, b;
 };
 
+/// What a rounding did to finite numbers beside rounding them.
+struct RoundingLoss {
+  std::uint64_t overflowed = 0;  // no longer finite, or the largest of a type that saturates
+  std::uint64_t flushed = 0;     // 0, and were not
+  bool any() const { return overflowed > 0 || flushed > 0; }
+};
+
 struct ValueRelation {
   TensorStats stats;
   bool equal_numbers = false;      // every element: a == b, or both NaN
   std::uint64_t minus_zeros = 0;   // 0 on one side, -0 on the other
   std::optional<DType> rounded_b;  // every b is a rounded to this type
   std::optional<DType> rounded_a;  // every a is b rounded to this type
+  RoundingLoss loss;               // of these
 };
 
 /// True where both types have numbers to compare (complex types: two for an element).

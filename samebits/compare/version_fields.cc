@@ -16,6 +16,8 @@ constexpr auto kBaseOf10000 = std::to_array<std::string_view>(
 
 bool is_plain_object(const Json* value) { return value != nullptr && value->is_object(); }
 
+bool is_plain_array(const Json* value) { return value != nullptr && value->is_array(); }
+
 /// rope_parameters of a class that has several kinds of layers.
 bool is_by_layer(const Json& rope) {
   return std::ranges::any_of(rope, [](const Json& value) { return value.is_object(); });
@@ -61,6 +63,47 @@ void unify_rope(FieldMap& fields) {
   assume_in("rope_type", "default");
   assume_in("partial_rotary_factor", 1.0);
   fields.insert_or_assign("rope_parameters", FieldValue{std::move(rope), false});
+}
+
+/// A class with two kinds of layers: 4.57.6 writes a base for each beside the others, 5.24.0 one
+/// rope_parameters for each kind.
+void unify_rope_by_layer(FieldMap& fields) {
+  struct Bases {
+    std::string_view full, sliding;
+  };
+  for (const auto& [full, sliding] : {Bases{"rope_theta", "rope_local_base_freq"},
+                                      Bases{"global_rope_theta", "local_rope_theta"}}) {
+    const Json* own = find_value(fields, full);
+    const Json* local = find_value(fields, sliding);
+    if (own == nullptr || local == nullptr || !own->is_number() || !local->is_number()) continue;
+    Json whole = {{"rope_theta", *own}, {"rope_type", "default"}};
+    Json window = {{"rope_theta", *local}, {"rope_type", "default"}};
+    const Json* scaling = find_value(fields, "rope_scaling");
+    if (is_plain_object(scaling)) whole.update(*scaling);
+    for (const std::string_view name : {full, sliding, std::string_view("rope_scaling")})
+      if (const auto field = fields.find(name); field != fields.end()) fields.erase(field);
+    Json rope = {{"full_attention", std::move(whole)}, {"sliding_attention", std::move(window)}};
+    fields.insert_or_assign("rope_parameters", FieldValue{std::move(rope), false});
+    return;
+  }
+}
+
+/// ModernBERT in 4.57.6 counts which layers see all tokens, and 5.24.0 lists the kind of each.
+void list_layer_types(FieldMap& fields) {
+  constexpr std::int64_t kMostLayers = 10'000;
+  const Json* every = find_value(fields, "global_attn_every_n_layers");
+  const Json* layers = find_value(fields, "num_hidden_layers");
+  if (every == nullptr || layers == nullptr || !every->is_number_integer() ||
+      !layers->is_number_integer())
+    return;
+  const auto step = every->get<std::int64_t>();
+  const auto count = layers->get<std::int64_t>();
+  if (step < 1 || count < 0 || count > kMostLayers) return;
+  Json kinds = Json::array();
+  for (std::int64_t i = 0; i < count; ++i)
+    kinds.push_back(i % step == 0 ? "full_attention" : "sliding_attention");
+  fields.try_emplace("layer_types", FieldValue{std::move(kinds), false});
+  fields.erase("global_attn_every_n_layers");
 }
 
 /// 4.57.6 has no word for the attention among the tokens in front, which is PaliGemma's in both.
@@ -115,6 +158,16 @@ bool says_nothing(const FieldMap& fields, std::string_view name, const Json& val
   const std::string type = text_of(fields, "model_type");
   if (name == "num_hidden_layers")
     return equals_any(fields, value, {"encoder_layers", "decoder_layers", "num_layers"});
+  if (name == "num_layers" && is_plain_array(find_value(fields, "depths")))
+    return value == find_value(fields, "depths")->size();
+  if (name == "swiglu_alpha") return type == "gpt_oss" && value == 1.702;
+  if (name == "swiglu_limit") return type == "gpt_oss" && value == 7.0;
+  if (name == "time_step_limit")
+    return value.is_array() && value.size() == 2 && value[0] == 0.0 && value[1] == "Infinity";
+  if (name == "rope_parameters")
+    return is_plain_object(&value) && value.value("rope_type", Json()) == "axial" &&
+           value.value("rope_theta", Json()) == 10000.0 &&
+           value.value("partial_rotary_factor", Json(1.0)) == 1.0;
   if (name == "head_dim" || (name == "scale" && type == "sam_vision_model"))
     return is_width_of_heads(fields, value);
   if (name == "layer_types") return are_all_full(fields, value);
@@ -153,6 +206,8 @@ void unify_spellings(FieldMap& fields) {
   if (text_of(fields, "model_type") == "blip_text_model") assume(fields, "is_decoder", true);
   if (text_of(fields, "model_type") == "paligemma") state_prefix_attention(fields);
   for (auto& [name, field] : fields) unify_infinities(&field.value, 0);
+  list_layer_types(fields);
+  unify_rope_by_layer(fields);
   unify_rope(fields);
 }
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "samebits/checkpoint/progress_words.h"
 #include "samebits/checkpoint/record_checksums.h"
 #include "samebits/compare/trace.h"
 #include "samebits/explain/directory_load.h"
@@ -39,6 +40,9 @@ std::string loader_text(const Checkpoint& checkpoint) {
     case CheckpointKind::hf_directory:
       if (!checkpoint.config.is_object())
         return "weights without a config.json: a class has to be named for them";
+      if (checkpoint.model_type.empty() && checkpoint.config.contains("architecture"))
+        return "config.json is timm's: timm.create_model(\"local-dir:DIRECTORY\") loads it, and "
+               "from_pretrained of transformers through timm";
       if (checkpoint.model_type.empty())
         return "weights and a config.json without the model_type that from_pretrained wants";
       if (LoadReport load; refuse_missing_files(checkpoint, load), !load.raises.empty())
@@ -112,7 +116,7 @@ std::string model_answer(const Checkpoint& checkpoint, bool is_trace) {
   if (text.empty()) text = "no model that is known here by its names";
   std::set<std::string> types;
   for (const std::uint32_t index : checkpoint.weights().weights)
-    types.insert(std::string(info(checkpoint.entries[index].view.dtype()).torch));
+    types.insert(stored_type(checkpoint.entries[index]));
   const std::string of_types = types.size() == 1 ? " of " + *types.begin()
                                : types.empty()   ? ""
                                                  : fmt::format(" of {} types", types.size());
@@ -121,13 +125,14 @@ std::string model_answer(const Checkpoint& checkpoint, bool is_trace) {
 }
 
 std::string trained_answer(const Checkpoint& checkpoint) {
-  constexpr std::array kCounts = {"epoch", "global_step", "step", "iteration", "iter", "steps"};
   std::vector<std::string> parts;
-  for (const char* name : kCounts) {
-    const auto found = checkpoint.training.values.find(name);
+  const auto add = [&](std::string_view name) {
+    const auto found = checkpoint.training.values.find(std::string(name));
     if (found != checkpoint.training.values.end() && found->is_number())
       parts.push_back(fmt::format("{} {}", name, json_text(*found)));
-  }
+  };
+  std::ranges::for_each(kEpochWords, add);
+  std::ranges::for_each(kStepWords, add);
   for (const OptimizerFacts& each : checkpoint.training.optimizers) {
     if (each.step) parts.push_back(fmt::format("{} after {} steps", each.place, *each.step));
   }

@@ -10,6 +10,8 @@
 #include "samebits/compare/name_pieces.h"
 #include "samebits/explain/directory_load.h"
 #include "samebits/explain/load_list.h"
+#include "samebits/explain/load_ties.h"
+#include "samebits/explain/load_transposes.h"
 #include "samebits/explain/reported.h"
 #include "samebits/explain/rules.h"
 #include "samebits/explain/trainer_resume.h"
@@ -220,6 +222,8 @@ Result<void> check_list(Report& report, const SubjectOptions& target, int thread
   const StoredWeights weights = stored_weights(checkpoint);
   report.loads.push_back(load_into_list(list, weights.shapes, target.path));
   repair_by_bytes(checkpoint, list, threads, report.loads.back());
+  note_transposes(checkpoint, list, threads, report.loads.back());
+  settle_load_ties(checkpoint, list, report.loads.back());
   const bool by_state_dict = checkpoint.kind != CheckpointKind::hf_directory;
   if (list.checkpoint && by_state_dict) add_live_models(report, *list.checkpoint, weights);
   return {};

@@ -10,6 +10,7 @@
 #include "samebits/explain/architectures.h"
 #include "samebits/explain/script_findings.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/untied_findings.h"
 #include "samebits/run/module_config.h"
 
 namespace samebits {
@@ -221,6 +222,13 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   if (two)
     std::erase_if(pair.fields, [](const FieldDifference& f) { return f.missing_a || f.missing_b; });
   recognize_sizes(report, a, b, &pair.fields);
+  if (is_tied_in_values_alone(report, a, b)) {
+    const auto tie = std::ranges::find(pair.fields, "tie_word_embeddings", &FieldDifference::field);
+    if (tie != pair.fields.end()) {
+      tie->effect = FieldEffect::training;
+      tie->why = "both output layers hold the embeddings' values, until one is trained";
+    }
+  }
   const auto outputs = with_effect(pair.fields, {FieldEffect::outputs});
   const auto unknown = with_effect(pair.fields, {FieldEffect::unknown});
   const auto numerics = with_effect(pair.fields, {FieldEffect::numerics});

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "samebits/explain/native_runner.h"
+#include "samebits/explain/next_step.h"
 #include "samebits/explain/output_pair.h"
 #include "samebits/explain/own_inputs.h"
 #include "samebits/explain/search.h"
@@ -191,11 +192,13 @@ class Reading {
 }  // namespace
 
 void run_subjects(Report& report, const ForwardOptions& options) {
-  const auto give_up = [&](const Error& error) {
-    Error said = error;
-    if (said.hint.empty() && error.code == ErrorCode::unsupported && torch_may_run(report))
-      said.hint = "samebits explain --with torch runs the two in PyTorch";
-    add_gap(report, "outputs: " + to_string(said), Gap::open);
+  const auto give_up = [&](Error error) {
+    const bool is_other_class = error.code == ErrorCode::unsupported && error.hint.empty() &&
+                                !error.found.starts_with("tensors missing");
+    if (is_other_class)
+      error.hint = torch_may_run(report) ? "samebits explain --with torch runs the two in PyTorch"
+                                         : next_step(report);
+    add_gap(report, "outputs: " + to_string(error), Gap::open);
   };
   Result<NativeRunner> runner = NativeRunner::open(report, options.input, options.threads);
   if (!runner) return give_up(runner.error());

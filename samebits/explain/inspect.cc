@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "samebits/base/parallel.h"
 #include "samebits/base/work_meter.h"
 #include "samebits/checkpoint/record_checksums.h"
@@ -10,6 +12,7 @@
 #include "samebits/explain/rules.h"
 #include "samebits/explain/scope.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/uncompared_files.h"
 
 namespace samebits {
 namespace {
@@ -53,6 +56,10 @@ Report inspect_now(const std::string& path, const InspectOptions& options) {
     if (options.filter) note_unlisted(report, subject);
     if (options.sha256) compute_digests(subject, options.threads);
     note_valueless(report, *subject.checkpoint);
+    if (const auto below = unread_models_below(*subject.checkpoint); !below.empty())
+      report.not_checked.push_back(
+          fmt::format("{}: the weights in {} were not read: name {} by itself", path,
+                      some_of(below), below.size() == 1 ? "that folder" : "each"));
     const bool read = subject.checkpoint->read_in_depth;
     if (!read)
       report.not_checked.emplace_back("values and checksums were not read (--deep reads them)");

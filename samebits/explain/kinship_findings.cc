@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "samebits/checkpoint/progress_words.h"
 #include "samebits/compare/constant_tensor.h"
 #include "samebits/explain/architectures.h"
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/turned_findings.h"
 #include "samebits/explain/weight_findings.h"
 
 namespace samebits {
@@ -106,17 +109,27 @@ std::string module_name(const std::string& name) {
 
 bool is_bias(const std::string& name) { return name.ends_with("bias") || name.ends_with("beta"); }
 
+/// What a norm's scale is in a new model: 1, or 0 where the class multiplies by 1 + scale (Gemma,
+/// Qwen3-Next).
+bool is_initial_scale(std::optional<double> value) { return value == 1.0 || value == 0.0; }
+
+const char* scales_text(bool are_zeros) {
+  return are_zeros ? "all zeros, as of classes that scale by 1 + weight" : "all ones";
+}
+
 /// What one side's changed tensors hold where a new model has ones and zeros.
 struct InitialValues {
   std::size_t norms = 0;     // scales of norms that are no constants on the other side
   std::size_t ones = 0;      // of these, all one here
+  std::size_t nulls = 0;     // of these, all zero here
   std::size_t biases = 0;    // of norms, or of all modules where no norm changed; likewise
   std::size_t zeros = 0;     // of these, all zero here
   std::size_t matrices = 0;  // that changed
   std::size_t unlike = 0;    // of these, with nothing in common
   std::size_t kept = 0;      // tensors of both sides that are bit-identical and no constants
   bool fresh() const {
-    const bool marks = norms > 0 ? norms > 1 && ones == norms : kept > 0 && biases > 0;
+    const bool marks =
+        norms > 0 ? norms > 1 && (ones == norms || nulls == norms) : kept > 0 && biases > 0;
     return marks && zeros == biases && unlike == matrices && matrices > 0;
   }
 };
@@ -136,6 +149,7 @@ InitialValues initial_values(const std::vector<SeenMatch>& seen) {
     if (!scale) continue;
     ++found.norms;
     found.ones += constant_value(*each.own) == 1.0 ? 1 : 0;
+    found.nulls += constant_value(*each.own) == 0.0 ? 1 : 0;
   }
   for (const SeenMatch& each : seen) {
     if (!each.changed() || !each.is_vector() || !is_bias(*each.name) || is_constant(*each.other))
@@ -189,8 +203,9 @@ void add_load_advice(Finding* finding) {
 
 struct FreshSide {
   const Subject* subject;  // null: which of the two is not shown
-  std::size_t norms = 0;   // whose ones show it
+  std::size_t norms = 0;   // whose ones show it, or zeros
   std::size_t biases = 0;  // whose zeros do
+  bool are_zeros = false;  // those of the norms
 };
 
 Finding reinitialized_finding(const FreshSide& fresh, const WeightPair& pair,
@@ -209,7 +224,8 @@ Finding reinitialized_finding(const FreshSide& fresh, const WeightPair& pair,
                                   counted(all, "matched weight"));
     finding.details.push_back(
         fresh.norms > 0
-            ? fmt::format("every norm among them is all ones in {}{}; in {} {} not", own,
+            ? fmt::format("every norm among them is {} in {}{}; in {} {} not",
+                          scales_text(fresh.are_zeros), own,
                           fresh.biases > 0 ? ", and its bias all zeros" : "", other,
                           fresh.biases > 0 ? "they are" : "it is")
             : fmt::format("every bias among them is all zeros in {}; in {} they are not", own,
@@ -248,10 +264,13 @@ StepsNamed steps_named(const Subject& a, const Subject& b, Json* evidence) {
   const TrainingState& left = a.checkpoint->training;
   const TrainingState& right = b.checkpoint->training;
   StepsNamed named;
-  for (const char* field : {"epoch", "global_step", "step", "iteration"}) {
+  const auto add = [&](std::string_view word) {
+    const std::string field(word);
     if (left.values.contains(field) && right.values.contains(field))
       add_steps(field, left.values[field], right.values[field], a, b, evidence, &named);
-  }
+  };
+  std::ranges::for_each(kEpochWords, add);
+  std::ranges::for_each(kStepWords, add);
   if (left.optimizers.size() != 1 || right.optimizers.size() != 1) return named;
   const auto& x = left.optimizers[0].step;
   const auto& y = right.optimizers[0].step;
@@ -283,25 +302,31 @@ bool most_changed(const Subject& a, const Subject& b, const WeightComparison& co
   return telling >= 4 && changed * 10 >= telling * 6;
 }
 
-/// Norms all one on both sides: neither was trained.
-bool both_hold_initial_values(const Subject& a, const Subject& b,
-                              const WeightComparison& comparison) {
+/// The value of all norms of both sides, 1 or 0: neither was trained. Nothing where there is none.
+std::optional<double> initial_scale_of_both(const Subject& a, const Subject& b,
+                                            const WeightComparison& comparison) {
   std::size_t norms = 0;
+  std::optional<double> scale;
   for (const SeenMatch& each : seen_from(a, b, comparison, true)) {
     if (!each.is_vector() || is_bias(*each.name) || !each.name->ends_with("weight")) continue;
-    if (constant_value(*each.own) != 1.0 || constant_value(*each.other) != 1.0) return false;
+    const auto own = constant_value(*each.own);
+    if (!is_initial_scale(own) || constant_value(*each.other) != own) return std::nullopt;
+    if (scale && scale != own) return std::nullopt;
+    scale = own;
     ++norms;
   }
-  return norms > 1;
+  return norms > 1 ? scale : std::nullopt;
 }
 
 std::string kinship_summary(const ChangeExtent& extent, const StepsNamed& named,
-                            bool both_initial) {
+                            std::optional<double> initial_scale) {
   const std::string amount = fmt::format("median relative change {:.2g}", extent.median_relative);
   if (extent.median_cosine < kUnlikeCosine)
-    return both_initial
-               ? "the weights are unlike, and the norms of both are all ones: as in two models "
-                 "that were initialized by other draws and not trained"
+    return initial_scale
+               ? fmt::format(
+                     "the weights are unlike, and the norms of both are {}: as in two models "
+                     "that were initialized by other draws and not trained",
+                     scales_text(*initial_scale == 0.0))
                : fmt::format(
                      "the weights are unlike ({}): nothing shows that one comes from the "
                      "other",
@@ -324,9 +349,11 @@ std::set<std::string> find_reinitialized(Report& report, const WeightPair& pair)
   const InitialValues of_b = initial_values(seen_from(b, a, pair.comparison, false));
   FreshSide fresh{};
   if (of_a.fresh() != of_b.fresh())
-    fresh = of_a.fresh() ? FreshSide{&a, of_a.norms, of_a.biases}
-                         : FreshSide{&b, of_b.norms, of_b.biases};
+    fresh = of_a.fresh() ? FreshSide{&a, of_a.norms, of_a.biases, of_a.nulls > 0}
+                         : FreshSide{&b, of_b.norms, of_b.biases, of_b.nulls > 0};
   if (!fresh.subject && !only_kept_names_agree(a, b, pair.comparison)) return {};
+  // Norms are ones as well where they were folded into matrices, to turn these.
+  if (fresh.subject && !turned_matrices(report, pair).empty()) return {};
   std::vector<std::string> left;  // as the fresh side calls them
   std::set<std::string> explained;
   for (const TensorMatch& match : pair.comparison.matches) {
@@ -366,7 +393,9 @@ void add_dates(const Subject& a, const Subject& b, Finding* finding) {
 void find_mixup(Report& report, const WeightPair& pair) {
   const Subject& a = subject_of(report, pair.a);
   const Subject& b = subject_of(report, pair.b);
-  if (is_explained(report, a, b) || !common_multiple(pair.comparison).empty()) return;
+  if (is_explained(report, a, b) || says_turned(report, a.label, b.label) ||
+      !common_multiple(pair.comparison).empty())
+    return;
   const ChangeExtent extent = change_extent(pair.comparison);
   // Weights of the other sign are no other training's.
   if (!most_changed(a, b, pair.comparison) || extent.median_cosine < -0.9) return;
@@ -378,10 +407,11 @@ void find_mixup(Report& report, const WeightPair& pair) {
   finding.evidence = {{"median_cosine", json_number(extent.median_cosine)},
                       {"median_relative", json_number(extent.median_relative)}};
   const StepsNamed named = steps_named(a, b, &finding.evidence);
-  const bool both_initial =
-      extent.median_cosine < kUnlikeCosine && both_hold_initial_values(a, b, pair.comparison);
-  if (both_initial) finding.evidence["both_initial"] = true;
-  finding.summary = kinship_summary(extent, named, both_initial);
+  const auto initial_scale = extent.median_cosine < kUnlikeCosine
+                                 ? initial_scale_of_both(a, b, pair.comparison)
+                                 : std::nullopt;
+  if (initial_scale) finding.evidence["both_initial"] = true;
+  finding.summary = kinship_summary(extent, named, initial_scale);
   add_dates(a, b, &finding);
   finding.details.insert(finding.details.end(), named.texts.begin(), named.texts.end());
   add_finding(report, std::move(finding));

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "samebits/compare/constant_tensor.h"
+#include "samebits/model/tied_names.h"
 
 namespace samebits {
 namespace {
@@ -33,6 +34,13 @@ std::string left_random_words(const WeightPair& pair, const Subject& holder,
   const auto& others = holder.label == pair.a ? comparison.only_b : comparison.only_a;
   if (comparison.matched == 0 || comparison.renamed > 0 || !others.empty()) return "";
   const std::set<std::string> alone(names.begin(), names.end());
+  // A class may fill it from the table of embeddings.
+  if (std::ranges::any_of(names, [](const std::string& name) {
+        return model::is_tied_to(name, "model.embed_tokens.weight") ||
+               model::is_tied_to(name, "transformer.wte.weight") ||
+               model::is_tied_to(name, "embeddings.word_embeddings.weight");
+      }))
+    return "";
   for (const std::uint32_t index : holder.checkpoint->weights().weights) {
     const StoredTensor& tensor = holder.checkpoint->entries[index];
     if (alone.contains(tensor.name) && !is_learnt(tensor)) return "";

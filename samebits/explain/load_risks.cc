@@ -1,11 +1,14 @@
 #include "samebits/explain/load_risks.h"
 
 #include <algorithm>
+#include <cctype>
 #include <optional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "samebits/explain/load_ties.h"
+#include "samebits/explain/load_transposes.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
@@ -37,7 +40,38 @@ std::string rule_text(const RenameRule& rule) {
   return fmt::format("{} -> {}", shown(rule.from), shown(rule.to));
 }
 
+/// The model that was saved has one tensor under both names.
+std::string copy_text(const LoadReport& load) {
+  if (load.copies.empty()) return "";
+  const NamePairOfOne& first = load.copies[0];
+  return fmt::format(
+      "Copy before loading: state[\"{}\"] = state[\"{}\"]{}; the config of the "
+      "checkpoint makes them one tensor",
+      first.second, first.first, load.copies.size() > 1 ? ", and so on" : "");
+}
+
+/// Experts of a layer that stand in the checkpoint one by one, and in the target in one tensor.
+bool are_stacked_experts(const LoadReport& load) {
+  const auto is_numbered = [](const std::string& name) {
+    const std::size_t at = name.find(".experts.");
+    return at != std::string::npos && at + 9 < name.size() &&
+           std::isdigit(static_cast<unsigned char>(name[at + 9])) != 0;
+  };
+  const auto is_stack = [&](const std::string& name) {
+    return name.find(".experts.") != std::string::npos && !is_numbered(name);
+  };
+  return std::ranges::any_of(load.random, is_stack) &&
+         std::ranges::any_of(load.dropped, is_numbered);
+}
+
 std::string repair_text(const LoadReport& load) {
+  if (are_stacked_experts(load))
+    return "The target has the experts of a layer in one tensor, as modules of transformers 5.24.0 "
+           "do: its from_pretrained stacks those of the checkpoint; load by it, and take the "
+           "state_dict() of that model";
+  if (std::string copy = copy_text(load);
+      !copy.empty() && load.copies.size() == load.random.size() && load.mismatched.empty())
+    return copy;
   if (load.repair.empty() && load.refits.empty())
     return load.searched ? "No renaming found that would fill them: train them, or take another "
                            "checkpoint"
@@ -164,7 +198,7 @@ void find_mismatched(Report& report, const LoadReport& load) {
       counted(load.mismatched.size(), "tensor", "has", "have") + " another shape in the target");
   if (!load.raises.empty())
     finding.details.push_back("the load ends with an error: " + load.raises);
-  bool positions = false, heads = false, others = false;
+  bool positions = false, heads = false, turned = false, others = false;
   constexpr std::size_t kShown = 4;
   for (std::size_t i = 0; i < std::min(load.mismatched.size(), load.mismatches.size()); ++i) {
     const std::string& name = load.mismatched[i];
@@ -172,7 +206,9 @@ void find_mismatched(Report& report, const LoadReport& load) {
     const bool position = is_position_table(name, sizes), head = !position && is_head(name, sizes);
     positions |= position;
     heads |= head;
-    others |= !position && !head;
+    const bool is_turned = !position && !head && are_turned_sizes(sizes.found, sizes.wanted);
+    turned |= is_turned;
+    others |= !position && !head && !is_turned;
     if (i < kShown)
       finding.details.push_back(fmt::format("{}: {} in the checkpoint, {} in the target", name,
                                             crossed_text(sizes.found), crossed_text(sizes.wanted)));
@@ -185,10 +221,14 @@ void find_mismatched(Report& report, const LoadReport& load) {
     finding.remedy += std::string(finding.remedy.empty() ? "" : "; ") +
                       "leave the head out of the checkpoint and train a new one, or build the "
                       "model with the checkpoint's number of classes";
-  if (others || finding.remedy.empty())
+  if (turned && load.transposed.empty())
+    finding.remedy += std::string(finding.remedy.empty() ? "Transpose" : "; transpose") +
+                      " what has its two sizes exchanged, as Conv1D of GPT-2 keeps weights, and "
+                      "square matrices of the same layers with it: their shapes do not show it";
+  if (others || (finding.remedy.empty() && load.transposed.empty()))
     finding.remedy +=
         std::string(finding.remedy.empty() ? "Use" : "; use") + " a config of the same sizes";
-  finding.remedy[0] = finding.remedy[0] == 'l' ? 'L' : finding.remedy[0];
+  if (finding.remedy.starts_with('l')) finding.remedy[0] = 'L';
   add_finding(report, std::move(finding));
 }
 
@@ -229,6 +269,11 @@ void find_load_risks(Report& report) {
   find_dropped_tables(report, load);
   find_dropped(report, load);
   find_mismatched(report, load);
+  // Of a directory the names of its files come last.
+  for (const LoadReport& each : report.loads) {
+    find_transposed(report, each);
+    find_load_ties(report, each);
+  }
 }
 
 void find_absent_parts(Report& report, const Subject& subject) {

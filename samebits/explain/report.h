@@ -61,6 +61,11 @@ struct Mismatch {
   Shape found, wanted;
 };
 
+/// Two names of one tensor.
+struct NamePairOfOne {
+  std::string first, second;
+};
+
 /// What loading one checkpoint into a target would do; `check` only.
 struct LoadReport {
   std::string target;  // "transformers-4:ViTMAEForPreTraining"
@@ -83,6 +88,9 @@ struct LoadReport {
   std::vector<std::string> counters;        // absent, and so left at 0
   std::vector<std::string> tables;          // absent, and computed when the model is built
   std::vector<std::string> dropped_tables;  // not used, and computed when the model is built
+  std::vector<NamePairOfOne> tied;          // of the target, two unlike tensors of the checkpoint
+  std::vector<NamePairOfOne> copies;        // a tensor, and what of `random` it is too, by a tie
+  std::vector<std::string> transposed;      // hold the target's values, transposed
 };
 
 /// Weights of a directory that the library `by` packed; it builds their layers when it loads them.

@@ -21,6 +21,7 @@
 #include "samebits/explain/kinship_findings.h"
 #include "samebits/explain/layout_findings.h"
 #include "samebits/explain/load_risks.h"
+#include "samebits/explain/loaded_dtype.h"
 #include "samebits/explain/loading_findings.h"
 #include "samebits/explain/misspelt_findings.h"
 #include "samebits/explain/module_findings.h"
@@ -33,6 +34,7 @@
 #include "samebits/explain/trainer_resume.h"
 #include "samebits/explain/training_findings.h"
 #include "samebits/explain/tree_findings.h"
+#include "samebits/explain/untied_findings.h"
 #include "samebits/explain/weight_findings.h"
 
 namespace samebits {
@@ -81,6 +83,7 @@ void find_in_weights(Report& report, const PairFacts& pair) {
   explained.merge(find_folded(report, *pair.weights));
   explained.merge(find_adapted(report, *pair.weights));
   explained.merge(find_running_statistics(report, *pair.weights, explained));
+  explained.merge(find_own_heads(report, *pair.weights));
   find_weight_causes(report, *pair.weights, explained);
   find_misspelt(report, *pair.weights);
   find_companion_changes(report, pair.a, pair.b, pair.options.threads);
@@ -128,6 +131,7 @@ constexpr auto kPairRules = std::to_array<PairRule>({
        find_buffer_changes(report, pair.a, pair.b, pair.options.threads);
      }},
     {kCompared, of_subjects<find_version_changes>},
+    {kCompared, of_subjects<find_loaded_dtype_of_pair>},
 });
 
 struct SubjectRule {
@@ -142,6 +146,7 @@ constexpr auto kSubjectRules = std::to_array<SubjectRule>({
     {kInspect, find_load_refused},
     {kInspect, find_foreign_devices},
     {kInspect, find_unaligned},
+    {kInspect | kCheck, find_loaded_dtype},
     {kInspect | kCompared, find_invalid},
     {kAll, find_file_risks},
     {kInspect | kCompared, find_training_mode},
@@ -151,6 +156,7 @@ constexpr auto kSubjectRules = std::to_array<SubjectRule>({
     {kExplain, find_resume_leftovers},
     {kExplain, find_implied_eps},
     {kCheck, find_absent_parts},
+    {kInspect | kCompared | kCheck, find_tie_conflict},
 });
 
 struct ReportRule {

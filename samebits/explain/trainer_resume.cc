@@ -1,68 +1,17 @@
 #include "samebits/explain/trainer_resume.h"
 
 #include <algorithm>
-#include <array>
-#include <string_view>
 
 #include <fmt/format.h>
 
 #include "samebits/explain/subjects.h"
+#include "samebits/family/disk_names.h"
 
 namespace samebits {
 
 namespace {
 
 constexpr const char* kTrainerWay = "Trainer.train(resume_from_checkpoint=...)";
-
-/// What names on disk hold, by model_type, that the names of modules of transformers 5.24.0 do not:
-/// its conversion_mapping.py, in the direction of save_pretrained(). `unless` stands before it in
-/// the module's own names. A part with "^" stands at the beginning.
-struct RenamedOnDisk {
-  std::string_view type;
-  std::array<std::string_view, 4> parts;
-  std::string_view unless = "";
-};
-using DiskParts = std::array<std::string_view, 4>;
-constexpr DiskParts kLlavaParts = {"^language_model.", "^vision_tower.", "^multi_modal_projector.",
-                                   "^image_newline"};
-constexpr DiskParts kQwenParts = {"^visual.", "^model.embed_tokens.", "^model.layers.",
-                                  "^model.norm."};
-constexpr auto kRenamedOnDisk = std::to_array<RenamedOnDisk>({
-    {"audio-spectrogram-transformer", {"encoder.layer."}},
-    {"beit", {"encoder.layer."}},
-    {"dinov3_convnext", {"stages."}, "model."},
-    {"dinov3_vit", {"layer."}, "model."},
-    {"aria", kLlavaParts},
-    {"aya_vision", kLlavaParts},
-    {"gemma3", kLlavaParts},
-    {"got_ocr2", kLlavaParts},
-    {"ijepa", {"encoder.layer."}},
-    {"internvl", kLlavaParts},
-    {"llava", kLlavaParts},
-    {"llava_next", kLlavaParts},
-    {"llava_next_video", kLlavaParts},
-    {"llava_onevision", kLlavaParts},
-    {"mistral3", kLlavaParts},
-    {"paligemma", kLlavaParts},
-    {"qwen2_5_vl", kQwenParts},
-    {"qwen2_vl", kQwenParts},
-    {"segformer", {"encoder.", "linear_c."}},
-    {"swin", {".attention.self.", ".output.dense.", ".intermediate.dense."}},
-    {"videomae", {".q_bias", ".v_bias"}},
-    {"vipllava", kLlavaParts},
-    {"vit_msn", {"encoder.layer."}},
-    {"vivit", {"encoder.layer."}},
-    {"yolos", {"encoder.mid_position_embeddings"}},
-});
-
-bool is_renamed(const RenamedOnDisk& known, std::string_view name) {
-  return std::ranges::any_of(known.parts, [&](std::string_view part) {
-    if (part.starts_with('^')) return name.starts_with(part.substr(1));
-    const std::size_t at = part.empty() ? std::string_view::npos : name.find(part);
-    if (at == std::string_view::npos) return false;
-    return known.unless.empty() || !name.substr(0, at).ends_with(known.unless);
-  });
-}
 
 }  // namespace
 
@@ -126,11 +75,11 @@ void find_trainer_resume(Report& report) {
 
 std::vector<std::string> renamed_on_disk(const Checkpoint& checkpoint) {
   std::vector<std::string> lost;
-  const auto known = std::ranges::find(kRenamedOnDisk, checkpoint.model_type, &RenamedOnDisk::type);
-  if (known == kRenamedOnDisk.end() || !checkpoint.has_weights()) return lost;
+  const DiskNames* known = find_disk_names(checkpoint.model_type);
+  if (known == nullptr || !checkpoint.has_weights()) return lost;
   for (const std::uint32_t index : checkpoint.weights().weights) {
     const std::string& name = checkpoint.entries[index].name;
-    if (is_renamed(*known, name)) lost.push_back(name);
+    if (is_disk_name(*known, name)) lost.push_back(name);
   }
   return lost;
 }
@@ -144,12 +93,17 @@ void find_renamed_on_disk(Report& report) {
                   .proof = Proof::observed,
                   .subjects = {"A"}};
   finding.summary = fmt::format(
-      "{} would not restore {} of {}: their names are those of transformers 4, which "
+      "{} would not restore {} of {}: they stand under names that save_pretrained writes and "
       "modules of 5.24.0 do not have",
       kTrainerWay, lost.size(), counted(checkpoint.weights().weights.size(), "tensor"));
   finding.details.push_back(
       "it calls load_state_dict(strict=False), which takes names as they stand, and goes on "
       "after a warning; from_pretrained renames them");
+  const DiskNames* known = find_disk_names(checkpoint.model_type);
+  if (known != nullptr && known->stacks_experts)
+    finding.details.push_back(
+        "modules of 5.24.0 hold the experts of a layer in one tensor, and the file has one for "
+        "each: the experts keep what the model held that the Trainer was given");
   finding.evidence = {{"count", lost.size()}, {"tensors", name_list(lost)}, {"way", kTrainerWay}};
   finding.remedy =
       "Give the Trainer its class's from_pretrained(checkpoint) as its model, then resume: all of "

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/checkpoint/progress_words.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
@@ -12,16 +13,18 @@ namespace {
 
 constexpr std::uint64_t kMomentBytes = 16u << 20;  // of all optimizers' moments that are read
 
-constexpr std::array kProgress = std::to_array<const char*>(
-    {"global_step", "step", "steps", "iteration", "iter", "n_iter", "it", "num_updates", "epoch"});
-
 /// "global_step 30": the first count that says that steps were made.
 std::string progress_text(const TrainingState& state) {
-  for (const char* key : kProgress) {
-    const auto found = state.values.find(key);
-    if (found == state.values.end() || !found->is_number()) continue;
-    if (found->get<double>() > 0) return fmt::format("{} {}", key, json_text(*found));
-  }
+  const auto says = [&](std::string_view key) {
+    const auto found = state.values.find(std::string(key));
+    return found != state.values.end() && found->is_number() && found->get<double>() > 0
+               ? fmt::format("{} {}", key, json_text(*found))
+               : "";
+  };
+  for (const std::string_view key : kStepWords)
+    if (std::string text = says(key); !text.empty()) return text;
+  for (const std::string_view key : kEpochWords)
+    if (std::string text = says(key); !text.empty()) return text;
   return "";
 }
 

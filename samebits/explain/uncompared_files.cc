@@ -33,7 +33,9 @@ std::set<std::string> unread_files(const Checkpoint& checkpoint) {
   for (const Candidate& candidate : checkpoint.candidates) known.insert(candidate.key);
   std::set<std::string> names;
   std::error_code error;
-  for (fs::recursive_directory_iterator at(checkpoint.path, error), end;
+  for (fs::recursive_directory_iterator
+           at(checkpoint.path, fs::directory_options::follow_directory_symlink, error),
+       end;
        !error && at != end && names.size() < kMostFiles; at.increment(error)) {
     const std::string name = at->path().lexically_relative(checkpoint.path).string();
     std::error_code unknown;
@@ -43,6 +45,18 @@ std::set<std::string> unread_files(const Checkpoint& checkpoint) {
     if (at.depth() == 0 || may_hold_weights(at->path())) names.insert(name);
   }
   return names;
+}
+
+/// What samebits lock writes, under whatever name: it says what the weights are, and is compared by
+/// verify.
+bool is_lock_file(const Checkpoint& checkpoint, const std::string& name) {
+  constexpr std::uint64_t kFront = 64;
+  const auto file = MappedFile::open((fs::path(checkpoint.path) / name).string());
+  if (!file) return false;
+  const Bytes bytes = (*file)->bytes();
+  const std::string_view front =
+      as_text(bytes.first(std::min<std::uint64_t>(kFront, bytes.size())));
+  return front.find("\"schema\": \"samebits.lock/") != std::string_view::npos;
 }
 
 bool lies_in(const Checkpoint& checkpoint, const std::string& name) {
@@ -58,6 +72,9 @@ void compare_files(const Subject& a, const Subject& b, std::vector<std::string>*
   for (const std::string& name : names) {
     const bool in_a = lies_in(*a.checkpoint, name);
     const bool in_b = lies_in(*b.checkpoint, name);
+    const bool locks = (!in_a || is_lock_file(*a.checkpoint, name)) &&
+                       (!in_b || is_lock_file(*b.checkpoint, name));
+    if (locks) continue;
     if (!in_a || !in_b) {
       details->push_back(fmt::format("{} stands only in {}", name, in_a ? a.label : b.label));
       continue;
@@ -119,13 +136,36 @@ void compare_metadata(const Subject& a, const Subject& b, std::vector<std::strin
   }
 }
 
+/// "teacher, checkpoint-20": folders of a directory in which files lie that may hold weights, and
+/// that no reader opened.
+std::vector<std::string> folders_of_weights(const Checkpoint& checkpoint) {
+  std::set<std::string> folders;
+  for (const std::string& name : unread_files(checkpoint)) {
+    const std::string folder = fs::path(name).parent_path().string();
+    if (!folder.empty()) folders.insert(folder);
+  }
+  return {folders.begin(), folders.end()};
+}
+
 }  // namespace
+
+std::vector<std::string> unread_models_below(const Checkpoint& checkpoint) {
+  if (checkpoint.kind != CheckpointKind::hf_directory) return {};
+  return folders_of_weights(checkpoint);
+}
 
 void compare_unread_files(const Subject& a, const Subject& b, std::vector<std::string>* details,
                           std::vector<std::string>* uncertain) {
-  if (a.checkpoint->kind == CheckpointKind::hf_directory &&
-      b.checkpoint->kind == CheckpointKind::hf_directory)
-    compare_files(a, b, details, uncertain);
+  const auto is_directory = [](const Subject& subject) {
+    return subject.checkpoint->kind == CheckpointKind::hf_directory;
+  };
+  if (is_directory(a) && is_directory(b)) compare_files(a, b, details, uncertain);
+  // What is no directory has no folder to hold them against.
+  for (const Subject* subject : {&a, &b}) {
+    if (is_directory(a) == is_directory(b)) break;
+    for (const std::string& folder : unread_models_below(*subject->checkpoint))
+      details->push_back(fmt::format("the weights in {} stand only in {}", folder, subject->label));
+  }
   compare_metadata(a, b, details);
 }
 

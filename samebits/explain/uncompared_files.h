@@ -16,4 +16,8 @@ namespace samebits {
 void compare_unread_files(const Subject& a, const Subject& b, std::vector<std::string>* details,
                           std::vector<std::string>* uncertain);
 
+/// Folders of a directory, up to two levels down, with files that may hold weights and that no
+/// reader opened: a second model, checkpoints of earlier steps.
+std::vector<std::string> unread_models_below(const Checkpoint& checkpoint);
+
 }  // namespace samebits

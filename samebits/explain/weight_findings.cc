@@ -17,6 +17,7 @@
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/tied_findings.h"
+#include "samebits/explain/turned_findings.h"
 
 namespace samebits {
 namespace {
@@ -74,6 +75,7 @@ class Finder {
                                 describe(*first));
     finding.evidence["largest"] = first->stats ? json_number(first->stats->max_abs) : Json(nullptr);
     finding.remedy = changed_remedy();
+    add_turned(turned_matrices(report_, pair_), &finding);
     add(std::move(finding));
   }
 
@@ -178,14 +180,40 @@ class Finder {
       names.push_back(name_of(match));
     }
     if (names.empty()) return;
+    const std::string lost = rounding_loss_text(comparison_);
     Finding finding = make("weights.rounded", Role::cause, names);
     finding.summary = counted_of(names.size(), comparison_.matched, "weight", "was", "were") +
-                      " rounded to a narrower type";
+                      " rounded to a narrower type" + (lost.empty() ? "" : "; " + lost);
     if (!how.empty()) finding.details.push_back(how);
     finding.remedy =
         "Save again from the side that holds the wider values, or compare both after the same "
         "rounding";
+    add_loss(&finding);
     add(std::move(finding));
+  }
+
+  /// What is no mere rounding, and where.
+  void add_loss(Finding* finding) const {
+    RoundingLoss all;
+    for (const bool infinite : {true, false}) {
+      Names where;
+      for (const TensorMatch& match : comparison_.matches) {
+        const std::uint64_t count = infinite ? match.loss.overflowed : match.loss.flushed;
+        (infinite ? all.overflowed : all.flushed) += count;
+        if (count > 0) where.push_back(fmt::format("{} ({})", name_of(match), count));
+      }
+      if (!where.empty())
+        finding->details.push_back(
+            (infinite ? "beyond the largest number of the type in " : "below its smallest in ") +
+            some_of(where));
+    }
+    if (!all.any()) return;
+    finding->evidence["overflowed"] = all.overflowed;
+    finding->evidence["flushed"] = all.flushed;
+    if (all.overflowed > 0)
+      finding->remedy =
+          "Save again from the side that holds the wider values, in a type whose range holds them "
+          "(bfloat16 has that of float32)";
   }
 
   /// Names of tensors whose values differ show no renaming, nor do those of constants.
@@ -389,6 +417,21 @@ void find_weight_causes(Report& report, const WeightPair& pair,
   find_ties(report, pair);
   note_computed(report, pair);
   finder.dtype();
+}
+
+std::string rounding_loss_text(const WeightComparison& comparison) {
+  RoundingLoss all;
+  for (const TensorMatch& match : comparison.matches) {
+    all.overflowed += match.loss.overflowed;
+    all.flushed += match.loss.flushed;
+  }
+  std::string text;
+  if (all.overflowed > 0) text = counted(all.overflowed, "element") + " overflowed";
+  if (all.flushed > 0)
+    text += (text.empty() ? "" : " and ") +
+            (text.empty() ? counted(all.flushed, "element") : fmt::format("{}", all.flushed)) +
+            " became 0";
+  return text;
 }
 
 std::string pattern_text(const TensorStats& stats, const std::string& a, const std::string& b) {

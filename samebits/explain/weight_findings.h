@@ -26,6 +26,10 @@ std::string not_finite_text(const TensorStats& stats, const std::string& a, cons
 /// "0.999" where every changed tensor of B is A's times this; "" otherwise.
 std::string common_multiple(const WeightComparison& comparison);
 
+/// "2 elements overflowed and 3 became 0" of weights that were rounded; "" where none
+/// did.
+std::string rounding_loss_text(const WeightComparison& comparison);
+
 /// Every tensor with values changed, and by how much on average: used to tell an edit from another
 /// file.
 struct ChangeExtent {

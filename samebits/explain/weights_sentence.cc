@@ -87,9 +87,11 @@ class Sentence {
     const std::string mirrored = fmt::format("{} holds {}'s ", pair_.a, pair_.b);
     const bool is_mirrored = one.starts_with(mirrored);
     if (from_a == std::string::npos) return "";
-    return fmt::format("{} holds {}'s weights, {}", is_mirrored ? pair_.a : pair_.b,
+    const std::string lost = rounding_loss_text(found_);
+    return fmt::format("{} holds {}'s weights, {}{}", is_mirrored ? pair_.a : pair_.b,
                        is_mirrored ? pair_.b : pair_.a,
-                       is_mirrored ? one.substr(mirrored.size()) : one);
+                       is_mirrored ? one.substr(mirrored.size()) : one,
+                       lost.empty() ? "" : "; " + lost);
   }
 
   /// "B is A plus an update of rank 8 in query and value of blocks 0 to 5".
@@ -227,7 +229,7 @@ class Sentence {
     return as_after_fine_tuning() ? "as after fine-tuning: " : "";
   }
 
-  /// Shown by both sides' values: see both_hold_initial_values() of kinship_findings.cc.
+  /// Shown by both sides' values: see initial_scale_of_both() of kinship_findings.cc.
   bool leading_initial() const {
     return std::ranges::any_of(report_.findings, [&](const Finding& finding) {
       return finding.cause == "file.mixup" && finding.evidence.value("both_initial", false) &&

@@ -26,6 +26,9 @@ constexpr std::string_view kDropout = "dropout acts in training mode only";
 constexpr std::string_view kShapes = "the shapes of the weights change";
 constexpr std::string_view kBackbone = "a backbone returns other feature maps";
 constexpr std::string_view kBook = "bookkeeping of the library";
+constexpr std::string_view kRouter =
+    "adds the router's loss, or returns its logits beside the others";
+constexpr std::string_view kDerived = "the kind of each layer is said by itself";
 
 constexpr auto kConfigFields = std::to_array<ConfigField>({
     // The model.
@@ -61,6 +64,15 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {"", "reshape_hidden_states", kOutputs, "", kBackbone},
     {"", "out_features", kOutputs, "", kBackbone},
     {"", "out_indices", kOutputs, "", kBackbone},
+    {"", "_sliding_window_pattern", kNothing, "", kDerived},
+    {"", "no_rope_layer_interval", kNothing, "", kDerived},
+    {"", "full_attn_idxs", kNothing, "", kDerived},
+    {"deepseek_v3 glm4_moe", "num_nextn_predict_layers", kNothing, "",
+     "no module of transformers is built from it"},
+    {"modernbert modernbert-decoder", "repad_logits_with_grad", kTraining, "",
+     "acts with gradients only"},
+    {"modernbert modernbert-decoder", "reference_compile", kNumerics, "",
+     "compiles parts of the model", true},
     {"levit", "down_ops", kNothing, "", "the class computes it from its other fields"},
     {"", "stage_names", kNothing, "", "follows from the number of blocks"},
     {"", "num_labels", kOutputs, "", "the classifier has another number of rows"},
@@ -77,14 +89,21 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {"", "initializer_range", kTraining, "", "scales initial weights only"},
     {"", "layerscale_value", kTraining, "", "an initial value, which the weights replace"},
     {"", "problem_type", kTraining, "", "chooses the loss only"},
+    {"", "initializer_factor", kTraining, "", "scales initial weights only"},
+    {"", "output_router_logits", kTraining, "false", kRouter},
+    {"", "router_aux_loss_coef", kTraining, "", kRouter},
+    {"", "aux_loss_alpha", kTraining, "", kRouter},
+    {"", "seq_aux", kTraining, "", kRouter},
     {"", "gradient_checkpointing", kTraining, "false", "recomputes activations in training"},
     // Rounding.
     {"", "dtype", kNumerics, "",
-     "the type to compute in; where it is absent, transformers 4 takes float32 and 5 that of the "
-     "weights"},
+     "the type that transformers 5 loads in; where it is absent it takes that of the weights, and "
+     "transformers 4 takes float32 in any case"},
     {"", "attn_implementation", kNumerics, "", "another attention kernel rounds otherwise", true},
     {"", "experts_implementation", kNumerics, "", "another kernel rounds otherwise", true},
     {"", "use_associative_scan", kNumerics, "", "another algorithm sums in another order", true},
+    {"", "use_mambapy", kNumerics, "false", "another algorithm sums in another order", true},
+    {"", "use_falcon_mambapy", kNumerics, "false", "another algorithm sums in another order", true},
     {"", "output_attentions", kNumerics, "false",
      "attention weights come from the eager kernel alone"},
     {"", "chunk_size_feed_forward", kNumerics, "0", "the MLP runs on parts of the sequence"},
@@ -111,6 +130,7 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {"", "auto_map", FieldEffect::unknown, "", "code beside the weights would run in their place"},
     // Of text models: nothing that the ViT family reads.
     {"", "tie_word_embeddings", kOutputs, "true", "input and output embeddings are shared or not"},
+    {"", "position_embedding_type", kOutputs, "", "positions enter attention otherwise", true},
     {"", "is_decoder", kOutputs, "false", "attention becomes causal"},
     {"", "is_encoder_decoder", kOutputs, "false", "another architecture"},
     {"", "add_cross_attention", kOutputs, "false", "layers are added"},
@@ -196,6 +216,7 @@ constexpr auto kAliases = std::to_array<FieldAlias>({
     {"_output_attentions", "output_attentions"},
     {"_out_features", "out_features"},
     {"_out_indices", "out_indices"},
+    {"num_experts", "num_local_experts"},
     {"name_or_path", "_name_or_path"},
 });
 

@@ -50,7 +50,7 @@ std::string dtypes_text(const Checkpoint& checkpoint, const std::vector<std::uin
   Totals totals;
   for (const std::uint32_t index : which) {
     const StoredTensor& tensor = checkpoint.entries.at(index);
-    ++totals[std::string(info(tensor.view.dtype()).torch)].first;
+    ++totals[stored_type(tensor)].first;
   }
   std::string text;
   for (const auto& [dtype, total] : totals) {
@@ -65,7 +65,7 @@ std::uint64_t bytes_of(const Checkpoint& checkpoint, const std::vector<std::uint
   std::uint64_t bytes = 0;
   for (const std::uint32_t index : which) {
     // A sum for a person: it stops at the largest number rather than wrap around.
-    if (!checked_add(bytes, checkpoint.entries.at(index).view.nbytes(), &bytes)) return ~0ull;
+    if (!checked_add(bytes, stored_bytes(checkpoint.entries.at(index)), &bytes)) return ~0ull;
   }
   return bytes;
 }
@@ -102,7 +102,7 @@ void other_roles_rows(const Checkpoint& checkpoint, Screen* screen) {
     if (!listed) continue;
     auto& total = totals[role_name(tensor.role)];
     ++total.first;
-    if (!checked_add(total.second, tensor.view.nbytes(), &total.second)) total.second = ~0ull;
+    if (!checked_add(total.second, stored_bytes(tensor), &total.second)) total.second = ~0ull;
   }
   for (const auto& [role, total] : totals) {
     screen->phrases("", {fmt::format("and {} of role {}", quantity(total.first, "tensor"), role),
@@ -322,8 +322,8 @@ void every_tensor(const Report& report, const Subject& subject, Screen* screen) 
     if (!is_listed(report, tensor)) continue;
     screen->line(
         Screen::kIndent,
-        fmt::format("{}   {}{}   {}   at {}{}", tensor.path, info(tensor.view.dtype()).torch,
-                    shape_text(tensor.view.shape()), size_text(tensor.view.nbytes()), tensor.offset,
+        fmt::format("{}   {}{}   {}   at {}{}", tensor.path, stored_type(tensor),
+                    shape_text(tensor.view.shape()), size_text(stored_bytes(tensor)), tensor.offset,
                     tensor.note.empty() ? "" : "   " + tensor.note));
     if (i < subject.digests.size() && !subject.digests[i].empty()) {
       screen->line(2 * Screen::kIndent, "sha256 " + subject.digests[i]);

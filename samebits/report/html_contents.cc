@@ -45,8 +45,7 @@ std::string other_candidates(const Checkpoint& checkpoint) {
 
 std::string types_of(const Checkpoint& checkpoint) {
   std::map<std::string, std::uint64_t> counts;
-  for (const StoredTensor& tensor : checkpoint.entries)
-    ++counts[std::string(info(tensor.view.dtype()).torch)];
+  for (const StoredTensor& tensor : checkpoint.entries) ++counts[stored_type(tensor)];
   std::string text;
   for (const auto& [type, count] : counts)
     text += fmt::format("{}{} of {}", text.empty() ? "" : ", ", quantity(count, "tensor"), type);
@@ -85,9 +84,9 @@ std::string tensor_groups(const Checkpoint& checkpoint) {
     const Shape& first = checkpoint.entries[group.members[0]].view.shape();
     bool one_shape = true;
     for (const std::uint32_t member : group.members) {
-      const TensorView& view = checkpoint.entries[member].view;
-      one_shape = one_shape && view.shape() == first;
-      if (!checked_add(bytes, view.nbytes(), &bytes)) bytes = ~0ull;
+      const StoredTensor& tensor = checkpoint.entries[member];
+      one_shape = one_shape && tensor.view.shape() == first;
+      if (!checked_add(bytes, stored_bytes(tensor), &bytes)) bytes = ~0ull;
     }
     rows += html_row(
         {html_cell(group.text, "name"), html_cell(group.numbers),
@@ -103,9 +102,9 @@ std::string tensor_groups(const Checkpoint& checkpoint) {
 std::string tensor_row(const Subject& subject, std::size_t index) {
   const StoredTensor& tensor = subject.checkpoint->entries[index];
   std::string text =
-      html_cell(tensor.path, "name") + html_cell(std::string(info(tensor.view.dtype()).torch)) +
+      html_cell(tensor.path, "name") + html_cell(stored_type(tensor)) +
       html_cell(shape_text(tensor.view.shape())) +
-      html_number(static_cast<double>(tensor.view.nbytes()), size_text(tensor.view.nbytes())) +
+      html_number(static_cast<double>(stored_bytes(tensor)), size_text(stored_bytes(tensor))) +
       html_cell(role_name(tensor.role)) +
       html_number(static_cast<double>(tensor.offset), grouped(tensor.offset)) +
       html_cell(tensor.note);

@@ -229,3 +229,31 @@ def test_a_tower_saved_alone_is_held_against_its_own_config(run, tmp_path):
     CLIPVisionModel.from_pretrained(tmp_path / "clip").save_pretrained(tmp_path / "tower")
     report = run("diff", tmp_path / "clip", tmp_path / "tower")
     assert not [finding for finding in report.findings("config.changed") if finding["role"] in ("cause", "contributes")]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_second_model_below_is_named(run, vit, pair, linked):
+    a, b = pair
+    (a / "teacher").symlink_to(vit) if linked else shutil.copytree(vit, a / "teacher")
+    torch.save(load_file(b / "model.safetensors"), b.parent / "file.pth")
+    for other in (b, b.parent / "file.pth"):
+        for words in ((a, other), (other, a)):
+            report = run("diff", *words)
+            assert report["verdict"] == "same" and "teacher" in str(report["not_checked"])
+    assert "the weights in teacher were not read" in str(run("inspect", a)["not_checked"])
+    assert "teacher" not in str(run("inspect", b)["not_checked"])
+    shutil.copytree(vit, b / "teacher")
+    assert "teacher" not in str(run("diff", a, b)["not_checked"])
+
+
+def test_a_lock_file_beside_the_weights_is_no_difference(run, pair):
+    import subprocess
+
+    from conftest import PROGRAM
+
+    a, b = pair
+    subprocess.run([str(PROGRAM), "lock", str(a), "-o", str(a / "samebits.lock")], check=True, capture_output=True)
+    report = run("diff", a, b)
+    assert report["verdict"] == "same" and "lock" not in str(report["not_checked"])
+    (b / "samebits.lock").write_text("something else")
+    assert "samebits.lock differs" in str(run("diff", a, b)["not_checked"])

@@ -154,3 +154,71 @@ def test_kinship_is_what_epochs_and_norms_show(run, tmp_path):
     assert "both files name epoch 1" in summary({"model": early, "epoch": 1}, {"model": late, "epoch": 1})
     assert "nothing in the files shows" in summary(early, late)
     assert "initialized by other draws" in summary(vit(11).state_dict(), vit(12).state_dict())
+
+
+# ---- norms that are zero when they are new, and hidden states that were turned
+
+TEXT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 48, "vocab_size": 60,
+        "max_position_embeddings": 32}
+WORDS = torch.randint(0, 60, (4, 12), generator=torch.Generator().manual_seed(1))
+
+
+def language(name, seed, steps=0, **fields):
+    torch.manual_seed(seed)
+    model = getattr(transformers, name + "ForCausalLM")(getattr(transformers, name + "Config")(**TEXT, **fields)).eval()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(steps):
+        model(WORDS, labels=WORDS).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return model
+
+
+@pytest.mark.parametrize("name,value", [("Gemma", 0), ("Gemma2", 0), ("Llama", 1)])
+def test_a_fresh_norm_is_ones_or_zeros_as_its_class_scales(run, tmp_path, name, value):
+    fields = {"head_dim": 16} if name != "Llama" else {}
+    trained, fresh, other = language(name, 0, 6, **fields), language(name, 3, **fields), language(name, 4, **fields)
+    assert all(bool((p == value).all()) for n, p in fresh.named_parameters() if n.endswith("norm.weight"))
+    finding = pair(run, tmp_path, trained.state_dict(), fresh.state_dict()).finding("weights.reinitialized")
+    assert finding["evidence"]["side"] == "B" and ("all zeros" if value == 0 else "all ones") in finding["details"][0]
+    mixup = pair(run, tmp_path, fresh.state_dict(), other.state_dict()).finding("file.mixup")
+    assert mixup["evidence"]["both_initial"] and ("all zeros" if value == 0 else "all ones") in mixup["summary"]
+
+
+def fold_norms(model):
+    """Norms of ones, and the same function: what stands behind a norm takes its scale."""
+    for layer in model.model.layers:
+        for norm, behind in ((layer.input_layernorm, [layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj]),
+                             (layer.post_attention_layernorm, [layer.mlp.gate_proj, layer.mlp.up_proj]), ):
+            for linear in behind:
+                linear.weight.data *= norm.weight.data
+            norm.weight.data.fill_(1)
+    model.lm_head.weight.data *= model.model.norm.weight.data
+    model.model.norm.weight.data.fill_(1)
+    return model
+
+
+def turn(model):
+    """QuaRot's first step: hidden states times an orthogonal matrix."""
+    q = torch.linalg.qr(torch.randn(32, 32, generator=torch.Generator().manual_seed(7)))[0]
+    model.model.embed_tokens.weight.data @= q
+    model.lm_head.weight.data @= q
+    for layer in model.model.layers:
+        for linear in (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj, layer.mlp.gate_proj, layer.mlp.up_proj):
+            linear.weight.data @= q
+        for linear in (layer.self_attn.o_proj, layer.mlp.down_proj):
+            linear.weight.data = q.T @ linear.weight.data
+    return model
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_turned_model_is_no_fresh_one(run, tmp_path, dtype):
+    base = language("Llama", 0, 6)
+    turned = turn(fold_norms(copy.deepcopy(base)))
+    assert torch.allclose(base(WORDS).logits, turned(WORDS).logits, atol=1e-4)
+    report = pair(run, tmp_path, base.to(dtype).state_dict(), turned.to(dtype).state_dict())
+    assert not report.findings("weights.reinitialized") and not report.findings("file.mixup")
+    finding = report.finding("weights.changed")
+    assert "model.embed_tokens.weight" in finding["evidence"]["turned"] and "explain_live" in finding["remedy"]
+    unlike = pair(run, tmp_path, base.state_dict(), language("Llama", 9, 6).to(dtype).state_dict())
+    assert not [f for f in unlike["findings"] if "turned" in f["evidence"]]

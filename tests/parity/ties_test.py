@@ -97,3 +97,118 @@ def test_the_output_layers_name_alone_is_noted_for_transformers_4(run, tmp_path,
     report = run("diff", folder / "hf", tmp_path / "head")
     assert report["verdict"] == "same" and report.status == 0
     assert "4.57.6 leaves both without values" in report.finding("weights.tied")["summary"]
+
+
+# ---- an output layer of its own against a tied one
+
+LLAMA = {**TEXT, "num_key_value_heads": 2}
+
+
+def llama(tied, head=None):
+    import torch
+    import transformers as t
+
+    torch.manual_seed(1)
+    model = t.LlamaForCausalLM(t.LlamaConfig(**LLAMA, tie_word_embeddings=tied)).eval()
+    if not tied:
+        model.lm_head.weight.data = model.model.embed_tokens.weight.data.clone() if head is None else head
+    return model
+
+
+def other_head():
+    import torch
+
+    return torch.randn(60, 32, generator=torch.Generator().manual_seed(5))
+
+
+@pytest.fixture(scope="module")
+def heads(tmp_path_factory):
+    """Directories of one Llama: tied, with an output layer that holds the embeddings' values, with another, and configs that say otherwise."""
+    import json
+
+    import torch
+
+    folder = tmp_path_factory.mktemp("heads")
+    for name, model in (("tied", llama(True)), ("equal", llama(False)), ("own", llama(False, other_head()))):
+        model.save_pretrained(folder / name)
+        torch.save(model.state_dict(), folder / f"{name}.pth")
+    for name, source, tied in (("says-tied", "own", True), ("says-untied", "tied", False)):
+        (folder / name).mkdir()
+        (folder / name / "model.safetensors").write_bytes((folder / source / "model.safetensors").read_bytes())
+        config = json.loads((folder / source / "config.json").read_text())
+        (folder / name / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": tied}))
+    return folder
+
+
+def outputs(folder):
+    import torch
+    import transformers as t
+
+    with torch.no_grad():
+        return t.AutoModelForCausalLM.from_pretrained(folder)(torch.arange(9)[None]).logits
+
+
+@pytest.mark.parametrize("b", ["equal", "own", "says-tied", "says-untied"])
+def test_a_head_of_its_own_against_a_tied_one(heads, run, b):
+    import torch
+
+    same = torch.equal(outputs(heads / "tied"), outputs(heads / b))
+    assert same == (b == "equal")
+    for pair in ((heads / "tied", heads / b), (heads / b, heads / "tied")):
+        report = run("diff", *pair)
+        assert (report["verdict"] == "same") == same, pair
+        assert "at random values" not in str([f for f in report["findings"] if f["role"] == "cause"])
+        if b in ("own", "says-tied"):
+            own = [f for f in report.findings("weights.tied") if f["role"] == "cause"]
+            assert [f["evidence"]["source"] for f in own] == ["model.embed_tokens.weight"] and "lm_head.weight" in own[0]["summary"]
+            assert not report.findings("weights.missing")
+        if b == "says-untied":
+            assert "leaves it at random values, with a warning" in report.finding("weights.missing")["summary"]
+
+
+TIED = '''
+import sys
+import torch, transformers as t
+t.logging.set_verbosity_error()
+m = t.AutoModelForCausalLM.from_pretrained(sys.argv[1])
+print(t.__version__, torch.equal(m.lm_head.weight, m.model.embed_tokens.weight))
+'''
+
+
+def test_a_config_that_ties_what_the_file_has_apart(heads, run, python_t4):
+    import sys
+
+    seen = [subprocess.run([str(p), "-c", TIED, str(heads / "says-tied")], capture_output=True, text=True).stdout.split()[-2:]
+            for p in (sys.executable, python_t4)]
+    assert seen == [["5.24.0", "False"], ["4.57.6", "True"]]
+    for command in ("inspect", "check"):
+        words = [command, heads / "says-tied"] + (["--for", heads / "own"] if command == "check" else [])
+        finding = run(*words).finding("weights.tied")
+        assert finding["role"] == "risk" and "4.57.6 takes model.embed_tokens.weight for both, 5.24.0 keeps both" in finding["summary"]
+    for name in ("tied", "equal", "own"):
+        assert not run("inspect", heads / name).findings("weights.tied")
+
+
+@pytest.mark.parametrize("target", ["tied", "tied.pth"])
+@pytest.mark.parametrize("source", ["own", "own.pth", "equal.pth"])
+def test_two_values_for_one_tensor_of_the_target(heads, run, source, target):
+    import torch
+
+    model = llama(True)
+    state = llama(False, None if "equal" in source else other_head()).state_dict()
+    outcome = model.load_state_dict(state, strict=False)
+    assert not outcome.missing_keys and not outcome.unexpected_keys
+    lost = not torch.equal(model.model.embed_tokens.weight, state["model.embed_tokens.weight"])
+    report = run("check", heads / source, "--for", heads / target)
+    ties = report.findings("weights.tied")
+    assert bool(ties) == lost == (source != "equal.pth") and not report.findings("weights.missing")
+    if lost:
+        assert torch.equal(model.model.embed_tokens.weight, state["lm_head.weight"])
+        assert ties[0]["evidence"]["tensors"] == ["lm_head.weight"] and "loaded last" in ties[0]["summary"]
+
+
+def test_a_tied_checkpoint_fills_a_head_by_a_copy(heads, run):
+    report = run("check", heads / "tied", "--for", heads / "own.pth")
+    finding = report.finding("weights.reinitialized")
+    assert finding["evidence"]["tensors"] == ["lm_head.weight"]
+    assert 'state["lm_head.weight"] = state["model.embed_tokens.weight"]' in finding["remedy"]

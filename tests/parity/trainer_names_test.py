@@ -2,6 +2,7 @@
 
 import pytest
 import safetensors.torch
+import torch
 import transformers as t
 
 TINY = {"hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "image_size": 8, "patch_size": 4}
@@ -23,7 +24,27 @@ def qwen(name):
     return getattr(t, name + "ForConditionalGeneration")(getattr(t, name + "Config")(text_config=text, vision_config=vision))
 
 
+EXPERTS = SPOKEN | {"num_hidden_layers": 2, "max_position_embeddings": 32, "pad_token_id": 0}
+
+
+def experts(name, **fields):
+    return getattr(t, name + "ForCausalLM")(getattr(t, name + "Config")(**EXPERTS, **fields))
+
+
+def deepseek():
+    return experts("DeepseekV3", n_routed_experts=4, num_experts_per_tok=2, n_group=1, topk_group=1, moe_intermediate_size=8, first_k_dense_replace=1,
+                   q_lora_rank=8, kv_lora_rank=8, qk_rope_head_dim=8, qk_nope_head_dim=8, v_head_dim=8)
+
+
 MODELS = {
+    "mixtral": lambda: experts("Mixtral", num_local_experts=4),
+    "phimoe": lambda: experts("Phimoe", num_local_experts=4),
+    "qwen2-moe": lambda: experts("Qwen2Moe", num_experts=4, num_experts_per_tok=2, moe_intermediate_size=8, shared_expert_intermediate_size=8),
+    "qwen3-moe": lambda: experts("Qwen3Moe", num_experts=4, num_experts_per_tok=2, moe_intermediate_size=8, head_dim=8),
+    "olmoe": lambda: experts("Olmoe", num_experts=4, num_experts_per_tok=2),
+    "deepseek-v3": deepseek,
+    "granitemoe": lambda: experts("GraniteMoe", num_local_experts=4, num_experts_per_tok=2),
+    "gpt-neox": lambda: t.GPTNeoXForCausalLM(t.GPTNeoXConfig(**{k: v for k, v in EXPERTS.items() if k != "num_key_value_heads"})),
     "llava": lambda: composite("Llava", t.CLIPVisionConfig(**TINY).to_dict(), t.LlamaConfig(**SPOKEN).to_dict()),
     "llava-next": lambda: composite("LlavaNext", t.CLIPVisionConfig(**TINY).to_dict(), t.LlamaConfig(**SPOKEN).to_dict()),
     "vipllava": lambda: composite("VipLlava", t.CLIPVisionConfig(**TINY).to_dict(), t.LlamaConfig(**SPOKEN).to_dict()),
@@ -52,3 +73,18 @@ def test_names_that_load_state_dict_does_not_take(run, tmp_path, name):
     assert finding["role"] == "risk" and "resume_from_checkpoint" in finding["summary"]
     assert finding["evidence"]["count"] == len(outcome.unexpected_keys)
     assert set(finding["evidence"]["tensors"]) <= set(outcome.unexpected_keys)
+    resumed = run("resume", tmp_path).finding("weights.reinitialized")
+    assert resumed["evidence"]["count"] == len(outcome.unexpected_keys)
+    assert ("experts" in str(resumed["details"])) == any("experts." in name for name in outcome.unexpected_keys)
+
+
+def test_experts_one_by_one_are_not_loaded_into_a_stack(run, tmp_path):
+    model = MODELS["mixtral"]()
+    model.save_pretrained(tmp_path / "hf")
+    torch.save(model.state_dict(), tmp_path / "live.pth")
+    state = safetensors.torch.load_file(tmp_path / "hf" / "model.safetensors")
+    missing = model.load_state_dict(state, strict=False).missing_keys
+    finding = run("check", tmp_path / "hf", "--for", tmp_path / "live.pth").finding("weights.reinitialized")
+    assert sorted(finding["evidence"]["tensors"]) == sorted(missing) and "from_pretrained stacks" in finding["remedy"]
+    loaded = t.MixtralForCausalLM.from_pretrained(tmp_path / "hf").state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in torch.load(tmp_path / "live.pth").items())

@@ -10,6 +10,7 @@
 #include "samebits/explain/load_ties.h"
 #include "samebits/explain/load_transposes.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/model/predict_load.h"
 
 namespace samebits {
 namespace {
@@ -91,6 +92,19 @@ std::string repair_text(const LoadReport& load) {
                             load.random.size() + load.mismatched.size());
 }
 
+/// A model inside a class with a head, or the other way round: what from_pretrained renames itself.
+std::string base_prefix_text(const Report& report, const LoadReport& load) {
+  const bool directory = report.subjects[0].checkpoint->kind == CheckpointKind::hf_directory;
+  const bool one_prefix = load.repair.size() == 1 && load.refits.empty() &&
+                          load.repair[0].from.empty() != load.repair[0].to.empty();
+  if (!directory || !one_prefix || load.way == model::way_name(model::Way::from_pretrained))
+    return "";
+  const RenameRule& rule = load.repair[0];
+  return fmt::format(
+      "the target's from_pretrained {} {} itself, where that is the class's base_model_prefix",
+      rule.from.empty() ? "adds" : "takes away", rule.from.empty() ? rule.to : rule.from);
+}
+
 void find_random(Report& report, const LoadReport& load) {
   if (load.random.empty() || (!load.remedy.empty() && !load.raises.empty())) return;
   const std::string told = load.silent ? "without a word" : "with a warning";
@@ -109,6 +123,8 @@ void find_random(Report& report, const LoadReport& load) {
   if (!load.ambiguous.empty())
     finding.details.push_back("other tensors of the checkpoint would do as well, under " +
                               fmt::format("{}", fmt::join(load.ambiguous, ", ")));
+  if (std::string text = base_prefix_text(report, load); !text.empty())
+    finding.details.push_back(std::move(text));
   finding.remedy = load.remedy.empty() ? repair_text(load) : load.remedy;
   add_finding(report, std::move(finding));
 }

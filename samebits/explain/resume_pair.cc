@@ -349,6 +349,8 @@ void find_schedule_changes(Report& report, const ResumeFacts& a, const ResumeFac
     changes.add_object(left[i].place, left[i].values, right[i].values, is_moving_field);
     const Json from = left[i].values.value("last_epoch", Json());
     const Json to = right[i].values.value("last_epoch", Json());
+    // Of a B that stands before A it is said already, and its schedule is where it should be.
+    if (a.step && b.step && *b.step < *a.step) continue;
     if (from.is_number() && to.is_number() && to.get<double>() < from.get<double>())
       changes.add(left[i].place + ".last_epoch", from, to);
   }

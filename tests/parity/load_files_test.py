@@ -123,3 +123,17 @@ def test_what_a_resumed_trainer_restores(tmp_path):
     found = [f for f in report["findings"] if f["cause"] == "weights.reinitialized"]
     assert len(missing) == 32 and sorted(found[0]["evidence"]["tensors"]) == sorted(missing)
     assert report["verdict"] == "risk" and "Trainer" in found[0]["summary"] and "from_pretrained" in found[0]["remedy"]
+
+
+def test_from_pretrained_adds_the_prefix_of_a_base_model_itself(tmp_path):
+    import transformers as t
+
+    whole = t.BertForSequenceClassification(t.BertConfig(hidden_size=24, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=30))
+    whole.save_pretrained(tmp_path / "whole")
+    whole.bert.save_pretrained(tmp_path / "base")
+    for source, target, cls, word in (("base", "whole", t.BertForSequenceClassification, "adds bert."), ("whole", "base", t.BertModel, "takes away bert.")):
+        report = check(tmp_path / source, tmp_path / target)
+        details = next(f["details"] for f in report["findings"] if f["cause"] == "weights.reinitialized")
+        assert any(word in text for text in details)
+        _, said = cls.from_pretrained(tmp_path / source, output_loading_info=True)
+        assert all(name.startswith("classifier.") for name in said["missing_keys"])

@@ -443,6 +443,7 @@ class DirectoryReader {
     if (Result<void> read = read_optimizer_folders(out_, directory_); !read)
       out_.unread.push_back(std::move(read).error());
     read_trainer_state();
+    read_native_state();
   }
 
   void read_trainer_state() {
@@ -452,6 +453,22 @@ class DirectoryReader {
     if (!state.is_object()) return;
     out_.training.step = "trainer_state.json";
     read_trainer_values(out_, state);
+  }
+
+  /// How far samebits train was. A file of that name may be another's, and then says nothing here.
+  void read_native_state() {
+    Json state;
+    if (!read_json("training.json", state) || !state.is_object()) return;
+    const auto schema = state.find("schema");
+    if (schema == state.end() || !schema->is_string() ||
+        !schema->get<std::string>().starts_with("samebits.training-state/"))
+      return;
+    out_.training.step = "training.json";
+    constexpr const char* kMoments = "optimizer.safetensors";
+    if (exists(in_directory(kMoments))) out_.training.optimizer = kMoments;
+    for (const char* field : {"step", "epoch"})
+      if (const auto value = state.find(field); value != state.end() && value->is_number())
+        out_.training.values[field] = *value;
   }
 
   Checkpoint& out_;

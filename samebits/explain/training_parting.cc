@@ -105,7 +105,7 @@ class PartingWords {
                       "and generators",
                       *runs_.same_before));
     if (runs_.other_state)
-      found->details.push_back(fmt::format("the state of step {} is not: {}", *runs_.other_state,
+      found->details.push_back(fmt::format("the state of step {} differs: {}", *runs_.other_state,
                                            difference_text(runs_.state)));
     if (runs_.other_trace)
       found->details.push_back(fmt::format("the recorded step {}: {}", *runs_.other_trace,

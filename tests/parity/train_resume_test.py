@@ -322,3 +322,13 @@ def test_samebits_resume_says_that_all_is_there(trained):
     moments.write_bytes(moments.read_bytes()[:-1] + b"!")
     found = said(run / "step-9")
     assert found["verdict"] == "unknown" and "is not what was written" in found["not_checked"][0]
+
+
+def test_inspect_says_how_far_it_was(trained, run):
+    _, folder = trained
+    report = run("inspect", folder / "step-9")
+    epoch = json.loads((folder / "step-9" / "training.json").read_text())["epoch"]
+    assert report["answers"]["trained"] == f"epoch {epoch}, step 9"
+    assert report["subjects"][0]["training"]["step"] == "training.json"
+    (folder / "step-9" / "training.json").write_text("[")  # another program's: nothing is said of it
+    assert run("inspect", folder / "step-9")["answers"]["trained"] is None

@@ -331,4 +331,4 @@ def test_inspect_says_how_far_it_was(trained, run):
     assert report["answers"]["trained"] == f"epoch {epoch}, step 9"
     assert report["subjects"][0]["training"]["step"] == "training.json"
     (folder / "step-9" / "training.json").write_text("[")  # another program's: nothing is said of it
-    assert run("inspect", folder / "step-9")["answers"]["trained"] is None
+    assert run("inspect", folder / "step-9")["answers"]["trained"] == "the file does not say"

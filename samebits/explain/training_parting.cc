@@ -131,8 +131,9 @@ void note_same(Report& report, const RunsCompared& runs) {
 }  // namespace
 
 bool are_training_runs(const std::vector<SubjectOptions>& subjects) {
-  return std::ranges::all_of(subjects,
-                             [](const SubjectOptions& each) { return is_training_run(each.path); });
+  return std::ranges::all_of(subjects, [](const SubjectOptions& each) {
+    return each.in_memory == nullptr && is_training_run(each.path);
+  });
 }
 
 void compare_training_runs(Report& report, const std::vector<SubjectOptions>& subjects) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <span>
 #include <tuple>
 
@@ -84,7 +83,8 @@ RoleParts parts_of_role(std::string_view role) {
   RoleParts parts{.name = role};
   const std::size_t colon = role.find(':');
   if (colon != std::string_view::npos && role[0] >= '0' && role[0] <= '9') {
-    std::from_chars(role.data(), role.data() + colon, parts.block);
+    for (const char digit : role.substr(0, colon))
+      parts.block = parts.block * 10 + static_cast<std::size_t>(digit - '0');
     parts.in_block = true;
     parts.name.remove_prefix(colon + 1);
     constexpr std::string_view kDecoderRole = "decoder:";

@@ -138,10 +138,12 @@ Result<void> read_moment(const MomentFile& file, const std::string& prefix,
 
 }  // namespace
 
-Result<std::string> digest_of(const Learning& learning) {
+Result<std::string> digest_of(const Learning& learning, bool moments) {
   TensorsToWrite all = learning.trained.tensors(learning.trained.model.weights(), "", true);
-  append(learning.trained.tensors(learning.first, kFirst, false), &all);
-  append(learning.trained.tensors(learning.second, kSecond, false), &all);
+  if (moments) {
+    append(learning.trained.tensors(learning.first, kFirst, false), &all);
+    append(learning.trained.tensors(learning.second, kSecond, false), &all);
+  }
   RunningDigest digest;
   SAMEBITS_TRY_VOID(stream_safetensors(all, {}, [&](Bytes bytes) -> Result<void> {
     digest.add(bytes);

@@ -41,8 +41,8 @@ struct Learning {
   VitWeights& second;
 };
 
-/// Of all weights and moments with their names.
-Result<std::string> digest_of(const Learning& learning);
+/// Of all weights with their names, and of their moments.
+Result<std::string> digest_of(const Learning& learning, bool moments);
 
 /// Into an empty directory. Errors: io.
 Result<void> write_checkpoint(const std::string& directory, const TrainState& state,

@@ -207,7 +207,8 @@ Result<Trainer> Trainer::start(const TrainRequest& request) {
   SAMEBITS_TRY_VOID(trainer.make_arrays(request.traces));
   trainer.state_.begun_step = trainer.state_.step;
   SAMEBITS_TRY(trainer.state_.begun_digest,
-               digest_of({*trainer.trained_, trainer.arrays_->first, trainer.arrays_->second}));
+               digest_of({*trainer.trained_, trainer.arrays_->first, trainer.arrays_->second},
+                         trainer.state_.step > 0));
   return trainer;
 }
 
@@ -246,7 +247,8 @@ void Trainer::note(const TakenOptimizer& taken) {
                                  taken.frozen.size() > 1 ? " and others" : ""));
   if (!taken.fused)
     notes_.emplace_back(
-        "it is not the fused AdamW: torch's own next step takes another square root, and differs "
+        "it is not the fused AdamW: torch's own next step takes another square root, and can "
+        "differ "
         "by rounding");
   notes_.emplace_back("the order of samples and the noise begin anew, from the seed");
 }

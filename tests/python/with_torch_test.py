@@ -302,6 +302,28 @@ def test_bin_files_are_loaded_where_that_is_allowed(saved, tmp_path):
     assert report.outputs[0].verdict == "identical"
 
 
+@pytest.mark.parametrize(
+    "fields, said",
+    [
+        ({"num_attention_heads": 5}, "it cannot be loaded: ValueError"),
+        ({"hidden_size": 64}, "it cannot be loaded: RuntimeError"),
+        ({"hidden_act": "nosuch"}, "it cannot be loaded: KeyError"),
+        ({"model_type": "nosuch", "architectures": None}, "it cannot be loaded: ValueError"),
+        ({"num_hidden_layers": "two"}, "it cannot be loaded: "),
+    ],
+)
+def test_a_directory_that_cannot_be_loaded_is_said(fields, said, saved, tmp_path):
+    report = samebits.explain(saved("bert"), with_fields(saved("bert"), tmp_path / "b", fields), with_="torch")
+    assert f"outputs: B was not run: {said}" in " ".join(report.not_checked) and not report.outputs
+    assert report.verdict in ("different", "unknown")
+
+
+def test_a_class_that_is_no_model_is_not_called(saved, tmp_path):
+    other = with_fields(saved("bert"), tmp_path / "b", {"architectures": ["AutoTokenizer"]})
+    report = samebits.explain(saved("bert"), other, with_="torch")
+    assert any("B: BertModel" in sentence for sentence in report.assumed)
+
+
 def test_the_input_is_seeded_or_given(saved, tmp_path, program):
     other = with_tensors(saved("swin"), tmp_path / "b", changed(MODELS["swin"][1]))
     first, seeded = (samebits.explain(saved("swin"), other, with_="torch", seed=seed) for seed in (1, 2))

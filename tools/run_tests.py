@@ -179,12 +179,12 @@ def tidy(preset, path, command):
     return ""
 
 
-def check_tidy(counts, preset):
-    """One check for each source that the preset compiles, of the library and the program."""
-    if run(["cmake", "--preset", preset], stdout=subprocess.DEVNULL):
+def check_tidy(counts, preset, options=(), part=""):
+    """One check for each source that the preset compiles, of the library and the program; `part`: of those alone in whose path it stands."""
+    if run(["cmake", "--preset", preset, *options], stdout=subprocess.DEVNULL):
         raise RuntimeError(f"the preset {preset} cannot be configured")
     database = json.loads((ROOT / "build" / preset / "compile_commands.json").read_text())
-    sources = {pathlib.Path(entry["file"]): entry["command"] for entry in database}
+    sources = {pathlib.Path(entry["file"]): entry["command"] for entry in database if part in entry["file"]}
     if not sources:
         raise RuntimeError("no sources to check")
     largest_first = sorted(sources, key=lambda path: -len(path.read_text()))
@@ -194,6 +194,13 @@ def check_tidy(counts, preset):
         counts.add(passed=not answer, failed=bool(answer))
         if answer:
             print(answer)
+
+
+def check_tidy_of_module(counts):
+    """The same of what only a wheel has."""
+    python = make_venvs.interpreter("wheel")
+    nanobind = subprocess.run([python, "-m", "nanobind", "--cmake_dir"], capture_output=True, text=True, check=True).stdout.strip()
+    check_tidy(counts, "tidy-python", [f"-Dnanobind_DIR={nanobind}", f"-DPython_EXECUTABLE={python}"], "/_native.dir/")
 
 
 def check_wheel(counts):
@@ -231,6 +238,7 @@ def steps_of(target):
         return
     yield "the program, and unit tests of what computes", lambda counts: run_ctest(counts, "release", ["unit"])
     yield "clang-tidy", lambda counts: check_tidy(counts, "tidy")
+    yield "clang-tidy of the Python module", check_tidy_of_module
     yield "unit tests by Clang with sanitizers, fuzz corpora", lambda counts: run_ctest(counts, "asan", ["unit", "fuzz"])
     if platform.machine() == "x86_64":
         yield "numeric layers on AArch64", lambda counts: run_ctest(counts, "aarch64", ["unit"])

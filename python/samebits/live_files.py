@@ -52,7 +52,7 @@ def _of_directory(path, seed, trust_code):
     import torch
     import transformers
 
-    kind, options = _class_of(path, trust_code), {"local_files_only": True, "trust_remote_code": trust_code}
+    options = {"local_files_only": True, "trust_remote_code": trust_code}
     if not trust_code:
         options["use_safetensors"] = True
 
@@ -62,8 +62,11 @@ def _of_directory(path, seed, trust_code):
             return kind.from_pretrained(path, **options, **more)
 
     try:
+        kind = _class_of(path, trust_code)
         model, loading = build(output_loading_info=True)
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError) as error:
+    except NotLoaded:
+        raise
+    except Exception as error:  # whatever a library makes of files that are not as it expects
         raise NotLoaded(_why(error)) from error
     dtypes = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in model.parameters()})
     name = type(model).__qualname__
@@ -102,7 +105,7 @@ def _class_of(path, trust_code):
         if automatic:
             return getattr(transformers, automatic[0])
     found = getattr(transformers, names[0], None) if isinstance(names, list) and names and isinstance(names[0], str) else None
-    return found if hasattr(found, "from_pretrained") else transformers.AutoModel
+    return found if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel) else transformers.AutoModel
 
 
 def _why(error):

@@ -69,10 +69,16 @@ def _run(answer, paths, seed, seconds, shape, inputs, trust_code):
         _say(answer, explanation, report)
         for label, one in zip("AB", loaded):
             _random_weights(answer, runner, label, one, inputs, seed)
+    except Exception as error:  # as a pass that fails in training mode alone
+        raise _NotRun(f"a run in PyTorch raises {_short(error)}") from error
     finally:
         runner.restore()
         runner.close()
     return _outputs(answer, explanation)
+
+
+def _short(error):
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _try(runner, label, seed):
@@ -80,8 +86,7 @@ def _try(runner, label, seed):
     try:
         runner.run(label, seed=seed)
     except Exception as error:
-        text = " ".join(str(error).split())[:200]
-        raise _NotRun(f"{label} was not run: its forward pass raises {type(error).__name__}: {text}") from error
+        raise _NotRun(f"{label} was not run: its forward pass raises {_short(error)}") from error
 
 
 def _say(answer, explanation, report):

@@ -187,6 +187,11 @@ void find_buffers_of_one(Report& report, const Subject& owner, const Subject& a,
   add_finding(report, std::move(finding));
 }
 
+/// A config.json as timm.models.save_for_hf writes it.
+bool is_of_timm(const Json& config) {
+  return config.contains("architecture") && !config.contains("model_type");
+}
+
 /// The config inside of a larger model's that is of the other side's model type, where there is
 /// one: a tower saved alone is compared with what the whole says of it.
 Json part_like(const Json& config, const Json& other) {
@@ -208,6 +213,14 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   const Checkpoint& left = *a.checkpoint;
   const Checkpoint& right = *b.checkpoint;
   if (!left.config.is_object() || !right.config.is_object()) return;
+  if (is_of_timm(left.config) != is_of_timm(right.config))
+    return add_gap(
+        report,
+        fmt::format("the config of {} is timm's and that of {} is not: their fields were "
+                    "not compared (heads, eps, pooling)",
+                    is_of_timm(left.config) ? a.label : b.label,
+                    is_of_timm(left.config) ? b.label : a.label),
+        Gap::open);
   const ModuleConfig own = module_config(left, left.config);
   const ModuleConfig other = module_config(right, right.config);
   std::set<std::string> of_modules;
@@ -233,6 +246,7 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   const auto unknown = with_effect(pair.fields, {FieldEffect::unknown});
   const auto numerics = with_effect(pair.fields, {FieldEffect::numerics});
   const auto labels = with_effect(pair.fields, {FieldEffect::labels});
+  const auto inputs = with_effect(pair.fields, {FieldEffect::input});
   const auto harmless = with_effect(pair.fields, {FieldEffect::training, FieldEffect::nothing});
   add_fields(report, "config.changed", Role::cause, a, b, outputs,
              config_summary(outputs, of_modules, "and it moves outputs", "and they move outputs"),
@@ -255,6 +269,13 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
       report, "config.changed", Role::risk, a, b, labels,
       "classes are named otherwise: one output means another class to whoever reads id2label",
       "Give both the names in the order in which the head was trained");
+  add_fields(report, "input.preprocessing",
+             report.command == "diff" ? Role::contributes : Role::risk, a, b, inputs,
+             inputs.size() == 1
+                 ? fmt::format("images are prepared differently: {}",
+                               inputs.empty() ? "" : inputs[0].field)
+                 : fmt::format("images are prepared differently: {} fields", inputs.size()),
+             "Use one pretrained_cfg for both");
   add_fields(report, "config.changed", Role::note, a, b, harmless,
              config_summary(harmless, of_modules, "without effect on outputs in eval mode",
                             "without effect on outputs in eval mode"),

@@ -231,7 +231,7 @@ std::vector<Factor> NativeRunner::differing(std::size_t a, std::size_t b) {
   std::vector<Factor> factors;
   for (const FieldDifference& field : compare_configs(loaded_[a].config, loaded_[b].config, "")) {
     if (field.effect != FieldEffect::nothing && field.effect != FieldEffect::training &&
-        field.effect != FieldEffect::labels)
+        field.effect != FieldEffect::labels && field.effect != FieldEffect::input)
       factors.push_back({Factor::Kind::config, field.field});
   }
   if (loaded_[a].training != loaded_[b].training)

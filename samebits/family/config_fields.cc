@@ -18,6 +18,7 @@ constexpr FieldEffect kOutputs = FieldEffect::outputs;
 constexpr FieldEffect kTraining = FieldEffect::training;
 constexpr FieldEffect kNumerics = FieldEffect::numerics;
 constexpr FieldEffect kNothing = FieldEffect::nothing;
+constexpr FieldEffect kInput = FieldEffect::input;
 
 constexpr std::string_view kGenerate = "read by generate() only, never by a forward pass";
 constexpr std::string_view kText = "read by text models only";
@@ -25,6 +26,7 @@ constexpr std::string_view kTensorFlow = "read by TensorFlow models only";
 constexpr std::string_view kDropout = "dropout acts in training mode only";
 constexpr std::string_view kShapes = "the shapes of the weights change";
 constexpr std::string_view kBackbone = "a backbone returns other feature maps";
+constexpr std::string_view kTransform = "timm prepares images by it";
 constexpr std::string_view kBook = "bookkeeping of the library";
 constexpr std::string_view kRouter =
     "adds the router's loss, or returns its logits beside the others";
@@ -78,6 +80,20 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {"", "num_labels", kOutputs, "", "the classifier has another number of rows"},
     {"", "pruned_heads", kOutputs, "", "attention heads are removed"},
     {"", "per_layer_config", kOutputs, "", "single layers are built otherwise"},
+    {"", "num_local_experts", kOutputs, "", "the number of experts changes"},
+    // timm's config.json.
+    {"", "architecture", kOutputs, "", "another architecture"},
+    {"", "model_args", kOutputs, "", "an argument of the model's constructor"},
+    {"", "global_pool", kOutputs, "", "tokens are pooled otherwise"},
+    {"", "num_classes", kOutputs, "", "the classifier has another number of rows"},
+    {"", "num_features", kNothing, "", "follows from the architecture"},
+    {"", "pretrained_cfg", kNothing, "", "where the weights came from"},
+    {"", "pretrained_cfg.mean", kInput, "", kTransform},
+    {"", "pretrained_cfg.std", kInput, "", kTransform},
+    {"", "pretrained_cfg.interpolation", kInput, "", kTransform},
+    {"", "pretrained_cfg.crop_pct", kInput, "", kTransform},
+    {"", "pretrained_cfg.crop_mode", kInput, "", kTransform},
+    {"", "pretrained_cfg.input_size", kInput, "", kTransform},
     {"", "tie_last_hidden_states", kOutputs, "",
      "hidden_states[-1] is taken before or after the last norm"},
     {"", "rope_parameters", kOutputs, "", "rotary embeddings turn by other angles"},
@@ -239,6 +255,7 @@ const char* field_effect_name(FieldEffect effect) {
     case FieldEffect::training: return "training";
     case FieldEffect::numerics: return "numerics";
     case FieldEffect::labels: return "labels";
+    case FieldEffect::input: return "input";
     case FieldEffect::nothing: return "nothing";
     case FieldEffect::unknown: return "unknown";
   }

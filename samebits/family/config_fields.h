@@ -20,6 +20,7 @@ enum class FieldEffect : std::uint8_t {
              // mode)
   numerics,  // equal up to rounding (attention implementation, dtype of the computation)
   labels,    // outputs stay, and what they are called changes (id2label)
+  input,     // outputs of one input stay, and images become another one
   nothing,   // bookkeeping (transformers_version, _name_or_path, architectures, ...)
   unknown,   // a field that the table does not know: reported as one that may matter
 };

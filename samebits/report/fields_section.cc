@@ -18,6 +18,7 @@ std::string effect_text(const FieldDifference& difference) {
     case FieldEffect::training: effect = "training only"; break;
     case FieldEffect::numerics: effect = "rounding only"; break;
     case FieldEffect::labels: effect = "names outputs"; break;
+    case FieldEffect::input: effect = "moves inputs"; break;
     case FieldEffect::nothing: effect = "no effect"; break;
     case FieldEffect::unknown: effect = "may matter"; break;
   }

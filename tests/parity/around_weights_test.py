@@ -257,3 +257,27 @@ def test_a_lock_file_beside_the_weights_is_no_difference(run, pair):
     assert report["verdict"] == "same" and "lock" not in str(report["not_checked"])
     (b / "samebits.lock").write_text("something else")
     assert "samebits.lock differs" in str(run("diff", a, b)["not_checked"])
+
+
+TIMM = {"architecture": "vit_tiny_patch16_224", "num_classes": 2, "num_features": 12, "global_pool": "token",
+        "model_args": {"img_size": 8, "patch_size": 4, "embed_dim": 12, "depth": 1, "num_heads": 2},
+        "pretrained_cfg": {"tag": "augreg", "input_size": [3, 8, 8], "interpolation": "bicubic", "crop_pct": 0.9, "mean": [0.5] * 3, "std": [0.5] * 3}}
+
+
+def test_a_config_of_timm_is_judged_as_such(run, vit, tmp_path):
+    """Fields as timm.models.save_for_hf writes them."""
+    import subprocess
+
+    from conftest import PROGRAM
+
+    for name, fields in (("a", {}), ("pool", {"global_pool": "avg"}), ("mean", {"pretrained_cfg": TIMM["pretrained_cfg"] | {"mean": [0.4] * 3}}),
+                         ("tag", {"pretrained_cfg": TIMM["pretrained_cfg"] | {"tag": "x"}})):
+        (tmp_path / name).mkdir()
+        subprocess.run([str(PROGRAM), "convert", str(vit), str(tmp_path / name / "model.safetensors"), "--to", "timm"], check=True, capture_output=True)
+        (tmp_path / name / "config.json").write_text(json.dumps(TIMM | fields))
+    assert run("diff", tmp_path / "a", tmp_path / "tag")["verdict"] == "same"
+    assert run("diff", tmp_path / "a", tmp_path / "pool").finding("config.changed")["role"] == "cause"
+    assert run("diff", tmp_path / "a", tmp_path / "mean").finding("input.preprocessing")["role"] == "contributes"
+    converted = run("diff", tmp_path / "a", vit)
+    assert converted["verdict"] == "unknown" and not converted.findings("config.changed") and "is timm's" in str(converted["not_checked"])
+    assert "timm" in run("inspect", tmp_path / "a")["answers"]["load"]

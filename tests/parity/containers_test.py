@@ -349,3 +349,23 @@ def test_the_document_lists_the_types_that_are_read():
     named = read[read.index("Q4_0") : read.index(" as the float32")]
     assert named.split(", ") == BLOCKS
     assert all(name not in left_out.replace(",", "").split() for name in BLOCKS)
+
+
+def test_inspect_names_the_types_that_stand_in_the_file(run, tmp_path):
+    numbers = numpy.random.default_rng(0).standard_normal((32, 64)).astype(numpy.float32)
+    writer = gguf.GGUFWriter(tmp_path / "m.gguf", "llama")
+    blocks = gguf.quantize(numbers, gguf.GGMLQuantizationType.Q8_0)
+    writer.add_tensor("blk.0.attn_q.weight", blocks, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+    writer.add_tensor("output_norm.weight", numbers[0])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    report = run("inspect", tmp_path / "m.gguf")
+    assert "of 2 types" in report["answers"]["model"] and report.subject["parameters"] == 32 * 64 + 64
+    import subprocess
+
+    from conftest import PROGRAM
+
+    text = subprocess.run([str(PROGRAM), "inspect", str(tmp_path / "m.gguf")], capture_output=True, text=True).stdout
+    assert "1 Q8_0" in text and "1 float32" in text, text

@@ -140,3 +140,11 @@ def test_a_directory_of_a_trainer(run, tmp_path):
     assert found["global_step"] == 30 and found["last_log"]["loss"] == 0.5
     assert found["param_groups"][0]["lr"] == 0.001 and found["scheduler"]["_last_lr"] == [0.001]
     assert not resume(run("inspect", tmp_path))
+
+
+@pytest.mark.parametrize("key", ["epoch", "current_epoch", "global_step", "num_updates", "iter_num", "n_iter", "iterations", "steps_done"])
+def test_what_inspect_prints_of_progress_resume_knows(run, tmp_path, key):
+    torch.save({"model": {"w": torch.ones(3)}, key: 7}, tmp_path / "a")
+    assert f"{key} 7" in run("inspect", tmp_path / "a")["answers"]["trained"]
+    part = next(row for row in run("resume", tmp_path / "a")["resume"] if row["part"] == "step")
+    assert part["state"] == "present" and key in str(part)

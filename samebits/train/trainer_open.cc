@@ -234,8 +234,6 @@ void Trainer::note_initial() {
 }
 
 void Trainer::note(const TakenOptimizer& taken) {
-  std::size_t weights = 0;
-  for (const LearningGroup& group : taken.groups) weights += group.names.size();
   notes_.push_back(fmt::format("{} is taken over: AdamW at step {}, moments of {} weights",
                                taken.place, taken.step, taken.moments.size()));
   if (taken.moments.empty())

@@ -320,11 +320,10 @@ void every_tensor(const Report& report, const Subject& subject, Screen* screen) 
   for (std::size_t i = 0; i < checkpoint.entries.size(); ++i) {
     const StoredTensor& tensor = checkpoint.entries[i];
     if (!is_listed(report, tensor)) continue;
-    screen->line(
-        Screen::kIndent,
-        fmt::format("{}   {}{}   {}   at {}{}", tensor.path, stored_type(tensor),
-                    shape_text(tensor.view.shape()), size_text(stored_bytes(tensor)), tensor.offset,
-                    tensor.note.empty() ? "" : "   " + tensor.note));
+    screen->line(Screen::kIndent,
+                 fmt::format("{}   {}{}   {}   at {}{}", tensor.path, stored_type(tensor),
+                             shape_text(tensor.view.shape()), size_text(stored_bytes(tensor)),
+                             tensor.offset, tensor.note.empty() ? "" : "   " + tensor.note));
     if (i < subject.digests.size() && !subject.digests[i].empty()) {
       screen->line(2 * Screen::kIndent, "sha256 " + subject.digests[i]);
     }

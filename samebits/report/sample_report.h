@@ -11,7 +11,7 @@ namespace samebits {
 
 /// Float tensors of the given names with two elements each, chosen as the weights.
 inline Checkpoint sample_checkpoint(CheckpointKind kind, const std::vector<std::string>& names) {
-  static const std::vector<std::uint8_t> zeros(64);
+  static const std::vector<std::uint8_t> zeros(1 << 16);  // a place of its own for each tensor
   Checkpoint made;
   made.kind = kind;
   made.files.push_back({.path = "model.pth", .container = "torch-zip", .map = nullptr});
@@ -21,7 +21,7 @@ inline Checkpoint sample_checkpoint(CheckpointKind kind, const std::vector<std::
     tensor.path = name;
     tensor.name = name;
     tensor.role = TensorRole::weight;
-    tensor.view = *TensorView::make(DType::float32, {2}, {1}, 0, zeros);
+    tensor.view = *TensorView::make(DType::float32, {2}, {1}, 2 * made.entries.size(), zeros);
     tensor.offset = 64 * (made.entries.size() + 1);
     candidate.weights.push_back(static_cast<std::uint32_t>(made.entries.size()));
     made.entries.push_back(std::move(tensor));

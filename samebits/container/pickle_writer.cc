@@ -11,7 +11,7 @@
 namespace samebits {
 namespace {
 
-constexpr std::uint64_t kDataAlignment = 64;  // of torch.save
+constexpr std::uint64_t kRecordAlignment = 64;  // of torch.save
 
 std::string pickled_text(std::string_view text) {
   return "X" + little_endian<4>(text.size()) + std::string(text);
@@ -102,15 +102,15 @@ Result<void> stream_torch_object(const PickleValue& value, const TensorsToWrite&
   const std::string folder = "archive/";
   ZipWriter zip(sink);
   SAMEBITS_TRY_VOID(
-      zip.add(folder + "data.pkl", "\x80\x02" + value.opcodes() + ".", kDataAlignment));
-  SAMEBITS_TRY_VOID(zip.add(folder + ".format_version", "1", kDataAlignment));
+      zip.add(folder + "data.pkl", "\x80\x02" + value.opcodes() + ".", kRecordAlignment));
+  SAMEBITS_TRY_VOID(zip.add(folder + ".format_version", "1", kRecordAlignment));
   SAMEBITS_TRY_VOID(
-      zip.add(folder + ".storage_alignment", std::to_string(kDataAlignment), kDataAlignment));
-  SAMEBITS_TRY_VOID(zip.add(folder + "byteorder", "little", kDataAlignment));
+      zip.add(folder + ".storage_alignment", std::to_string(kRecordAlignment), kRecordAlignment));
+  SAMEBITS_TRY_VOID(zip.add(folder + "byteorder", "little", kRecordAlignment));
   for (std::size_t i = 0; i < tensors.blobs.size(); ++i)
     SAMEBITS_TRY_VOID(
-        zip.add(fmt::format("{}data/{}", folder, i), tensors.blobs[i], kDataAlignment));
-  SAMEBITS_TRY_VOID(zip.add(folder + "version", "3\n", kDataAlignment));
+        zip.add(fmt::format("{}data/{}", folder, i), tensors.blobs[i], kRecordAlignment));
+  SAMEBITS_TRY_VOID(zip.add(folder + "version", "3\n", kRecordAlignment));
   return zip.finish();
 }
 

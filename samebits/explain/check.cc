@@ -165,7 +165,7 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
   add(first);
   if (!transformers || !weights.quantized.empty()) return {};
   if (is_trainer_checkpoint(checkpoint)) {
-    report.loads.push_back(resumed_load(target, weights.shapes));
+    report.loads.push_back(resumed_load(target, checkpoint, weights.shapes));
     return {};
   }
   add(first == Way::from_pretrained ? Way::state_dict : Way::from_pretrained);

@@ -88,9 +88,12 @@ struct LoadReport {
   std::vector<std::string> counters;        // absent, and so left at 0
   std::vector<std::string> tables;          // absent, and computed when the model is built
   std::vector<std::string> dropped_tables;  // not used, and computed when the model is built
-  std::vector<NamePairOfOne> tied;          // of the target, two unlike tensors of the checkpoint
-  std::vector<NamePairOfOne> copies;        // a tensor, and what of `random` it is too, by a tie
-  std::vector<std::string> transposed;      // hold the target's values, transposed
+  /// A resumed Trainer: the version that wrote the optimizer, where it numbers parameters
+  /// otherwise.
+  std::string numbered_by;
+  std::vector<NamePairOfOne> tied;      // of the target, two unlike tensors of the checkpoint
+  std::vector<NamePairOfOne> copies;    // a tensor, and what of `random` it is too, by a tie
+  std::vector<std::string> transposed;  // hold the target's values, transposed
 };
 
 /// Weights of a directory that the library `by` packed; it builds their layers when it loads them.

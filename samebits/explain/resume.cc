@@ -171,7 +171,7 @@ void find_trainer_weights(Report& report, const Subject& subject) {
   Report loads;
   loads.loads.push_back(
       {.loaded = outcome.count(model::TargetState::loaded), .raises = outcome.raises});
-  loads.loads.push_back(resumed_load(*target, weights.shapes));
+  loads.loads.push_back(resumed_load(*target, checkpoint, weights.shapes));
   find_trainer_resume(loads);
   for (const Finding& finding : loads.findings) add_finding(report, finding);
 }

@@ -6,6 +6,7 @@
 
 #include "samebits/explain/subjects.h"
 #include "samebits/family/disk_names.h"
+#include "samebits/family/parameter_order.h"
 
 namespace samebits {
 
@@ -13,9 +14,33 @@ namespace {
 
 constexpr const char* kTrainerWay = "Trainer.train(resume_from_checkpoint=...)";
 
+/// "4.57.6" of config.json, where an optimizer's state lies beside it; "" where transformers 5
+/// wrote it, or nothing says which.
+std::string optimizer_of_4(const Checkpoint& checkpoint) {
+  if (!checkpoint.config.is_object() || !checkpoint.training.optimizer) return "";
+  const Json version = checkpoint.config.value("transformers_version", Json());
+  const std::string text = version.is_string() ? version.get<std::string>() : "";
+  return text.starts_with("4.") ? text : "";
+}
+
+/// Whether the modules of 4.57.6 and of 5.24.0 hold the class's parameters in other orders.
+bool is_renumbered(const model::LoadTarget& target) {
+  const auto roles = [&](model::Library library) {
+    std::vector<std::string> listed;
+    Result<std::vector<model::TensorSpec>> specs =
+        tensors_of(library, *target.model_class, target.fields);
+    if (!specs) return listed;
+    for (const model::TensorSpec& spec :
+         in_parameter_order(library, *target.model_class, *std::move(specs)))
+      listed.push_back(spec.role);
+    return listed;
+  };
+  return roles(model::Library::transformers4) != roles(model::Library::transformers5);
+}
+
 }  // namespace
 
-LoadReport resumed_load(const model::LoadTarget& target,
+LoadReport resumed_load(const model::LoadTarget& target, const Checkpoint& checkpoint,
                         const std::vector<model::StoredShape>& shapes) {
   const model::LoadOutcome outcome = predict_load(target, shapes, model::Way::state_dict);
   LoadReport load;
@@ -33,6 +58,8 @@ LoadReport resumed_load(const model::LoadTarget& target,
   for (const model::Dropped& dropped : outcome.dropped) load.dropped.push_back(dropped.name);
   load.raises = outcome.raises;
   load.searched = true;
+  const std::string version = optimizer_of_4(checkpoint);
+  if (!version.empty() && is_renumbered(target)) load.numbered_by = version;
   return load;
 }
 
@@ -66,10 +93,23 @@ void find_trainer_resume(Report& report) {
                       {"tensors", name_list(load.random)},
                       {"target", load.target},
                       {"way", load.way}};
-  finding.remedy = fmt::format(
-      "Give the Trainer {}.from_pretrained(checkpoint) as its model, then resume: all of it is "
-      "restored",
-      load.target.substr(load.target.find(':') + 1));
+  const std::string class_name = load.target.substr(load.target.find(':') + 1);
+  if (load.numbered_by.empty()) {
+    finding.remedy = fmt::format(
+        "Give the Trainer {}.from_pretrained(checkpoint) as its model, then resume: all of it is "
+        "restored",
+        class_name);
+  } else {
+    finding.details.push_back(fmt::format(
+        "an optimizer's state goes by the places of parameters, and 5.24.0 has those of {} in "
+        "another order than {}, which wrote it: the next step raises, or uses another parameter's "
+        "moments",
+        class_name, load.numbered_by));
+    finding.remedy = fmt::format(
+        "Resume with transformers {}; or begin a new optimizer with "
+        "{}.from_pretrained(checkpoint) of 5.24.0",
+        load.numbered_by, class_name);
+  }
   add_finding(report, std::move(finding));
 }
 
@@ -105,9 +145,16 @@ void find_renamed_on_disk(Report& report) {
         "modules of 5.24.0 hold the experts of a layer in one tensor, and the file has one for "
         "each: the experts keep what the model held that the Trainer was given");
   finding.evidence = {{"count", lost.size()}, {"tensors", name_list(lost)}, {"way", kTrainerWay}};
+  const std::string version = optimizer_of_4(checkpoint);
   finding.remedy =
-      "Give the Trainer its class's from_pretrained(checkpoint) as its model, then resume: all of "
-      "it is restored";
+      version.empty()
+          ? "Give the Trainer its class's from_pretrained(checkpoint) as its model, then resume: "
+            "all of it is restored"
+          : fmt::format(
+                "Resume with transformers {}, which wrote it: whether 5.24.0 has the "
+                "parameters in the order by which the optimizer's state goes was not "
+                "compared",
+                version);
   add_finding(report, std::move(finding));
 }
 

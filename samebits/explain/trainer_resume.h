@@ -15,8 +15,8 @@ namespace samebits {
 /// True where the directory was written by a Trainer: trainer_state.json lies in it.
 bool is_trainer_checkpoint(const Checkpoint& checkpoint);
 
-/// The load that a resumed training makes.
-LoadReport resumed_load(const model::LoadTarget& target,
+/// The load that a resumed training makes of the checkpoint, whose weights have these shapes.
+LoadReport resumed_load(const model::LoadTarget& target, const Checkpoint& checkpoint,
                         const std::vector<model::StoredShape>& shapes);
 
 /// weights.reinitialized where that load, one of the report's, restores less than from_pretrained

@@ -136,7 +136,8 @@ class ChangeTable {
     };
     add(grouped_, one ? "" : numbers_or_count(row));
     add(numbers_, stats ? short_number(row.relative()) : "");
-    const bool finite = stats && row.max_abs() > 0;  // otherwise only NaN or infinity differ
+    // Otherwise only NaN or infinity differ.
+    const bool finite = stats && (row.max_abs() > 0 || std::isfinite(row.relative()));
     add(numbers_, finite ? short_number(row.max_abs()) : "");
     add(cosine_, stats ? fmt::format("{:.3g}", row.cosine()) : "");
     add(ulp_, finite && row.ulp() ? grouped(*row.ulp()) : "");

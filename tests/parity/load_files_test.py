@@ -125,6 +125,35 @@ def test_what_a_resumed_trainer_restores(tmp_path):
     assert report["verdict"] == "risk" and "Trainer" in found[0]["summary"] and "from_pretrained" in found[0]["remedy"]
 
 
+TRAINED = """
+import torch, transformers as t
+c = t.ViTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, image_size=8, patch_size=4, num_labels=2)
+m = t.ViTForImageClassification(c)
+o = torch.optim.AdamW(m.parameters())
+m(torch.ones(2, 3, 8, 8), labels=torch.tensor([0, 1])).loss.backward(), o.step()
+m.save_pretrained("c"), torch.save(o.state_dict(), "c/optimizer.pt")
+open("c/trainer_state.json", "w").write('{"global_step": 1}')
+"""
+
+
+@pytest.mark.parametrize("version", (4, 5))
+def test_an_optimizer_of_transformers_4_does_not_fit_the_model_of_5(version, python_t4, tmp_path):
+    import transformers as t
+
+    subprocess.run([str(python_t4 if version == 4 else sys.executable), "-c", TRAINED], cwd=tmp_path, check=True, capture_output=True)
+    model = t.ViTForImageClassification.from_pretrained(tmp_path / "c")
+    optimizer = torch.optim.AdamW(model.parameters())
+    optimizer.load_state_dict(torch.load(tmp_path / "c" / "optimizer.pt"))
+    fits = all(optimizer.state[p]["exp_avg"].shape == p.shape for p in model.parameters())
+    assert fits == (version == 5)
+    found = next(f for f in check(tmp_path / "c", "transformers-5")["findings"] if f["cause"] == "weights.reinitialized")
+    assert ("all of it is restored" in found["remedy"]) == fits
+    assert fits or ("transformers 4.57.6" in found["remedy"] and any("places of parameters" in text for text in found["details"]))
+    (tmp_path / "c" / "optimizer.pt").unlink()
+    found = next(f for f in check(tmp_path / "c", "transformers-5")["findings"] if f["cause"] == "weights.reinitialized")
+    assert "all of it is restored" in found["remedy"]
+
+
 def test_from_pretrained_adds_the_prefix_of_a_base_model_itself(tmp_path):
     import transformers as t
 

@@ -8,7 +8,7 @@ import functools
 import json
 import os
 
-from . import live_factors, live_findings
+from . import live_factors, live_facts, live_findings
 from .live_runner import Side, TorchRunner
 
 KEPT = 3  # models that were built with exchanged fields and wait to be used again
@@ -151,7 +151,15 @@ class FilesRunner(TorchRunner):
     def factors(self):
         found, not_checked = super().factors()
         self._known = {(factor.group, factor.name) for factor in found}
-        return [factor for factor in found if not _is_harmless(factor)], not_checked
+        computed = self._computed()
+        return [factor for factor in found if not _is_harmless(factor) and (factor.group, factor.name) not in computed], not_checked
+
+    def _computed(self):
+        """Buffers that no file holds: a class computes them of its config, by which they are exchanged."""
+        if self._rebuild is None:
+            return set()
+        tensors = [live_facts.tensors_of(side.model) for side in (self.a, self.b)]
+        return {("buffers", name) for found in tensors for name, kind, _ in found if kind == "non-persistent buffer"}
 
     def stages(self, factors):
         if self._rebuild is None:

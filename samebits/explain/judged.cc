@@ -106,9 +106,12 @@ bool names_needed(const Finding& finding, const PairRuns& pair, Kind kind) {
   if (kind == Kind::mode) return true;
   if (kind == Kind::config) {
     if (!finding.evidence.contains("fields")) return false;
-    const Json& fields = finding.evidence["fields"];
-    return std::ranges::any_of(pair.config,
-                               [&](const std::string& name) { return fields.contains(name); });
+    // "rope_parameters" is exchanged as a whole, and "rope_parameters.rope_theta" is what differs.
+    return std::ranges::any_of(finding.evidence["fields"].items(), [&](const auto& field) {
+      return std::ranges::any_of(pair.config, [&](const std::string& name) {
+        return field.key() == name || field.key().starts_with(name + ".");
+      });
+    });
   }
   if (!finding.evidence.contains("tensors")) return true;
   return std::ranges::any_of(finding.evidence["tensors"], [&](const Json& tensor) {

@@ -175,6 +175,14 @@ def test_one_changed_field_is_the_proved_cause(name, saved, tmp_path):
     assert list(report.findings[0].evidence.fields) == list(fields)
 
 
+def test_a_field_inside_a_field_is_proved_and_not_the_buffer_that_is_computed_of_it(saved, tmp_path):
+    rope = json.loads((saved("llama") / "config.json").read_text())["rope_parameters"]
+    other = with_fields(saved("llama"), tmp_path / "b", {"rope_parameters": rope | {"rope_theta": 500000.0}})
+    report = samebits.explain(saved("llama"), other, with_="torch")
+    assert causes(report.data) == [("config.changed", "proved")]
+    assert list(report.findings[0].evidence.fields) == ["rope_parameters.rope_theta"]
+
+
 @pytest.mark.parametrize("name", ["bert", "resnet"])
 def test_outputs_are_those_of_from_pretrained(name, saved, tmp_path):
     other = with_tensors(saved(name), tmp_path / "b", changed(MODELS[name][1]))

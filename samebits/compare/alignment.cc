@@ -69,16 +69,9 @@ void count_matches(const AlignmentState& state, const WeightSet& a, const Weight
 /// "layer.1." of "layer.2.fc.weight" and "layer.1.fc.weight".
 std::optional<NamePair> renumbered_block(const std::string& from, const std::string& to) {
   const Pieces x = split_name(from), y = split_name(to);
-  if (x.size() != y.size()) return std::nullopt;
-  const auto [at, there] = std::ranges::mismatch(x, y);
-  const bool in_front = at != x.end() && at + 1 != x.end() && is_number(*at) && is_number(*there);
-  if (!in_front || !std::equal(at + 1, x.end(), there + 1, y.end())) return std::nullopt;
-  const auto length = [](const Pieces& pieces, auto last) {
-    std::size_t sum = 0;
-    for (auto piece = pieces.begin(); piece <= last; ++piece) sum += piece->size();
-    return sum;
-  };
-  return NamePair{from.substr(0, length(x, at)), to.substr(0, length(y, there))};
+  const auto at = renumbered_piece(x, y);
+  if (!at || *at + 1 == x.size()) return std::nullopt;
+  return NamePair{joined_pieces(x, 0, *at + 1), joined_pieces(y, 0, *at + 1)};
 }
 
 /// One rule for a block that has another number in B, in the place of one for each of its tensors.

@@ -21,4 +21,8 @@ std::vector<std::size_t> same_pairs(const std::vector<BytePair>& pairs);
 /// difference). Tensors of unlike nbytes differ. Each thread holds at most two blocks of 1 MiB.
 std::vector<bool> equal_bytes(const std::vector<BytePair>& pairs, int threads);
 
+/// The same of one pair that is mostly unlike: a few elements, spread over the tensors, are looked
+/// at first. Requires as many elements on both sides, and at least one.
+bool equal_bytes_at_last(const TensorView& a, const TensorView& b, int threads);
+
 }  // namespace samebits

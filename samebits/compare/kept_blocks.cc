@@ -20,12 +20,6 @@ std::optional<std::uint64_t> number_of(std::string_view piece) {
                                                                   : std::nullopt;
 }
 
-std::string joined(const Pieces& pieces, std::size_t count) {
-  std::string text;
-  for (std::size_t i = 0; i < count; ++i) text += pieces[i];
-  return text;
-}
-
 /// The blocks under one name in front of their numbers: "encoder.layer.".
 struct BlockList {
   std::map<std::uint64_t, std::uint64_t> to;  // a block of A, and where B has it
@@ -54,12 +48,11 @@ class BlockLists {
   /// A link between names that differ in one number alone.
   void add(const Link& link) {
     const Pieces from = split_name(a_[link.a].name), to = split_name(b_[link.b].name);
-    if (from.size() != to.size()) return;
-    const auto [x, y] = std::ranges::mismatch(from, to);
-    if (x == from.end() || !std::equal(x + 1, from.end(), y + 1, to.end())) return;
-    const auto here = number_of(*x), there = number_of(*y);
+    const auto at = renumbered_piece(from, to);
+    const auto here = at ? number_of(from[*at]) : std::nullopt;
+    const auto there = at ? number_of(to[*at]) : std::nullopt;
     if (!here || !there) return;
-    BlockList& list = lists_[joined(from, static_cast<std::size_t>(x - from.begin()))];
+    BlockList& list = lists_[joined_pieces(from, 0, *at)];
     list.place(*here, *there);
     list.links.push_back(link);
   }
@@ -85,7 +78,7 @@ class BlockLists {
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       const auto number = number_of(pieces[i]);
       if (!number) continue;
-      const auto list = lists_.find(joined(pieces, i));
+      const auto list = lists_.find(joined_pieces(pieces, 0, i));
       if (list != lists_.end()) visit(list->second, *number);
     }
   }

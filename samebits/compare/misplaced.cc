@@ -156,12 +156,6 @@ std::string without_last_dot(std::string text) {
   return text;
 }
 
-std::string joined_run(const Pieces& pieces, std::size_t begin, std::size_t end) {
-  std::string text;
-  for (std::size_t i = begin; i < end; ++i) text += pieces[i];
-  return text;
-}
-
 // The first place where two names differ; a number with the names in front of it, since
 // "0" alone says nothing.
 Move first_difference(const std::string& home, const std::string& place, std::string* block) {
@@ -175,8 +169,8 @@ Move first_difference(const std::string& home, const std::string& place, std::st
     if (is_number(h[i])) *block = without_last_dot(std::string(h[i]));
   }
   if (number) hunk.a_begin = hunk.b_begin = 0;
-  return {without_last_dot(joined_run(h, hunk.a_begin, hunk.a_end)),
-          without_last_dot(joined_run(p, hunk.b_begin, hunk.b_end))};
+  return {without_last_dot(joined_pieces(h, hunk.a_begin, hunk.a_end)),
+          without_last_dot(joined_pieces(p, hunk.b_begin, hunk.b_end))};
 }
 
 std::string list_text(const std::set<std::string>& items) {

@@ -130,6 +130,20 @@ std::string templated(std::string_view piece) {
   return "{n}" + std::string(piece.substr(without_dot(piece).size()));
 }
 
+std::string joined_pieces(const Pieces& pieces, std::size_t begin, std::size_t end) {
+  std::string text;
+  for (std::size_t i = begin; i < end; ++i) text += pieces[i];
+  return text;
+}
+
+std::optional<std::size_t> renumbered_piece(const Pieces& a, const Pieces& b) {
+  if (a.size() != b.size()) return std::nullopt;
+  const auto [x, y] = std::ranges::mismatch(a, b);
+  if (x == a.end() || !is_number(*x) || !is_number(*y)) return std::nullopt;
+  if (!std::equal(x + 1, a.end(), y + 1, b.end())) return std::nullopt;
+  return static_cast<std::size_t>(x - a.begin());
+}
+
 std::string template_of(std::string_view name) {
   std::string text;
   for (const std::string_view piece : split_name(name)) {

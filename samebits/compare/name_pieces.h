@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,10 @@ bool is_number(std::string_view piece);
 std::string templated(std::string_view piece);
 /// The piece without the dot or slash that ends it.
 std::string_view without_dot(std::string_view piece);
+/// Pieces [begin, end), joined.
+std::string joined_pieces(const Pieces& pieces, std::size_t begin, std::size_t end);
+/// The place of the only piece in which two names differ, where it is a number in both.
+std::optional<std::size_t> renumbered_piece(const Pieces& a, const Pieces& b);
 /// The name with "{n}" for every number, and the numbers.
 std::string template_of(std::string_view name);
 std::vector<std::string> name_numbers(std::string_view name);

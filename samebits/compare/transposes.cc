@@ -1,6 +1,5 @@
 // The same values with the dimensions in another order.
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <numeric>
 #include <set>
@@ -42,20 +41,6 @@ TensorView permuted(const TensorView& view, const Order& order) {
   return result;
 }
 
-// A few elements, spread over the tensor: tells unlike tensors apart at once.
-bool samples_equal(const TensorView& a, const TensorView& b) {
-  constexpr std::uint64_t kSamples = 61;
-  std::vector<std::uint8_t> buffer_a;
-  std::vector<std::uint8_t> buffer_b;
-  for (std::uint64_t i = 0; i < kSamples; ++i) {
-    const std::uint64_t at = (a.numel() - 1) * i / (kSamples - 1);
-    const Bytes x = a.row_major_range(at, 1, buffer_a);
-    const Bytes y = b.row_major_range(at, 1, buffer_b);
-    if (std::memcmp(x.data(), y.data(), x.size()) != 0) return false;
-  }
-  return true;
-}
-
 /// The order of A's dimensions that makes it equal to B.
 std::optional<Order> order_between(const TensorView& a, const TensorView& b, int threads) {
   constexpr std::size_t kMostDimensions = 4;
@@ -71,7 +56,7 @@ std::optional<Order> order_between(const TensorView& a, const TensorView& b, int
     for (std::size_t i = 0; i < rank; ++i) shapes = shapes && fits(i);
     if (!shapes) continue;
     const TensorView view = permuted(x, order);
-    if (samples_equal(view, y) && equal_bytes({{&view, &y}}, threads)[0]) return order;
+    if (equal_bytes_at_last(view, y, threads)) return order;
   }
   return std::nullopt;
 }
@@ -109,7 +94,7 @@ bool is_cut_transpose(const TensorView& a, const TensorView& b, int threads) {
   const TensorView turned = matrix.transposed(0, 1);
   return std::ranges::any_of(as_matrices(a_is_matrix ? b : a), [&](const TensorView& other) {
     return other.shape() == turned.shape() && other.dtype() == turned.dtype() &&
-           samples_equal(turned, other) && equal_bytes({{&turned, &other}}, threads)[0];
+           equal_bytes_at_last(turned, other, threads);
   });
 }
 

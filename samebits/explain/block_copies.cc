@@ -15,9 +15,7 @@ namespace samebits {
 namespace {
 
 std::string piece_text(const Pieces& pieces, std::size_t count) {
-  std::string text;
-  for (std::size_t i = 0; i < count; ++i) text += pieces[i];
-  return std::string(without_dot(text));
+  return std::string(without_dot(joined_pieces(pieces, 0, count)));
 }
 
 /// A block, and the block of its list that it repeats.

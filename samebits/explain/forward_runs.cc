@@ -13,7 +13,6 @@
 #include "samebits/explain/search.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/token_order.h"
-#include "samebits/explain/torch_runs.h"
 
 namespace samebits {
 namespace {
@@ -195,9 +194,7 @@ void run_subjects(Report& report, const ForwardOptions& options) {
   const auto give_up = [&](Error error) {
     const bool is_other_class = error.code == ErrorCode::unsupported && error.hint.empty() &&
                                 !error.found.starts_with("tensors missing");
-    if (is_other_class)
-      error.hint = torch_may_run(report) ? "samebits explain --with torch runs the two in PyTorch"
-                                         : next_step(report);
+    if (is_other_class) error.hint = next_step(report);
     add_gap(report, "outputs: " + to_string(error), Gap::open);
   };
   Result<NativeRunner> runner = NativeRunner::open(report, options.input, options.threads);

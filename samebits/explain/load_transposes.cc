@@ -1,7 +1,6 @@
 #include "samebits/explain/load_transposes.h"
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <set>
 
@@ -13,24 +12,6 @@
 namespace samebits {
 namespace {
 
-/// A few elements, spread over the tensor.
-bool begin_equal(const TensorView& a, const TensorView& b) {
-  constexpr std::uint64_t kSamples = 61;
-  std::vector<std::uint8_t> buffer_a;
-  std::vector<std::uint8_t> buffer_b;
-  for (std::uint64_t i = 0; i < kSamples; ++i) {
-    const std::uint64_t at = (a.numel() - 1) * i / (kSamples - 1);
-    const Bytes x = a.row_major_range(at, 1, buffer_a);
-    const Bytes y = b.row_major_range(at, 1, buffer_b);
-    if (!std::ranges::equal(x, y)) return false;
-  }
-  return true;
-}
-
-bool are_equal(const TensorView& a, const TensorView& b, int threads) {
-  return begin_equal(a, b) && equal_bytes({{&a, &b}}, threads)[0];
-}
-
 bool is_transpose(const StoredTensor& a, const StoredTensor& b, int threads) {
   const bool may_be = a.readable && b.readable && a.view.dtype() == b.view.dtype() &&
                       a.view.numel() > 1 && a.view.shape().size() == 2 &&
@@ -38,8 +19,8 @@ bool is_transpose(const StoredTensor& a, const StoredTensor& b, int threads) {
                       a.view.shape()[1] == b.view.shape()[0];
   if (!may_be || a.view.shape()[0] == 1 || a.view.shape()[1] == 1) return false;
   const TensorView turned = a.view.transposed(0, 1);
-  if (!are_equal(turned, b.view, threads)) return false;
-  return a.view.shape() != b.view.shape() || !are_equal(a.view, b.view, threads);
+  if (!equal_bytes_at_last(turned, b.view, threads)) return false;
+  return a.view.shape() != b.view.shape() || !equal_bytes_at_last(a.view, b.view, threads);
 }
 
 std::string transpose_text(const std::vector<std::string>& names) {

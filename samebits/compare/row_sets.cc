@@ -164,18 +164,18 @@ class RowSets {
 
   std::vector<RowPlace> places_of(std::uint32_t whole,
                                   const std::vector<std::uint32_t>& members) const {
-    struct Row {
+    struct FoundRow {
       Digest128 digest;
       std::size_t part = 0, row = 0;
-      auto operator<=>(const Row&) const = default;
+      auto operator<=>(const FoundRow&) const = default;
     };
-    std::vector<Row> there;
+    std::vector<FoundRow> there;
     for (std::size_t part = 0; part < members.size(); ++part) {
       const auto digests = row_digests(parts_[members[part]].view, state_.threads());
       for (std::size_t row = 0; row < digests.size(); ++row)
         there.push_back({digests[row], part, row});
     }
-    std::vector<Row> here;
+    std::vector<FoundRow> here;
     const auto digests = row_digests(whole_[whole].view, state_.threads());
     for (std::size_t row = 0; row < digests.size(); ++row) here.push_back({digests[row], 0, row});
     if (here.size() != there.size()) return {};

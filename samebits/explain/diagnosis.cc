@@ -91,7 +91,8 @@ bool is_about_values(const Finding& finding) {
   // Of an update whose factors are there, they say more.
   if (finding.cause == "weights.adapted")
     return evidence.contains("residual") && evidence.contains("rank") && !evidence.contains("kind");
-  return finding.cause == "weights.rounded" || finding.cause == "file.mixup";
+  if (finding.cause == "weights.rounded") return !evidence.contains("grid");
+  return finding.cause == "file.mixup";
 }
 
 std::string sentence_of(const Report& report, const Finding& leading) {

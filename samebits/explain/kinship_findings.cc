@@ -67,12 +67,17 @@ bool says_rounded_to_codes(const Finding& finding) {
          finding.evidence["computed"] == finding.evidence["count"];
 }
 
+bool says_rounded_to_grid(const Finding& finding) {
+  return finding.cause == "weights.rounded" && finding.evidence.contains("grid");
+}
+
 bool is_explained(const Report& report, const Subject& a, const Subject& b) {
   return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
     const bool of_other_key =
         finding.cause == "weights.changed" && finding.evidence.contains("chosen");
     return (finding.cause == "weights.averaged" || finding.cause == "weights.reinitialized" ||
-            of_other_key || is_folding(finding) || says_rounded_to_codes(finding)) &&
+            of_other_key || is_folding(finding) || says_rounded_to_codes(finding) ||
+            says_rounded_to_grid(finding)) &&
            finding.subjects == Labels{a.label, b.label};
   });
 }

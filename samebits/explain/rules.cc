@@ -9,6 +9,7 @@
 #include "samebits/explain/adapted_findings.h"
 #include "samebits/explain/averaged_findings.h"
 #include "samebits/explain/beside_findings.h"
+#include "samebits/explain/coarse_findings.h"
 #include "samebits/explain/config_findings.h"
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/damaged_findings.h"
@@ -82,6 +83,7 @@ void find_in_weights(Report& report, const PairFacts& pair) {
   explained.merge(find_factored(report, *pair.weights));
   explained.merge(find_folded(report, *pair.weights));
   explained.merge(find_adapted(report, *pair.weights));
+  if (!is_damaged) explained.merge(find_coarse(report, *pair.weights, explained));
   explained.merge(find_running_statistics(report, *pair.weights, explained));
   explained.merge(find_own_heads(report, *pair.weights));
   find_weight_causes(report, *pair.weights, explained);

@@ -175,7 +175,7 @@ class Finder {
     Names names;
     std::string how;
     for (const TensorMatch& match : comparison_.matches) {
-      if (match.kind != MatchKind::rounded) continue;
+      if (match.kind != MatchKind::rounded || explained_.contains(name_of(match))) continue;
       if (how.empty()) how = match.how;
       names.push_back(name_of(match));
     }

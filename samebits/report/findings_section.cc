@@ -45,9 +45,16 @@ struct ShownFinding {
   std::string remedy;
   bool leading = false;  // its proof stands in the headline
   bool stated = false;   // and its summary
+  bool with_details = true;
   bool with_remedy = true;
   bool of_several = false;  // the report has more subjects than one
 };
+
+/// Whether the next finding is of one kind with this one, so that what both say stands once, under
+/// the last.
+bool goes_on(const Finding& finding, const Finding& next) {
+  return next.role == finding.role && next.cause == finding.cause;
+}
 
 /// Whether a sentence names a subject.
 bool names_subject(const std::string& text, const std::string& label) {
@@ -68,6 +75,16 @@ std::string summary_of(const Finding& finding, bool of_several) {
   return finding.subjects[0] + ": " + finding.summary;
 }
 
+void write_details(const Finding& finding, std::string_view label, Screen* screen) {
+  const std::size_t count =
+      screen->all() ? finding.details.size() : std::min(finding.details.size(), kDetails);
+  for (std::size_t i = 0; i < count; ++i) {
+    screen->row(label, finding.details[i], tone_of(finding.role));
+    label = "";
+  }
+  if (finding.details.size() > count) screen->row("", and_more(finding.details.size() - count));
+}
+
 void write_finding(const ShownFinding& shown, Screen* screen) {
   const Finding& finding = shown.finding;
   std::string_view label = label_of(finding.role);
@@ -80,15 +97,15 @@ void write_finding(const ShownFinding& shown, Screen* screen) {
         tone);
     label = "";
   }
-  const std::size_t count =
-      screen->all() ? finding.details.size() : std::min(finding.details.size(), kDetails);
-  for (std::size_t i = 0; i < count; ++i) {
-    screen->row(label, finding.details[i], tone);
-    label = "";
-  }
-  if (finding.details.size() > count) screen->row("", and_more(finding.details.size() - count));
+  if (shown.with_details) write_details(finding, label, screen);
   if (!finding.settle.empty()) screen->row("to settle", finding.settle);
-  if (!shown.remedy.empty() && shown.with_remedy) screen->row("do this", shown.remedy, Tone::bold);
+  if (shown.remedy.empty() || !shown.with_remedy) return;
+  // Of a note nothing has to be done.
+  if (finding.role == Role::note) {
+    screen->row("if needed", shown.remedy);
+  } else {
+    screen->row("do this", shown.remedy, Tone::bold);
+  }
 }
 
 std::string output_text(const OutputPair& pair, const std::string& labels) {
@@ -128,13 +145,18 @@ void findings_section(const Report& report, Screen* screen) {
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const Finding& finding = *shown[i];
     const bool is_leading = &finding == leading;
-    const bool follows = i + 1 < shown.size() && shown[i + 1]->role == finding.role &&
-                         shown[i + 1]->remedy == finding.remedy;
+    const Finding* next = i + 1 < shown.size() ? shown[i + 1] : nullptr;
+    const bool follows =
+        next != nullptr && next->role == finding.role && next->remedy == finding.remedy;
+    const bool stated = is_leading && report.diagnosis == finding.summary;
+    const bool details_follow =
+        !stated && next != nullptr && goes_on(finding, *next) && next->details == finding.details;
     const bool again = follows || !said.insert(finding.remedy).second;
     write_finding({.finding = finding,
                    .remedy = remedy_text(report, finding),
                    .leading = is_leading,
-                   .stated = is_leading && report.diagnosis == finding.summary,
+                   .stated = stated,
+                   .with_details = !details_follow,
                    .with_remedy = !again,
                    .of_several = report.subjects.size() > 1},
                   screen);

@@ -109,10 +109,11 @@ std::string findings(const Report& report) {
   for (const Finding& finding : report.findings) {
     const std::string settle =
         finding.settle.empty() ? "" : "<p>To settle: " + html_text(finding.settle) + "</p>\n";
+    const char* when = finding.role == Role::note ? "If needed" : "Do this";
     const std::string remedy =
         finding.remedy.empty()
             ? ""
-            : "<p class=\"remedy\">Do this: " + html_text(finding.remedy) + "</p>\n";
+            : fmt::format("<p class=\"remedy\">{}: {}</p>\n", when, html_text(finding.remedy));
     body += fmt::format(
         "<article class=\"finding {0}\"><h3><span class=\"role\">{0}</span> {1} <span "
         "class=\"proof\">{2}</span></h3>\n<p class=\"id\">{3}</p>\n{4}{5}{6}</article>\n",

@@ -58,6 +58,20 @@ def test_codes_are_held_against_what_they_were_rounded_from(group, made, run):
         assert not report.findings("file.mixup") and not report["not_checked"] and not report.findings("weights.missing") and not report.findings("weights.changed"), name
 
 
+# What the libraries write back where the nearest code was taken, and the scale is not rounded in between.
+WRITTEN_BACK = {"nf4-float32": "nf4 levels", "nf4-256": "nf4 levels", "nf4-nested-float32": "nf4 levels", "fp4-float32": "fp4 levels", "int8": "8-bit levels",
+                "packed4": "4-bit levels", "packed8-zeros": "8-bit levels", "naive-rows": "8-bit levels", "float-one": "float8_e4m3fn levels", "ao-int8": "8-bit levels"}
+
+
+@pytest.mark.parametrize("name", WRITTEN_BACK)
+def test_numbers_that_were_written_back_are_told_from_a_training(name, made, run, tmp_path):
+    truth, plain = load_file(made / f"{name}.truth.safetensors"), load_file(made / "plain.safetensors")
+    save_file({k: plain[k] for k in truth}, tmp_path / "plain.safetensors")
+    report = run("diff", tmp_path / "plain.safetensors", made / f"{name}.truth.safetensors")
+    assert report["diagnosis"].startswith(f"B holds A's weights rounded to {WRITTEN_BACK[name]}, a scale for ")
+    assert not report.findings("weights.changed") and not report.findings("file.mixup")
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_the_numbers_are_those_of_the_library(group, made, tmp_path):
     for name, form in forms(made, group):

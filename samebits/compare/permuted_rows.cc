@@ -161,6 +161,13 @@ std::string row_order_text(const std::vector<std::size_t>& order, const char* wh
                     : fmt::format("blocks of {} {} permuted", block, what);
 }
 
+std::optional<std::vector<std::size_t>> permutation_order(const TensorView& a, const TensorView& b,
+                                                          bool of_columns, int threads) {
+  if (static_cast<std::uint64_t>(a.shape()[of_columns ? 1 : 0]) > kMostRows) return std::nullopt;
+  return of_columns ? order_of_rows(a.transposed(0, 1), b.transposed(0, 1), threads)
+                    : order_of_rows(a, b, threads);
+}
+
 bool is_permutation(std::string_view pattern) {
   return pattern.find(" permuted") != std::string_view::npos || pattern == kChannelsReversed;
 }

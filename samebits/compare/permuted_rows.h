@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,11 @@ inline constexpr std::string_view kChannelsReversed = "channels reversed";
 /// are permuted is all it says.
 std::string permutation_pattern(const TensorView& a, const TensorView& b, double norm_ratio,
                                 int threads);
+
+/// The row of A that stands in each row of B, or the column; nothing where they have others, or
+/// more than 2^24. Requires one type and shape, and that dimension.
+std::optional<std::vector<std::size_t>> permutation_order(const TensorView& a, const TensorView& b,
+                                                          bool of_columns, int threads);
 
 /// Whether a pattern is one of those.
 bool is_permutation(std::string_view pattern);

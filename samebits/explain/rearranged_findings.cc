@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "samebits/compare/permuted_rows.h"
+#include "samebits/explain/permuted_units.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
@@ -43,8 +44,49 @@ std::string exchange_remedy(const Exchange& exchange) {
          "labels, those of a head as the model's code splits it";
 }
 
+/// "vit.layers.{n}.mlp.fc1, n = 0, 1": what the summary says besides what stands otherwise.
+std::string place_of(const Exchange& exchange) {
+  std::string text = exchange.summary;
+  const std::size_t at = text.find(" " + exchange.how);
+  return at == std::string::npos ? text : text.erase(at, exchange.how.size() + 1);
+}
+
+/// What the layers that give the units and those that take them have in common.
+void add_permuted_units(Report& report, const WeightPair& pair,
+                        const std::vector<const Exchange*>& exchanges) {
+  std::vector<std::string> names;
+  std::vector<std::string> rows;
+  std::vector<std::string> columns;
+  for (const Exchange* exchange : exchanges) {
+    names.insert(names.end(), exchange->names_a.begin(), exchange->names_a.end());
+    const bool of_columns = exchange->how.find("columns") != std::string::npos;
+    (of_columns ? columns : rows).push_back(place_of(*exchange));
+  }
+  Finding finding = rearranged_finding(pair, Role::cause, names);
+  finding.summary = fmt::format(
+      "the rows of {} and the columns of {} stand in one other order: the same units, sorted "
+      "otherwise",
+      some_of(rows), some_of(columns));
+  finding.details.emplace_back(
+      "where the layers with the columns take what those with the rows give, they compute the "
+      "same, but for the order of their sums");
+  finding.evidence["units"] = true;
+  finding.remedy =
+      "Nothing where outputs may differ by rounding; for equal bits take one of the two files on "
+      "both sides";
+  add_finding(report, std::move(finding));
+}
+
 void find_exchanges(Report& report, const WeightPair& pair) {
+  if (pair.comparison.exchanges.empty()) return;
+  const std::set<std::string> in_units = permuted_units(report, pair);
+  std::vector<const Exchange*> of_units;
   for (const Exchange& exchange : pair.comparison.exchanges) {
+    if (std::ranges::all_of(exchange.names_a,
+                            [&](const std::string& name) { return in_units.contains(name); })) {
+      of_units.push_back(&exchange);
+      continue;
+    }
     Finding finding = rearranged_finding(pair, Role::cause, exchange.names_a);
     finding.summary = exchange.summary;
     finding.details.push_back(fmt::format("{}: {}", counted(exchange.names_a.size(), "tensor"),
@@ -53,6 +95,7 @@ void find_exchanges(Report& report, const WeightPair& pair) {
     finding.remedy = exchange_remedy(exchange);
     add_finding(report, std::move(finding));
   }
+  if (!of_units.empty()) add_permuted_units(report, pair, of_units);
 }
 
 void find_arrangements(Report& report, const WeightPair& pair, bool in_place) {

@@ -281,6 +281,28 @@ def test_what_stands_in_another_order_inside_a_tensor_is_not_renamed(change, wor
     assert found["role"] == "cause" and word in found["remedy"] and "under the name" not in found["remedy"]
 
 
+def perceptron():
+    return nn.Sequential(OrderedDict(fc1=nn.Linear(24, 32), act=nn.GELU(), fc2=nn.Linear(32, 24))).eval()
+
+
+@pytest.mark.parametrize("left_out", [None, "fc1.bias", "fc2.weight"])
+def test_units_that_were_sorted_otherwise_compute_the_same(left_out, diff):
+    torch.manual_seed(5)
+    model, order = perceptron(), torch.randperm(32)
+    state = model.state_dict()
+    sorted_otherwise = {name: value if name in (left_out, "fc2.bias") else value[:, order] if name == "fc2.weight" else value[order] for name, value in state.items()}
+    other = perceptron()
+    other.load_state_dict(sorted_otherwise)
+    x = rand(4, 24, seed=3)
+    assert torch.allclose(model(x), other(x), rtol=1e-5, atol=1e-6) == (left_out is None)
+    report = diff(state, sorted_otherwise)
+    said = [f for f in report.findings("weights.rearranged") if f["evidence"].get("units")]
+    assert len(said) == (left_out is None) and report["verdict"] == "different"
+    if said:
+        assert report["diagnosis"] == "the rows of fc1 and the columns of fc2 stand in one other order: the same units, sorted otherwise"
+        assert said[0]["remedy"].startswith("Nothing where outputs may differ by rounding")
+
+
 def test_nan_of_other_bits_is_equal_to_nothing(run, tmp_path):
     a = {"w": rand(4, seed=1), "v": rand(4, seed=2)}
     a["w"][0] = float("nan")

@@ -81,7 +81,7 @@ class Reading {
 
   void add_output(std::size_t i, const NamedArray& a, const NamedArray& b) {
     const bool encoder = a.name == kEncoder;
-    const std::string point = encoder ? "vit.layernorm" : a.name;
+    const std::string point = encoder ? runner_.point_names(0).norm : a.name;
     if (a.shape != b.shape) {
       report_.assumed.push_back(fmt::format(
           "outputs of {} and {} at {} are not compared element by element: their shapes are [{}] "

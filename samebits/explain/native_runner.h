@@ -35,6 +35,11 @@ class NativeRunner : public Runner {
   std::vector<std::string> tensors_of(const Subject& subject, std::size_t index,
                                       const std::string& part) const;
 
+  /// What the subject's class calls the points of its pass.
+  const PointNames& point_names(std::size_t subject) const {
+    return loaded_[subject].model.config().names;
+  }
+
   bool draws_noise(std::size_t subject) const override;
   bool draws_dropout(std::size_t subject) const override;
   std::vector<Factor> differing(std::size_t a, std::size_t b) override;

@@ -62,12 +62,12 @@ def _of_directory(path, seed, trust_code):
             return kind.from_pretrained(path, **options, **more)
 
     try:
-        kind = _class_of(path, trust_code)
+        kind = class_of(path, trust_code)
         model, loading = build(output_loading_info=True)
     except NotLoaded:
         raise
     except Exception as error:  # whatever a library makes of files that are not as it expects
-        raise NotLoaded(_why(error)) from error
+        raise NotLoaded(why(error)) from error
     dtypes = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in model.parameters()})
     name = type(model).__qualname__
     said = f"{name} in {' and '.join(dtypes)}, by from_pretrained of transformers {transformers.__version__}, torch {torch.__version__}"
@@ -89,7 +89,7 @@ def _dtype_of(config):
     return {"dtype": dtype} if isinstance(dtype, torch.dtype) else {}
 
 
-def _class_of(path, trust_code):
+def class_of(path, trust_code):
     """The class that the config names, where transformers has it; else what AutoModel takes."""
     import transformers
 
@@ -108,7 +108,7 @@ def _class_of(path, trust_code):
     return found if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel) else transformers.AutoModel
 
 
-def _why(error):
+def why(error):
     text = " ".join(str(error).split())
     if "trust_remote_code" in text:
         return "its class is code that the directory brings: --trust-code runs it"

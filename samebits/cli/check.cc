@@ -8,6 +8,7 @@
 #include "samebits/cli/options.h"
 #include "samebits/cli/progress.h"
 #include "samebits/cli/targets.h"
+#include "samebits/cli/torch_process.h"
 #include "samebits/convert/repair.h"
 #include "samebits/convert/repair_python.h"
 #include "samebits/report/conversion.h"
@@ -16,8 +17,8 @@ namespace samebits {
 namespace {
 
 struct Check {
-  std::string path, target, output;
-  bool force = false, python = false;
+  std::string path, target, output, engine;
+  bool force = false, python = false, trust_code = false;
   ReportOptions report;
 
   int run() const {
@@ -27,7 +28,9 @@ struct Check {
       return command_error("check", {path}, free.error(), report);
     const Result<std::optional<NameFilter>> filter = report.name_filter();
     if (!filter) return command_error("check", {path}, filter.error(), report);
-    Result<Report> made = run_check(subjects->front());
+    const Result<TorchLoad> torch = torch_load();
+    if (!torch) return command_error("check", {path}, torch.error(), report);
+    Result<Report> made = run_check(subjects->front(), *torch);
     if (!made) return command_error("check", {path}, made.error(), report);
     made->scope.filter = *filter;
     if (!output.empty()) return write(subjects->front(), *made);
@@ -68,9 +71,30 @@ struct Check {
                         made);
   }
 
-  Result<Report> run_check(const SubjectOptions& subject) const {
+  Result<Report> run_check(const SubjectOptions& subject, const TorchLoad& torch) const {
     const Progress progress("checking " + path);
-    return check(subject, target, report.thread_count());
+    return check(subject, torch ? library_of_target() : target, report.thread_count(), torch);
+  }
+
+  std::string library_of_target() const { return target.substr(0, target.find(':')); }
+
+  /// Empty where transformers itself was not asked for. A class may be any that it has.
+  Result<TorchLoad> torch_load() const {
+    if (engine.empty()) return TorchLoad();
+    const Result<model::TargetName> name = model::parse_target(library_of_target());
+    const bool is_4 = name && name->library == model::Library::transformers4;
+    if (!is_4 && !(name && name->library == model::Library::transformers5))
+      return fail({.code = ErrorCode::usage,
+                   .what = "--with torch takes --for transformers-4 or transformers-5"});
+    std::vector<std::string> words = {"--library", is_4 ? "4" : "5"};
+    if (const std::size_t colon = target.find(':'); colon != std::string::npos)
+      words.insert(words.end(), {"--class", target.substr(colon + 1)});
+    if (trust_code) words.emplace_back("--trust-code");
+    words.insert(words.end(), {"--", path});
+    SAMEBITS_TRY(std::string interpreter, find_torch_python());
+    return [interpreter = std::move(interpreter), words = std::move(words)] {
+      return run_torch(interpreter, "torch_load", words);
+    };
   }
 };
 
@@ -106,6 +130,12 @@ void add_check(CLI::App* program, int* status) {
                  "print the repair as a function of Python, to paste, in the place of the report; "
                  "exit status 0 where it is whole, else 2")
       ->excludes("--write");
+  CLI::Option* engine = add_engine_option(
+      command, &chosen->engine,
+      "torch: let the transformers that is installed load the directory, whatever its class, and "
+      "say what it made of it");
+  engine->excludes("--write");
+  add_trust_option(command, &chosen->trust_code)->needs(engine);
   command->add_flag("--force", chosen->force, "with --write: replace what stands there");
   add_all_option(command, &chosen->report, "every name and rule, instead of groups");
   add_filter_option(command, &chosen->report,

@@ -83,7 +83,9 @@ struct Explain {
                    .what = "--with torch runs models as their files have them: without --key and "
                            "without fields of a config"});
     SAMEBITS_TRY(std::string python, find_torch_python());
-    return [python = std::move(python), words = torch_words()] { return run_torch(python, words); };
+    return [python = std::move(python), words = torch_words()] {
+      return run_torch(python, "torch_runs", words);
+    };
   }
 
   std::vector<std::string> torch_words() const {
@@ -117,10 +119,6 @@ struct Explain {
   }
 };
 
-std::string is_engine(const std::string& engine) {
-  return engine == "torch" ? "" : "must be torch";
-}
-
 }  // namespace
 
 void add_explain(CLI::App* program, int* status) {
@@ -143,23 +141,12 @@ void add_explain(CLI::App* program, int* status) {
           ->type_name("FILE");
   add_field_options(command, &chosen->fields);
   add_input_options(command, &chosen->input);
-  CLI::Option* engine =
-      command
-          ->add_option(
-              "--with", chosen->engine,
-              "torch: run two directories of transformers, whatever their class, in PyTorch; "
-              "--input has every argument of the forward pass then")
-          ->type_name("ENGINE")
-          ->check(CLI::Validator(is_engine, ""))
-          ->excludes(files_only)
-          ->excludes(config)
-          ->excludes("--images");
-  offer_words(engine, {"torch"});
-  command
-      ->add_flag("--trust-code", chosen->trust_code,
-                 "with --with torch: load whole modules, .bin files and code that a directory "
-                 "brings, which run what their author wrote")
-      ->needs(engine);
+  CLI::Option* engine = add_engine_option(
+      command, &chosen->engine,
+      "torch: run two directories of transformers, whatever their class, in PyTorch; --input has "
+      "every argument of the forward pass then");
+  engine->excludes(files_only)->excludes(config)->excludes("--images");
+  add_trust_option(command, &chosen->trust_code)->needs(engine);
   add_number(
       command, "--budget", {0, 1e9},
       [run = chosen.get()](double seconds) { run->budget = seconds; },

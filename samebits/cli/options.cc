@@ -166,6 +166,24 @@ void add_all_option(CLI::App* command, ReportOptions* options, const std::string
   command->add_flag("--all", options->all, description);
 }
 
+CLI::Option* add_engine_option(CLI::App* command, std::string* engine,
+                               const std::string& description) {
+  const auto is_engine = [](const std::string& word) {
+    return word == "torch" ? std::string() : std::string("must be torch");
+  };
+  CLI::Option* option = command->add_option("--with", *engine, description)
+                            ->type_name("ENGINE")
+                            ->check(CLI::Validator(is_engine, ""));
+  offer_words(option, {"torch"});
+  return option;
+}
+
+CLI::Option* add_trust_option(CLI::App* command, bool* trust_code) {
+  return command->add_flag("--trust-code", *trust_code,
+                           "with --with torch: load whole modules, .bin files and code that a "
+                           "directory brings, which run what their author wrote");
+}
+
 void add_filter_option(CLI::App* command, ReportOptions* options, const std::string& description) {
   command
       ->add_option("--filter", options->filter,

@@ -39,6 +39,12 @@ void add_html_option(CLI::App* command, ReportOptions* options);
 /// --all, for commands whose reports cut long lists short.
 void add_all_option(CLI::App* command, ReportOptions* options, const std::string& description);
 
+/// --with, for commands that can ask PyTorch; "torch" is the only word. And --trust-code, which
+/// needs it.
+CLI::Option* add_engine_option(CLI::App* command, std::string* engine,
+                               const std::string& description);
+CLI::Option* add_trust_option(CLI::App* command, bool* trust_code);
+
 /// --filter, for commands whose reports are about tensors by name.
 void add_filter_option(CLI::App* command, ReportOptions* options, const std::string& description);
 

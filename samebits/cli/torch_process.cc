@@ -148,9 +148,9 @@ Result<std::string> find_torch_python() {
                        "SAMEBITS_PYTHON"});
 }
 
-Result<std::vector<std::uint8_t>> run_torch(const std::string& python,
+Result<std::vector<std::uint8_t>> run_torch(const std::string& python, const std::string& module,
                                             const std::vector<std::string>& words) {
-  std::vector<std::string> all = {python, "-P", "-m", "samebits.torch_runs"};
+  std::vector<std::string> all = {python, "-P", "-m", "samebits." + module};
   all.insert(all.end(), words.begin(), words.end());
   SAMEBITS_TRY(Ended ended, run_program(std::move(all)));
   if (ended_well(ended)) return std::move(ended.output);

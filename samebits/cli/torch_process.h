@@ -14,10 +14,10 @@ namespace samebits {
 /// of the PATH. Errors: unsupported, with what each of them lacks.
 Result<std::string> find_torch_python();
 
-/// What `python -m samebits.torch_runs WORDS` writes to its standard output. The module is never
+/// What `python -m samebits.MODULE WORDS` writes to its standard output. The module is never
 /// taken from the current folder. Errors: io, where it cannot be started or ends badly, with its
 /// last words.
-Result<std::vector<std::uint8_t>> run_torch(const std::string& python,
+Result<std::vector<std::uint8_t>> run_torch(const std::string& python, const std::string& module,
                                             const std::vector<std::string>& words);
 
 }  // namespace samebits

@@ -40,6 +40,7 @@ std::uint32_t NameAffinity::piece_of(std::string_view text) {
   Piece& piece = pieces_.emplace_back();
   piece.text = text;
   piece.number = is_number(text);
+  piece.means = model::module_word(text);
   for (const std::string_view word : words_of(text)) piece.words.push_back(word_of(word));
   return at->second;
 }
@@ -68,6 +69,8 @@ double NameAffinity::alike(std::uint32_t a, std::uint32_t b) const {
   const Piece& x = pieces_[a];
   const Piece& y = pieces_[b];
   if (x.number || y.number || x.words.empty() || y.words.empty()) return 0;
+  if (model::are_rivals(x.means, y.means)) return 0;
+  if (x.means != model::ModuleWord::none && x.means == y.means) return 0.8;
   if (abbreviates(words_[x.words[0]], words_[y.words[0]])) return 0.8;
   for (const std::uint32_t word : x.words) {
     if (std::find(y.words.begin(), y.words.end(), word) != y.words.end()) return 0.5;

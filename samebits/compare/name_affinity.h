@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "samebits/family/module_words.h"
+
 namespace samebits {
 
 /// Splits each name once; holding two of them against each other then allocates nothing.
@@ -29,6 +31,7 @@ class NameAffinity {
     std::string_view text;
     bool number = false;
     std::vector<std::uint32_t> words;
+    model::ModuleWord means = model::ModuleWord::none;
   };
   struct Name {
     std::vector<std::uint32_t> pieces;

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "samebits/compare/name_pieces.h"
+#include "samebits/family/module_words.h"
 
 namespace samebits {
 namespace {
@@ -89,19 +90,21 @@ std::string order_of_numbers(const Parts& parts) {
   return "is stacked in another order than the numbers of its parts";
 }
 
-/// 'g' and 'u' of the gates and the projections that they gate; 0 of others.
-char gate_letter(std::string_view name) {
-  const auto has = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
-  if (has("gate_proj.") || has(".w1.")) return 'g';
-  return has("up_proj.") || has(".w3.") ? 'u' : '\0';
+/// Gate or up, where a part of the name says it.
+model::ModuleWord gate_word(std::string_view name) {
+  for (const std::string_view piece : split_name(name)) {
+    const model::ModuleWord word = model::module_word(without_dot(piece));
+    if (word == model::ModuleWord::gate || word == model::ModuleWord::up) return word;
+  }
+  return model::ModuleWord::none;
 }
 
 std::string order_of_gates(const NamedTensor& whole, const Parts& parts) {
   if (whole.name.find("gate_up") == std::string::npos) return "";
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    const char letter = gate_letter(parts[i]->name);
-    if (letter == '\0') return "";
-    if (letter != (i % 2 == 0 ? 'g' : 'u'))
+    const model::ModuleWord word = gate_word(parts[i]->name);
+    if (word == model::ModuleWord::none) return "";
+    if (word != (i % 2 == 0 ? model::ModuleWord::gate : model::ModuleWord::up))
       return "is not stacked in the order gate, up of its name";
   }
   return "";

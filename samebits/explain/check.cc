@@ -110,7 +110,19 @@ void check_files_alone(Report& report, const model::TargetName& name, const Erro
                   .way = model::way_name(Way::from_pretrained)};
   refuse_missing_files(checkpoint, load);
   if (!load.raises.empty()) return report.loads.push_back(std::move(load));
-  add_gap(report, to_string(no_class), Gap::blocking);
+  Error error = no_class;
+  error.hint += ", or load it in the transformers that is installed: --with torch";
+  add_gap(report, to_string(error), Gap::blocking);
+}
+
+/// What the installed library makes of it, whatever the class.
+Result<void> check_in_torch(Report& report, const model::TargetName& name, const TorchLoad& torch) {
+  const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
+  if (name.library == model::Library::transformers5 && is_trainer_checkpoint(checkpoint))
+    report.lost_on_resume = renamed_on_disk(checkpoint);
+  SAMEBITS_TRY(LoadReport load, load_in_torch(torch, stored_weights(checkpoint).shapes));
+  report.loads.push_back(std::move(load));
+  return {};
 }
 
 Result<void> check_built_in(Report& report, const model::TargetName& name) {
@@ -244,7 +256,8 @@ void set_tables_aside(const Checkpoint& checkpoint, LoadReport& load) {
   load.dropped.erase(kept, load.dropped.end());
 }
 
-Result<Report> check_now(const SubjectOptions& options, const SubjectOptions& target, int threads) {
+Result<Report> check_now(const SubjectOptions& options, const SubjectOptions& target, int threads,
+                         const TorchLoad& torch) {
   Report report;
   report.command = "check";
   const Result<model::TargetName> built_in = model::parse_target(target.path);
@@ -256,8 +269,9 @@ Result<Report> check_now(const SubjectOptions& options, const SubjectOptions& ta
   }
   if (subject.checkpoint && subject.checkpoint->has_weights()) {
     Result<void> checked = is_adapter(*subject.checkpoint) ? leave_adapter(report)
-                           : built_in                      ? check_built_in(report, *built_in)
-                                                           : check_list(report, target, threads);
+                           : built_in && torch ? check_in_torch(report, *built_in, torch)
+                           : built_in          ? check_built_in(report, *built_in)
+                                               : check_list(report, target, threads);
     if (!checked && checked.error().code == ErrorCode::usage) return fail(checked.error());
     if (!checked) {
       add_gap(report, to_string(checked.error()), Gap::blocking);
@@ -272,11 +286,17 @@ Result<Report> check_now(const SubjectOptions& options, const SubjectOptions& ta
 }  // namespace
 
 Result<Report> check(const SubjectOptions& options, const std::string& target, int threads) {
-  return check(options, SubjectOptions{.path = target}, threads);
+  return check(options, target, threads, {});
+}
+
+Result<Report> check(const SubjectOptions& options, const std::string& target, int threads,
+                     const TorchLoad& torch) {
+  return reported("check", {options},
+                  [&] { return check_now(options, {.path = target}, threads, torch); });
 }
 
 Result<Report> check(const SubjectOptions& options, const SubjectOptions& target, int threads) {
-  return reported("check", {options}, [&] { return check_now(options, target, threads); });
+  return reported("check", {options}, [&] { return check_now(options, target, threads, {}); });
 }
 
 }  // namespace samebits

@@ -6,6 +6,7 @@
 #include "samebits/base/error.h"
 #include "samebits/explain/report.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/explain/torch_load.h"
 
 namespace samebits {
 
@@ -19,6 +20,9 @@ namespace samebits {
 /// usage where the target is none of these. What is wrong with the checkpoint goes to the report
 /// instead.
 Result<Report> check(const SubjectOptions& checkpoint, const std::string& target, int threads);
+/// The same of a directory and transformers, where the library itself makes the load.
+Result<Report> check(const SubjectOptions& checkpoint, const std::string& target, int threads,
+                     const TorchLoad& torch);
 /// The same with a target that a program may hold in memory; its key is not asked.
 Result<Report> check(const SubjectOptions& checkpoint, const SubjectOptions& target, int threads);
 

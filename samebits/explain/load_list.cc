@@ -94,26 +94,6 @@ LoadList list_of(const Checkpoint& checkpoint) {
   return list;
 }
 
-void search_repair(const LoadList& target, const std::vector<bool>& unfilled,
-                   const std::vector<model::StoredShape>& tensors, LoadReport& load) {
-  if (load.random.empty() && load.mismatched.empty()) return;
-  const model::Renaming found = model::find_renaming(target.names, unfilled, tensors);
-  load.searched = found.searched;
-  load.ambiguous = found.ambiguous;
-  for (const model::RenameRule& rule : found.repair.rules)
-    load.repair.push_back({rule.from, rule.to, rule.count});
-  for (const model::Refit& refit : found.repair.refits)
-    load.refits.push_back({refit.from, refit.to, refit.count});
-  // What fills one name of a tensor fills the others.
-  std::set<std::size_t> restored;
-  const std::set<std::string> names(found.repair.restored.begin(), found.repair.restored.end());
-  for (std::size_t i = 0; i < target.names.size(); ++i)
-    if (names.contains(target.names[i].name)) restored.insert(target.one[i]);
-  load.restored = 0;
-  for (std::size_t i = 0; i < target.names.size(); ++i)
-    load.restored += unfilled[i] && restored.contains(target.one[i]) ? 1 : 0;
-}
-
 /// The target's class computes it when it is built, whatever is loaded afterwards. The names of a
 /// checkpoint's list are those of its weights, and then aliases.
 bool is_computed(const LoadList& target, std::size_t i) {
@@ -232,6 +212,26 @@ LoadReport load_into_list(const LoadList& target, const std::vector<model::Store
   load.dropped_silently = load.silent;
   search_repair(target, unfilled, tensors, load);
   return load;
+}
+
+void search_repair(const LoadList& target, const std::vector<bool>& unfilled,
+                   const std::vector<model::StoredShape>& tensors, LoadReport& load) {
+  if (load.random.empty() && load.mismatched.empty()) return;
+  const model::Renaming found = model::find_renaming(target.names, unfilled, tensors);
+  load.searched = found.searched;
+  load.ambiguous = found.ambiguous;
+  for (const model::RenameRule& rule : found.repair.rules)
+    load.repair.push_back({rule.from, rule.to, rule.count});
+  for (const model::Refit& refit : found.repair.refits)
+    load.refits.push_back({refit.from, refit.to, refit.count});
+  // What fills one name of a tensor fills the others.
+  std::set<std::size_t> restored;
+  const std::set<std::string> names(found.repair.restored.begin(), found.repair.restored.end());
+  for (std::size_t i = 0; i < target.names.size(); ++i)
+    if (names.contains(target.names[i].name)) restored.insert(target.one[i]);
+  load.restored = 0;
+  for (std::size_t i = 0; i < target.names.size(); ++i)
+    load.restored += unfilled[i] && restored.contains(target.one[i]) ? 1 : 0;
 }
 
 void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threads,

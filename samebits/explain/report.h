@@ -70,6 +70,7 @@ struct NamePairOfOne {
 struct LoadReport {
   std::string target;  // "transformers-4:ViTMAEForPreTraining"
   std::string way;     // "from_pretrained", "load_state_dict(strict=False)"
+  std::string run_by;  // the library that was run, "transformers 5.24.0"; "" where it is predicted
   std::uint64_t target_tensors = 0, loaded = 0;
   std::vector<std::string> random, dropped,
       mismatched;                    // target names, checkpoint names, target names

@@ -35,7 +35,9 @@ std::string remedy_text(const Report& report, const Finding& finding) {
   const LoadReport& load = report.loads[0];
   const bool is_whole =
       load.restored > 0 && load.restored == load.random.size() + load.mismatched.size();
-  return is_whole ? "Apply the repair above; --write FIXED writes and checks it" : finding.remedy;
+  if (!is_whole) return finding.remedy;
+  return load.run_by.empty() ? "Apply the repair above; --write FIXED writes and checks it"
+                             : "Apply the repair above; --python prints it as lines to paste";
 }
 
 /// What is to be done stands once on a screen: under the finding, or under the last of the first

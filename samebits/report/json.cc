@@ -176,6 +176,7 @@ Json loads_json(const std::vector<LoadReport>& loads) {
   for (const LoadReport& load : loads) {
     json.push_back({{"target", load.target},
                     {"way", load.way},
+                    {"run_by", load.run_by.empty() ? Json() : Json(load.run_by)},
                     {"target_tensors", load.target_tensors},
                     {"loaded", load.loaded},
                     {"random", load.random},

@@ -81,7 +81,8 @@ std::string loaded_text(const LoadReport& load) {
 }
 
 void full(const Report& report, const LoadReport& load, Screen* screen) {
-  screen->phrases("loading", {"into " + load.target, "by " + load.way});
+  screen->phrases("loading", {"into " + load.target, "by " + load.way,
+                              load.run_by.empty() ? "" : "which was run"});
   screen->row("", loaded_text(load));
   const auto write = [&](const Outcome& outcome) { write_outcome(report, outcome, screen); };
   write({"random", ", left at random initial values", load.random, Tone::bad});

@@ -281,6 +281,33 @@ def test_what_stands_in_another_order_inside_a_tensor_is_not_renamed(change, wor
     assert found["role"] == "cause" and word in found["remedy"] and "under the name" not in found["remedy"]
 
 
+# What libraries call query, key, value and output; gate and up; the two norms of a block.
+ATTENTION = [("q_proj", "k_proj", "v_proj", "o_proj"), ("query", "key", "value", "dense"), ("to_q", "to_k", "to_v", "to_out"), ("q_lin", "k_lin", "v_lin", "out_lin"),
+             ("wq", "wk", "wv", "wo"), ("linear_q", "linear_k", "linear_v", "linear_out"), ("query_proj", "key_proj", "value_proj", "output_proj"),
+             ("W_Q", "W_K", "W_V", "W_O"), ("q_net", "k_net", "v_net", "o_net")]
+GATED = [("gate_proj", "up_proj"), ("w1", "w3"), ("gate", "up"), ("wi_0", "wi_1")]
+NORMS = [("norm1", "norm2"), ("ln_1", "ln_2"), ("input_layernorm", "post_attention_layernorm"), ("layernorm_before", "layernorm_after"),
+         ("attention_norm", "ffn_norm"), ("self_attn_layer_norm", "final_layer_norm"), ("attn_norm", "mlp_norm")]
+
+
+@pytest.mark.parametrize("names", [ATTENTION, GATED, NORMS], ids=["attention", "gates", "norms"])
+def test_weights_under_one_anothers_names_are_exchanged_whatever_the_library_calls_them(names, diff):
+    shape = (16,) if names is NORMS else (16, 16)
+    values = {(i, j): rand(*shape, seed=10 * i + j) for i in range(3) for j in range(len(names[0]))}
+
+    def state(words, order, prefix):
+        return {f"{prefix}.{i}.part.{words[order[j]]}.weight": value for (i, j), value in values.items()}
+
+    kept = list(range(len(names[0])))
+    turned = [1, 0, *kept[2:]]
+    for here in names:
+        for there in names:
+            right = diff(state(here, kept, "layers"), state(there, kept, "blocks"))
+            assert (right["verdict"], right.pair("B")["verdict"]) == ("same", "identical"), (here, there)
+            wrong = diff(state(here, kept, "layers"), state(there, turned, "blocks"))
+            assert wrong["verdict"] == "different" and "exchanged" in wrong["diagnosis"], (here, there)
+
+
 def perceptron():
     return nn.Sequential(OrderedDict(fc1=nn.Linear(24, 32), act=nn.GELU(), fc2=nn.Linear(32, 24))).eval()
 

@@ -291,8 +291,10 @@ std::optional<UpdateFit> fit_magnitudes(const TensorView& base, const TensorView
 
 std::optional<UpdateFit> fit_update(const TensorView& base, const TensorView& merged,
                                     const AdapterFactors& factors, std::optional<double> expected) {
+  // IA3 scales biases with the rows of their weights.
+  const std::size_t least = factors.contains("ia3_l") ? 1 : 2;
   if (!is_real(base) || !is_real(merged) || base.shape() != merged.shape() ||
-      base.shape().size() < 2 || base.numel() == 0)
+      base.shape().size() < least || base.numel() == 0)
     return std::nullopt;
   const Update update(factors);
   if (expected) {

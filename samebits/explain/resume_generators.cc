@@ -13,7 +13,8 @@
 namespace samebits {
 namespace {
 
-constexpr std::int64_t kUsedUp = 624;  // the position that a seed leaves
+constexpr std::int64_t kUsedUp = 624;    // the position that a seed leaves
+constexpr std::int64_t kUnseeded = 623;  // where numpy 2.4 starts without one
 
 struct GeneratorReading {
   std::string detail;
@@ -63,6 +64,8 @@ GeneratorReading read_generator(const ResumeFacts& facts, const GeneratorState& 
   if (!state.position) return {.detail = "there, not read"};
   if (*state.position < 0 || *state.position > kUsedUp)
     return {.detail = fmt::format("position {} of 624", *state.position), .refused = true};
+  if (state.kind == GeneratorKind::numpy && *state.position == kUnseeded)
+    return {.detail = "as numpy starts without a seed, or advanced to position 623 of 624"};
   const bool seeded = *state.position == kUsedUp;
   return {.detail = seeded ? "as a seed leaves it, or after a multiple of 624 draws"
                            : fmt::format("advanced, position {} of 624", *state.position),

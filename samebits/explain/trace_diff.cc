@@ -196,8 +196,8 @@ bool is_recorded_run(const Subject& subject) {
   // A model has weights that end in .weight, which the outputs of modules do not.
   const auto is_weight = [](const StoredTensor& entry) { return entry.path.ends_with(".weight"); };
   const auto is_point = [](const StoredTensor& entry) {
-    return entry.path.ends_with("layernorm") || entry.path.ends_with("embeddings") ||
-           entry.path.ends_with("pixel_values");
+    const std::string_view last = std::string_view(entry.path).substr(entry.path.rfind('.') + 1);
+    return last == "layernorm" || last == "embeddings" || last == "pixel_values";
   };
   return std::ranges::any_of(entries, is_point) && std::ranges::none_of(entries, is_weight);
 }

@@ -50,6 +50,12 @@ NAMED = {
     "AdaLoRA": lambda seed: {"lora_A": randn(4, 48, seed=seed), "lora_B": randn(32, 4, seed=seed), "lora_E": randn(4, 1, seed=seed)},
     "FourierFT": lambda seed: {"fourierft_spectrum": randn(10, seed=seed)},
     "HRA": lambda seed: {"hra_u": randn(48, 4, seed=seed)},
+    "SHiRA": lambda seed: {"shira_weight": randn(128, seed=seed)},
+    "RandLoRA": lambda seed: {"randlora_gamma": randn(12, 48, seed=seed), "randlora_lambda": randn(4, 12, seed=seed)},
+    "MiSS": lambda seed: {"miss_block": randn(4, 32, seed=seed)},
+    "C3A": lambda seed: {"c3a_kernel": randn(12, 8, 4, seed=seed)},
+    "Poly": lambda seed: {"poly_lora_A": randn(1, 4, 48, 4, seed=seed), "poly_lora_B": randn(1, 4, 4, 32, seed=seed)},
+    "WaveFT": lambda seed: {"waveft_spectrum": randn(10, seed=seed)},
 }
 
 
@@ -253,6 +259,34 @@ def test_every_kind_of_adapter_is_named(kind, run, tmp_path):
     report = run("diff", tmp_path / "base", tmp_path / "adapter")
     assert report.finding("weights.adapted")["evidence"]["kind"] == kind
     assert not report.findings("weights.missing") and "no whole model" in report.finding("weights.adapted")["summary"]
+
+
+@pytest.mark.parametrize("kind, name", [("PROMPT_TUNING", "prompt_embeddings"), ("P_TUNING", "prompt_embeddings"), ("PREFIX_TUNING", "prompt_embeddings"),
+                                        ("MULTITASK_PROMPT_TUNING", "prefix_task_cols")])
+def test_prompts_are_an_adapter_and_no_recorded_run(kind, name, run, tmp_path):
+    safetensors.torch.save_file(base(), tmp_path / "base")
+    (tmp_path / "adapter").mkdir()
+    prompts = {"prompt_embeddings": randn(4, 48, seed=1)} | {name: randn(4, 48, seed=1)}
+    safetensors.torch.save_file(prompts, tmp_path / "adapter" / "adapter_model.safetensors")
+    (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps({"peft_type": kind, "num_virtual_tokens": 4}))
+    assert "recorded run" not in run("inspect", tmp_path / "adapter")["answers"]["model"]
+    report = run("diff", tmp_path / "base", tmp_path / "adapter")
+    assert report["verdict"] == "different" and report.finding("weights.adapted")["evidence"]["kind"] == "prompt tuning"
+
+
+def test_ia3_scales_biases_with_their_rows(run, tmp_path):
+    state = base() | {f"{LAYERS[0]}.bias": randn(32, seed=40)}
+    scales = 1 + 0.1 * randn(32, 1, seed=41)
+    merged = state | {f"{LAYERS[0]}.weight": state[f"{LAYERS[0]}.weight"] * scales, f"{LAYERS[0]}.bias": state[f"{LAYERS[0]}.bias"] * scales[:, 0]}
+    for folder, tensors in (("base", state), ("merged", merged)):
+        safetensors.torch.save_file(tensors, tmp_path / folder)
+    (tmp_path / "adapter").mkdir()
+    safetensors.torch.save_file({f"base_model.model.{LAYERS[0]}.ia3_l": scales}, tmp_path / "adapter" / "adapter_model.safetensors")
+    (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps({"peft_type": "IA3"}))
+    report = run("explain", "--files-only", tmp_path / "base", tmp_path / "merged", tmp_path / "adapter")
+    found = [f for f in report.findings("weights.adapted") if f["subjects"] == ["A", "B"]]
+    assert [f["evidence"]["computed"] for f in found] == [2]
+    assert not [f for f in report.findings("weights.changed") if f["subjects"] == ["A", "B"]]
 
 
 # Integers.

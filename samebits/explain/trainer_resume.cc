@@ -86,9 +86,13 @@ void find_trainer_resume(Report& report) {
   finding.details.push_back(
       "it calls load_state_dict(strict=False), which takes names as they stand, and goes on "
       "after a warning; from_pretrained renames them");
+  // The Trainer reads the two files only where both are there.
+  const TrainingState& training = report.subjects[0].checkpoint->training;
+  const bool has_optimizer = training.optimizer && training.scheduler;
   finding.details.push_back(
-      "the optimizer's moments, the learning rate and the step are restored, beside other "
-      "weights");
+      has_optimizer ? "the optimizer's moments, the learning rate and the step are restored, "
+                      "beside other weights"
+                    : "the step is restored, beside other weights and a new optimizer");
   finding.evidence = {{"count", lost},
                       {"tensors", name_list(load.random)},
                       {"target", load.target},
@@ -96,9 +100,8 @@ void find_trainer_resume(Report& report) {
   const std::string class_name = load.target.substr(load.target.find(':') + 1);
   if (load.numbered_by.empty()) {
     finding.remedy = fmt::format(
-        "Give the Trainer {}.from_pretrained(checkpoint) as its model, then resume: all of it is "
-        "restored",
-        class_name);
+        "Give the Trainer {}.from_pretrained(checkpoint) as its model, then resume: {}",
+        class_name, has_optimizer ? "all of it is restored" : "all weights are restored");
   } else {
     finding.details.push_back(fmt::format(
         "an optimizer's state goes by the places of parameters, and 5.24.0 has those of {} in "

@@ -46,6 +46,24 @@ std::string other_type(const Checkpoint& checkpoint, const Json& config) {
   return model::find_model_type(type) != nullptr || !checkpoint.modules.empty() ? "" : type;
 }
 
+/// Weights beside those of a model with a classifier, among its own names: what they do in front of
+/// the classifier no name says. Of pickled modules that is looked at by itself.
+std::vector<std::string> weights_without_place(const Checkpoint& checkpoint,
+                                               const model::Recognition& found) {
+  constexpr model::Parts kLogits = model::kClassifier | model::kTeacher;
+  if ((found.fields.parts & kLogits) == 0 || !checkpoint.modules.empty()) return {};
+  const std::vector<std::uint32_t>& weights = checkpoint.weights().weights;
+  std::vector<bool> has_place(weights.size());
+  for (const model::Piece& piece : found.pieces) has_place[piece.tensor] = true;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const StoredTensor& tensor = checkpoint.entries[weights[i]];
+    if (!has_place[i] && is_floating(tensor.view.dtype()) && tensor.name.starts_with(found.prefix))
+      names.push_back(tensor.name);
+  }
+  return names;
+}
+
 }  // namespace
 
 Result<model::Recognition> recognize_vit(const Checkpoint& checkpoint, const Json& config) {
@@ -62,6 +80,11 @@ Result<model::Recognition> recognize_vit(const Checkpoint& checkpoint, const Jso
   if (found->absent > 0 || found->inconsistent > 0)
     return fail(no_vit(checkpoint, fmt::format("tensors missing: {}, of other shapes: {}",
                                                found->absent, found->inconsistent)));
+  if (const auto names = weights_without_place(checkpoint, *found); !names.empty())
+    return fail(no_vit(
+        checkpoint,
+        fmt::format("names that no table of {} knows: {}{}", found->model_class->name, names[0],
+                    names.size() == 1 ? "" : fmt::format(" and {} more", names.size() - 1))));
   return *found;
 }
 

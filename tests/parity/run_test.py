@@ -158,3 +158,20 @@ def test_the_terminal_report_says_what_ran():
     assert all(len(line) <= 80 for line in lines)
     assert any("scalar" in line and "1 thread" in line for line in lines)
     assert any(line.split()[:2] == ["logits", "float32"] for line in lines)
+
+
+def test_weights_that_no_table_knows_may_stand_in_front_of_the_classifier(tmp_path):
+    """As timm's attention pooling does: logits without it would be others."""
+    torch.manual_seed(1)
+    state = {"cls_token": torch.randn(1, 1, 16), "pos_embed": torch.randn(1, 5, 16), "patch_embed.proj.weight": torch.randn(16, 3, 4, 4),
+             "patch_embed.proj.bias": torch.randn(16), "norm.weight": torch.randn(16), "norm.bias": torch.randn(16),
+             "head.weight": torch.randn(3, 16), "head.bias": torch.randn(3)}
+    for name, shape in {"norm1": (16,), "attn.qkv": (48, 16), "attn.proj": (16, 16), "norm2": (16,), "mlp.fc1": (32, 16), "mlp.fc2": (16, 32)}.items():
+        state |= {f"blocks.0.{name}.weight": torch.randn(*shape), f"blocks.0.{name}.bias": torch.randn(shape[0])}
+    torch.save(state, tmp_path / "plain.pth")
+    torch.save(state | {"attn_pool.latent": torch.randn(1, 1, 16), "attn_pool.q.weight": torch.randn(16, 16)}, tmp_path / "pooled.pth")
+    torch.save({f"vit.{k}": v for k, v in state.items()} | {"loss.weight": torch.randn(3)}, tmp_path / "beside.pth")
+    options = ["--heads", 2, "--eps", 1e-6, "--act", "gelu", "--image-size", 8]
+    assert digests(tmp_path / "plain.pth", *options)["logits"] == digests(tmp_path / "beside.pth", *options)["logits"]
+    said = run(tmp_path / "pooled.pth", *options, status=2).stderr
+    assert "names that no table of VisionTransformer knows: attn_pool.latent and 1 more" in said

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/compare/constant_tensor.h"
 #include "samebits/compare/low_rank.h"
 #include "samebits/explain/adapter_beside.h"
 #include "samebits/explain/adapter_modules.h"
@@ -149,6 +150,15 @@ std::string factors_text(const AdapterParts& parts) {
   return parts.family() + " factors" + (parts.ranks.empty() ? "" : " of " + rank_text(parts.ranks));
 }
 
+/// As of a new LoRA adapter, whose B is all zeros.
+bool changes_nothing(const AdapterParts& parts) {
+  return !parts.layers.empty() && std::ranges::all_of(parts.layers, [](const auto& layer) {
+    const auto up = layer.second.find("lora_B");
+    return up != layer.second.end() && !layer.second.contains("lora_magnitude_vector") &&
+           constant_value(up->second) == 0.0;
+  });
+}
+
 /// Names that the factors account for: their own, those that an adapter alone has not, and changed
 /// tensors that are factors.
 AdapterNames accounted_for(const WeightPair& pair, const Subject& plain, const Subject& adapted,
@@ -187,6 +197,10 @@ AdapterNames find_factors(Report& report, const WeightPair& pair, const Subject&
   const Json& config = adapted.checkpoint->adapter;
   if (const std::string scale = scale_text(config, parts); !scale.empty())
     finding.details.push_back(scale);
+  if (changes_nothing(parts))
+    finding.details.emplace_back(
+        "its update is zero: every lora_B is all zeros, as in a new adapter, and the outputs are "
+        "those of the base");
   if (config.is_object() && config.contains("base_model_name_or_path") &&
       config["base_model_name_or_path"].is_string())
     finding.details.push_back("it is made for " +

@@ -333,7 +333,8 @@ std::string kinship_summary(const ChangeExtent& extent, const StepsNamed& named,
                      "that were initialized by other draws and not trained",
                      scales_text(*initial_scale == 0.0))
                : fmt::format(
-                     "the weights are unlike ({}): nothing shows that one comes from the "
+                     "the weights are unlike ({}): nothing was found that shows that one comes "
+                     "from the "
                      "other",
                      amount);
   const bool close = extent.median_cosine > 0.9 && extent.median_relative < 0.5;
@@ -342,7 +343,7 @@ std::string kinship_summary(const ChangeExtent& extent, const StepsNamed& named,
     return most + ", and the files name other steps: as two steps of one training differ";
   if (!named.same.empty() && !named.apart)
     return fmt::format("{}, and both files name {}: two different states of it", most, named.same);
-  return most + ", and nothing in the files shows how they are related";
+  return most + ", and how they are related was not found";
 }
 
 }  // namespace

@@ -169,7 +169,7 @@ TEST_F(Kinship, TheMedianChangeIsGivenAndNothingIsGuessed) {
   ASSERT_NE(finding, nullptr);
   EXPECT_NEAR(finding->evidence["median_relative"].get<double>(), 0.7, 0.1);
   EXPECT_THAT(finding->summary, HasSubstr("median relative change 0."));
-  EXPECT_THAT(finding->summary, HasSubstr("nothing in the files shows how they are related"));
+  EXPECT_THAT(finding->summary, HasSubstr("how they are related was not found"));
   EXPECT_EQ(finding->proof, Proof::suspected);
 }
 

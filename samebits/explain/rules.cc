@@ -25,6 +25,7 @@
 #include "samebits/explain/loaded_dtype.h"
 #include "samebits/explain/loading_findings.h"
 #include "samebits/explain/misspelt_findings.h"
+#include "samebits/explain/mixed_findings.h"
 #include "samebits/explain/module_findings.h"
 #include "samebits/explain/other_weights.h"
 #include "samebits/explain/own_code.h"
@@ -77,6 +78,7 @@ void find_in_weights(Report& report, const PairFacts& pair) {
   std::set<std::string> explained = find_damaged(report, *pair.weights, pair.options.threads);
   const bool is_damaged = !explained.empty();
   if (!is_damaged) explained = find_averaged(report, *pair.weights, pair.options.threads);
+  if (explained.empty()) explained = find_mixed(report, *pair.weights);
   if (explained.empty()) explained = find_reinitialized(report, *pair.weights);
   explained.merge(find_quantized(report, *pair.weights, pair.options.threads));
   explained.merge(find_layouts(report, *pair.weights, explained));

@@ -274,6 +274,14 @@ def test_prompts_are_an_adapter_and_no_recorded_run(kind, name, run, tmp_path):
     assert report["verdict"] == "different" and report.finding("weights.adapted")["evidence"]["kind"] == "prompt tuning"
 
 
+def test_a_new_adapter_changes_nothing(run, tmp_path):
+    safetensors.torch.save_file(base(), tmp_path / "base")
+    for name, trained in (("new", False), ("trained", True)):
+        save_adapter(tmp_path / name, lambda seed: {"lora_A.weight": randn(4, 48, seed=seed), "lora_B.weight": randn(32, 4, seed=seed) if trained else torch.zeros(32, 4)}, r=4, lora_alpha=8)  # noqa: B023
+        details = run("diff", tmp_path / "base", tmp_path / name).finding("weights.adapted")["details"]
+        assert any("its update is zero" in text for text in details) == (name == "new")
+
+
 def test_ia3_scales_biases_with_their_rows(run, tmp_path):
     state = base() | {f"{LAYERS[0]}.bias": randn(32, seed=40)}
     scales = 1 + 0.1 * randn(32, 1, seed=41)

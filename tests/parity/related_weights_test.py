@@ -281,6 +281,23 @@ def test_what_stands_in_another_order_inside_a_tensor_is_not_renamed(change, wor
     assert found["role"] == "cause" and word in found["remedy"] and "under the name" not in found["remedy"]
 
 
+@pytest.mark.parametrize("share", [0.5, 0.999])
+@pytest.mark.parametrize("order", ["acb", "bac", "cab"])
+def test_an_average_of_two_of_three_subjects_is_computed(share, order, run, tmp_path):
+    a, c = llama(), {name: value + 0.05 * rand(*value.shape, seed=i) for i, (name, value) in enumerate(llama().items())}
+    states = {"a": a, "c": c, "b": {name: share * value + (1 - share) * c[name] for name, value in a.items()}}
+    for name, state in states.items():
+        torch.save(state, tmp_path / f"{name}.pth")
+    report = run("explain", "--files-only", *(tmp_path / f"{name}.pth" for name in order))
+    labels = {name: "ABC"[order.index(name)] for name in "abc"}
+    found = report.findings("weights.averaged")
+    assert len(found) == 2 and all(f"of {labels['b']} are an average" in f["summary"] for f in found) and not report.findings("file.mixup")
+    assert sorted(round(each, 6) for each in found[0]["evidence"]["shares"]) == sorted((share, round(1 - share, 6)))
+    states["b"]["model.norm.weight"] += 0.001
+    torch.save(states["b"], tmp_path / "b.pth")
+    assert not run("explain", "--files-only", *(tmp_path / f"{name}.pth" for name in order)).findings("weights.averaged")
+
+
 # What libraries call query, key, value and output; gate and up; the two norms of a block.
 ATTENTION = [("q_proj", "k_proj", "v_proj", "o_proj"), ("query", "key", "value", "dense"), ("to_q", "to_k", "to_v", "to_out"), ("q_lin", "k_lin", "v_lin", "out_lin"),
              ("wq", "wk", "wv", "wo"), ("linear_q", "linear_k", "linear_v", "linear_out"), ("query_proj", "key_proj", "value_proj", "output_proj"),

@@ -1,0 +1,25 @@
+// Whether one tensor lies on the line through two others: an average of two models, or a step of a
+// running average.
+#pragma once
+
+#include <cstdint>
+
+#include "samebits/tensor/tensor.h"
+
+namespace samebits {
+
+/// Sums over the elements of x, y and z: of (x - y)(z - y), and of (z - y) squared. Their ratio is
+/// the t of x = y + t (z - y) that fits best. Not finite where an element is not.
+struct MixtureSums {
+  double along = 0, square = 0;
+};
+
+/// True for three tensors of one shape and of floats.
+bool can_mix(const TensorView& x, const TensorView& y, const TensorView& z);
+/// Adds the tensors' sums. Requires can_mix().
+void add_mixture(const TensorView& x, const TensorView& y, const TensorView& z, MixtureSums* sums);
+/// Whether every element of x is that of y + t (z - y), to a few roundings of x's type. Ends at the
+/// first block in which one is not. Requires can_mix().
+bool is_mixture(const TensorView& x, const TensorView& y, const TensorView& z, double t);
+
+}  // namespace samebits

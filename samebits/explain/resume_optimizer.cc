@@ -331,6 +331,7 @@ ResumeRows judge_optimizers(const ResumeFacts& facts) {
   ResumeRows rows;
   for (const OptimizerState& optimizer : facts.state.optimizers)
     rows.push_back(judge_optimizer(facts, optimizer));
+  judge_models(facts, rows);
   if (facts.state.zero) rows = {join_partitions(facts, std::move(rows))};
   for (const std::string& place : facts.state.whole_objects) {
     rows.push_back(resume_row(kOptimizerPart, "not read", place, "an optimizer pickled whole"));

@@ -24,12 +24,6 @@ const Shape* moment_shape(const Checkpoint& source, const ParameterState& parame
   return nullptr;
 }
 
-struct NamedShape {
-  std::string name;
-  const Shape* shape = nullptr;
-  bool frozen = false;  // a module's parameter that was saved with requires_grad=False
-};
-
 bool ends_like_buffer(const std::string& name) {
   for (const char* end : {"running_mean", "running_var", "num_batches_tracked", "position_ids"}) {
     if (name.ends_with(end)) return true;
@@ -42,33 +36,6 @@ bool keeps_order(const Checkpoint& checkpoint) {
   if (!checkpoint.has_weights() || checkpoint.weights().weights.empty()) return false;
   const StoredTensor& first = checkpoint.entries[checkpoint.weights().weights[0]];
   return checkpoint.files[first.file].container.starts_with("torch-");
-}
-
-/// Parameters of the weights in state_dict()'s order: floating, no buffers by name, tied ones once.
-std::vector<NamedShape> model_parameters(const Checkpoint& checkpoint) {
-  std::vector<NamedShape> parameters;
-  if (!checkpoint.has_weights()) return parameters;
-  std::set<std::pair<std::uint32_t, std::uint64_t>> seen;
-  for (const std::uint32_t index : checkpoint.weights().weights) {
-    const StoredTensor& tensor = checkpoint.entries[index];
-    const bool parameter = tensor.role != TensorRole::buffer && is_floating(tensor.view.dtype()) &&
-                           !ends_like_buffer(tensor.path);
-    const bool tied = tensor.readable && tensor.view.numel() > 0 &&
-                      !seen.emplace(tensor.storage, tensor.offset).second;
-    if (parameter && !tied)
-      parameters.push_back({tensor.name.empty() ? tensor.path : tensor.name, &tensor.view.shape(),
-                            tensor.role == TensorRole::parameter && !tensor.requires_grad});
-  }
-  return parameters;
-}
-
-std::map<std::string, const Shape*> shapes_by_key(const Checkpoint& source,
-                                                  const OptimizerState& optimizer) {
-  std::map<std::string, const Shape*> shapes;
-  for (const ParameterState& parameter : optimizer.parameters) {
-    if (const Shape* shape = moment_shape(source, parameter)) shapes[parameter.key] = shape;
-  }
-  return shapes;
 }
 
 /// Moments of shapes that no weight of the model has (so often).
@@ -96,15 +63,6 @@ std::ptrdiff_t first_misplaced(const OptimizerState& optimizer,
       return static_cast<std::ptrdiff_t>(i);
   }
   return -1;
-}
-
-ResumeIssue shape_issue(const OptimizerState& optimizer, std::string summary) {
-  ResumeIssue issue{.missing = {"optimizer moments"}, .summary = std::move(summary)};
-  issue.details.push_back(
-      "load_state_dict assigns moments by the place of a parameter and looks at no shape: the next "
-      "step raises, or, where shapes agree, uses another parameter's moments (torch 2.13.0)");
-  issue.evidence["optimizer"] = optimizer.place;
-  return issue;
 }
 
 /// Listed names against those of the weights, where an optimizer was given names.
@@ -155,6 +113,41 @@ std::map<std::string, std::string> parameter_names(const ResumeFacts& facts,
 }
 
 }  // namespace
+
+std::vector<NamedShape> model_parameters(const Checkpoint& checkpoint) {
+  std::vector<NamedShape> parameters;
+  if (!checkpoint.has_weights()) return parameters;
+  std::set<std::pair<std::uint32_t, std::uint64_t>> seen;
+  for (const std::uint32_t index : checkpoint.weights().weights) {
+    const StoredTensor& tensor = checkpoint.entries[index];
+    const bool parameter = tensor.role != TensorRole::buffer && is_floating(tensor.view.dtype()) &&
+                           !ends_like_buffer(tensor.path);
+    const bool tied = tensor.readable && tensor.view.numel() > 0 &&
+                      !seen.emplace(tensor.storage, tensor.offset).second;
+    if (parameter && !tied)
+      parameters.push_back({tensor.name.empty() ? tensor.path : tensor.name, &tensor.view.shape(),
+                            tensor.role == TensorRole::parameter && !tensor.requires_grad});
+  }
+  return parameters;
+}
+
+std::map<std::string, const Shape*> shapes_by_key(const Checkpoint& source,
+                                                  const OptimizerState& optimizer) {
+  std::map<std::string, const Shape*> shapes;
+  for (const ParameterState& parameter : optimizer.parameters) {
+    if (const Shape* shape = moment_shape(source, parameter)) shapes[parameter.key] = shape;
+  }
+  return shapes;
+}
+
+ResumeIssue shape_issue(const OptimizerState& optimizer, std::string summary) {
+  ResumeIssue issue{.missing = {"optimizer moments"}, .summary = std::move(summary)};
+  issue.details.push_back(
+      "load_state_dict assigns moments by the place of a parameter and looks at no shape: the next "
+      "step raises, or, where shapes agree, uses another parameter's moments (torch 2.13.0)");
+  issue.evidence["optimizer"] = optimizer.place;
+  return issue;
+}
 
 void judge_shapes(const ResumeFacts& facts, const OptimizerState& optimizer, ResumeRow& row) {
   const std::vector<NamedShape> parameters = model_parameters(*facts.checkpoint);

@@ -432,3 +432,28 @@ def test_accelerates_directory_lacks_counts_and_place(run, tmp_path):
     torch.save({"epoch": 2, "global_step": 6}, tmp_path / "custom_checkpoint_0.pkl")
     torch.save({"_num_yielded": 2, "_snapshot": {}}, tmp_path / "dl_state_dict.bin")
     assert run("resume", tmp_path)["verdict"] == "clean"
+
+
+@pytest.mark.parametrize("case", ["whole", "one missing", "exchanged"])
+def test_each_of_two_models_has_its_own_optimizer(case, run, tmp_path):
+    torch.manual_seed(3)
+    nets = {"netG": nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 12)), "netD": nn.Sequential(nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 1))}
+    saved = {"epoch": 1}
+    for name, net in nets.items():
+        optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+        net(torch.randn(4, net[0].in_features)).sum().backward()
+        optimizer.step()
+        saved |= {name: net.state_dict(), f"opt{name[-1]}": optimizer.state_dict()}
+    if case == "one missing":
+        del saved["optD"]
+    if case == "exchanged":
+        saved["optG"], saved["optD"] = saved["optD"], saved["optG"]
+        optimizer = torch.optim.Adam(nets["netG"].parameters(), lr=1e-3)
+        optimizer.load_state_dict(saved["optG"])
+        nets["netG"](torch.randn(4, 8)).sum().backward()
+        with pytest.raises(RuntimeError):
+            optimizer.step()
+    torch.save(saved, tmp_path / "gan.pth")
+    said = " ".join(f["summary"] for f in run("resume", tmp_path / "gan.pth")["findings"])
+    assert ("no optimizer's state is in it for netD" in said) == (case == "one missing")
+    assert ("optG) goes with netG by its name, and its moments have the shapes of netD" in said) == (case == "exchanged")

@@ -18,6 +18,7 @@
 #include "samebits/convert/planned_bytes.h"
 #include "samebits/convert/read_back.h"
 #include "samebits/convert/write_directory.h"
+#include "samebits/convert/writing.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/verify.h"
 
@@ -96,7 +97,10 @@ Result<void> write_file(const ConvertRequest& request, const Checkpoint& input,
                         const TensorsToWrite& output) {
   SAMEBITS_TRY_VOID(check_types(output, container_of(request)));
   SAMEBITS_TRY(AtomicFile file, AtomicFile::create(request.output));
-  SAMEBITS_TRY_VOID(stream(request, input, output, [&](Bytes bytes) { return file.write(bytes); }));
+  SAMEBITS_TRY_VOID(write_while_checking(input, request.threads, [&] {
+    WorkStep step("writing", blob_bytes(output));
+    return stream(request, input, output, metered_sink(file, step));
+  }));
   SAMEBITS_TRY_VOID(check_read_back(file.readable_path(), output, request.threads));
   return file.commit();
 }
@@ -139,7 +143,7 @@ Converted summary_of(const ConvertRequest& request, const Checkpoint& input, con
   done.tensors = plan.tensors.size();
   done.renamed = plan.renamed();
   done.tied = bytes.output.tensors.size() - bytes.output.blobs.size();
-  for (const Blob& blob : bytes.output.blobs) done.bytes += blob.size;
+  done.bytes = blob_bytes(bytes.output);
   for (std::size_t i = 0; i < plan.tensors.size(); ++i)
     done.cast += plan.tensors[i].pieces[0].dtype() != bytes.output.tensors[i].dtype ? 1 : 0;
   done.assumed = plan.assumed;
@@ -171,7 +175,7 @@ Result<Converted> convert_now(const ConvertRequest& request) {
   if (!directory) SAMEBITS_TRY_VOID(check_free(request));
   DequantizedWeights dequantized;
   SAMEBITS_TRY(const Checkpoint input, open_input(request, dequantized));
-  SAMEBITS_TRY_VOID(check_plain(input, request.threads));
+  SAMEBITS_TRY_VOID(check_plain(input));
   SAMEBITS_TRY(Json config, config_of(request, input));
   if (request.dequantize && config.is_object()) config.erase("quantization_config");
   SAMEBITS_TRY(const TensorPlan plan, plan_of(request, input, config));

@@ -144,8 +144,8 @@ std::uint64_t TensorPlan::renamed() const {
       std::ranges::count_if(tensors, [](const PlannedTensor& t) { return t.name != t.from; }));
 }
 
-Result<void> check_plain(const Checkpoint& checkpoint, int threads) {
-  SAMEBITS_TRY_VOID(check_whole(checkpoint, threads));
+Result<void> check_plain(const Checkpoint& checkpoint) {
+  SAMEBITS_TRY_VOID(check_read(checkpoint));
   SAMEBITS_TRY_VOID(check_beside(checkpoint));
   return check_stored(checkpoint);
 }

@@ -29,7 +29,7 @@ struct ConvertCommand {
     request.threads = report.thread_count();
     const bool file = request.format != ConvertFormat::hf;
     if (const Result<void> free = check_targets({{"OUT", file ? request.output : ""}},
-                                                {request.input, request.config_path});
+                                                {request.input, request.config_path, request.adapter});
         !free)
       return failed(free.error());
     const Result<Converted> done = work();
@@ -74,6 +74,11 @@ void add_convert_options(CLI::App* command, ConvertCommand* chosen) {
       ->add_option("--config", chosen->request.config_path,
                    "the config.json of a model that carries none")
       ->type_name("FILE");
+  command
+      ->add_option("--adapter", chosen->request.adapter,
+                   "a LoRA that is merged into IN: peft's directory; its adapter_config.json alone "
+                   "where the factors stand in IN")
+      ->type_name("DIR");
   command->add_flag("--dequantize", chosen->request.dequantize,
                     "write quantized weights as the numbers that they say, to the bit as their "
                     "library does");

@@ -10,7 +10,6 @@
 #include "samebits/checkpoint/torch_files.h"
 #include "samebits/convert/planned_bytes.h"
 #include "samebits/explain/subjects.h"
-#include "samebits/explain/verify.h"
 #include "samebits/quantized/forms.h"
 
 namespace samebits {
@@ -74,7 +73,7 @@ Result<DecodedLayers> decode_all(const Checkpoint& checkpoint, const QuantizedLa
                                   fmt::format("its weights take {} bytes as numbers, more than {}",
                                               bytes, kLimits.dequantized_bytes),
                                   "Dequantize it with the library that made it"));
-  done = {weights.size(), {forms.begin(), forms.end()}, not_locked(checkpoint)};
+  done = {weights.size(), {forms.begin(), forms.end()}};
   DecodedLayers decoded;
   for (const auto& [layer, weight] : weights) {
     SAMEBITS_TRY(DecodedLayer each, decode(weight));

@@ -11,7 +11,6 @@ namespace samebits {
 struct DequantizedWeights {
   std::size_t count = 0;
   std::vector<std::string> forms;  // of them, without repeats
-  std::string outside;             // what stood outside the weights before: see not_locked()
 };
 
 /// In the type and to the bit as their library gives them. Their scales, tables and the config's

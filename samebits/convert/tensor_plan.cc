@@ -57,7 +57,7 @@ Result<void> check_beside(const Checkpoint& checkpoint) {
   if (checkpoint.adapter.is_object() || checkpoint.weights().key.starts_with("adapter_"))
     return fail(cannot(checkpoint, ErrorCode::unsupported,
                        "it holds an adapter, which is not merged into its base model",
-                       "Merge it with peft: model.merge_and_unload()"));
+                       "Merge it: samebits convert BASE OUT --adapter THIS_DIRECTORY"));
   if (!checkpoint.companions.empty())
     return fail(cannot(checkpoint, ErrorCode::unsupported,
                        "it holds further models or objects beside the first one: " +

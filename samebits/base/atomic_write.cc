@@ -153,8 +153,8 @@ AtomicFile::~AtomicFile() {
 
 Result<void> AtomicFile::write(Bytes bytes) {
   SAMEBITS_CHECK(descriptor_ >= 0);
-  // Of larger pieces the kernel copies whole large pages at once, by an instruction that takes three
-  // times as long for them as for what stays in the cache.
+  // Of larger pieces the kernel copies whole large pages at once, by an instruction that takes
+  // three times as long for them as for what stays in the cache.
   constexpr std::size_t kPiece = 256 << 10;
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor_, bytes.data(), std::min(kPiece, bytes.size()));

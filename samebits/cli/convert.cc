@@ -94,7 +94,8 @@ void add_convert(CLI::App* program, int* status) {
   CLI::App* command = program->add_subcommand(
       "convert",
       "Write it so that it loads there\n"
-      "Writes the same tensors in another container, under a library's names, or in another type. "
+      "Writes the same tensors in another container, under a library's names, in another type, or "
+      "with a LoRA merged into them. "
       "What was written is read back and compared bit for bit before it gets its name; what cannot "
       "be written exactly is refused by name. Exit status: 0, or 2 where nothing was written.");
   accept_hub_names(command->add_option("IN", chosen->request.input,

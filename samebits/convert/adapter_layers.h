@@ -31,9 +31,9 @@ struct AdapterLayers {
 bool holds_lora(const Checkpoint& checkpoint);
 
 /// `beside_base`: the checkpoint is a whole PeftModel's, else an adapter's alone, whose other
-/// tensors replace the base's. Errors: unsupported, by name, for factors of other kinds and several adapters in one file;
-/// inconsistent where a factor is missing, does not fit, or has no values; those of
-/// AdapterRules::scale.
+/// tensors replace the base's. Errors: unsupported, by name, for factors of other kinds and several
+/// adapters in one file; inconsistent where a factor is missing, does not fit, or has no values;
+/// those of AdapterRules::scale.
 Result<AdapterLayers> read_adapter_layers(const Checkpoint& checkpoint, const AdapterRules& rules,
                                           bool beside_base);
 

@@ -16,14 +16,31 @@ constexpr std::string_view kConfigName = "adapter_config.json";
 
 /// Fields that are known here, or change nothing in a merge. Any other one is to be off: absent,
 /// null, false or empty.
-constexpr auto kKnown = std::to_array<std::string_view>(
-    {"auto_mapping",     "base_model_name_or_path", "revision",          "task_type",
-     "inference_mode",   "peft_type",               "peft_version",      "r",
-     "lora_alpha",       "lora_dropout",            "target_modules",    "exclude_modules",
-     "fan_in_fan_out",   "bias",                    "use_rslora",        "modules_to_save",
-     "use_dora",         "init_lora_weights",       "layers_to_transform", "layers_pattern",
-     "rank_pattern",     "alpha_pattern",           "megatron_core",     "qalora_group_size",
-     "eva_config"});
+constexpr auto kKnown = std::to_array<std::string_view>({"auto_mapping",
+                                                         "base_model_name_or_path",
+                                                         "revision",
+                                                         "task_type",
+                                                         "inference_mode",
+                                                         "peft_type",
+                                                         "peft_version",
+                                                         "r",
+                                                         "lora_alpha",
+                                                         "lora_dropout",
+                                                         "target_modules",
+                                                         "exclude_modules",
+                                                         "fan_in_fan_out",
+                                                         "bias",
+                                                         "use_rslora",
+                                                         "modules_to_save",
+                                                         "use_dora",
+                                                         "init_lora_weights",
+                                                         "layers_to_transform",
+                                                         "layers_pattern",
+                                                         "rank_pattern",
+                                                         "alpha_pattern",
+                                                         "megatron_core",
+                                                         "qalora_group_size",
+                                                         "eva_config"});
 /// Initial values of the factors alone. The others take what they give to the factors off the base.
 constexpr auto kPlainStarts = std::to_array<std::string_view>({"gaussian", "orthogonal", "eva"});
 

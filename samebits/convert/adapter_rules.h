@@ -24,8 +24,9 @@ struct AdapterRules {
 };
 
 /// `folder` holds adapter_config.json, or is that file. Errors: io, malformed; unsupported, by the
-/// name of the field, for what changes a merge and is not done here, or is not known: other kinds of
-/// adapters, lora_bias, initial values that change the base, patterns that are regular expressions.
+/// name of the field, for what changes a merge and is not done here, or is not known: other kinds
+/// of adapters, lora_bias, initial values that change the base, patterns that are regular
+/// expressions.
 Result<AdapterRules> read_adapter_rules(const std::string& folder);
 
 }  // namespace samebits

@@ -26,7 +26,8 @@ bool has_all(const BaseNames& names, const std::set<std::string>& wanted) {
 std::optional<BaseNames> with_other_beginning(const BaseNames& names,
                                               const std::set<std::string>& wanted) {
   const std::string& first = *wanted.begin();
-  for (std::size_t dot = first.find('.'); dot != std::string::npos; dot = first.find('.', dot + 1)) {
+  for (std::size_t dot = first.find('.'); dot != std::string::npos;
+       dot = first.find('.', dot + 1)) {
     BaseNames longer;
     for (const auto& [name, index] : names) longer.emplace(first.substr(0, dot + 1) + name, index);
     if (has_all(longer, wanted)) return longer;

@@ -14,9 +14,9 @@ namespace samebits {
 /// Entries of the checkpoint's weights by an adapter's names.
 using BaseNames = std::map<std::string, std::uint32_t>;
 
-/// Every name of `wanted`: as it stands; else with a beginning more or less, the same for all; else,
-/// for the ViT family, by the names of a library's modules. Errors: inconsistent where some are in
-/// the base by none of these.
+/// Every name of `wanted`: as it stands; else with a beginning more or less, the same for all;
+/// else, for the ViT family, by the names of a library's modules. Errors: inconsistent where some
+/// are in the base by none of these.
 Result<BaseNames> find_in_base(const Checkpoint& base, const std::set<std::string>& wanted);
 
 }  // namespace samebits

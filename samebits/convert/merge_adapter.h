@@ -10,9 +10,9 @@
 namespace samebits {
 
 struct MergedAdapter {
-  std::size_t weights = 0;  // that got an update
-  std::size_t whole = 0;    // that the adapter holds itself (modules_to_save)
-  std::string kind;         // "LoRA", "DoRA"
+  std::size_t weights = 0;                    // that got an update
+  std::size_t whole = 0;                      // that the adapter holds itself (modules_to_save)
+  std::string kind;                           // "LoRA", "DoRA"
   std::shared_ptr<const Checkpoint> factors;  // what the base borrows what is whole from
 };
 

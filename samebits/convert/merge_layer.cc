@@ -71,8 +71,8 @@ class MergedRows {
   /// Adds the update to row i of the base.
   void add(std::uint64_t i, std::span<double> row) const {
     for (std::uint64_t j = 0; j < columns_; ++j) {
-      const float sum = update_.transposed ? product_[j * rank_columns_ + i]
-                                           : product_[i * rank_columns_ + j];
+      const float sum =
+          update_.transposed ? product_[j * rank_columns_ + i] : product_[i * rank_columns_ + j];
       row[j] = rounded(type_, row[j] + rounded(factor_type_, double{sum} * double{scale_}));
     }
   }
@@ -148,8 +148,8 @@ std::optional<Shape> shape_of_update(const LowRankUpdate& update) {
   Shape shape = down;
   shape[0] = up[0];
   if (update.transposed && shape.size() != 2) return std::nullopt;
-  if (update.magnitudes && (shape.size() != 2 || static_cast<std::int64_t>(
-                                                     update.magnitudes->numel()) != shape[0]))
+  if (update.magnitudes &&
+      (shape.size() != 2 || static_cast<std::int64_t>(update.magnitudes->numel()) != shape[0]))
     return std::nullopt;
   if (update.transposed) std::swap(shape[0], shape[1]);
   return shape;

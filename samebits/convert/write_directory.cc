@@ -107,8 +107,7 @@ Result<void> write_text(const AtomicDirectory& directory, const std::string& nam
 }
 
 Result<void> write_shard(const AtomicDirectory& directory, const Shard& shard,
-                         const TensorsToWrite& output,
-                         WorkStep& step) {
+                         const TensorsToWrite& output, WorkStep& step) {
   TensorsToWrite part;
   for (const std::size_t index : shard.tensors) {
     part.tensors.push_back(output.tensors[index]);
@@ -123,8 +122,7 @@ Result<void> write_shard(const AtomicDirectory& directory, const Shard& shard,
 Result<void> write_shards(const AtomicDirectory& directory, const std::vector<Shard>& shards,
                           const TensorsToWrite& output) {
   WorkStep step("writing", blob_bytes(output));
-  for (const Shard& shard : shards)
-    SAMEBITS_TRY_VOID(write_shard(directory, shard, output, step));
+  for (const Shard& shard : shards) SAMEBITS_TRY_VOID(write_shard(directory, shard, output, step));
   return {};
 }
 
@@ -242,8 +240,8 @@ Result<std::vector<std::string>> write_directory(const ConvertRequest& request,
   SAMEBITS_TRY_VOID(write_text(directory, "config.json",
                                config_to_write(request, config, plan).dump(2) + "\n", &files));
   const std::vector<Shard> shards = shards_of(output, request.shard_bytes.value_or(kUsualShard));
-  SAMEBITS_TRY_VOID(write_while_checking(
-      input, request.threads, [&] { return write_shards(directory, shards, output); }));
+  SAMEBITS_TRY_VOID(write_while_checking(input, request.threads,
+                                         [&] { return write_shards(directory, shards, output); }));
   for (const Shard& shard : shards) files.push_back(shard.name);
   if (shards.size() > 1)
     SAMEBITS_TRY_VOID(write_text(directory, std::string(kIndexName),

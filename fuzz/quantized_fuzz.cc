@@ -55,7 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if (numbers > kReadable) return 0;
   const std::size_t before = opened->has_weights() ? opened->weights().weights.size() : 0;
-  const Result<DequantizedWeights> done = dequantize_weights(*opened);
+  const Result<DequantizedWeights> done = dequantize_weights(*opened, "/tmp");
   if (!done) {
     require(!to_string(done.error()).empty());
     return 0;

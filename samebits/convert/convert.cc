@@ -59,7 +59,8 @@ bool can_hold(Container container, DType dtype) {
   return false;
 }
 
-Result<void> check_types(const TensorsToWrite& output, Container container) {
+Result<void> check_types(const TensorsToWrite& output, Container container,
+                         const std::string& input) {
   for (const BlobTensor& tensor : output.tensors) {
     if (can_hold(container, tensor.dtype)) continue;
     const bool is_float = is_floating(tensor.dtype);
@@ -67,6 +68,7 @@ Result<void> check_types(const TensorsToWrite& output, Container container) {
         {.code = ErrorCode::unsupported,
          .what = fmt::format("{} is {}, which the format has not", tensor.name,
                              info(tensor.dtype).torch),
+         .file = input,
          .hint = is_float ? "Choose another format, or --dtype float32" : "Choose another format"});
   }
   return {};
@@ -96,7 +98,7 @@ Result<void> check_free(const ConvertRequest& request) {
 
 Result<void> write_file(const ConvertRequest& request, const Checkpoint& input,
                         const TensorsToWrite& output) {
-  SAMEBITS_TRY_VOID(check_types(output, container_of(request)));
+  SAMEBITS_TRY_VOID(check_types(output, container_of(request), input.path));
   SAMEBITS_TRY(AtomicFile file, AtomicFile::create(request.output));
   SAMEBITS_TRY_VOID(write_while_checking(input, request.threads, [&] {
     WorkStep step("writing", blob_bytes(output));
@@ -167,17 +169,23 @@ Converted summary_of(const ConvertRequest& request, const Checkpoint& input, con
   return done;
 }
 
+std::string folder_of_output(const std::string& output) {
+  const std::string folder = std::filesystem::path(written_path(output)).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
 Result<Checkpoint> open_input(const ConvertRequest& request, ChangedWeights& changed) {
   SAMEBITS_TRY(Checkpoint input, open_checkpoint(request.input, {.key = request.key,
                                                                  .cross_check = true,
                                                                  .threads = request.threads}));
   if (!input.has_weights()) return input;
   changed.outside = not_locked(input);
+  const std::string folder = folder_of_output(request.output);
   if (request.dequantize) {
-    SAMEBITS_TRY(changed.dequantized, dequantize_weights(input));
+    SAMEBITS_TRY(changed.dequantized, dequantize_weights(input, folder));
   }
   if (!request.adapter.empty()) {
-    SAMEBITS_TRY(changed.adapter, merge_adapter(input, request.adapter, request.threads));
+    SAMEBITS_TRY(changed.adapter, merge_adapter(input, request.adapter, folder, request.threads));
   }
   if (request.dtype && !request.dequantize) {
     SAMEBITS_TRY_VOID(check_castable(input));

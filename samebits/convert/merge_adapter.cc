@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <span>
 
 #include <fmt/format.h>
 
-#include "samebits/base/limits.h"
+#include "samebits/base/scratch_file.h"
 #include "samebits/base/work_meter.h"
 #include "samebits/checkpoint/open.h"
 #include "samebits/checkpoint/torch_files.h"
@@ -41,18 +42,21 @@ class Merger {
   Merger(Checkpoint& base, const AdapterRules& rules, const AdapterLayers& adapter, int threads)
       : base_(base), rules_(rules), adapter_(adapter), pool_(threads) {}
 
-  Result<MergedAdapter> merge() {
+  Result<MergedAdapter> merge(const std::string& folder) {
     SAMEBITS_TRY_VOID(find_weights());
     SAMEBITS_TRY_VOID(replace_whole());
-    SAMEBITS_TRY_VOID(check_sizes());
     look_at_directions();
-    WorkStep step("merging", adapter_.layers.size());
+    const std::uint64_t bytes = merged_bytes();
+    SAMEBITS_TRY(scratch_, ScratchFile::create(folder, bytes));
+    WorkStep step("merging", bytes);
     for (const auto& [name, layer] : adapter_.layers) {
       SAMEBITS_TRY_VOID(merge_layer(name, layer));
-      step.add(1);
+      step.add(base_.entries[names_.at(name + ".weight")].view.nbytes());
     }
-    return MergedAdapter{adapter_.layers.size(), adapter_.whole.size(),
-                         rules_.dora ? "DoRA" : "LoRA", nullptr};
+    return MergedAdapter{.weights = adapter_.layers.size(),
+                         .whole = adapter_.whole.size(),
+                         .kind = rules_.dora ? "DoRA" : "LoRA",
+                         .scratch = scratch_};
   }
 
  private:
@@ -75,7 +79,7 @@ class Merger {
         absent.push_back(name);
         continue;
       }
-      put(at->second, view, 0);
+      put(at->second, view);
     }
     if (absent.empty()) return {};
     return fail(merge_error(base_, ErrorCode::inconsistent,
@@ -85,15 +89,11 @@ class Merger {
                             "give that"));
   }
 
-  Result<void> check_sizes() {
+  std::uint64_t merged_bytes() const {
     std::uint64_t bytes = 0;
     for (const auto& [name, layer] : adapter_.layers)
       bytes += base_.entries[names_.at(name + ".weight")].view.nbytes();
-    if (bytes <= kLimits.dequantized_bytes) return {};
-    return fail(merge_error(base_, ErrorCode::limit,
-                            fmt::format("the merged weights take {} bytes, more than {}", bytes,
-                                        kLimits.dequantized_bytes),
-                            "Merge it with peft: model.merge_and_unload()"));
+    return bytes;
   }
 
   /// Square weights show no direction. The config's word counts, unless others go against it.
@@ -137,23 +137,22 @@ class Merger {
                               "the values of " + base_.entries[index].name + " are not in it",
                               "Give the complete checkpoint"));
     SAMEBITS_TRY(const LowRankUpdate update, fitted(name, layer, weight.shape()));
-    Result<std::vector<std::uint8_t>> merged = merged_weight(weight, update, pool_);
+    const std::span<std::uint8_t> bytes = scratch_->take(weight.nbytes());
+    Result<void> merged = merge_weight(weight, update, pool_, bytes);
     if (!merged) {
       merged.error().what = name + ": " + merged.error().what;
       merged.error().file = base_.path;
-      return fail(merged.error());
+      return merged;
     }
-    const auto bytes = std::make_shared<std::vector<std::uint8_t>>(*std::move(merged));
-    base_.owned.push_back(bytes);
     SAMEBITS_TRY(const TensorView view,
                  TensorView::make(weight.dtype(), weight.shape(),
-                                  contiguous_strides(weight.shape()), 0, Bytes(*bytes)));
-    put(index, view, bytes->size());
+                                  contiguous_strides(weight.shape()), 0, bytes));
+    put(index, view);
     return {};
   }
 
   /// In the place of a weight, and of those that are tied to it.
-  void put(std::uint32_t index, const TensorView& view, std::uint64_t bytes) {
+  void put(std::uint32_t index, const TensorView& view) {
     const StoredTensor before = base_.entries[index];
     const std::uint32_t storage = next_storage_id(base_);
     for (const std::uint32_t each : base_.weights().weights) {
@@ -165,7 +164,7 @@ class Merger {
       tensor.view = view;
       tensor.readable = true;
       tensor.storage = storage;
-      tensor.storage_bytes = bytes == 0 ? view.nbytes() : bytes;
+      tensor.storage_bytes = view.nbytes();
     }
   }
 
@@ -173,25 +172,27 @@ class Merger {
   const AdapterRules& rules_;
   const AdapterLayers& adapter_;
   ThreadPool pool_;
+  std::shared_ptr<ScratchFile> scratch_;
   BaseNames names_;
   bool config_misleads_ = false;  // fan_in_fan_out
 };
 
 }  // namespace
 
-Result<MergedAdapter> merge_adapter(Checkpoint& base, const std::string& adapter, int threads) {
+Result<MergedAdapter> merge_adapter(Checkpoint& base, const std::string& adapter,
+                                    const std::string& folder, int threads) {
   SAMEBITS_TRY(const AdapterRules rules, read_adapter_rules(adapter));
   if (holds_lora(base)) {
     SAMEBITS_TRY(const AdapterLayers layers, read_adapter_layers(base, rules, true));
     make_base_of(base, layers);
     base.adapter = Json();
-    return Merger(base, rules, layers, threads).merge();
+    return Merger(base, rules, layers, threads).merge(folder);
   }
   const auto factors = std::make_shared<Checkpoint>();
   SAMEBITS_TRY(*factors, open_factors(adapter, threads));
   SAMEBITS_TRY(const AdapterLayers layers, read_adapter_layers(*factors, rules, false));
   base.adapter = Json();
-  SAMEBITS_TRY(MergedAdapter merged, Merger(base, rules, layers, threads).merge());
+  SAMEBITS_TRY(MergedAdapter merged, Merger(base, rules, layers, threads).merge(folder));
   merged.factors = factors;
   return merged;
 }

@@ -1,5 +1,6 @@
 #include "samebits/convert/merge_layer.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <span>
@@ -28,20 +29,6 @@ Floats floats_of(const TensorView& view) {
   return values;
 }
 
-/// B A, [out, in].
-Floats product(const LowRankUpdate& update, ThreadPool& pool) {
-  const std::uint64_t rank = size_at(update.down.shape(), 0), rows = size_at(update.up.shape(), 0);
-  const std::uint64_t columns = update.down.numel() / rank;
-  const Floats down = floats_of(update.down), up = floats_of(update.up);
-  PackedMatrix packed(columns, rank);
-  pack_tiles_of_columns(down.data(), rank, columns, columns, packed.tile(0));
-  const Floats no_bias(columns);
-  Floats result(rows * columns);
-  linear({*default_kernels().kernels, pool}, up.data(), rank, rows, packed, no_bias.data(),
-         Epilogue::bias, result.data(), columns);
-  return result;
-}
-
 /// The type in which torch adds numbers of two types.
 DType wider(DType a, DType b) {
   if (a == b) return a;
@@ -53,69 +40,87 @@ double rounded(DType type, double value) {
   return type == DType::float64 ? value : round_to(type, static_cast<float>(value));
 }
 
-/// Base plus update, element by element, before the base's type is restored.
+/// Rows of the base with their update added, before the base's type is restored.
 class MergedRows {
  public:
-  MergedRows(const TensorView& base, const LowRankUpdate& update, const Floats& product)
-      : update_(update),
-        product_(product),
-        columns_(base.numel() / size_at(base.shape(), 0)),
-        rank_columns_(product.size() / size_at(update.up.shape(), 0)),
+  MergedRows(const TensorView& base, const LowRankUpdate& update, ThreadPool& pool)
+      : base_(base),
+        pool_(pool),
+        rank_(size_at(update.down.shape(), 0)),
+        rows_(size_at(base.shape(), 0)),
+        columns_(base.numel() / rows_),
         factor_type_(update.up.dtype()),
         type_(wider(base.dtype(), factor_type_)),
-        scale_(static_cast<float>(update.scale)) {}
-
-  std::uint64_t columns() const { return columns_; }
-  DType type() const { return type_; }
-
-  /// Adds the update to row i of the base.
-  void add(std::uint64_t i, std::span<double> row) const {
-    for (std::uint64_t j = 0; j < columns_; ++j) {
-      const float sum =
-          update_.transposed ? product_[j * rank_columns_ + i] : product_[i * rank_columns_ + j];
-      row[j] = rounded(type_, row[j] + rounded(factor_type_, double{sum} * double{scale_}));
+        scale_(static_cast<float>(update.scale)) {
+    const Floats down = floats_of(update.down), up = floats_of(update.up);
+    if (update.transposed) {
+      left_.resize(down.size());
+      transpose(down.data(), rank_, rows_, rows_, left_.data(), rank_);
+      right_ = PackedMatrix(up.data(), columns_, rank_, rank_);
+    } else {
+      left_ = up;
+      right_ = PackedMatrix(columns_, rank_);
+      pack_tiles_of_columns(down.data(), rank_, columns_, columns_, right_.tile(0));
     }
   }
 
- private:
-  const LowRankUpdate& update_;
-  const Floats& product_;
-  std::uint64_t columns_, rank_columns_;
-  DType factor_type_, type_;
-  float scale_;
-};
+  DType type() const { return type_; }
+  std::uint64_t rows() const { return rows_; }
+  std::uint64_t columns() const { return columns_; }
 
-/// Visits rows of the base with their update added.
-template <class Visit>
-void for_each_row(const TensorView& base, const MergedRows& merged, ThreadPool& pool,
-                  const Visit& visit) {
-  pool.run(size_at(base.shape(), 0), [&](std::size_t i) {
-    NumberBlock block;
-    block.load(base, i * merged.columns(), merged.columns());
-    merged.add(i, block.numbers());
-    visit(i, block.numbers());
-  });
-}
-
-/// DoRA: what the rows of [out, in] are multiplied with.
-std::vector<double> row_factors(const TensorView& base, const MergedRows& merged,
-                                const LowRankUpdate& update, ThreadPool& pool) {
-  const Floats magnitudes = floats_of(*update.magnitudes);
-  std::vector<double> squares(magnitudes.size());
-  if (update.transposed) {  // a column at a time would read the base as often as it has columns
-    ThreadPool alone(1);
-    for_each_row(base, merged, alone, [&](std::size_t, std::span<double> row) {
-      for (std::size_t j = 0; j < row.size(); ++j) squares[j] += row[j] * row[j];
-    });
-  } else {
-    for_each_row(base, merged, pool, [&](std::size_t i, std::span<double> row) {
-      for (const double number : row) squares[i] += number * number;
+  /// Calls visit(i, row) for each of rows [first, first + count), on all threads.
+  template <class Visit>
+  void visit(std::uint64_t first, std::uint64_t count, const Visit& visit) {
+    const Floats no_bias(columns_);
+    Floats product(count * columns_);
+    linear({*default_kernels().kernels, pool_}, left_.data() + first * rank_, rank_, count, right_,
+           no_bias.data(), Epilogue::bias, product.data(), columns_);
+    pool_.run(count, [&](std::size_t k) {
+      NumberBlock row;
+      row.load(base_, (first + k) * columns_, columns_);
+      for (std::uint64_t j = 0; j < columns_; ++j) {
+        const double update =
+            rounded(factor_type_, double{product[k * columns_ + j]} * double{scale_});
+        row.numbers()[j] = rounded(type_, row.numbers()[j] + update);
+      }
+      visit(first + k, row.numbers());
     });
   }
+
+  /// All rows, a few megabytes of them at a time.
+  template <class Visit>
+  void visit_all(const Visit& visit_row) {
+    const std::uint64_t some = std::max<std::uint64_t>(1, (4 << 20) / columns_);
+    for (std::uint64_t first = 0; first < rows_; first += some)
+      visit(first, std::min(some, rows_ - first), visit_row);
+  }
+
+ private:
+  const TensorView& base_;
+  ThreadPool& pool_;
+  std::uint64_t rank_, rows_, columns_;
+  DType factor_type_, type_;
+  float scale_;
+  Floats left_;         // [rows, rank]
+  PackedMatrix right_;  // [columns, rank]
+};
+
+/// DoRA: what the rows of [out, in] are multiplied with. Where they are columns of the base, its
+/// rows are added one after the other, so that sums have one order.
+std::vector<double> row_factors(const TensorView& base, const LowRankUpdate& update,
+                                ThreadPool& pool) {
+  const Floats magnitudes = floats_of(*update.magnitudes);
+  std::vector<double> factors(magnitudes.size());
+  ThreadPool alone(1);
+  MergedRows merged(base, update, update.transposed ? alone : pool);
+  merged.visit_all([&](std::uint64_t i, std::span<const double> row) {
+    for (std::size_t j = 0; j < row.size(); ++j)
+      factors[update.transposed ? j : i] += row[j] * row[j];
+  });
   const DType type = wider(update.magnitudes->dtype(), merged.type());
-  for (std::size_t i = 0; i < squares.size(); ++i)
-    squares[i] = rounded(type, magnitudes[i] / rounded(merged.type(), std::sqrt(squares[i])));
-  return squares;
+  for (std::size_t i = 0; i < factors.size(); ++i)
+    factors[i] = rounded(type, magnitudes[i] / rounded(merged.type(), std::sqrt(factors[i])));
+  return factors;
 }
 
 bool is_factor_type(DType type) {
@@ -155,36 +160,31 @@ std::optional<Shape> shape_of_update(const LowRankUpdate& update) {
   return shape;
 }
 
-Result<std::vector<std::uint8_t>> merged_weight(const TensorView& base, const LowRankUpdate& update,
-                                                ThreadPool& pool) {
-  SAMEBITS_CHECK(shape_of_update(update) == base.shape());
+Result<void> merge_weight(const TensorView& base, const LowRankUpdate& update, ThreadPool& pool,
+                          std::span<std::uint8_t> bytes) {
+  SAMEBITS_CHECK(shape_of_update(update) == base.shape() && bytes.size() == base.nbytes());
   SAMEBITS_TRY_VOID(check_types(base, update));
-  const std::uint64_t size = itemsize(base.dtype());
-  std::vector<std::uint8_t> bytes(base.numel() * size);
-  if (base.numel() == 0) return bytes;
-  const Floats update_rows = product(update, pool);
-  const MergedRows merged(base, update, update_rows);
+  if (base.numel() == 0) return {};
   std::vector<double> factors;
-  DType type = merged.type();
-  if (update.magnitudes) {
-    factors = row_factors(base, merged, update, pool);
-    type = wider(type, update.magnitudes->dtype());
-  }
+  if (update.magnitudes) factors = row_factors(base, update, pool);
+  MergedRows merged(base, update, pool);
+  const DType type =
+      update.magnitudes ? wider(merged.type(), update.magnitudes->dtype()) : merged.type();
+  const std::uint64_t size = itemsize(base.dtype());
   std::atomic<bool> is_number{true};
-  for_each_row(base, merged, pool, [&](std::size_t i, std::span<double> row) {
-    std::uint8_t* at = bytes.data() + i * merged.columns() * size;
+  merged.visit_all([&](std::uint64_t i, std::span<const double> row) {
+    std::uint8_t* at = bytes.data() + i * row.size() * size;
     for (std::size_t j = 0; j < row.size(); ++j, at += size) {
-      const double factor = factors.empty() ? 1 : factors[update.transposed ? j : i];
-      const double number = factors.empty() ? row[j] : rounded(type, factor * row[j]);
+      const double number =
+          factors.empty() ? row[j] : rounded(type, factors[update.transposed ? j : i] * row[j]);
       if (std::isnan(number)) is_number = false;
       put_number(base.dtype(), rounded(base.dtype(), number), at);
     }
   });
-  if (!is_number)
-    return fail({.code = ErrorCode::unsupported,
-                 .what = "merged it would hold NaN",
-                 .hint = "Is the adapter sound, and made for this base?"});
-  return bytes;
+  if (is_number) return {};
+  return fail({.code = ErrorCode::unsupported,
+               .what = "merged it would hold NaN",
+               .hint = "Is the adapter sound, and made for this base?"});
 }
 
 }  // namespace samebits

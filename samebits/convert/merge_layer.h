@@ -6,7 +6,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <vector>
+#include <span>
 
 #include "samebits/base/error.h"
 #include "samebits/base/thread_pool.h"
@@ -26,7 +26,7 @@ struct LowRankUpdate {
 /// The update's shape, [out, in, ...] or [in, out]; nothing where its factors do not fit together.
 std::optional<Shape> shape_of_update(const LowRankUpdate& update);
 
-/// Bytes of the merged weight, row-major, in the type of `base`.
+/// Writes the merged weight, row-major, in the type of `base`, to `bytes`, which are as many.
 ///
 /// B A in float32, each element by the chain of kernels/reference.h: fma() for ascending rank, in
 /// panels of 256. torch's product on a CPU gives the same bits where MKL computes it with one
@@ -37,7 +37,7 @@ std::optional<Shape> shape_of_update(const LowRankUpdate& update);
 ///
 /// Requires shape_of_update() to be the base's. Errors: unsupported for a base of another type than
 /// float64, float32, float16 and bfloat16, and for factors of another than the last three.
-Result<std::vector<std::uint8_t>> merged_weight(const TensorView& base, const LowRankUpdate& update,
-                                                ThreadPool& pool);
+Result<void> merge_weight(const TensorView& base, const LowRankUpdate& update, ThreadPool& pool,
+                          std::span<std::uint8_t> bytes);
 
 }  // namespace samebits

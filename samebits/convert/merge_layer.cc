@@ -35,9 +35,10 @@ DType wider(DType a, DType b) {
   return a == DType::float64 || b == DType::float64 ? DType::float64 : DType::float32;
 }
 
-/// As the result of an operation on numbers of that type: torch computes half types in float32.
+/// As the result of an operation on numbers of that type: torch computes half types in float32, by
+/// whose way round_to() goes, too.
 double rounded(DType type, double value) {
-  return type == DType::float64 ? value : round_to(type, static_cast<float>(value));
+  return type == DType::float64 ? value : round_to(type, value);
 }
 
 /// Rows of the base with their update added, before the base's type is restored.
@@ -65,8 +66,6 @@ class MergedRows {
   }
 
   DType type() const { return type_; }
-  std::uint64_t rows() const { return rows_; }
-  std::uint64_t columns() const { return columns_; }
 
   /// Calls visit(i, row) for each of rows [first, first + count), on all threads.
   template <class Visit>
@@ -78,11 +77,12 @@ class MergedRows {
     pool_.run(count, [&](std::size_t k) {
       NumberBlock row;
       row.load(base_, (first + k) * columns_, columns_);
-      for (std::uint64_t j = 0; j < columns_; ++j) {
-        const double update =
-            rounded(factor_type_, double{product[k * columns_ + j]} * double{scale_});
-        row.numbers()[j] = rounded(type_, row.numbers()[j] + update);
-      }
+      std::vector<double> update(columns_);
+      for (std::uint64_t j = 0; j < columns_; ++j)
+        update[j] = double{product[k * columns_ + j]} * double{scale_};
+      round_all(factor_type_, update);
+      for (std::uint64_t j = 0; j < columns_; ++j) row.numbers()[j] += update[j];
+      round_all(type_, row.numbers());
       visit(first + k, row.numbers());
     });
   }
@@ -172,14 +172,15 @@ Result<void> merge_weight(const TensorView& base, const LowRankUpdate& update, T
       update.magnitudes ? wider(merged.type(), update.magnitudes->dtype()) : merged.type();
   const std::uint64_t size = itemsize(base.dtype());
   std::atomic<bool> is_number{true};
-  merged.visit_all([&](std::uint64_t i, std::span<const double> row) {
+  merged.visit_all([&](std::uint64_t i, std::span<double> row) {
+    for (std::size_t j = 0; !factors.empty() && j < row.size(); ++j)
+      row[j] *= factors[update.transposed ? j : i];
+    if (!factors.empty()) round_all(type, row);
+    if (std::ranges::any_of(row, [](double number) { return std::isnan(number); }))
+      is_number = false;
+    round_all(base.dtype(), row);
     std::uint8_t* at = bytes.data() + i * row.size() * size;
-    for (std::size_t j = 0; j < row.size(); ++j, at += size) {
-      const double number =
-          factors.empty() ? row[j] : rounded(type, factors[update.transposed ? j : i] * row[j]);
-      if (std::isnan(number)) is_number = false;
-      put_number(base.dtype(), rounded(base.dtype(), number), at);
-    }
+    for (std::size_t j = 0; j < row.size(); ++j) put_number(base.dtype(), row[j], at + j * size);
   });
   if (is_number) return {};
   return fail({.code = ErrorCode::unsupported,

@@ -28,8 +28,9 @@ struct ConvertCommand {
     request.key = subjects->front().key;
     request.threads = report.thread_count();
     const bool file = request.format != ConvertFormat::hf;
-    if (const Result<void> free = check_targets({{"OUT", file ? request.output : ""}},
-                                                {request.input, request.config_path, request.adapter});
+    if (const Result<void> free =
+            check_targets({{"OUT", file ? request.output : ""}},
+                          {request.input, request.config_path, request.adapter});
         !free)
       return failed(free.error());
     const Result<Converted> done = work();

@@ -132,9 +132,9 @@ Result<model::LoadTarget> target_of(const Checkpoint& checkpoint, const model::T
   constexpr std::string_view kOfCheck = "Name it: --for ";
   if (!error.hint.starts_with(kOfCheck)) return fail(std::move(error));
   const bool directory = model::is_transformers(name.library);
-  error.hint = fmt::format(
-      "Name it: --to {}:ClassName; or keep the names: --to safetensors, torch or npz",
-      directory ? "hf" : library_name(name.library));
+  error.hint =
+      fmt::format("Name it: --to {}:ClassName; or keep the names: --to safetensors, torch or npz",
+                  directory ? "hf" : library_name(name.library));
   return fail(std::move(error));
 }
 
@@ -187,8 +187,7 @@ Result<TensorPlan> plan_as_named(const Checkpoint& checkpoint, const std::string
 Result<TensorPlan> plan_for_class(const Checkpoint& checkpoint, const model::TargetName& name,
                                   const Json& config) {
   const StoredWeights weights = stored_weights(checkpoint);
-  SAMEBITS_TRY(const model::LoadTarget target,
-               target_of(checkpoint, name, config, weights.shapes));
+  SAMEBITS_TRY(const model::LoadTarget target, target_of(checkpoint, name, config, weights.shapes));
   TensorPlan plan;
   plan.target =
       fmt::format("{}:{}", library_name(target.library), std::string(target.model_class->name));

@@ -67,8 +67,7 @@ std::string conversion_text(const Converted& done, const std::string& input, boo
         line_of("numbers", fmt::format("{} written as the numbers that {} ({})",
                                        counted(done.dequantized, "quantized weight", "is", "are"),
                                        done.dequantized == 1 ? "it says" : "they say", done.forms));
-  if (done.merged > 0)
-    text += line_of("merged", merged_text(done));
+  if (done.merged > 0) text += line_of("merged", merged_text(done));
   if (done.tied > 0)
     text += line_of("ties", fmt::format("{} for a tensor that another name has too",
                                         counted(done.tied, "name", "stands", "stand")));

@@ -73,7 +73,7 @@ def steps_apart(a, b):
 @pytest.mark.parametrize("live", [False, True], ids=["adapter", "PeftModel"])
 def test_merged_weights_are_those_of_peft(live, made, tmp_path):
     one_chain = torch_multiplies_in_one_chain()
-    assert len(cases(made)) == 20
+    assert len(cases(made)) == 21
     for name in cases(made):
         said, found = written(made, name, tmp_path / name, live)
         truth = load_file(made / name / "merged.safetensors")

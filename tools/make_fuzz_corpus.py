@@ -345,6 +345,57 @@ def explain_seeds():
     yield "headless", two_files(one, safetensors.torch.save({n: t for n, t in model.items() if not n.startswith("classifier")}))
 
 
+def quantized_layer(tensors, config=None, metadata=None):
+    """A file with one layer, 0, and a quantization_config."""
+    named = {"0" + name: tensor for name, tensor in tensors.items()}
+    return two_files(safetensors.torch.save(named, metadata), json.dumps(config).encode() if config else b"")
+
+
+def quantized_bitsandbytes():
+    state = {"quant_type": "nf4", "blocksize": 64, "dtype": "float32", "shape": [8, 8]}
+    nested = {"nested_blocksize": 256, "nested_dtype": "float32", "nested_offset": 0.5}
+    nf4 = {".weight": torch.arange(32, dtype=torch.uint8).view(32, 1), ".weight.absmax": torch.ones(1), ".weight.quant_map": torch.linspace(-1, 1, 16)}
+    twice = {".weight.absmax": torch.ones(1, dtype=torch.uint8), ".weight.nested_absmax": torch.ones(1)}
+    twice[".weight.nested_quant_map"] = torch.linspace(-1, 1, 256)
+
+    def stated(state):
+        return {".weight.quant_state.bitsandbytes__nf4": torch.tensor(list(json.dumps(state).encode()), dtype=torch.uint8)}
+
+    yield "nf4", quantized_layer(nf4 | stated(state))
+    yield "nf4-nested", quantized_layer(nf4 | twice | stated(state | nested))
+
+
+def quantized_groups():
+    words = torch.arange(4, dtype=torch.int32).view(4, 1) * 0x01234567
+    packed = {".weight_packed": words, ".weight_shape": torch.tensor([4, 8]), ".weight_scale": torch.ones(4, 2)}
+    bits = {"quant_method": "compressed-tensors", "config_groups": {"g": {"weights": {"num_bits": 4}}}}
+    yield "packed", quantized_layer(packed | {".weight_zero_point": torch.tensor([[0x1234, 0x4321]], dtype=torch.int32)}, bits)
+    grouped = {".scales": torch.ones(2, 8).half(), ".qzeros": torch.full((2, 1), 0x11111111, dtype=torch.int32)}
+    order = torch.tensor([1, 0, 1, 0, 1, 0, 1, 0], dtype=torch.int32)
+    gptq = {"quant_method": "gptq", "bits": 4, "group_size": 4, "desc_act": True}
+    yield "gptq", quantized_layer({".qweight": words.view(1, 4).repeat(1, 2), ".g_idx": order, **grouped}, gptq)
+    awq = {"quant_method": "awq", "bits": 4, "group_size": 4, "version": "gemm"}
+    yield "awq", quantized_layer({".qweight": words.repeat(2, 1), **grouped}, awq)
+
+
+def quantized_seeds():
+    """A layer in each form that samebits/quantized reads, by names and shapes; tests/fixtures/make_quantized.py has the libraries' own."""
+    yield from quantized_bitsandbytes()
+    yield from quantized_groups()
+    codes, scales = torch.arange(-16, 16, dtype=torch.int8).view(4, 8), torch.arange(1.0, 5.0)
+    yield "int8", quantized_layer({".weight": codes, ".SCB": scales})
+    order = torch.tensor([0, 1, 0, 1, 0, 1, 0, 1], dtype=torch.int32)
+    zeros = torch.ones(4, 2, dtype=torch.int8)
+    yield "naive", quantized_layer({".weight": codes, ".weight_scale": torch.ones(4, 2), ".weight_g_idx": order, ".weight_zero_point": zeros})
+    fp8 = codes.view(torch.uint8).view(torch.float8_e4m3fn)
+    config = {"quant_method": "fp8", "weight_block_size": [3, 5]}
+    yield "fp8", quantized_layer({".weight": fp8, ".weight_scale_inv": torch.ones(2, 2)}, config)
+    said = {"0.weight": json.dumps({"_type": "Int8Tensor", "_data": {"dtype": {"_data": "torch.float32"}}})}
+    yield "torchao", quantized_layer({"._weight_qdata": codes, "._weight_scale": torch.ones(4, 1)}, metadata=said)
+    own = torch.quantize_per_channel(torch.ones(2, 3), torch.tensor([0.1, 0.2]), torch.tensor([1, 2]), 0, torch.qint8)
+    yield "torch", two_files(saved_by_torch({"w": own}), b"")
+
+
 SEEDS = {
     "image": image_seeds,
     "zip": zip_seeds,
@@ -360,6 +411,7 @@ SEEDS = {
     "checkpoint": checkpoint_seeds,
     "diff": diff_seeds,
     "explain": explain_seeds,
+    "quantized": quantized_seeds,
 }
 
 
@@ -372,7 +424,7 @@ def main():
         target = folder / name
         target.mkdir(parents=True, exist_ok=True)
         for file, data in seeds():
-            largest = LARGEST * (3 if name in ("diff", "explain") else 1)
+            largest = LARGEST * (3 if name in ("diff", "explain", "quantized") else 1)
             if len(data) >= largest:
                 sys.exit(f"{name}/{file} has {len(data)} bytes, {largest} or more")
             (target / file).write_bytes(data)

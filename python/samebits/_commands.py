@@ -217,6 +217,8 @@ def convert(
     shard_size: str | int | None = None,
     strip_prefix: str = "",
     config: Path | None = None,
+    adapter: Path | None = None,
+    dequantize: bool = False,
     force: bool = False,
     key: str | None = None,
     threads: int = 0,
@@ -235,6 +237,8 @@ def convert(
         "shard_size": "" if shard_size is None else str(shard_size),
         "strip_prefix": strip_prefix,
         "config": path_bytes(config),
+        "adapter": path_bytes(adapter),
+        "dequantize": dequantize,
         "force": force,
         "threads": threads,
     }

@@ -1,6 +1,7 @@
 // Writing a whole file so that others see either the old content or the new one, never a part.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -24,7 +25,7 @@ class AtomicFile {
   AtomicFile& operator=(AtomicFile&&) = delete;
   ~AtomicFile();
 
-  /// Appends. Errors: io.
+  /// Appends. The disk begins with what was written while more of it comes. Errors: io.
   Result<void> write(Bytes bytes);
   /// Where what was written so far can be read until commit().
   std::string readable_path() const;
@@ -38,6 +39,7 @@ class AtomicFile {
   bool open_unnamed();
   bool open_named();
   bool take_name();
+  void begin_flushing();
   Error error(const std::string& action) const;  // with errno's text
 
   std::string path_;       // as the caller gave it
@@ -45,6 +47,7 @@ class AtomicFile {
   std::string temporary_;  // "" while the file has no name
   int slot_ = -1;          // of the names that remove_temporary_files() removes
   int descriptor_ = -1;
+  std::uint64_t written_ = 0, flushing_ = 0;  // bytes; the disk has been given the first ones
 };
 
 /// The same in one step.

@@ -90,8 +90,8 @@ struct Limits {
   std::uint64_t described_factor = 40;
   // What `inspect` reads in depth without being asked: so much takes some hundredths of a second.
   std::uint64_t read_unasked = 64'000'000;
-  // Blocks of narrow integers that are read as float32, of one file: a vision tower of a billion
-  // parameters. They take 19 times their bytes at most.
+  // Blocks of narrow integers that are read as float32, of one GGUF file: a vision tower of a
+  // billion parameters. They take 19 times their bytes at most.
   std::uint64_t dequantized_bytes = 4ull << 30;
   // Pickles beside the weights of a directory that are read for what they would call: a training on
   // a thousand devices leaves a generator state of each.

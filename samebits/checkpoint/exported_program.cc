@@ -267,7 +267,7 @@ class ExportedReader {
     if (!checked_mul(known->first, itemsize(known->dtype), &begin))
       return fail(payload_error(ErrorCode::malformed, "it begins behind its record"));
     SAMEBITS_TRY(tensor.view,
-                 TensorView::make(known->dtype, known->shape, known->strides, begin, bytes));
+                 TensorView::make(known->dtype, known->shape, known->strides, known->first, bytes));
     const bool too_many =
         !checked_add(described_, tensor.view.nbytes(), &described_) || described_ > most_described_;
     if (too_many)

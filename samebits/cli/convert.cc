@@ -28,8 +28,9 @@ struct ConvertCommand {
     request.key = subjects->front().key;
     request.threads = report.thread_count();
     const bool file = request.format != ConvertFormat::hf;
-    if (const Result<void> free = check_targets({{"OUT", file ? request.output : ""}},
-                                                {request.input, request.config_path});
+    if (const Result<void> free =
+            check_targets({{"OUT", file ? request.output : ""}},
+                          {request.input, request.config_path, request.adapter});
         !free)
       return failed(free.error());
     const Result<Converted> done = work();
@@ -74,6 +75,11 @@ void add_convert_options(CLI::App* command, ConvertCommand* chosen) {
       ->add_option("--config", chosen->request.config_path,
                    "the config.json of a model that carries none")
       ->type_name("FILE");
+  command
+      ->add_option("--adapter", chosen->request.adapter,
+                   "a LoRA that is merged into IN: peft's directory; its adapter_config.json alone "
+                   "where the factors stand in IN")
+      ->type_name("DIR");
   command->add_flag("--dequantize", chosen->request.dequantize,
                     "write quantized weights as the numbers that they say, to the bit as their "
                     "library does");
@@ -89,7 +95,8 @@ void add_convert(CLI::App* program, int* status) {
   CLI::App* command = program->add_subcommand(
       "convert",
       "Write it so that it loads there\n"
-      "Writes the same tensors in another container, under a library's names, or in another type. "
+      "Writes the same tensors in another container, under a library's names, in another type, or "
+      "with a LoRA merged into them. "
       "What was written is read back and compared bit for bit before it gets its name; what cannot "
       "be written exactly is refused by name. Exit status: 0, or 2 where nothing was written.");
   accept_hub_names(command->add_option("IN", chosen->request.input,

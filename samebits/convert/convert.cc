@@ -15,9 +15,11 @@
 #include "samebits/checkpoint/open.h"
 #include "samebits/container/tensor_writers.h"
 #include "samebits/convert/dequantize.h"
+#include "samebits/convert/merge_adapter.h"
 #include "samebits/convert/planned_bytes.h"
 #include "samebits/convert/read_back.h"
 #include "samebits/convert/write_directory.h"
+#include "samebits/convert/writing.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/verify.h"
 
@@ -57,7 +59,8 @@ bool can_hold(Container container, DType dtype) {
   return false;
 }
 
-Result<void> check_types(const TensorsToWrite& output, Container container) {
+Result<void> check_types(const TensorsToWrite& output, Container container,
+                         const std::string& input) {
   for (const BlobTensor& tensor : output.tensors) {
     if (can_hold(container, tensor.dtype)) continue;
     const bool is_float = is_floating(tensor.dtype);
@@ -65,6 +68,7 @@ Result<void> check_types(const TensorsToWrite& output, Container container) {
         {.code = ErrorCode::unsupported,
          .what = fmt::format("{} is {}, which the format has not", tensor.name,
                              info(tensor.dtype).torch),
+         .file = input,
          .hint = is_float ? "Choose another format, or --dtype float32" : "Choose another format"});
   }
   return {};
@@ -94,9 +98,12 @@ Result<void> check_free(const ConvertRequest& request) {
 
 Result<void> write_file(const ConvertRequest& request, const Checkpoint& input,
                         const TensorsToWrite& output) {
-  SAMEBITS_TRY_VOID(check_types(output, container_of(request)));
+  SAMEBITS_TRY_VOID(check_types(output, container_of(request), input.path));
   SAMEBITS_TRY(AtomicFile file, AtomicFile::create(request.output));
-  SAMEBITS_TRY_VOID(stream(request, input, output, [&](Bytes bytes) { return file.write(bytes); }));
+  SAMEBITS_TRY_VOID(write_while_checking(input, request.threads, [&] {
+    WorkStep step("writing", blob_bytes(output));
+    return stream(request, input, output, metered_sink(file, step));
+  }));
   SAMEBITS_TRY_VOID(check_read_back(file.readable_path(), output, request.threads));
   return file.commit();
 }
@@ -133,34 +140,54 @@ Result<Json> config_of(const ConvertRequest& request, const Checkpoint& input) {
                .file = request.config_path});
 }
 
+/// What was done to the input's weights before the plan.
+struct ChangedWeights {
+  std::string outside;  // what stood outside the weights before: see not_locked()
+  DequantizedWeights dequantized;
+  MergedAdapter adapter;
+};
+
 Converted summary_of(const ConvertRequest& request, const Checkpoint& input, const TensorPlan& plan,
-                     const PlannedBytes& bytes, const DequantizedWeights& dequantized) {
+                     const PlannedBytes& bytes, const ChangedWeights& changed) {
   Converted done{.output = request.output, .files = {}, .target = plan.target};
   done.tensors = plan.tensors.size();
   done.renamed = plan.renamed();
   done.tied = bytes.output.tensors.size() - bytes.output.blobs.size();
-  for (const Blob& blob : bytes.output.blobs) done.bytes += blob.size;
+  done.bytes = blob_bytes(bytes.output);
   for (std::size_t i = 0; i < plan.tensors.size(); ++i)
     done.cast += plan.tensors[i].pieces[0].dtype() != bytes.output.tensors[i].dtype ? 1 : 0;
   done.assumed = plan.assumed;
-  const std::string rest = request.dequantize ? dequantized.outside : not_locked(input);
-  if (!rest.empty()) done.left_out.push_back(rest);
-  done.dequantized = dequantized.count;
-  done.forms = fmt::format("{}", fmt::join(dequantized.forms, "; "));
+  if (!changed.outside.empty()) done.left_out.push_back(changed.outside);
+  done.dequantized = changed.dequantized.count;
+  done.forms = fmt::format("{}", fmt::join(changed.dequantized.forms, "; "));
+  done.merged = changed.adapter.weights;
+  done.whole = changed.adapter.whole;
+  done.adapter_kind = changed.adapter.kind;
   if (!input.weights().buffers.empty())
     done.left_out.push_back(counted(input.weights().buffers.size(), "non-persistent buffer") +
                             ", as state_dict() does");
   return done;
 }
 
-Result<Checkpoint> open_input(const ConvertRequest& request, DequantizedWeights& dequantized) {
+std::string folder_of_output(const std::string& output) {
+  const std::string folder = std::filesystem::path(written_path(output)).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
+Result<Checkpoint> open_input(const ConvertRequest& request, ChangedWeights& changed) {
   SAMEBITS_TRY(Checkpoint input, open_checkpoint(request.input, {.key = request.key,
                                                                  .cross_check = true,
                                                                  .threads = request.threads}));
   if (!input.has_weights()) return input;
+  changed.outside = not_locked(input);
+  const std::string folder = folder_of_output(request.output);
   if (request.dequantize) {
-    SAMEBITS_TRY(dequantized, dequantize_weights(input));
-  } else if (request.dtype) {
+    SAMEBITS_TRY(changed.dequantized, dequantize_weights(input, folder));
+  }
+  if (!request.adapter.empty()) {
+    SAMEBITS_TRY(changed.adapter, merge_adapter(input, request.adapter, folder, request.threads));
+  }
+  if (request.dtype && !request.dequantize) {
     SAMEBITS_TRY_VOID(check_castable(input));
   }
   return input;
@@ -169,14 +196,14 @@ Result<Checkpoint> open_input(const ConvertRequest& request, DequantizedWeights&
 Result<Converted> convert_now(const ConvertRequest& request) {
   const bool directory = request.format == ConvertFormat::hf;
   if (!directory) SAMEBITS_TRY_VOID(check_free(request));
-  DequantizedWeights dequantized;
-  SAMEBITS_TRY(const Checkpoint input, open_input(request, dequantized));
-  SAMEBITS_TRY_VOID(check_plain(input, request.threads));
+  ChangedWeights changed;
+  SAMEBITS_TRY(const Checkpoint input, open_input(request, changed));
+  SAMEBITS_TRY_VOID(check_plain(input));
   SAMEBITS_TRY(Json config, config_of(request, input));
   if (request.dequantize && config.is_object()) config.erase("quantization_config");
   SAMEBITS_TRY(const TensorPlan plan, plan_of(request, input, config));
   const PlannedBytes bytes = planned_bytes(plan, request.dtype);
-  Converted done = summary_of(request, input, plan, bytes, dequantized);
+  Converted done = summary_of(request, input, plan, bytes, changed);
   if (directory) {
     SAMEBITS_TRY(done.files, write_directory(request, input, config, plan, bytes, &done.left_out));
   } else {

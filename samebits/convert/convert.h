@@ -34,6 +34,7 @@ struct ConvertRequest {
   std::string strip_prefix;
   std::string config_path;  // hf: the config of a checkpoint that carries none
   bool dequantize = false;  // writes the numbers that quantized weights say
+  std::string adapter;      // merged into the input; "" where there is none
   bool force = false;       // replaces what stands there
   int threads = 1;
   /// In place of the format's names: a class's, or those of a repair that check found.
@@ -50,6 +51,9 @@ struct Converted {
   std::uint64_t rounded = 0;      // of these, where values changed
   std::uint64_t dequantized = 0;  // weights that were codes and scales
   std::string forms;              // of these
+  std::uint64_t merged = 0;       // weights that an adapter changed
+  std::uint64_t whole = 0;        // weights that it holds itself
+  std::string adapter_kind;       // "LoRA"
   std::uint64_t tied = 0;         // names that another name's tensor stands for
   std::string target;             // whose names: "transformers-4:ViTMAEModel"; "" where they stayed
   std::vector<std::string> left_out;  // what stands in the input and not in the output

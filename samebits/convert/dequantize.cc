@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <span>
 
 #include <fmt/format.h>
 
-#include "samebits/base/limits.h"
+#include "samebits/base/work_meter.h"
 #include "samebits/checkpoint/torch_files.h"
 #include "samebits/convert/planned_bytes.h"
 #include "samebits/explain/subjects.h"
-#include "samebits/explain/verify.h"
 #include "samebits/quantized/forms.h"
 
 namespace samebits {
@@ -18,7 +18,6 @@ namespace {
 
 struct DecodedLayer {
   std::string codes_name;
-  std::shared_ptr<std::vector<std::uint8_t>> bytes;
   TensorView view;
 };
 
@@ -27,28 +26,26 @@ Error cannot_dequantize(const Checkpoint& checkpoint, ErrorCode code, std::strin
   return {.code = code, .what = std::move(what), .file = checkpoint.path, .hint = std::move(hint)};
 }
 
-Result<DecodedLayer> decode(const QuantizedWeight& weight) {
+Result<DecodedLayer> decode(const QuantizedWeight& weight, ScratchFile& scratch) {
   constexpr std::uint64_t kRun = 1 << 14;
-  DecodedLayer layer{weight.codes_name, std::make_shared<std::vector<std::uint8_t>>(), {}};
   const std::uint64_t size = itemsize(weight.result);
-  layer.bytes->resize(weight.numel() * size);
+  const std::span<std::uint8_t> bytes = scratch.take(weight.numel() * size);
   DecodedRun run;
   for (std::uint64_t first = 0; first < weight.numel(); first += kRun) {
     const std::uint64_t count = std::min(kRun, weight.numel() - first);
     weight.read(first, count, run);
     for (std::uint64_t i = 0; i < count; ++i)
-      put_number(weight.result, run.numbers[i], layer.bytes->data() + (first + i) * size);
+      put_number(weight.result, run.numbers[i], bytes.data() + (first + i) * size);
   }
-  SAMEBITS_TRY(layer.view,
-               TensorView::make(weight.result, weight.shape, contiguous_strides(weight.shape), 0,
-                                Bytes(*layer.bytes)));
-  return layer;
+  SAMEBITS_TRY(const TensorView view, TensorView::make(weight.result, weight.shape,
+                                                       contiguous_strides(weight.shape), 0, bytes));
+  return DecodedLayer{weight.codes_name, view};
 }
 
 using DecodedLayers = std::map<std::string, DecodedLayer>;
 
 Result<DecodedLayers> decode_all(const Checkpoint& checkpoint, const QuantizedLayers& layers,
-                                 DequantizedWeights& done) {
+                                 const std::string& folder, DequantizedWeights& done) {
   const LayerSource source(checkpoint);
   std::map<std::string, QuantizedWeight> weights;
   std::vector<std::string> unread;
@@ -69,15 +66,13 @@ Result<DecodedLayers> decode_all(const Checkpoint& checkpoint, const QuantizedLa
         checkpoint, ErrorCode::unsupported,
         some_of(unread) + ": quantized in a form whose numbers are not known to the last bit",
         "Dequantize it with the library that made it, then convert"));
-  if (bytes > kLimits.dequantized_bytes)
-    return fail(cannot_dequantize(checkpoint, ErrorCode::limit,
-                                  fmt::format("its weights take {} bytes as numbers, more than {}",
-                                              bytes, kLimits.dequantized_bytes),
-                                  "Dequantize it with the library that made it"));
-  done = {weights.size(), {forms.begin(), forms.end()}, not_locked(checkpoint)};
+  SAMEBITS_TRY(const std::shared_ptr<ScratchFile> scratch, ScratchFile::create(folder, bytes));
+  done = {weights.size(), {forms.begin(), forms.end()}, scratch};
+  WorkStep step("dequantizing", bytes);
   DecodedLayers decoded;
   for (const auto& [layer, weight] : weights) {
-    SAMEBITS_TRY(DecodedLayer each, decode(weight));
+    SAMEBITS_TRY(DecodedLayer each, decode(weight, *scratch));
+    step.add(each.view.nbytes());
     decoded.emplace(layer, std::move(each));
   }
   return decoded;
@@ -91,10 +86,9 @@ void put_in_place(Checkpoint& checkpoint, StoredTensor& tensor, const std::strin
   tensor.name = layer + ".weight";
   tensor.view = decoded.view;
   tensor.storage = next_storage_id(checkpoint);
-  tensor.storage_bytes = decoded.bytes->size();
+  tensor.storage_bytes = decoded.view.nbytes();
   tensor.identity.clear();
   tensor.note.clear();
-  checkpoint.owned.push_back(decoded.bytes);
 }
 
 /// What says of the file that its weights are quantized, and would be untrue of the result.
@@ -112,14 +106,14 @@ void forget_quantization(Checkpoint& checkpoint) {
 
 }  // namespace
 
-Result<DequantizedWeights> dequantize_weights(Checkpoint& checkpoint) {
+Result<DequantizedWeights> dequantize_weights(Checkpoint& checkpoint, const std::string& folder) {
   const QuantizedLayers layers = quantized_layers(checkpoint);
   if (layers.empty())
     return fail(cannot_dequantize(checkpoint, ErrorCode::usage,
                                   "none of its weights is known to be quantized",
                                   "Leave --dequantize out"));
   DequantizedWeights done;
-  SAMEBITS_TRY(const DecodedLayers decoded, decode_all(checkpoint, layers, done));
+  SAMEBITS_TRY(const DecodedLayers decoded, decode_all(checkpoint, layers, folder, done));
   std::map<std::string, std::string> layer_of;
   for (const auto& [layer, parts] : layers)
     for (const std::string& part : parts) layer_of.emplace(part, layer);

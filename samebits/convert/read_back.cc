@@ -8,6 +8,7 @@
 #include "samebits/base/parallel.h"
 #include "samebits/base/work_meter.h"
 #include "samebits/checkpoint/open.h"
+#include "samebits/convert/writing.h"
 
 namespace samebits {
 namespace {
@@ -59,10 +60,9 @@ Result<void> check_read_back(const std::string& path, const TensorsToWrite& want
   if (found.size() != wanted.tensors.size())
     return fail(read_back_error(path, "another number of tensors"));
   std::vector<std::optional<Error>> faults(wanted.tensors.size());
-  WorkStep step("reading back", wanted.tensors.size());
+  WorkStep step("reading back", blob_bytes(wanted));
   parallel_for(wanted.tensors.size(), threads, [&](std::size_t i) {
     const BlobTensor& tensor = wanted.tensors[i];
-    step.add(1);
     const auto at = found.find(tensor.name);
     const bool alike = at != found.end() && at->second->readable &&
                        at->second->view.dtype() == tensor.dtype &&
@@ -72,6 +72,7 @@ Result<void> check_read_back(const std::string& path, const TensorsToWrite& want
       return;
     }
     const Result<bool> equal = is_equal(wanted.blobs[tensor.blob], at->second->view);
+    step.add(wanted.blobs[tensor.blob].size);
     if (!equal)
       faults[i] = equal.error();
     else if (!*equal)

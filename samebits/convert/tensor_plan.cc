@@ -57,7 +57,7 @@ Result<void> check_beside(const Checkpoint& checkpoint) {
   if (checkpoint.adapter.is_object() || checkpoint.weights().key.starts_with("adapter_"))
     return fail(cannot(checkpoint, ErrorCode::unsupported,
                        "it holds an adapter, which is not merged into its base model",
-                       "Merge it with peft: model.merge_and_unload()"));
+                       "Merge it: samebits convert BASE OUT --adapter THIS_DIRECTORY"));
   if (!checkpoint.companions.empty())
     return fail(cannot(checkpoint, ErrorCode::unsupported,
                        "it holds further models or objects beside the first one: " +
@@ -121,6 +121,23 @@ Result<void> check_every_tensor_is_used(const Checkpoint& checkpoint, const std:
   return fail(no_place(checkpoint, target, unused, false));
 }
 
+/// With what to say to convert where no class can be told.
+Result<model::LoadTarget> target_of(const Checkpoint& checkpoint, const model::TargetName& name,
+                                    const Json& config,
+                                    const std::vector<model::StoredShape>& shapes) {
+  auto target = model::make_target(name, config.is_object() ? &config : nullptr, shapes);
+  if (target) return target;
+  Error error = std::move(target).error();
+  if (error.file.empty()) error.file = checkpoint.path;
+  constexpr std::string_view kOfCheck = "Name it: --for ";
+  if (!error.hint.starts_with(kOfCheck)) return fail(std::move(error));
+  const bool directory = model::is_transformers(name.library);
+  error.hint =
+      fmt::format("Name it: --to {}:ClassName; or keep the names: --to safetensors, torch or npz",
+                  directory ? "hf" : library_name(name.library));
+  return fail(std::move(error));
+}
+
 }  // namespace
 
 Result<TensorView> piece_view(const TensorView& view, std::int64_t part, std::int64_t parts) {
@@ -144,8 +161,8 @@ std::uint64_t TensorPlan::renamed() const {
       std::ranges::count_if(tensors, [](const PlannedTensor& t) { return t.name != t.from; }));
 }
 
-Result<void> check_plain(const Checkpoint& checkpoint, int threads) {
-  SAMEBITS_TRY_VOID(check_whole(checkpoint, threads));
+Result<void> check_plain(const Checkpoint& checkpoint) {
+  SAMEBITS_TRY_VOID(check_read(checkpoint));
   SAMEBITS_TRY_VOID(check_beside(checkpoint));
   return check_stored(checkpoint);
 }
@@ -154,6 +171,10 @@ Result<TensorPlan> plan_as_named(const Checkpoint& checkpoint, const std::string
   TensorPlan plan;
   for (const std::uint32_t index : checkpoint.weights().weights) {
     const StoredTensor& tensor = checkpoint.entries[index];
+    if (tensor.name.empty())
+      return fail(cannot(checkpoint, ErrorCode::unsupported,
+                         "it is one tensor without a name, which all formats need",
+                         "Save it under a name: torch.save({\"weight\": tensor}, ...)"));
     if (!tensor.name.starts_with(prefix) || tensor.name.size() == prefix.size())
       return fail(cannot(checkpoint, ErrorCode::usage,
                          fmt::format("{} does not begin with {}", tensor.name, prefix),
@@ -166,8 +187,7 @@ Result<TensorPlan> plan_as_named(const Checkpoint& checkpoint, const std::string
 Result<TensorPlan> plan_for_class(const Checkpoint& checkpoint, const model::TargetName& name,
                                   const Json& config) {
   const StoredWeights weights = stored_weights(checkpoint);
-  SAMEBITS_TRY(const model::LoadTarget target,
-               model::make_target(name, config.is_object() ? &config : nullptr, weights.shapes));
+  SAMEBITS_TRY(const model::LoadTarget target, target_of(checkpoint, name, config, weights.shapes));
   TensorPlan plan;
   plan.target =
       fmt::format("{}:{}", library_name(target.library), std::string(target.model_class->name));

@@ -30,10 +30,10 @@ struct TensorPlan {
 /// Rows of one of `parts` equal pieces along dimension 0, which they divide.
 Result<TensorView> piece_view(const TensorView& view, std::int64_t part, std::int64_t parts);
 
-/// Errors of every plan: those of check_whole(), and what cannot be written exactly, by name.
+/// Errors of every plan: those of check_read(), and what cannot be written exactly, by name.
 /// inconsistent for absent values and names that stand twice, unsupported for quantized and sparse
 /// tensors, for what loading hands to the model and is no tensor, for adapters and further models.
-Result<void> check_plain(const Checkpoint& checkpoint, int threads);
+Result<void> check_plain(const Checkpoint& checkpoint);
 
 /// Names as they stand, without `prefix`. Errors: usage where a name does not begin with it.
 Result<TensorPlan> plan_as_named(const Checkpoint& checkpoint, const std::string& prefix);

@@ -11,6 +11,7 @@
 #include "samebits/base/atomic_write.h"
 #include "samebits/container/tensor_writers.h"
 #include "samebits/convert/read_back.h"
+#include "samebits/convert/writing.h"
 #include "samebits/explain/directory_load.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/model/tied_names.h"
@@ -106,8 +107,7 @@ Result<void> write_text(const AtomicDirectory& directory, const std::string& nam
 }
 
 Result<void> write_shard(const AtomicDirectory& directory, const Shard& shard,
-                         const TensorsToWrite& output,
-                         const std::map<std::string, std::string>& metadata) {
+                         const TensorsToWrite& output, WorkStep& step) {
   TensorsToWrite part;
   for (const std::size_t index : shard.tensors) {
     part.tensors.push_back(output.tensors[index]);
@@ -115,8 +115,15 @@ Result<void> write_shard(const AtomicDirectory& directory, const Shard& shard,
     part.blobs.push_back(output.blobs[output.tensors[index].blob]);
   }
   SAMEBITS_TRY(AtomicFile file, AtomicFile::create(directory.temporary() + "/" + shard.name));
-  SAMEBITS_TRY_VOID(stream_safetensors(part, metadata, [&](Bytes b) { return file.write(b); }));
+  SAMEBITS_TRY_VOID(stream_safetensors(part, {{"format", "pt"}}, metered_sink(file, step)));
   return file.commit();
+}
+
+Result<void> write_shards(const AtomicDirectory& directory, const std::vector<Shard>& shards,
+                          const TensorsToWrite& output) {
+  WorkStep step("writing", blob_bytes(output));
+  for (const Shard& shard : shards) SAMEBITS_TRY_VOID(write_shard(directory, shard, output, step));
+  return {};
 }
 
 Json index_of(const TensorsToWrite& output, const std::vector<Shard>& shards) {
@@ -233,10 +240,9 @@ Result<std::vector<std::string>> write_directory(const ConvertRequest& request,
   SAMEBITS_TRY_VOID(write_text(directory, "config.json",
                                config_to_write(request, config, plan).dump(2) + "\n", &files));
   const std::vector<Shard> shards = shards_of(output, request.shard_bytes.value_or(kUsualShard));
-  for (const Shard& shard : shards) {
-    SAMEBITS_TRY_VOID(write_shard(directory, shard, output, {{"format", "pt"}}));
-    files.push_back(shard.name);
-  }
+  SAMEBITS_TRY_VOID(write_while_checking(input, request.threads,
+                                         [&] { return write_shards(directory, shards, output); }));
+  for (const Shard& shard : shards) files.push_back(shard.name);
   if (shards.size() > 1)
     SAMEBITS_TRY_VOID(write_text(directory, std::string(kIndexName),
                                  index_of(output, shards).dump(2) + "\n", &files));

@@ -20,20 +20,6 @@
 namespace samebits {
 namespace {
 
-/// What a file holds that was damaged is no model's identity.
-Result<void> check_records(const Checkpoint& checkpoint, int threads) {
-  for (const RecordFault& fault :
-       faults_of_records(checkpoint, checkpoint.weights().weights, RecordCheck::checksums, threads))
-    return fail({.code = ErrorCode::inconsistent,
-                 .what = fault.unwritten
-                             ? "the values of record " + fault.record + " were never written"
-                             : bad_checksum_text(fault.record, fault.stored, fault.computed),
-                 .file = checkpoint.files[fault.file].path,
-                 .offset = fault.offset,
-                 .hint = "Take the file from its source again"});
-  return {};
-}
-
 Result<void> check_weights(const Checkpoint& checkpoint) {
   if (checkpoint.has_weights() && !checkpoint.weights().weights.empty()) return {};
   return fail({.code = ErrorCode::usage,
@@ -171,9 +157,26 @@ Report verify_now(const SubjectOptions& options, const std::string& lock_path, i
 
 }  // namespace
 
-Result<void> check_whole(const Checkpoint& checkpoint, int threads) {
+Result<void> check_records(const Checkpoint& checkpoint, int threads) {
+  for (const RecordFault& fault :
+       faults_of_records(checkpoint, checkpoint.weights().weights, RecordCheck::checksums, threads))
+    return fail({.code = ErrorCode::inconsistent,
+                 .what = fault.unwritten
+                             ? "the values of record " + fault.record + " were never written"
+                             : bad_checksum_text(fault.record, fault.stored, fault.computed),
+                 .file = checkpoint.files[fault.file].path,
+                 .offset = fault.offset,
+                 .hint = "Take the file from its source again"});
+  return {};
+}
+
+Result<void> check_read(const Checkpoint& checkpoint) {
   if (!checkpoint.unread.empty()) return fail(checkpoint.unread.front());
-  SAMEBITS_TRY_VOID(check_weights(checkpoint));
+  return check_weights(checkpoint);
+}
+
+Result<void> check_whole(const Checkpoint& checkpoint, int threads) {
+  SAMEBITS_TRY_VOID(check_read(checkpoint));
   return check_records(checkpoint, threads);
 }
 

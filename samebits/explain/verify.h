@@ -10,8 +10,13 @@
 
 namespace samebits {
 
-/// Errors: what could not be read of the checkpoint; usage where it holds no weights; inconsistent
-/// where a checksum of their records does not hold.
+/// Errors: what could not be read of the checkpoint; usage where it holds no weights.
+Result<void> check_read(const Checkpoint& checkpoint);
+
+/// Reads the weights. Errors: inconsistent where a checksum of their records does not hold.
+Result<void> check_records(const Checkpoint& checkpoint, int threads);
+
+/// Both.
 Result<void> check_whole(const Checkpoint& checkpoint, int threads);
 
 /// Reads every byte. Errors: those of open_checkpoint, check_whole() and make_lock.

@@ -100,6 +100,8 @@ nb::tuple convert_path(const nb::dict& asked) {
                          .output = path("output"),
                          .strip_prefix = text("strip_prefix"),
                          .config_path = path("config"),
+                         .dequantize = nb::cast<bool>(asked["dequantize"]),
+                         .adapter = path("adapter"),
                          .force = nb::cast<bool>(asked["force"]),
                          .threads = thread_count(nb::cast<int>(asked["threads"]))};
   const ConvertWords words{

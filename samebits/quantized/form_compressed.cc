@@ -1,5 +1,7 @@
 // compressed-tensors, transformers' fine-grained fp8, and others that write codes of a byte beside
 // scales.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "samebits/compare/rounding.h"
@@ -59,14 +61,65 @@ bool read_packed_zeros(const LayerSource& source, const std::string& name, unsig
   return weight.zeros.size() == weight.scales.size();
 }
 
+/// Blocks of the config's size, of which the last ones may be smaller; nothing where it says none,
+/// or these are not as many as the scales.
+std::optional<ScaleGrid> grid_of_config(const Json& config, const QuantizedWeight& weight,
+                                        const Shape& scales) {
+  const Json* said = member_of(config, {"weight_block_size"});
+  if (said == nullptr || !said->is_array() || said->size() != 2 || scales.size() != 2 ||
+      !(*said)[0].is_number_unsigned() || !(*said)[1].is_number_unsigned())
+    return std::nullopt;
+  const auto height = (*said)[0].get<std::uint64_t>(), width = (*said)[1].get<std::uint64_t>();
+  if (height == 0 || width == 0) return std::nullopt;
+  const auto down = static_cast<std::uint64_t>(scales[0]);
+  const auto across = static_cast<std::uint64_t>(scales[1]);
+  if ((weight.rows - 1) / height + 1 != down || (weight.columns - 1) / width + 1 != across)
+    return std::nullopt;
+  return ScaleGrid{height, width, across, 1, {}};
+}
+
+bool is_same_grid(const ScaleGrid& a, const ScaleGrid& b, const QuantizedWeight& weight) {
+  const auto same = [](std::uint64_t x, std::uint64_t y, std::uint64_t all) {
+    return std::min(x, all) == std::min(y, all);
+  };
+  return same(a.block_rows, b.block_rows, weight.rows) &&
+         same(a.block_columns, b.block_columns, weight.columns);
+}
+
 bool take_scales(const LayerSource& source, const std::string& name, QuantizedWeight& weight) {
   const StoredTensor* scales = source.find(name);
   if (scales == nullptr) return false;
-  const auto grid = even_grid(weight.rows, weight.columns, scales->view.shape());
+  const auto even = even_grid(weight.rows, weight.columns, scales->view.shape());
+  const auto said = grid_of_config(source.config(), weight, scales->view.shape());
   weight.scales = source.numbers(name);
-  if (!grid || weight.scales.empty()) return false;
-  weight.grid = *grid;
+  if ((!even && !said) || weight.scales.empty()) return false;
+  weight.grid = said ? *said : *even;
+  // transformers divides the matrix evenly wherever that is possible, whatever the config says.
+  weight.exact = !said || !even || is_same_grid(*said, *even, weight);
   return true;
+}
+
+/// Act-order: the group of each column. -1 stands for the order of the columns. False where a group
+/// has more columns than another, of which no release makes one.
+bool take_order(const LayerSource& source, const std::string& name, QuantizedWeight& weight) {
+  if (source.find(name) == nullptr) return true;
+  const std::vector<double> listed = source.numbers(name);
+  if (std::ranges::find(listed, -1) != listed.end()) return true;
+  const std::uint64_t groups = weight.columns / weight.grid.block_columns;
+  std::vector<std::uint64_t> members(groups);
+  for (const double group : listed) {
+    if (!(group >= 0 && group < static_cast<double>(groups))) return false;
+    const auto at = static_cast<std::uint32_t>(group);
+    ++members[at];
+    weight.grid.column_block.push_back(at);
+  }
+  return weight.grid.block_rows == 1 && listed.size() == weight.columns &&
+         std::ranges::all_of(
+             members, [&](std::uint64_t count) { return count == weight.grid.block_columns; });
+}
+
+std::string order_text(const QuantizedWeight& weight) {
+  return weight.grid.column_block.empty() ? "" : " in act-order";
 }
 
 void compute_in(QuantizedWeight& weight, DType type) {
@@ -83,15 +136,16 @@ std::optional<QuantizedWeight> read_compressed_packed(const LayerSource& source,
   const StoredTensor* scales = source.find(name + "_scale");
   const auto shape = matrix_shape(source, name + "_shape");
   if (packed == nullptr || scales == nullptr || !shape || packed->view.dtype() != DType::int32 ||
-      packed->view.shape().size() != 2 || source.find(name + "_g_idx") != nullptr ||
-      !can_round_to(scales->view.dtype()))
+      packed->view.shape().size() != 2 || !can_round_to(scales->view.dtype()))
     return std::nullopt;
   QuantizedWeight weight;
   set_shape(weight, *shape);
   const unsigned bits = bits_of_codes(source.config(), weight.columns,
                                       static_cast<std::uint64_t>(packed->view.shape()[1]));
   const auto codes = bits == 0 ? std::nullopt : BitCodes::in_rows(packed->view, bits);
-  if (!codes || !take_scales(source, name + "_scale", weight)) return std::nullopt;
+  if (!codes || !take_scales(source, name + "_scale", weight) ||
+      !take_order(source, name + "_g_idx", weight))
+    return std::nullopt;
   const double first = -static_cast<double>(1U << (bits - 1));
   weight.codes = *codes;
   weight.codes_name = name + "_packed";
@@ -101,8 +155,9 @@ std::optional<QuantizedWeight> read_compressed_packed(const LayerSource& source,
   if (source.find(zeros) != nullptr &&
       !read_packed_zeros(source, zeros, bits, first, weight, weight.scales.size() / weight.rows))
     return std::nullopt;
-  weight.form = fmt::format("compressed-tensors pack-quantized, {} bits, {}{}", bits,
-                            blocks_text(weight), weight.zeros.empty() ? "" : ", zero points");
+  weight.form =
+      fmt::format("compressed-tensors pack-quantized, {} bits, {}{}{}", bits, blocks_text(weight),
+                  order_text(weight), weight.zeros.empty() ? "" : ", zero points");
   return weight;
 }
 
@@ -126,7 +181,8 @@ std::optional<QuantizedWeight> read_scaled_bytes(const LayerSource& source,
     return std::nullopt;
   QuantizedWeight weight;
   set_shape(weight, tensor->view.shape());
-  if (!take_scales(source, scale_name, weight)) return std::nullopt;
+  if (!take_scales(source, scale_name, weight) || !take_order(source, name + "_g_idx", weight))
+    return std::nullopt;
   weight.codes = *codes;
   weight.codes_name = name;
   weight.values = *values;
@@ -137,9 +193,9 @@ std::optional<QuantizedWeight> read_scaled_bytes(const LayerSource& source,
     if (weight.zeros.size() != weight.scales.size()) return std::nullopt;
   }
   const std::string of = std::string(info(type).torch);
-  weight.form =
-      fmt::format("{}{}, {}{}", of, inverse ? " with weight_scale_inv" : " with weight_scale",
-                  blocks_text(weight), weight.zeros.empty() ? "" : ", zero points");
+  weight.form = fmt::format(
+      "{}{}, {}{}{}", of, inverse ? " with weight_scale_inv" : " with weight_scale",
+      blocks_text(weight), order_text(weight), weight.zeros.empty() ? "" : ", zero points");
   return weight;
 }
 

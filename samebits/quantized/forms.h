@@ -2,12 +2,12 @@
 // and how a layer's tensors become codes, scales and zero points.
 //
 // Sources: bitsandbytes 0.50.2 (functional.py, backends/default/ops.py), compressed-tensors 0.20.1
-// (compressors/, quantization/lifecycle/), torchao 0.18.0 (quantization/quantize_/workflows/),
-// transformers 5.24.0 (integrations/finegrained_fp8.py), AutoGPTQ 0.7.1 and GPTQModel 7.7.0
-// (nn_modules/qlinear/), AutoAWQ 0.2.9 (utils/packing_utils.py), torch 2.13 (quantized tensors).
-// Not read: forms for one kind of device (marlin, tile-packed), nvfp4 and mxfp4 of
-// compressed-tensors, act-order of compressed-tensors, torchao's Int4Tensor, whose dequantization
-// is in its kernels.
+// (compressors/, quantization/lifecycle/) and 0.12.2 (the same, for act-order), torchao 0.18.0
+// (quantization/quantize_/workflows/), transformers 5.24.0 (integrations/finegrained_fp8.py),
+// AutoGPTQ 0.7.1 and GPTQModel 7.7.0 (nn_modules/qlinear/), AutoAWQ 0.2.9 (utils/packing_utils.py),
+// torch 2.13 (quantized tensors). Not read: forms for one kind of device (marlin, tile-packed),
+// nvfp4 and mxfp4 of compressed-tensors, torchao's Int4Tensor, whose dequantization is in its
+// kernels.
 #pragma once
 
 #include <optional>

@@ -21,6 +21,7 @@ Json conversion_json(const Converted& done, const std::string& input) {
           {"cast", done.cast},
           {"rounded", done.rounded},
           {"dequantized", done.dequantized},
+          {"merged", done.merged},
           {"tied", done.tied},
           {"verified", true},
           {"left_out", done.left_out},
@@ -33,6 +34,14 @@ std::string line_of(std::string_view label, const std::string& text) {
     lines += fmt::format("  {:<9} {}\n", lines.empty() ? label : "", part);
   }
   return lines;
+}
+
+std::string merged_text(const Converted& done) {
+  const std::string weights =
+      fmt::format("a {} into {}", done.adapter_kind, counted(done.merged, "weight"));
+  if (done.whole == 0) return weights;
+  return weights + fmt::format("; {} of the adapter's own in the place of the base's",
+                               counted(done.whole, "tensor"));
 }
 
 }  // namespace
@@ -58,6 +67,7 @@ std::string conversion_text(const Converted& done, const std::string& input, boo
         line_of("numbers", fmt::format("{} written as the numbers that {} ({})",
                                        counted(done.dequantized, "quantized weight", "is", "are"),
                                        done.dequantized == 1 ? "it says" : "they say", done.forms));
+  if (done.merged > 0) text += line_of("merged", merged_text(done));
   if (done.tied > 0)
     text += line_of("ties", fmt::format("{} for a tensor that another name has too",
                                         counted(done.tied, "name", "stands", "stand")));

@@ -86,6 +86,15 @@ def exchanged():
     return tensors
 
 
+def write_adapter(folder):
+    """A LoRA of rank 1 as peft keeps it."""
+    folder.mkdir()
+    start = "base_model.model.blocks.0.attn."
+    factors = {f"{start}lora_A.weight": ([1, 2], [1.0, -2.0]), f"{start}lora_B.weight": ([2, 1], [0.5, 0.25])}
+    (folder / "adapter_model.safetensors").write_bytes(safetensors(factors))
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 1, "lora_alpha": 2}))
+
+
 def write(folder):
     """Everything that the transcripts name."""
     whole = safetensors(blocks())
@@ -103,6 +112,7 @@ def write(folder):
     (folder / "truncated.safetensors").write_bytes(whole[:-8])
     (folder / "escape.safetensors").write_bytes(safetensors({"w\x1b[31m\n\u202eclean: x": ([1], [1.0])}))
     (folder / "text.txt").write_text("not a checkpoint\n")
+    write_adapter(folder / "adapter")
     more = {**blocks(), "norm.weight": ([2], [1.0, 1.0]), "head.weight": ([3, 2], [0.0] * 6)}
     (folder / "more.json").write_text(json.dumps([[name, shape] for name, (shape, _) in more.items()]))
     (folder / "target.json").write_text(json.dumps([[name, shape] for name, (shape, _) in blocks("model.").items()]))

@@ -253,11 +253,13 @@ class Exported(nn.Module):
         self.c.weight = self.b.weight
         self.small = nn.Parameter(torch.randn(4).bfloat16())
         self.turned = nn.Parameter(torch.randn(3, 4).T)
+        flat = torch.randn(12)
+        self.first, self.later = nn.Parameter(flat[:4]), nn.Parameter(flat[6:10])
         self.register_buffer("kept", torch.arange(4.0))
         self.register_buffer("rebuilt", torch.ones(4), persistent=False)
 
     def forward(self, x):
-        return self.c(self.b(self.a(x))) + self.kept + self.rebuilt + self.small.float() + x @ self.turned.T
+        return self.c(self.b(self.a(x))) + self.kept + self.rebuilt + self.small.float() + x @ self.turned.T + self.first * self.later
 
 
 @pytest.fixture(scope="module")

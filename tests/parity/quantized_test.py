@@ -233,6 +233,43 @@ def test_a_form_without_one_of_its_tensors_is_not_computed(part, made, run, tmp_
     assert not_read(made, run, "nf4-float32.safetensors".removesuffix(".safetensors"), tmp_path, change=drop)
 
 
+def test_blocks_that_are_cut_need_the_configs_word(made, run):
+    report = run("diff", made / "plain.safetensors", made / "fine-grained-cut" / "model.safetensors")
+    assert "computed" not in evidence_of(report)
+
+
+def test_blocks_that_transformers_takes_for_others_are_computed_and_not_written(made, run, tmp_path):
+    """96 rows in blocks of 40 have three rows of scales, as blocks of 32 would: transformers 5.24.0 takes these."""
+    tensors = load_file(made / "fine-grained-said" / "model.safetensors")
+    source = tmp_path / "source"
+    source.mkdir()
+    codes, scales = {}, {}
+    for name, value in load_file(made / "plain.safetensors").items():
+        if not name.endswith("weight"):
+            continue
+        padded = torch.nn.functional.pad(value, (0, -value.shape[1] % 40, 0, -value.shape[0] % 40))
+        blocks = padded.reshape(padded.shape[0] // 40, 40, -1, 40)
+        scale = blocks.abs().amax((1, 3)) / 448
+        codes[name] = (blocks / scale[:, None, :, None]).reshape(padded.shape)[: value.shape[0], : value.shape[1]].to(torch.float8_e4m3fn).contiguous()
+        scales[f"{name}_scale_inv"] = scale
+    save_file({k: v for k, v in tensors.items() if k.endswith("bias")} | codes | scales, source / "model.safetensors")
+    config = {"model_type": "llama", "quantization_config": {"quant_method": "fp8", "weight_block_size": [40, 40]}}
+    (source / "config.json").write_text(json.dumps(config))
+    evidence = evidence_of(run("diff", made / "plain.safetensors", source))
+    assert (evidence["computed"], evidence["beyond_rounding"]) == (2, 0)
+    done, _ = convert(source, tmp_path / "out", "--to", "safetensors", "--dequantize")
+    assert done.returncode == 2 and "whose numbers are not known to the last bit" in done.stderr
+
+
+def test_groups_of_unequal_size_are_not_computed(made, run, tmp_path):
+    def move_one(tensors):
+        for layer in "02":
+            order = tensors[f"{layer}.weight_g_idx"]
+            order[0] = (order[0] + 1) % (order.max() + 1)
+
+    assert not_read(made, run, "packed-act-order", tmp_path, change=move_one)
+
+
 # ---- convert
 def test_a_cast_of_scales_is_refused(made, tmp_path):
     done, _ = convert(made / "nf4-float32.safetensors", tmp_path / "out", "--to", "safetensors", "--dtype", "float16")

@@ -6,6 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 import safetensors.numpy
+import safetensors.torch
 import torch
 
 import samebits
@@ -114,9 +115,22 @@ def test_convert(example, tmp_path, program):
         samebits.convert(tmp_path / "out.safetensors", tmp_path / "out.safetensors", to="npz", force=True)
     half = samebits.convert(example / "hf", tmp_path / "hf", to="hf", dtype=torch.float16, shard_size="50KB")
     assert half.cast == half.tensors and len([name for name in half.files if "safetensors" in name]) > 1
+    with pytest.raises(samebits.Error, match="none of its weights is known to be quantized"):
+        samebits.convert(example / "hf", tmp_path / "x", to="safetensors", dequantize=True)
     with pytest.raises(samebits.Error) as caught:
         samebits.convert(example / "hf", tmp_path / "x", to="nosuch")
     assert caught.value.found == "nosuch"
+
+
+def test_convert_merges_an_adapter(tmp_path):
+    base, down, up = torch.ones(3, 4), torch.arange(4.0)[None], torch.tensor([[1.0], [2.0], [3.0]])
+    (tmp_path / "adapter").mkdir()
+    safetensors.torch.save_file({"fc.weight": base}, tmp_path / "base.safetensors")
+    safetensors.torch.save_file({f"base_model.model.fc.lora_{name}.weight": factor for name, factor in (("A", down), ("B", up))}, tmp_path / "adapter" / "adapter_model.safetensors")
+    (tmp_path / "adapter" / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 1, "lora_alpha": 2}')
+    done = samebits.convert(tmp_path / "base.safetensors", tmp_path / "out.safetensors", to="safetensors", adapter=tmp_path / "adapter")
+    assert done.merged == 1 and "merged" in str(done)
+    samebits.assert_same(tmp_path / "out.safetensors", {"fc.weight": base + 2 * up @ down})
 
 
 def test_nothing_is_printed(example, capfd):

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "samebits/compare/rounding.h"
 #include "samebits/tensor/distinct_views.h"
 
@@ -27,6 +29,13 @@ std::uint16_t half_bits(double value) {
   return static_cast<std::uint16_t>(sign | (exponent + 15) << 10 | (bits >> 42 & 0x3ff));
 }
 
+Error overflow(double value, DType type) {
+  return {.code = ErrorCode::unsupported,
+          .what = fmt::format("it holds {:g}, which would become infinite in {}", value,
+                              info(type).torch),
+          .hint = "Convert it to bfloat16, whose range is that of float32, or without --dtype"};
+}
+
 Result<void> feed_cast(const TensorView& view, DType type, std::atomic<bool>* rounded,
                        const ByteSink& sink) {
   std::vector<std::uint8_t> buffer, out(kBlock * itemsize(type));
@@ -45,6 +54,7 @@ Result<void> feed_cast(const TensorView& view, DType type, std::atomic<bool>* ro
     }
     round_all(type, std::span(numbers).first(count));
     for (std::uint64_t i = 0; i < count; ++i) {
+      if (std::isinf(numbers[i]) && !std::isinf(exact[i])) return fail(overflow(exact[i], type));
       put_number(type, numbers[i], out.data() + i * to);
       if (numbers[i] != exact[i]) *rounded = true;
     }

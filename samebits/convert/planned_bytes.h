@@ -20,7 +20,7 @@ struct PlannedBytes {
 
 /// `dtype`: of all floating tensors; others keep theirs. Rounds to nearest even, as torch's casts
 /// do. Tensors that show the same elements share a blob. A blob's errors: unsupported where a NaN
-/// would be cast, whose bits no rule fixes.
+/// would be cast, whose bits no rule fixes, or a finite number would become infinite.
 PlannedBytes planned_bytes(const TensorPlan& plan, std::optional<DType> dtype);
 
 /// Writes the bits of a number that the type holds exactly. Requires can_cast_to(dtype).

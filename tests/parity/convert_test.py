@@ -120,19 +120,23 @@ def test_casts_are_those_of_torch(to, tmp_path):
     torch.manual_seed(1)
     values = torch.cat([torch.randn(3000) * 10.0 ** torch.randint(-44, 38, (3000,)), torch.tensor([0.0, -0.0, float("inf"), -float("inf"), 65519.0, 65520.0, 6e-8, 3e-8])])
     state = {str(kind)[6:]: values.to(kind) for kind in DTYPES.values()} | {"fp8": values[:100].to(torch.float8_e5m2), "ids": torch.arange(4), "mask": torch.tensor([True])}
-    state = {name: tensor[~tensor.isnan()] if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    kind = getattr(torch, to)
+    state = {name: tensor[~tensor.isnan() & (tensor.to(kind).isinf() == tensor.isinf())] if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     torch.save(state, tmp_path / "in.pth")
     written = convert(tmp_path / "in.pth", tmp_path / "out.safetensors", "--to", "safetensors", "--dtype", to)
-    kind = getattr(torch, to)
     expected = {name: tensor.to(kind) if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     assert_same(load_file(tmp_path / "out.safetensors"), expected)
     changed = [name for name, tensor in state.items() if not torch.equal(tensor.double(), expected[name].double())]
     assert written["rounded"] == len(changed) and written["cast"] == sum(state[n].dtype != expected[n].dtype for n in state)
 
 
-def test_nan_is_not_cast(tmp_path):
+def test_nan_and_what_would_become_infinite_are_not_cast(tmp_path):
     save_file({"w": torch.tensor([1.0, float("nan")])}, tmp_path / "in.safetensors")
     assert "w: it holds NaN" in convert(tmp_path / "in.safetensors", tmp_path / "out", "--to", "torch", "--dtype", "bfloat16", status=2)
+    save_file({"w": torch.tensor([1.0, 7e4])}, tmp_path / "large.safetensors")
+    said = convert(tmp_path / "large.safetensors", tmp_path / "out", "--to", "torch", "--dtype", "float16", status=2)
+    assert "w: it holds 70000, which would become infinite in float16" in said and not (tmp_path / "out").exists()
+    convert(tmp_path / "large.safetensors", tmp_path / "large", "--to", "torch", "--dtype", "bfloat16")
     convert(tmp_path / "in.safetensors", tmp_path / "out", "--to", "torch")
     assert raw(torch.load(tmp_path / "out")["w"]) == raw(load_file(tmp_path / "in.safetensors")["w"])
 

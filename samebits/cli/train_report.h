@@ -23,6 +23,8 @@ struct TrainReport {
   std::vector<std::string> notes;                   // sentences on what the training began with
   std::string isa;
   int threads = 1;
+  std::size_t processes = 1;
+  double communication_s = 0, waiting_s = 0;  // of rank 0, between processes
 };
 
 /// Schema "samebits.train/1".

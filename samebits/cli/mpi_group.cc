@@ -171,33 +171,36 @@ Result<void> MpiGroup::get_acquainted() {
   return {};
 }
 
-std::optional<std::size_t> MpiGroup::ended_rank() const {
+std::vector<std::size_t> MpiGroup::ended_ranks() const {
+  std::vector<std::size_t> ended;
   for (std::size_t i = 0; i < peers_.size(); ++i) {
-    if (peers_[i].process != 0 && has_ended(peers_[i].process)) return i;
+    if (peers_[i].process != 0 && has_ended(peers_[i].process)) ended.push_back(i);
   }
-  return std::nullopt;
+  return ended;
 }
 
 bool MpiGroup::lowest_alive() const {
-  for (std::size_t i = 0; i < rank_; ++i) {
-    if (peers_[i].process == 0 || !has_ended(peers_[i].process)) return false;
-  }
-  return true;
+  const std::vector<std::size_t> ended = ended_ranks();
+  return static_cast<std::size_t>(
+             std::ranges::count_if(ended, [&](std::size_t rank) { return rank < rank_; })) == rank_;
 }
 
 int MpiGroup::give_up(void* group) {
   const auto* self = static_cast<const MpiGroup*>(group);
-  return !self->finishing_ && self->ended_rank() ? 1 : 0;
+  return !self->finishing_ && !self->ended_ranks().empty() ? 1 : 0;
 }
 
 Error MpiGroup::error_of(int code) const {
-  const std::optional<std::size_t> ended = ended_rank();
-  if (ended)
-    return {.code = ErrorCode::io,
-            .what = fmt::format("rank {} of {} has ended, and with it the training", *ended, size_),
-            .hint =
-                "What was saved is whole: samebits train --resume goes on from it, with any "
-                "number of processes"};
+  const std::vector<std::size_t> ended = ended_ranks();
+  if (!ended.empty())
+    return {
+        .code = ErrorCode::io,
+        .what = fmt::format("{} {} of {} {} ended, and with {} the training",
+                            ended.size() == 1 ? "rank" : "ranks", fmt::join(ended, ", "), size_,
+                            ended.size() == 1 ? "has" : "have", ended.size() == 1 ? "it" : "them"),
+        .hint =
+            "What was saved is whole: samebits train --resume goes on from it, with any "
+            "number of processes"};
   std::array<char, 512> text{};
   functions_->error_text(code, text.data(), text.size());
   return {.code = ErrorCode::io,

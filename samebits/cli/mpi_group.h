@@ -62,7 +62,7 @@ class MpiGroup : public ProcessGroup {
 
   explicit MpiGroup(const samebits_mpi* functions) : functions_(functions) {}
   Result<void> get_acquainted();
-  std::optional<std::size_t> ended_rank() const;
+  std::vector<std::size_t> ended_ranks() const;
   Error error_of(int code) const;
   static int give_up(void* group);
 

@@ -9,6 +9,7 @@
 #include "samebits/cli/isa_option.h"
 #include "samebits/cli/mpi_group.h"
 #include "samebits/cli/options.h"
+#include "samebits/cli/process.h"
 #include "samebits/cli/train_config.h"
 #include "samebits/cli/train_options.h"
 #include "samebits/cli/train_report.h"
@@ -39,7 +40,7 @@ struct TrainCommand : TrainChoices {
       say(done);
       mpi.abort(2);
     }
-    if (mpi.failed()) return mpi.lowest_alive() ? say(done) : 2;
+    if (mpi.failed()) return said_by_the_lowest(mpi, done);
     if (done) {
       done->communication_s = mpi.communication_s();
       done->waiting_s = mpi.waiting_s();
@@ -52,7 +53,17 @@ struct TrainCommand : TrainChoices {
   /// The others give it the time to be said before mpirun ends all.
   static int said_once_on_this_machine(const MpiLaunch& launch, const Error& error) {
     if (launch.first_here) return usage_error(error);
+    ask_before_stopping();
     ::sleep(1);
+    return 2;
+  }
+
+  /// Whoever says it stays until the others have seen that it is there, and so say nothing.
+  int said_by_the_lowest(const MpiGroup& mpi, const Result<TrainReport>& done) const {
+    constexpr unsigned kUntilSeen = 200'000;  // microseconds
+    if (!mpi.lowest_alive()) return 2;
+    say(done);
+    ::usleep(kUntilSeen);
     return 2;
   }
 

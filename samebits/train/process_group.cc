@@ -22,12 +22,13 @@ Message message_of(const Result<Message>& mine) {
     return message;
   }
   const Error& error = mine.error();
-  const Json fields = {static_cast<int>(error.code),
-                       error.what,
-                       error.file,
-                       error.expected,
-                       error.found,
-                       error.hint};
+  Json fields = {static_cast<int>(error.code),
+                 error.what,
+                 error.file,
+                 error.expected,
+                 error.found,
+                 error.hint};
+  if (error.offset) fields.push_back(*error.offset);
   const std::string text = fields.dump(-1, ' ', false, Json::error_handler_t::replace);
   message.insert(message.end(), text.begin(), text.end());
   return message;
@@ -35,12 +36,14 @@ Message message_of(const Result<Message>& mine) {
 
 Error error_of(const Message& message) {
   const Json fields = Json::parse(message.begin() + 1, message.end());
-  return {.code = static_cast<ErrorCode>(fields[0].get<int>()),
-          .what = fields[1],
-          .file = fields[2],
-          .expected = fields[3],
-          .found = fields[4],
-          .hint = fields[5]};
+  Error error = {.code = static_cast<ErrorCode>(fields[0].get<int>()),
+                 .what = fields[1],
+                 .file = fields[2],
+                 .expected = fields[3],
+                 .found = fields[4],
+                 .hint = fields[5]};
+  if (fields.size() > 6) error.offset = fields[6];
+  return error;
 }
 
 /// Of the lowest rank that failed.

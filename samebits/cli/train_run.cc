@@ -130,11 +130,7 @@ Result<void> TrainRun::loop() {
   ask_before_stopping();
   bool saved = !chosen_.resume.empty();
   Result<void> before;
-  if (group_.first()) {
-    auto metrics = MetricsFile::open(folder_->metrics_path(), trainer_->steps_done(),
-                                     trainer_->has_validation());
-    before = metrics.map([&](MetricsFile& file) { metrics_.emplace(std::move(file)); });
-  }
+  if (group_.first()) before = open_files();
   for (;;) {
     SAMEBITS_TRY(const bool more, goes_on(before));
     if (!more) break;
@@ -147,16 +143,19 @@ Result<void> TrainRun::loop() {
     saved = every > 0 && done.step % every == 0;
     if (saved) SAMEBITS_TRY_VOID(trainer_->collect());
     if (group_.first())
-      before = caught(folder_->path(), [&]() -> Result<void> {
-        SAMEBITS_TRY_VOID(record(done, validation));
-        return saved ? save() : Result<void>();
-      });
+      before = caught(folder_->path(), [&] { return write(done, validation, saved); });
   }
-  if (!saved) {
-    SAMEBITS_TRY_VOID(trainer_->collect());
-    if (group_.first()) before = caught(folder_->path(), [this] { return save(); });
-  }
+  if (!saved) SAMEBITS_TRY_VOID(trainer_->collect());
+  if (group_.first())
+    before = caught(folder_->path(),
+                    [&] { return saved ? checkpoints_->wait() : checkpoints_->finish(); });
   return agree(group_, before);
+}
+
+Result<void> TrainRun::open_files() {
+  SAMEBITS_TRY(records_, TrainRecords::open(*folder_, *trainer_, chosen_.tensorboard));
+  checkpoints_.emplace(*folder_, *trainer_);
+  return {};
 }
 
 Result<StepDone> TrainRun::one_step() {
@@ -174,17 +173,14 @@ Result<StepDone> TrainRun::one_step() {
   return done;
 }
 
-Result<void> TrainRun::record(const StepDone& done, const std::optional<float>& validation) {
-  SAMEBITS_TRY_VOID(metrics_->add_loss(done.epoch, done.step - 1, done.loss));
+/// What rank 0 does after a step.
+Result<void> TrainRun::write(const StepDone& done, const std::optional<float>& validation,
+                             bool saves) {
+  if (validation) made_.validation.emplace_back(done.step, *validation);
+  SAMEBITS_TRY_VOID(records_->add(done, validation));
   line_.show(made_);
-  if (!validation) return {};
-  made_.validation.emplace_back(done.step, *validation);
-  return metrics_->add_validation(done.epoch, done.step - 1, *validation);
-}
-
-Result<void> TrainRun::save() {
-  return folder_->save(trainer_->steps_done(), trainer_->options().keep,
-                       [&](const std::string& directory) { return trainer_->write(directory); });
+  if (!saves) return checkpoints_->check();
+  return trainer_->finished() ? checkpoints_->finish() : checkpoints_->begin();
 }
 
 /// What rank 0 does when all is saved.
@@ -195,6 +191,7 @@ Result<void> TrainRun::conclude() {
     made_.exports.push_back(folder_->path() + "/" + export_name(format, trainer_->steps_done()));
     SAMEBITS_TRY_VOID(trainer_->write_export(format, made_.exports.back()));
   }
+  checkpoints_.reset();
   trainer_.reset();  // its memory
   SAMEBITS_TRY(const Checkpoint last, open_checkpoint(made_.checkpoint));
   SAMEBITS_TRY(const Lock lock, make_lock(last, LockAlgorithm::sha256, made_.threads));

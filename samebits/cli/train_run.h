@@ -8,9 +8,10 @@
 #include "samebits/base/thread_pool.h"
 #include "samebits/cli/train_options.h"
 #include "samebits/cli/train_progress.h"
+#include "samebits/cli/train_records.h"
 #include "samebits/cli/train_report.h"
 #include "samebits/kernels/kernel_choice.h"
-#include "samebits/train/metrics_file.h"
+#include "samebits/train/checkpoint_writer.h"
 #include "samebits/train/process_group.h"
 #include "samebits/train/run_folder.h"
 
@@ -33,15 +34,16 @@ class TrainRun {
   Result<void> loop();
   Result<bool> goes_on(const Result<void>& before);
   Result<StepDone> one_step();
-  Result<void> record(const StepDone& done, const std::optional<float>& validation);
-  Result<void> save();
+  Result<void> open_files();
+  Result<void> write(const StepDone& done, const std::optional<float>& validation, bool saves);
   Result<void> conclude();
 
   const TrainChoices& chosen_;
   ProcessGroup& group_;
   std::optional<RunFolder> folder_;
-  std::optional<MetricsFile> metrics_;
+  std::optional<TrainRecords> records_;
   std::optional<Trainer> trainer_;
+  std::optional<CheckpointWriter> checkpoints_;
   const KernelTable* kernels_ = nullptr;
   std::unique_ptr<ThreadPool> pool_;
   TrainingLine line_;

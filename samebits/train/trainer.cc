@@ -165,10 +165,31 @@ std::string Trainer::beginning() const {
 
 Result<void> Trainer::collect() { return sharded_ ? sharded_->collect_moments() : Result<void>(); }
 
+Learning Trainer::learning() {
+  return {*trained_, trained_->model.weights(), arrays_->first, arrays_->second};
+}
+
+TrainState Trainer::state_of_now() const {
+  TrainState state = state_;
+  state.noise_generator = generator_.state();
+  state.order_generator = order_->epoch_state();
+  return state;
+}
+
 Result<void> Trainer::write(const std::string& directory) {
-  state_.noise_generator = generator_.state();
-  state_.order_generator = order_->epoch_state();
-  return write_checkpoint(directory, state_, {*trained_, arrays_->first, arrays_->second});
+  return write_checkpoint(directory, state_of_now(), learning());
+}
+
+void Trainer::copy_to(TrainingCopy* copy) const {
+  copy->state = state_of_now();
+  copy->weights = trained_->model.weights();
+  copy->first = arrays_->first;
+  copy->second = arrays_->second;
+}
+
+Result<void> Trainer::write(const std::string& directory, TrainingCopy& copy) const {
+  return write_checkpoint(directory, copy.state,
+                          {*trained_, copy.weights, copy.first, copy.second});
 }
 
 Result<void> Trainer::write_export(ExportFormat format, const std::string& path) {

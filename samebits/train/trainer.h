@@ -67,6 +67,12 @@ struct StepDone {
   bool ends_epoch = false;
 };
 
+/// All that a checkpoint holds and a step changes.
+struct TrainingCopy {
+  TrainState state;
+  VitWeights weights, first, second;
+};
+
 class Trainer {
  public:
   /// Errors: those of open_checkpoint(), trained_model(), take_optimizer() and DataSet::open(),
@@ -99,12 +105,18 @@ class Trainer {
   Result<void> collect();
   /// Errors: io.
   Result<void> write(const std::string& directory);
+  /// What write() would write, so that steps can be made before it is written.
+  void copy_to(TrainingCopy* copy) const;
+  /// May be called while another thread makes steps.
+  Result<void> write(const std::string& directory, TrainingCopy& copy) const;
   /// As a library reads it. Errors: those of export_training().
   Result<void> write_export(ExportFormat format, const std::string& path);
 
  private:
   struct StepRun;
   Trainer(TrainedModel trained, ProcessGroup* group);
+  Learning learning();
+  TrainState state_of_now() const;
   Result<void> open_data();
   Result<TakenOptimizer> take_over(const Checkpoint& checkpoint);
   void note(const TakenOptimizer& taken);

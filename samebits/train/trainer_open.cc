@@ -214,9 +214,7 @@ Result<Trainer> Trainer::start(const TrainRequest& request) {
   if (taken) SAMEBITS_TRY_VOID(check_taken(*taken, request, trainer.state_.options));
   SAMEBITS_TRY_VOID(trainer.make_arrays(request.traces));
   trainer.state_.begun_step = trainer.state_.step;
-  SAMEBITS_TRY(trainer.state_.begun_digest,
-               digest_of({*trainer.trained_, trainer.arrays_->first, trainer.arrays_->second},
-                         trainer.state_.step > 0));
+  SAMEBITS_TRY(trainer.state_.begun_digest, digest_of(trainer.learning(), trainer.state_.step > 0));
   return trainer;
 }
 
@@ -273,8 +271,7 @@ Result<Trainer> Trainer::resume(const std::string& checkpoint, const ResumeReque
   }
   if (!state.groups.empty()) SAMEBITS_TRY_VOID(assign_groups(state.groups, trained));
   Trainer trainer(std::move(trained), request.group);
-  SAMEBITS_TRY_VOID(read_moments(
-      checkpoint, &state, {*trainer.trained_, trainer.arrays_->first, trainer.arrays_->second}));
+  SAMEBITS_TRY_VOID(read_moments(checkpoint, &state, trainer.learning()));
   SAMEBITS_TRY_VOID(trainer.generator_.set_state(state.noise_generator));
   trainer.state_ = state;
   TrainOptions& options = trainer.state_.options;

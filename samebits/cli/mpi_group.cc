@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include "samebits/base/json.h"
+#include "samebits/cli/process.h"
 
 namespace samebits {
 namespace {
@@ -137,7 +138,10 @@ Result<std::unique_ptr<MpiGroup>> MpiGroup::open(const MpiLaunch& launch) {
   std::unique_ptr<MpiGroup> group(new MpiGroup(functions));
   int rank = 0;
   int size = 0;
+  constexpr int kUnlessItIsSet = 0;
+  ::setenv("UCX_HANDLE_ERRORS", "none", kUnlessItIsSet);  // no stack where another rank was killed
   const int code = functions->open(&rank, &size);
+  set_signals();  // MPI's libraries have set their own
   if (code != 0) return fail(group->error_of(code));
   group->rank_ = static_cast<std::size_t>(rank);
   group->size_ = static_cast<std::size_t>(size);

@@ -58,12 +58,12 @@ struct TrainCommand : TrainChoices {
     return 2;
   }
 
-  /// Whoever says it stays until the others have seen that it is there, and so say nothing.
+  /// Nobody leaves before it is said: mpirun would end the rank that says it, and the others would
+  /// take its place.
   int said_by_the_lowest(const MpiGroup& mpi, const Result<TrainReport>& done) const {
-    constexpr unsigned kUntilSeen = 200'000;  // microseconds
-    if (!mpi.lowest_alive()) return 2;
-    say(done);
-    ::usleep(kUntilSeen);
+    constexpr unsigned kUntilSaid = 200'000;  // microseconds
+    if (mpi.lowest_alive()) say(done);
+    ::usleep(kUntilSaid);
     return 2;
   }
 

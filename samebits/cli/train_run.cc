@@ -147,8 +147,9 @@ Result<void> TrainRun::loop() {
   }
   if (!saved) SAMEBITS_TRY_VOID(trainer_->collect());
   if (group_.first())
-    before = caught(folder_->path(),
-                    [&] { return saved ? checkpoints_->wait() : checkpoints_->finish(); });
+    before = caught(folder_->path(), [&] {
+      return saved ? checkpoints_->wait() : timed_save(&CheckpointWriter::finish);
+    });
   return agree(group_, before);
 }
 
@@ -180,7 +181,14 @@ Result<void> TrainRun::write(const StepDone& done, const std::optional<float>& v
   SAMEBITS_TRY_VOID(records_->add(done, validation));
   line_.show(made_);
   if (!saves) return checkpoints_->check();
-  return trainer_->finished() ? checkpoints_->finish() : checkpoints_->begin();
+  return timed_save(trainer_->finished() ? &CheckpointWriter::finish : &CheckpointWriter::begin);
+}
+
+Result<void> TrainRun::timed_save(Result<void> (CheckpointWriter::*save)()) {
+  const TrainClock::time_point start = TrainClock::now();
+  const Result<void> saved = ((*checkpoints_).*save)();
+  made_.save_s.push_back(seconds_from(start));
+  return saved;
 }
 
 /// What rank 0 does when all is saved.

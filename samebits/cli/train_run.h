@@ -36,6 +36,7 @@ class TrainRun {
   Result<StepDone> one_step();
   Result<void> open_files();
   Result<void> write(const StepDone& done, const std::optional<float>& validation, bool saves);
+  Result<void> timed_save(Result<void> (CheckpointWriter::*save)());
   Result<void> conclude();
 
   const TrainChoices& chosen_;

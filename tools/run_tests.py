@@ -65,8 +65,8 @@ def run(command, **options):
 
 
 def cpp_files():
-    files = [path for folder in ("samebits", "python", "fuzz", "bench") for path in (ROOT / folder).rglob("*")]
-    return sorted(path for path in files if path.suffix in (".h", ".cc"))
+    files = [path for folder in ("samebits", "python", "fuzz", "bench", "mpi") for path in (ROOT / folder).rglob("*")]
+    return sorted(path for path in files if path.suffix in (".h", ".cc", ".c"))
 
 
 def check_format(counts):

@@ -47,7 +47,7 @@ class NodeSums {
 }  // namespace
 
 ShardedOptimizer::ShardedOptimizer(ProcessGroup& group, const std::vector<LearningSlot>& slots)
-    : group_(group), slots_(slots), parts_(slot_parts(slots)) {
+    : group_(group), slots_(slots), parts_(slot_parts(slots)), of_ranks_(group.size()) {
   std::size_t elements = 0;
   for (const SlotPart& part : parts_) elements += part.count;
   begins_.push_back(0);
@@ -98,39 +98,38 @@ void ShardedOptimizer::copy_in(std::size_t rank, const float* from, const Arrays
   }
 }
 
+/// Into out_: of each sum the elements of one rank.
+void ShardedOptimizer::pack_sums(std::size_t rank, const std::vector<Arrays>& sums) {
+  const std::size_t elements = elements_of_rank(rank);
+  out_.resize(sums.size() * elements);
+  for (std::size_t i = 0; i < sums.size(); ++i) copy_out(rank, sums[i], out_.data() + i * elements);
+}
+
 Result<void> ShardedOptimizer::sum(const Engine& engine, std::size_t leaves,
-                                   std::vector<PartialSum>& sums) {
+                                   const std::vector<PartialSum>& sums) {
   const FloatMode contract;
   const std::size_t size = group_.size();
   const std::size_t me = group_.rank();
   const std::size_t mine = elements_of_rank(me);
-  std::vector<Arrays> arrays;
-  for (PartialSum& each : sums) arrays.push_back(gradients_of(each.gradient));
-  const auto parts_for = [&](std::size_t rank) {
-    const std::size_t elements = elements_of_rank(rank);
-    std::vector<float> out(sums.size() * elements);
-    for (std::size_t i = 0; i < sums.size(); ++i)
-      copy_out(rank, arrays[i], out.data() + i * elements);
-    return out;
-  };
   SAMEBITS_CHECK(sums.size() == nodes_inside(leaves, leaves_of_rank(leaves, me, size)).size());
+  std::vector<Arrays> arrays_of_sums;
+  for (const PartialSum& each : sums) arrays_of_sums.push_back(gradients_of(*each.gradient));
   NodeSums all(engine, mine);
-  std::vector<std::vector<float>> of_ranks(size);
   for (std::size_t apart = 0; apart < size; ++apart) {
     const std::size_t to = (me + apart) % size;
     const std::size_t from = (me + size - apart) % size;
     const auto nodes = nodes_inside(leaves, leaves_of_rank(leaves, from, size));
-    std::vector<float>& in = of_ranks[from];
-    std::vector<float> out = parts_for(to);
+    std::vector<float>& in = of_ranks_[from];
+    pack_sums(to, arrays_of_sums);
     if (apart == 0) {
-      in = std::move(out);
+      in.swap(out_);
     } else {
       in.resize(nodes.size() * mine);
-      SAMEBITS_TRY_VOID(group_.exchange(to, bytes_of(out), from, room_of(in)));
+      SAMEBITS_TRY_VOID(group_.exchange(to, bytes_of(out_), from, room_of(in)));
     }
     for (std::size_t i = 0; i < nodes.size(); ++i) all.add(nodes[i], in.data() + i * mine);
   }
-  copy_in(me, all.sum({0, leaves}), this->arrays(&LearningSlot::gradient));
+  copy_in(me, all.sum({0, leaves}), arrays(&LearningSlot::gradient));
   return {};
 }
 
@@ -151,12 +150,13 @@ Result<void> ShardedOptimizer::share_weights() {
   const std::size_t size = group_.size();
   const std::size_t me = group_.rank();
   const Arrays weights = arrays(&LearningSlot::weight);
-  std::vector<float> mine(elements_of_rank(me));
-  copy_out(me, weights, mine.data());
+  out_.resize(elements_of_rank(me));
+  copy_out(me, weights, out_.data());
   for (std::size_t apart = 1; apart < size; ++apart) {
     const std::size_t from = (me + size - apart) % size;
-    std::vector<float> in(elements_of_rank(from));
-    SAMEBITS_TRY_VOID(group_.exchange((me + apart) % size, bytes_of(mine), from, room_of(in)));
+    std::vector<float>& in = of_ranks_[from];
+    in.resize(elements_of_rank(from));
+    SAMEBITS_TRY_VOID(group_.exchange((me + apart) % size, bytes_of(out_), from, room_of(in)));
     copy_in(from, in.data(), weights);
   }
   return {};
@@ -167,13 +167,14 @@ Result<void> ShardedOptimizer::collect_moments() {
   const std::size_t me = group_.rank();
   for (WeightSlot LearningSlot::* which : {&LearningSlot::first, &LearningSlot::second}) {
     const Arrays moments = arrays(which);
-    std::vector<float> mine(elements_of_rank(me));
-    copy_out(me, moments, mine.data());
+    out_.resize(elements_of_rank(me));
+    copy_out(me, moments, out_.data());
     for (std::size_t apart = 1; apart < size; ++apart) {
       const std::size_t to = (me + apart) % size;
       const std::size_t from = (me + size - apart) % size;
-      std::vector<float> in(group_.first() ? elements_of_rank(from) : 0);
-      SAMEBITS_TRY_VOID(group_.exchange(to, to == 0 ? bytes_of(mine) : Bytes(), from, room_of(in)));
+      std::vector<float>& in = of_ranks_[from];
+      in.resize(group_.first() ? elements_of_rank(from) : 0);
+      SAMEBITS_TRY_VOID(group_.exchange(to, to == 0 ? bytes_of(out_) : Bytes(), from, room_of(in)));
       if (group_.first()) copy_in(from, in.data(), moments);
     }
   }

@@ -15,10 +15,10 @@
 
 namespace samebits {
 
-/// A gradient over a node of the tree.
+/// A gradient over a node of the tree. Borrows it.
 struct PartialSum {
   LeafRange node;
-  VitWeights gradient;
+  VitWeights* gradient = nullptr;
 };
 
 class ShardedOptimizer {
@@ -28,7 +28,7 @@ class ShardedOptimizer {
 
   /// Of `leaves` leaves this rank has the sums of nodes_inside(its leaves). The sum of all is then
   /// in the gradients of what it owns. Errors, here and below: those of ProcessGroup::exchange().
-  Result<void> sum(const Engine& engine, std::size_t leaves, std::vector<PartialSum>& sums);
+  Result<void> sum(const Engine& engine, std::size_t leaves, const std::vector<PartialSum>& sums);
   /// gradient_norm(), to all ranks, after sum().
   Result<double> norm(const Engine& engine);
   /// adamw_step() of what this rank owns.
@@ -46,6 +46,7 @@ class ShardedOptimizer {
   std::size_t elements_of_rank(std::size_t rank) const;
   Arrays arrays(WeightSlot LearningSlot::* which) const;
   Arrays gradients_of(VitWeights& gradient) const;
+  void pack_sums(std::size_t rank, const std::vector<Arrays>& sums);
   void copy_out(std::size_t rank, const Arrays& arrays, float* out) const;
   void copy_in(std::size_t rank, const float* from, const Arrays& arrays) const;
 
@@ -53,6 +54,9 @@ class ShardedOptimizer {
   std::vector<LearningSlot> slots_;
   std::vector<SlotPart> parts_;      // of all slots, in their order
   std::vector<std::size_t> begins_;  // of each rank's parts, and the end
+  // What goes and comes, kept from step to step: new memory costs more than what is done with it.
+  std::vector<float> out_;
+  std::vector<std::vector<float>> of_ranks_;
 };
 
 }  // namespace samebits

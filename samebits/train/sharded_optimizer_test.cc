@@ -1,5 +1,7 @@
 #include "samebits/train/sharded_optimizer.h"
 
+#include <deque>
+
 #include <gmock/gmock.h>
 
 #include "samebits/kernels/kernel_choice.h"
@@ -60,11 +62,12 @@ std::vector<std::vector<float>> after_a_step(std::size_t size, std::size_t leave
     const Engine engine{*default_kernels().kernels, pool};
     ShardedOptimizer optimizer(group, learner.slots());
     std::vector<PartialSum> sums;
+    std::deque<VitWeights> gradients;
     const LeafRange own = leaves_of_rank(leaves, group.rank(), size);
     for (std::size_t leaf = own.first; leaf < own.last; ++leaf) {
-      sums.push_back({{leaf, leaf + 1}, numbered_weights(leaf)});
+      sums.push_back({{leaf, leaf + 1}, &gradients.emplace_back(numbered_weights(leaf))});
       while (sums.size() > 1 && are_halves(leaves, sums[sums.size() - 2].node, sums.back().node)) {
-        add_weights(engine, sums.back().gradient, sums[sums.size() - 2].gradient);
+        add_weights(engine, *sums.back().gradient, *sums[sums.size() - 2].gradient);
         sums[sums.size() - 2].node.last = sums.back().node.last;
         sums.pop_back();
       }

@@ -132,8 +132,8 @@ class Trainer {
   Result<std::vector<float>> run_node(StepRun& run, const TrainBatch& batch, const LeafRange& node);
   void draw_noise(std::size_t images);
   Result<void> read_images(std::span<const std::int64_t> samples);
-  void add_sum(const StepRun& run, const LeafRange& node);
-  void take_sum();
+  void put_aside(const StepRun& run);
+  Result<void> take_sum(const StepRun& run);
   Result<double> clip(const Engine& engine, std::vector<AdamwScalars>* of_groups);
   Result<std::vector<double>> validation_terms(const Engine& engine);
   Result<void> validate_batch(const Engine& engine, std::size_t first, std::size_t count,
@@ -153,7 +153,9 @@ class Trainer {
   ProcessGroup* group_;
   std::unique_ptr<ProcessGroup> alone_;        // the group of a training of one process
   std::unique_ptr<ShardedOptimizer> sharded_;  // of several
-  std::vector<PartialSum> sums_;               // that wait for their other half
+  /// Sums of passes that wait for their other half, in memory that is kept: the first `waiting_`.
+  std::vector<std::pair<LeafRange, std::unique_ptr<VitWeights>>> sums_;
+  std::size_t waiting_ = 0;
   std::vector<LearningGroup> groups_;
   std::vector<std::string> notes_;
   std::vector<LearningSlot> slots_;  // of all blocks, where their gradients are kept; and the rest

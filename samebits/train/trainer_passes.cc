@@ -22,6 +22,7 @@ struct Trainer::StepRun {
   StepTrace* trace;
   const BlockDone& block_done;
   std::size_t done = 0;  // passes
+  LeafRange last{};      // of the last of them
 
   std::size_t leaves() const { return leaves_of(images, leaf); }
   bool whole(const LeafRange& node) const { return node == LeafRange{0, leaves()}; }
@@ -47,26 +48,38 @@ void Trainer::draw_noise(std::size_t images) {
   uniform(generator_, 0, 1, std::span<float>(noise_));
 }
 
-/// The pass's sum is a node of the tree. Of two halves that stand side by side one becomes.
-void Trainer::add_sum(const StepRun& run, const LeafRange& node) {
-  sums_.push_back({node, arrays_->gradient});
-  while (sums_.size() > 1) {
-    PartialSum& left = sums_[sums_.size() - 2];
-    PartialSum& right = sums_.back();
-    if (!are_halves(run.leaves(), left.node, right.node)) return;
-    add_weights(run.engine, right.gradient, left.gradient);
-    left.node.last = right.node.last;
-    sums_.pop_back();
+/// The sum of the last pass leaves arrays_, where the next one comes. It is a node of the tree: of
+/// two halves that stand side by side one becomes.
+void Trainer::put_aside(const StepRun& run) {
+  if (waiting_ == sums_.size()) sums_.emplace_back(LeafRange(), std::make_unique<VitWeights>());
+  sums_[waiting_].first = run.last;
+  *sums_[waiting_++].second = arrays_->gradient;
+  while (waiting_ > 1) {
+    auto& [left, left_sum] = sums_[waiting_ - 2];
+    const auto& [right, right_sum] = sums_[waiting_ - 1];
+    if (!are_halves(run.leaves(), left, right)) return;
+    add_weights(run.engine, *right_sum, *left_sum);
+    left.last = right.last;
+    --waiting_;
   }
 }
 
-/// The sum of all passes becomes the gradient that the optimizer reads.
-void Trainer::take_sum() {
-  const std::vector<WeightSlot> sums = weight_slots(sums_.front().gradient);
+/// The sum of all passes, of all ranks, becomes the gradient that the optimizer reads.
+Result<void> Trainer::take_sum(const StepRun& run) {
+  if (waiting_ > 0) put_aside(run);
+  if (sharded_) {
+    std::vector<PartialSum> sums;
+    for (std::size_t i = 0; i < waiting_; ++i)
+      sums.push_back({sums_[i].first, sums_[i].second.get()});
+    if (waiting_ == 0 && run.done > 0) sums.push_back({run.last, &arrays_->gradient});
+    return sharded_->sum(run.engine, run.leaves(), sums);
+  }
+  if (waiting_ == 0) return {};
+  const std::vector<WeightSlot> sums = weight_slots(*sums_.front().second);
   const std::vector<WeightSlot> gradients = weight_slots(arrays_->gradient);
   for (std::size_t i = 0; i < sums.size(); ++i)
     std::copy_n(sums[i].data(), sums[i].size(), gradients[i].data());
-  sums_.clear();
+  return {};
 }
 
 /// One pass over the images in images_: the loss of each. Its gradient is in arrays_.
@@ -74,7 +87,8 @@ Result<std::vector<float>> Trainer::run_node(StepRun& run, const TrainBatch& som
                                              const LeafRange& node) {
   const std::size_t count = some.images.count;
   const std::string number = run.whole(node) ? "" : std::to_string(run.done) + ".";
-  ++run.done;
+  if (run.done++ > 0) put_aside(run);
+  run.last = node;
   if (run.trace != nullptr) {
     const VitConfig& config = trained_->model.config();
     run.trace->arrays.push_back({number + "images",
@@ -121,17 +135,16 @@ Result<std::vector<float>> Trainer::run_nodes(StepRun& run, std::size_t first, s
     generator_ = before;
     SAMEBITS_TRY(const std::vector<float> more, run_node(run, some, node));
     losses.insert(losses.end(), more.begin(), more.end());
-    if (sharded_ || !run.whole(node)) add_sum(run, node);
   }
   if (nodes.empty()) passes_->skip_draws(some, images);
   return losses;
 }
 
-/// The losses of this rank's images; the sums of their gradients are in sums_, or, where one pass
-/// is the whole step, in arrays_.
+/// The losses of this rank's images. The gradient of the last pass is in arrays_, the sums of those
+/// before it in sums_.
 Result<std::vector<float>> Trainer::own_passes(StepRun& run) {
   std::vector<float> losses;
-  sums_.clear();
+  waiting_ = 0;
   for (std::size_t first = 0; first < run.images; first += state_.options.batch) {
     const std::size_t images = std::min(state_.options.batch, run.images - first);
     SAMEBITS_TRY(const std::vector<float> more, run_nodes(run, first, images));
@@ -147,11 +160,7 @@ Result<float> Trainer::run_passes(const Engine& engine, std::size_t images, Step
   StepRun run{engine, images, state_.options.leaf, trace, block_done};
   SAMEBITS_TRY(const auto shared,
                share_numbers<float>(*group_, caught("", [&] { return own_passes(run); })));
-  if (sharded_) {
-    SAMEBITS_TRY_VOID(sharded_->sum(engine, run.leaves(), sums_));
-  } else if (!sums_.empty()) {
-    take_sum();
-  }
+  SAMEBITS_TRY_VOID(take_sum(run));
   std::vector<float> losses;
   for (const std::vector<float>& each : shared)
     losses.insert(losses.end(), each.begin(), each.end());

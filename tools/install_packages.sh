@@ -11,7 +11,7 @@ packages=(g++ cmake ninja-build libexpected-dev libcli11-dev nlohmann-json3-dev 
 wheel=(python3 python3-dev python3-venv ca-certificates)
 check=(ccache python3 clang-format-19)
 mpi=(openmpi-bin libopenmpi-dev mpich libmpich-dev)
-test=("${check[@]}" "${wheel[@]}" clang-tidy-19 clang-19 libclang-rt-19-dev chromium zsh fish groff-base "${mpi[@]}")
+test=("${check[@]}" "${wheel[@]}" clang-tidy-19 clang-19 libclang-rt-19-dev chromium zsh fish groff-base procps "${mpi[@]}")
 # What tools/aarch64.cmake builds with, on the machines where it is used.
 if [[ $(uname -m) == x86_64 ]]; then
   test+=(g++-aarch64-linux-gnu qemu-user "${libraries[@]/%/:arm64}")

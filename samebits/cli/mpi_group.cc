@@ -138,8 +138,6 @@ Result<std::unique_ptr<MpiGroup>> MpiGroup::open(const MpiLaunch& launch) {
   std::unique_ptr<MpiGroup> group(new MpiGroup(functions));
   int rank = 0;
   int size = 0;
-  constexpr int kUnlessItIsSet = 0;
-  ::setenv("UCX_HANDLE_ERRORS", "none", kUnlessItIsSet);  // no stack where another rank was killed
   const int code = functions->open(&rank, &size);
   set_signals();  // MPI's libraries have set their own
   if (code != 0) return fail(group->error_of(code));

@@ -22,7 +22,7 @@ static int open_group(int* rank, int* size) {
 static int wait_for(MPI_Request* requests, int (*give_up)(void*), void* context) {
   const struct timespec pause = {0, 50 * 1000};
   const int at_once = 200;
-  const int pauses = 20;
+  const int pauses = 200;
   for (int round = 0;; ++round) {
     int done = 0;
     MPI_Status statuses[2];

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <memory>
 
+#include <fmt/format.h>
+
 #include "samebits/base/exceptions.h"
 #include "samebits/base/parallel.h"
 #include "samebits/cli/commands.h"
@@ -37,6 +39,8 @@ struct TrainCommand : TrainChoices {
       return made;
     });
     if (!agreed) {  // an exception of this rank alone
+      done.error().what =
+          fmt::format("rank {} of {}: {}", mpi.rank(), mpi.size(), done.error().what);
       say(done);
       mpi.abort(2);
     }

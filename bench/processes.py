@@ -6,9 +6,9 @@
     bench/processes.py --json FILE    the same figures as JSON
 
 Run by a Python that has torch and transformers (tools/make_venvs.py peers). A step is that of ViT-MAE base, batch 8, mask ratio 0.75, float32;
-a process has one thread. The efficiency of N processes is the time of a step of one process over N times that of theirs: 1 where nothing is lost,
-and where there are processors enough. On fewer processors than processes it is what these processors give, less what the exchange takes: the
-time is then compared with that of as many processes as there are processors.
+a process has one thread. What is lost of a step of N processes is 1 less the time of a step of one process over N times that of theirs; where
+there are fewer processors than processes, N is how many processors there are. Beside the exchange it holds what every pass does whatever its images
+are, as to turn the weights around for the way back: with larger batches less is lost.
 Saving is measured against cp of a checkpoint's files and sync of them.
 """
 
@@ -61,7 +61,7 @@ def measure_processes(name, folder, rounds, table):
         useful = min(ranks, PROCESSORS)
         detail = f"{step:.3g} s a step, of it {exchange:.2g} s of exchange and {wait:.2g} s of waiting; one process {medians[1][0]:.3g} s"
         what = f"{name}, {ranks} processes on {PROCESSORS} processors: time lost of a step"
-        table.add(what, 1 - medians[1][0] / (useful * step), 0.25, "", detail)
+        table.add(what, 1 - medians[1][0] / (useful * step), 0.4, "", detail)
 
 
 def saved(folder, out, *more):
@@ -89,10 +89,10 @@ def measure_saving(folder, rounds, table):
             seconds, state = saved(folder, out / "run", "--steps", 1)
             ours.append(seconds[0])
             copies.append(copy_seconds(state, out / "copy"))
+            size = sum(path.stat().st_size for path in state.iterdir())
             # The first copy meets memory that was never touched.
             seconds, _ = saved(folder, out / "run", "--steps", 7, "--save-every", 2, "--keep", 1)
             stood_still.append(seconds[1])
-        size = sum(path.stat().st_size for path in state.iterdir())
     mine, cp, still = map(statistics.median, (ours, copies, stood_still))
     files = f"{size / 1e6:.0f} MB"
     table.add("saving the last checkpoint / cp and sync", mine / cp, 1 / 0.7, "", f"{mine:.3g} s against {cp:.3g} s, {files}")

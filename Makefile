@@ -40,7 +40,7 @@ bench: all
 	@tools/install_packages.sh bench
 	@cmake --preset bench >/dev/null && cmake --build --preset bench --target kernels_bench
 	@python=$$(python3 tools/make_venvs.py peers) && export SAMEBITS=$(CURDIR)/build/release/samebits && failed=0 && \
-	  for bench in kernels files tensors forward train peers; do $$python bench/$$bench.py || failed=1; done; \
+	  for bench in kernels files tensors forward train processes peers; do $$python bench/$$bench.py || failed=1; done; \
 	  python3 tools/make_wheel.py --site && PYTHONPATH=build/wheel/site $$python bench/python.py || failed=1; exit $$failed
 
 wheel:
@@ -54,7 +54,7 @@ fuzz:
 
 format:
 	@tools/install_packages.sh check
-	@find samebits python fuzz bench -name '*.cc' -o -name '*.h' | xargs clang-format-19 -i
+	@find samebits python fuzz bench mpi -name '*.cc' -o -name '*.h' -o -name '*.c' | xargs clang-format-19 -i
 
 clean:
 	rm -rf build

@@ -87,6 +87,17 @@ def train(folder, threads, steps):
     return json.loads(text)["timing"]["step_s"], usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
+def make_model():
+    """The folder of a ViT-MAE base, made once; the images to train it with stand beside it."""
+    folder = CACHE / "train-vit-mae-base"
+    if not (folder / "done").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        subprocess.run([sys.executable, "-c", MAKE, folder], check=True, stderr=subprocess.DEVNULL)
+        (folder / "done").touch()
+    return folder
+
+
 def measure(folder, threads, rounds, limits, table):
     torch = Torch(folder, threads)
     ours, theirs = [], []
@@ -109,12 +120,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--record", action="store_true", help="keep the ratios in bench/history: on a quiet machine")
     options = parser.parse_args()
-    folder = CACHE / "train-vit-mae-base"
-    if not (folder / "done").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        subprocess.run([sys.executable, "-c", MAKE, folder], check=True, stderr=subprocess.DEVNULL)
-        (folder / "done").touch()
+    folder = make_model()
     print(f"\ntraining steps, float32, {processor()}, {os.cpu_count()} cores, medians of {options.rounds} rounds\n")
     table = Table()
     for threads in options.threads:

@@ -10,7 +10,8 @@ libraries=(libfmt-dev libssl-dev libxxhash-dev libhwy-dev zlib1g-dev libjpeg-dev
 packages=(g++ cmake ninja-build libexpected-dev libcli11-dev nlohmann-json3-dev "${libraries[@]}")
 wheel=(python3 python3-dev python3-venv ca-certificates)
 check=(ccache python3 clang-format-19)
-test=("${check[@]}" "${wheel[@]}" clang-tidy-19 clang-19 libclang-rt-19-dev chromium zsh fish groff-base)
+mpi=(openmpi-bin libopenmpi-dev mpich libmpich-dev)
+test=("${check[@]}" "${wheel[@]}" clang-tidy-19 clang-19 libclang-rt-19-dev chromium zsh fish groff-base procps "${mpi[@]}")
 # What tools/aarch64.cmake builds with, on the machines where it is used.
 if [[ $(uname -m) == x86_64 ]]; then
   test+=(g++-aarch64-linux-gnu qemu-user "${libraries[@]/%/:arm64}")
@@ -20,7 +21,7 @@ case "${1:-}" in
   check) packages+=("${check[@]}") ;;
   test) packages+=("${test[@]}") ;;
   fuzz) packages+=(clang-19 libclang-rt-19-dev) ;;
-  bench) packages+=(libbenchmark-dev "${wheel[@]}") ;;
+  bench) packages+=(libbenchmark-dev "${wheel[@]}" "${mpi[@]}") ;;
   wheel) packages+=("${wheel[@]}") ;;
   *) echo "usage: install_packages.sh build|check|test|fuzz|bench|wheel" >&2; exit 2 ;;
 esac

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Makes the Python environments of the tests, once for each state of their requirements.
 
-Usage: make_venvs.py t5|t4|quantizers|peers|wheel|bare      prints the path of the environment's interpreter
+Usage: make_venvs.py t5|t4|quantizers|tensorboard|peers|wheel|bare      prints the path of the environment's interpreter
 
 wheel (what builds the Python wheel), bare (what the wheel needs at run time) and t5 have what tests/requirements-*.txt
-say. t4, quantizers (libraries that quantize) and peers (what the benchmarks measure against) have what their own files
-say and see the packages of t5 behind their own, so that all load the same torch. They lie in $SAMEBITS_CACHE (default
+say. t4, quantizers (libraries that quantize), tensorboard (what reads event files) and peers (what the benchmarks measure
+against) have what their own files say and see the packages of t5 behind their own, so that all load the same torch. They lie in $SAMEBITS_CACHE (default
 ~/.cache/samebits), in folders named after a hash of the requirements, and are made by Python 3.11 or later.
 """
 
@@ -81,7 +81,7 @@ def interpreter(name):
 
 
 def main():
-    names = ("t5", "t4", "quantizers", "peers", "wheel", "bare")
+    names = ("t5", "t4", "quantizers", "tensorboard", "peers", "wheel", "bare")
     if len(sys.argv) != 2 or sys.argv[1] not in names:
         sys.exit(f"usage: make_venvs.py {'|'.join(names)}")
     try:

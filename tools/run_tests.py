@@ -65,8 +65,8 @@ def run(command, **options):
 
 
 def cpp_files():
-    files = [path for folder in ("samebits", "python", "fuzz", "bench") for path in (ROOT / folder).rglob("*")]
-    return sorted(path for path in files if path.suffix in (".h", ".cc"))
+    files = [path for folder in ("samebits", "python", "fuzz", "bench", "mpi") for path in (ROOT / folder).rglob("*")]
+    return sorted(path for path in files if path.suffix in (".h", ".cc", ".c"))
 
 
 def check_format(counts):
@@ -216,7 +216,7 @@ def run_pytest(counts):
     junit.unlink(missing_ok=True)
     program = ROOT / "build" / "release" / "samebits"
     environment = {**os.environ, "SAMEBITS": str(program)}
-    for name in ("t4", "quantizers", "bare"):
+    for name in ("t4", "quantizers", "tensorboard", "bare"):
         environment[f"SAMEBITS_PYTHON_{name.upper()}"] = str(make_venvs.interpreter(name))
     command = [make_venvs.interpreter("t5"), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}"]
     status = run([*command, "-n", PROCESSORS, "--dist", "loadfile", "--durations", 15, "tests"], env=environment)

@@ -1,77 +1,96 @@
 #include <unistd.h>
 
-#include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <memory>
 
 #include <fmt/format.h>
 
 #include "samebits/base/exceptions.h"
-#include "samebits/checkpoint/open.h"
+#include "samebits/base/parallel.h"
 #include "samebits/cli/commands.h"
 #include "samebits/cli/isa_option.h"
+#include "samebits/cli/mpi_group.h"
 #include "samebits/cli/options.h"
 #include "samebits/cli/process.h"
 #include "samebits/cli/train_config.h"
 #include "samebits/cli/train_options.h"
 #include "samebits/cli/train_report.h"
-#include "samebits/container/safetensors_writer.h"
-#include "samebits/lock/lock.h"
-#include "samebits/train/metrics_file.h"
-#include "samebits/train/run_folder.h"
-#include "samebits/train/trainer.h"
+#include "samebits/cli/train_run.h"
 
 namespace samebits {
 namespace {
 
-using TrainClock = std::chrono::steady_clock;
-
-double seconds_from(TrainClock::time_point start) {
-  return std::chrono::duration<double>(TrainClock::now() - start).count();
-}
-
-/// The line on a terminal, which the next one overwrites.
-class TrainingLine {
- public:
-  ~TrainingLine() {
-    if (shown_) std::fputs("\r\x1b[K", stderr);
-  }
-  void show(const TrainReport& report) {
-    if (!terminal_ || (shown_ && seconds_from(last_) < kPause)) return;
-    last_ = TrainClock::now();
-    shown_ = true;
-    std::fprintf(stderr, "\r%s\x1b[K", training_progress(report).c_str());
-    std::fflush(stderr);
+struct TrainCommand : TrainChoices {
+  int run() {
+    if (const std::optional<MpiLaunch> launch = mpi_launch()) return run_with_mpi(*launch);
+    OneProcess alone;
+    return say(caught(folder(), [&] { return train(alone, 1); }));
   }
 
  private:
-  static constexpr double kPause = 0.25;  // seconds
-  bool terminal_ = isatty(STDERR_FILENO) == 1;
-  bool shown_ = false;
-  TrainClock::time_point last_;
-};
-
-Result<void> write_step_trace(const std::string& path, const StepTrace& trace) {
-  std::vector<TensorToWrite> tensors;
-  for (const NamedArray& array : trace.arrays) {
-    Shape shape(array.shape.begin(), array.shape.end());
-    tensors.push_back({array.name, DType::float32, std::move(shape),
-                       Bytes(reinterpret_cast<const std::uint8_t*>(array.values.data()),
-                             array.values.size() * sizeof(float))});
+  int run_with_mpi(const MpiLaunch& launch) {
+    const Result<std::unique_ptr<MpiGroup>> opened = MpiGroup::open(launch);
+    if (!opened) return said_once_on_this_machine(launch, opened.error());
+    MpiGroup& mpi = **opened;
+    bool agreed = false;
+    Result<TrainReport> done = caught(folder(), [&] {
+      auto made = train(mpi, static_cast<int>(mpi.sharing()));
+      agreed = true;
+      return made;
+    });
+    if (!agreed) {  // an exception of this rank alone
+      done.error().what =
+          fmt::format("rank {} of {}: {}", mpi.rank(), mpi.size(), done.error().what);
+      say(done);
+      mpi.abort(2);
+    }
+    if (mpi.failed()) return said_by_the_lowest(mpi, done);
+    if (done) {
+      done->communication_s = mpi.communication_s();
+      done->waiting_s = mpi.waiting_s();
+    }
+    const int status = mpi.first() ? say(done) : status_of(done);
+    mpi.finish();  // before that mpirun would end a rank that still prints
+    return status;
   }
-  return write_safetensors(path, tensors, {{"format", "pt"}});
-}
 
-struct TrainCommand : TrainChoices {
-  int run() {
-    Result<TrainReport> done = caught(folder(), [this] { return train(); });
+  /// The others give it the time to be said before mpirun ends all.
+  static int said_once_on_this_machine(const MpiLaunch& launch, const Error& error) {
+    if (launch.first_here) return usage_error(error);
+    ask_before_stopping();
+    ::sleep(1);
+    return 2;
+  }
+
+  /// Nobody leaves before it is said: mpirun would end the rank that says it, and the others would
+  /// take its place.
+  int said_by_the_lowest(const MpiGroup& mpi, const Result<TrainReport>& done) const {
+    constexpr unsigned kUntilSaid = 200'000;  // microseconds
+    if (mpi.lowest_alive()) say(done);
+    ::usleep(kUntilSaid);
+    return 2;
+  }
+
+  Result<TrainReport> train(ProcessGroup& group, int sharing) {
+    request.group = again.group = &group;
+    request.threads = again.threads =
+        report.threads != 0 ? report.threads : std::max(1, available_threads() / sharing);
+    SAMEBITS_TRY_VOID(agree(group, read_options()));
+    return TrainRun(*this, group).run();
+  }
+
+  static int status_of(const Result<TrainReport>& done) {
+    if (!done) return 2;
+    return done->stopped.empty() ? 0 : 1;
+  }
+
+  int say(const Result<TrainReport>& done) const {
     if (!done) {
       if (report.json) write_output(train_failure_json(folder(), to_string(done.error())));
       return usage_error(done.error());
     }
     if (!write_output(report.json ? train_json_text(*done) : render_training(*done))) return 2;
-    return done->stopped.empty() ? 0 : 1;
+    return status_of(done);
   }
 
   /// Errors: usage.
@@ -99,108 +118,15 @@ struct TrainCommand : TrainChoices {
       return wrong("--resume goes on with its own optimizer, and takes no --continue");
     request.options.decay_all = !no_decay;
     if (norm_pix_loss || no_norm_pix_loss) request.norm_pix_loss = norm_pix_loss;
-    request.threads = again.threads = report.thread_count();
     request.traces = again.traces = trace_step > 0;
+    if (request.traces && request.group->size() > 1)
+      return wrong("--trace-step is for one process, whose steps have the same bits");
     if (request.options.steps > 0) again.steps = request.options.steps;
     again.data = request.options.data;
     again.validation = request.options.validation;
     SAMEBITS_TRY(const auto subjects, choose_subjects({request.model}, report.keys));
     request.key = subjects.front().key;
     return {};
-  }
-
-  Result<Trainer> prepare(const RunFolder& runs) const {
-    SAMEBITS_TRY(const std::vector<std::uint64_t> saved, runs.steps());
-    if (resume.empty()) {
-      if (saved.empty()) return Trainer::start(request);
-      return fail({.code = ErrorCode::usage,
-                   .what = "it holds a training already",
-                   .file = out,
-                   .hint = "Go on with --resume, or name another directory"});
-    }
-    if (!saved.empty()) return Trainer::resume(runs.step_path(saved.back()), again);
-    return fail({.code = ErrorCode::usage,
-                 .what = "it holds no checkpoint of a training",
-                 .file = resume,
-                 .expected = "directories step-N"});
-  }
-
-  Result<TrainReport> train() {
-    SAMEBITS_TRY_VOID(read_options());
-    SAMEBITS_TRY(const KernelChoice choice, chosen_kernels(isa));
-    const TrainClock::time_point start = TrainClock::now();
-    if (!resume.empty() && ::access(resume.c_str(), F_OK) != 0)
-      return fail({.code = ErrorCode::io, .what = "there is no such directory", .file = resume});
-    SAMEBITS_TRY(const RunFolder runs, RunFolder::open(folder()));
-    std::optional<Trainer> trainer;
-    SAMEBITS_TRY(trainer, prepare(runs));
-    TrainReport made{.model = resume.empty() ? request.model : resume,
-                     .run = folder(),
-                     .first_step = trainer->steps_done() + 1,
-                     .last_step = trainer->steps_done(),
-                     .steps = trainer->options().steps,
-                     .load_s = seconds_from(start),
-                     .notes = trainer->notes(),
-                     .isa = isa_name(choice.kernels->isa)};
-    ThreadPool pool(report.thread_count());
-    made.threads = pool.threads();
-    SAMEBITS_TRY_VOID(loop(*trainer, runs, {*choice.kernels, pool}, &made));
-    made.checkpoint = runs.step_path(trainer->steps_done());
-    for (const std::string& name : exports) {
-      const ExportFormat format = *export_format_from_name(name);
-      made.exports.push_back(runs.path() + "/" + export_name(format, trainer->steps_done()));
-      SAMEBITS_TRY_VOID(trainer->write_export(format, made.exports.back()));
-    }
-    trainer.reset();  // its memory
-    SAMEBITS_TRY(const Checkpoint last, open_checkpoint(made.checkpoint));
-    SAMEBITS_TRY(const Lock lock, make_lock(last, LockAlgorithm::sha256, made.threads));
-    made.weights_sha256 = named_digest(lock);
-    return made;
-  }
-
-  Result<void> loop(Trainer& trainer, const RunFolder& runs, const Engine& engine,
-                    TrainReport* made) const {
-    SAMEBITS_TRY(MetricsFile metrics, MetricsFile::open(runs.metrics_path(), trainer.steps_done(),
-                                                        trainer.has_validation()));
-    const auto save = [&]() -> Result<void> {
-      return runs.save(trainer.steps_done(), trainer.options().keep,
-                       [&](const std::string& directory) { return trainer.write(directory); });
-    };
-    ask_before_stopping();
-    TrainingLine line;
-    bool saved = !resume.empty();
-    while (!trainer.finished() && stop_asked() == 0) {
-      SAMEBITS_TRY(const StepDone done, one_step(trainer, runs, engine, made));
-      SAMEBITS_TRY_VOID(metrics.add_loss(done.epoch, done.step - 1, done.loss));
-      line.show(*made);
-      if (done.ends_epoch && trainer.has_validation()) {
-        SAMEBITS_TRY(const float loss, trainer.validate(engine));
-        made->validation.emplace_back(done.step, loss);
-        SAMEBITS_TRY_VOID(metrics.add_validation(done.epoch, done.step - 1, loss));
-      }
-      const std::uint64_t every = trainer.options().save_every;
-      saved = every > 0 && done.step % every == 0;
-      if (saved) SAMEBITS_TRY_VOID(save());
-    }
-    if (!trainer.finished()) made->stopped = stop_asked() == SIGINT ? "SIGINT" : "SIGTERM";
-    if (!saved) SAMEBITS_TRY_VOID(save());
-    return {};
-  }
-
-  Result<StepDone> one_step(Trainer& trainer, const RunFolder& runs, const Engine& engine,
-                            TrainReport* made) const {
-    StepTrace trace;
-    const bool traced = trainer.steps_done() + 1 == trace_step;
-    const TrainClock::time_point start = TrainClock::now();
-    SAMEBITS_TRY(const StepDone done, trainer.step(engine, traced ? &trace : nullptr));
-    made->step_s.push_back(seconds_from(start));
-    made->loss.push_back(done.loss);
-    made->last_step = done.step;
-    made->images += done.images;
-    if (traced)
-      SAMEBITS_TRY_VOID(write_step_trace(
-          fmt::format("{}/trace-step-{}.safetensors", runs.path(), done.step), trace));
-    return done;
   }
 };
 

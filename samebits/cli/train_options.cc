@@ -160,6 +160,9 @@ void add_run_options(CLI::App* command, TrainChoices* chosen) {
       },
       "keep the newest N checkpoints (default: all)")
       ->type_name("N");
+  command->add_flag("--tensorboard", chosen->tensorboard,
+                    "write an event file of TensorBoard into RUN, too: the columns of metrics.csv "
+                    "as scalars. A run that has one goes on with it");
   CLI::Option* exports =
       command
           ->add_option("--export", chosen->exports,

@@ -18,6 +18,7 @@ struct TrainChoices {
   std::string out, resume, isa, schedule;
   std::vector<std::string> exports;  // formats
   std::uint64_t trace_step = 0;
+  bool tensorboard = false;
   bool no_decay = false, norm_pix_loss = false, no_norm_pix_loss = false;
   bool says_optimizer = false;  // one of the options that --continue takes from elsewhere
 

@@ -51,7 +51,13 @@ std::string train_json_text(const TrainReport& report) {
                      {"notes", report.notes},
                      {"isa", report.isa},
                      {"threads", report.threads},
-                     {"timing", {{"load_s", report.load_s}, {"step_s", report.step_s}}}};
+                     {"processes", report.processes},
+                     {"timing",
+                      {{"load_s", report.load_s},
+                       {"step_s", report.step_s},
+                       {"save_s", report.save_s},
+                       {"communication_s", report.communication_s},
+                       {"waiting_s", report.waiting_s}}}};
   return json_text(json) + "\n";
 }
 

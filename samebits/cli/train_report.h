@@ -16,6 +16,7 @@ struct TrainReport {
   std::vector<float> loss;
   std::vector<std::pair<std::uint64_t, float>> validation;  // step, loss
   std::vector<double> step_s;
+  std::vector<double> save_s;  // of each checkpoint, in which no step was made
   double load_s = 0;
   std::size_t images = 0;                           // seen here
   std::string checkpoint, weights_sha256, stopped;  // stopped: "SIGINT", or ""
@@ -23,6 +24,8 @@ struct TrainReport {
   std::vector<std::string> notes;                   // sentences on what the training began with
   std::string isa;
   int threads = 1;
+  std::size_t processes = 1;
+  double communication_s = 0, waiting_s = 0;  // of rank 0, between processes
 };
 
 /// Schema "samebits.train/1".

@@ -167,6 +167,10 @@ void dropout_mask(CpuGenerator& generator, double p, std::span<float> out) {
   for (float& value : out) value = value / keep;
 }
 
+void skip_dropout_mask(CpuGenerator& generator, std::size_t elements) {
+  for (std::size_t i = 0; i < elements; ++i) generator.random64();
+}
+
 void init_linear(CpuGenerator& generator, std::int64_t fan_in, std::span<float> weight,
                  std::span<float> bias) {
   const FloatMode contract;

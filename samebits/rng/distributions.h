@@ -48,6 +48,8 @@ void bernoulli(CpuGenerator& generator, std::span<const float> probabilities, st
 /// The factors by which dropout(p) in training mode multiplies: 0, or 1 / (1 - p).
 /// Requires 0 <= p < 1.
 void dropout_mask(CpuGenerator& generator, double p, std::span<float> out);
+/// Draws what dropout_mask() of so many elements draws.
+void skip_dropout_mask(CpuGenerator& generator, std::size_t elements);
 
 /// What nn.Linear and nn.Conv2d draw when they are made: the weight (kaiming_uniform_ with
 /// a = sqrt(5)), then the bias, if they have one.

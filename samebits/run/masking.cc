@@ -5,6 +5,10 @@
 
 namespace samebits {
 
+std::size_t kept_patches(std::size_t patches, double mask_ratio) {
+  return static_cast<std::size_t>(static_cast<double>(patches) * (1 - mask_ratio));
+}
+
 Masking random_masking(std::span<const float> noise, double mask_ratio) {
   const std::size_t patches = noise.size();
   std::vector<std::size_t> shuffled(patches);
@@ -15,7 +19,7 @@ Masking random_masking(std::span<const float> noise, double mask_ratio) {
   Masking masking;
   for (std::size_t i = 1; i < patches; ++i)
     masking.tied = masking.tied || noise[shuffled[i]] == noise[shuffled[i - 1]];
-  const auto keep = static_cast<std::size_t>(static_cast<double>(patches) * (1 - mask_ratio));
+  const std::size_t keep = kept_patches(patches, mask_ratio);
   masking.kept.assign(shuffled.begin(), shuffled.begin() + static_cast<std::ptrdiff_t>(keep));
   masking.restore.resize(patches);
   masking.mask.resize(patches);

@@ -14,8 +14,12 @@ struct Masking {
   bool tied = false;                 // two patches have the same noise
 };
 
-/// Requires numbers. argsort(noise) of one image, stable; its first int(patches * (1 - mask_ratio))
-/// are kept. Source: random_masking() of transformers' models/vit_mae.
+/// How many patches are kept.
+std::size_t kept_patches(std::size_t patches, double mask_ratio);
+
+/// Requires numbers. argsort(noise) of one image, stable; its first
+/// int(patches * (1 - mask_ratio)) are kept. Source: random_masking() of transformers'
+/// models/vit_mae.
 Masking random_masking(std::span<const float> noise, double mask_ratio);
 
 }  // namespace samebits

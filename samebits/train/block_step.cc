@@ -9,6 +9,13 @@
 
 namespace samebits {
 
+void StepScope::dropout(double probability, std::span<float> factors) const {
+  const std::size_t of_image = factors.size() / images;
+  skip_dropout_mask(*generator, part.before * of_image);
+  dropout_mask(*generator, probability, factors);
+  skip_dropout_mask(*generator, part.behind * of_image);
+}
+
 BlockStep::BlockStep(const StepScope& scope, const VitBlock& block, const VitStack& stack,
                      std::size_t tokens, BlockKept& kept)
     : scope_(scope),
@@ -57,7 +64,7 @@ void BlockStep::forward(float* out) {
   // mixed = attention(q, k, v), its softmax dropped out
   if (scope_.config.attention_dropout > 0) {
     kept_.attention_factors.resize(rows_ * stack_.heads * tokens_);
-    dropout_mask(*scope_.generator, scope_.config.attention_dropout, kept_.attention_factors);
+    scope_.dropout(scope_.config.attention_dropout, kept_.attention_factors);
   }
   attention(engine, qkv, qkv + width, qkv + 2 * width, attention_shape(), kept_.mixed.data(),
             memory.attention);
@@ -91,7 +98,7 @@ void BlockStep::add_branch(const LinearWeights& layer, RowsOf from, const std::v
          Epilogue::bias, branch.data(), width);
   if (probability > 0) {
     factors.resize(branch.size());
-    dropout_mask(*scope_.generator, probability, factors);
+    scope_.dropout(probability, factors);
     for (std::size_t i = 0; i < branch.size(); ++i) branch[i] = branch[i] * factors[i];
   }
   for (std::size_t i = 0; i < branch.size(); ++i)
@@ -196,6 +203,18 @@ void BlockStep::attention_back(float* dy, VitBlock& gradient) {
                    .dgamma = gradient.norm1.gamma.data(),
                    .dbeta = gradient.norm1.beta.data()},
                   scope_.rows(tokens_), memory.gradient);
+}
+
+std::size_t dropout_elements(const VitConfig& config, std::size_t tokens,
+                             std::size_t decoder_tokens) {
+  const auto of_blocks = [&](const VitStack& stack, std::size_t rows) {
+    const std::size_t attention = config.attention_dropout > 0 ? stack.heads * rows * rows : 0;
+    const std::size_t branches = config.hidden_dropout > 0 ? 2 * rows * stack.width : 0;
+    return stack.layers * (attention + branches);
+  };
+  const bool embeddings = config.embedding_dropout && config.hidden_dropout > 0;
+  return (embeddings ? tokens * config.encoder.width : 0) + of_blocks(config.encoder, tokens) +
+         of_blocks(config.decoder, decoder_tokens);
 }
 
 }  // namespace samebits

@@ -41,6 +41,12 @@ struct StepMemory {
 /// pass.
 using BlockDone = std::function<void(bool decoder, std::size_t block)>;
 
+/// Images of a pass whose random numbers are drawn for more images, in their order: for `before`
+/// of them in front, and `behind` behind.
+struct DrawnPart {
+  std::size_t before = 0, behind = 0;
+};
+
 /// What every part of a step sees.
 struct StepScope {
   const Engine& engine;
@@ -50,10 +56,17 @@ struct StepScope {
   std::size_t images = 0;
   std::size_t leaf = 1;           // images of a leaf
   bool learns_positions = false;  // a gradient of the positions is wanted
+  DrawnPart part{};               // where dropout draws
 
   /// Rows of so many tokens of every image.
   LeafRows rows(std::size_t tokens) const { return {images * tokens, leaf * tokens}; }
+  /// dropout_mask() of these images, out of the one that the whole pass draws.
+  void dropout(double probability, std::span<float> factors) const;
 };
+
+/// Elements of all masks that one image draws. `tokens`: of the encoder, and of the decoder.
+std::size_t dropout_elements(const VitConfig& config, std::size_t tokens,
+                             std::size_t decoder_tokens);
 
 /// One block on one batch. `kept.input` holds its input.
 class BlockStep {

@@ -61,7 +61,7 @@ void EmbedStep::forward(const StepScope& scope, const VitWeights& weights, const
   factors_.clear();
   if (!config.embedding_dropout || config.hidden_dropout == 0) return;
   factors_.resize(images.count * tokens() * width);
-  dropout_mask(*scope.generator, config.hidden_dropout, factors_);
+  scope.dropout(config.hidden_dropout, factors_);
   for (std::size_t i = 0; i < factors_.size(); ++i) x[i] = x[i] * factors_[i];
 }
 

@@ -5,6 +5,7 @@
 
 #include "samebits/base/float_mode.h"
 #include "samebits/kernels/layer_norm.h"
+#include "samebits/rng/distributions.h"
 
 namespace samebits {
 namespace {
@@ -35,7 +36,8 @@ StepScope ModelStep::scope(const Engine& engine, const TrainBatch& batch) {
           .generator = batch.generator,
           .images = batch.images.count,
           .leaf = batch.leaf,
-          .learns_positions = learns_positions_ || !model_.config().masked};
+          .learns_positions = learns_positions_ || !model_.config().masked,
+          .part = batch.part};
 }
 
 std::vector<float> ModelStep::forward(const Engine& engine, const TrainBatch& batch,
@@ -111,8 +113,18 @@ void ModelStep::back(const Engine& engine, const TrainBatch& batch, VitWeights& 
 
 float ModelStep::divisor(const TrainBatch& batch) const {
   if (!model_.weights().decoder_pred) return static_cast<float>(batch.global_images);
-  const std::size_t removed = maskings_[0].mask.size() - maskings_[0].kept.size();
+  const std::size_t patches = model_.config().patches();
+  const std::size_t removed = patches - kept_patches(patches, batch.mask_ratio);
   return static_cast<float>(removed * batch.global_images);
+}
+
+void ModelStep::skip_draws(const TrainBatch& batch, std::size_t images) const {
+  const VitConfig& config = model_.config();
+  const std::size_t patches = config.patches();
+  const std::size_t kept = config.masked ? kept_patches(patches, batch.mask_ratio) : patches;
+  const std::size_t tokens = config.positioned() + config.registers + kept;
+  const std::size_t of_decoder = model_.weights().decoder_pred ? 1 + patches : 0;
+  skip_dropout_mask(*batch.generator, images * dropout_elements(config, tokens, of_decoder));
 }
 
 std::string ModelStep::first_not_finite(const TrainBatch& batch) const {

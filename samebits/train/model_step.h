@@ -23,6 +23,7 @@ struct TrainBatch {
   std::size_t global_images = 0;  // of the optimizer's step, over which the loss is a mean
   std::size_t leaf = 1;
   CpuGenerator* generator = nullptr;  // draws dropout, where the config has any
+  DrawnPart part{};                   // where these images are a part of what it draws for
 };
 
 /// Called with the name of a point of the pass and its values, [rows, width].
@@ -55,6 +56,8 @@ class ModelStep {
   /// What the images' losses are divided by to become the loss of the global batch: the removed
   /// patches, or the images.
   float divisor(const TrainBatch& batch) const;
+  /// Draws what forward() draws for so many images.
+  void skip_draws(const TrainBatch& batch, std::size_t images) const;
   /// After forward(): the first point of the pass that holds a number that is not finite; "loss"
   /// where only that is not.
   std::string first_not_finite(const TrainBatch& batch) const;

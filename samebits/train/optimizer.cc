@@ -12,11 +12,6 @@ namespace {
 
 using reference::kSquaresTogether;
 
-/// Parts of so many elements of all arrays.
-struct SlotPart {
-  std::size_t slot = 0, first = 0, count = 0;
-};
-
 template <class Slots, class Size>
 std::vector<SlotPart> parts_of(const Slots& slots, Size size) {
   std::vector<SlotPart> parts;
@@ -28,20 +23,22 @@ std::vector<SlotPart> parts_of(const Slots& slots, Size size) {
   return parts;
 }
 
-std::size_t learning_size(const LearningSlot& slot) { return slot.weight.size(); }
-
 /// An element that is rounded in the other order, as it was before the step.
 struct TailElement {
   std::size_t slot = 0, at = 0;
   float p = 0, m = 0, v = 0;
 };
 
-std::vector<TailElement> tails_before(const std::vector<LearningSlot>& slots) {
+std::vector<TailElement> tails_before(const std::vector<LearningSlot>& slots,
+                                      std::span<const SlotPart> parts) {
   std::vector<TailElement> tails;
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    for (const std::size_t at : slots[i].tail)
-      tails.push_back({i, at, slots[i].weight.data()[at], slots[i].first.data()[at],
-                       slots[i].second.data()[at]});
+  for (const SlotPart& part : parts) {
+    const LearningSlot& slot = slots[part.slot];
+    for (const std::size_t at : slot.tail) {
+      if (at < part.first || at - part.first >= part.count) continue;
+      tails.push_back(
+          {part.slot, at, slot.weight.data()[at], slot.first.data()[at], slot.second.data()[at]});
+    }
   }
   return tails;
 }
@@ -74,27 +71,45 @@ AdamwScalars adamw_scalars(const AdamwSettings& settings, double lr, std::uint64
           .step = static_cast<float>(-(lr / first))};
 }
 
-double gradient_norm(const Engine& engine, const std::vector<LearningSlot>& slots) {
+std::vector<SlotPart> slot_parts(const std::vector<LearningSlot>& slots) {
+  return parts_of(slots, [](const LearningSlot& slot) { return slot.weight.size(); });
+}
+
+std::vector<double> part_squares(const Engine& engine, const std::vector<LearningSlot>& slots,
+                                 std::span<const SlotPart> parts) {
   const FloatMode contract;
-  const std::vector<SlotPart> parts = parts_of(slots, learning_size);
   std::vector<double> squares(parts.size());
   engine.pool.run(parts.size(), [&](std::size_t i) {
     const SlotPart& part = parts[i];
     squares[i] =
         reference::sum_of_squares(slots[part.slot].gradient.data() + part.first, part.count);
   });
-  std::vector<double> of_slots(slots.size(), 0.0);
+  return squares;
+}
+
+double norm_of_squares(std::span<const SlotPart> parts, std::span<const double> squares) {
+  const FloatMode contract;
+  std::vector<double> of_slots(parts.empty() ? 0 : parts.back().slot + 1, 0.0);
   for (std::size_t i = 0; i < parts.size(); ++i) of_slots[parts[i].slot] += squares[i];
   double total = 0;
   for (const double each : of_slots) total += each;
   return std::sqrt(total);
 }
 
+double gradient_norm(const Engine& engine, const std::vector<LearningSlot>& slots) {
+  const std::vector<SlotPart> parts = slot_parts(slots);
+  return norm_of_squares(parts, part_squares(engine, slots, parts));
+}
+
 std::string adamw_step(const Engine& engine, const std::vector<LearningSlot>& slots,
                        std::span<const AdamwScalars> of_groups) {
+  return adamw_step(engine, slots, slot_parts(slots), of_groups);
+}
+
+std::string adamw_step(const Engine& engine, const std::vector<LearningSlot>& slots,
+                       std::span<const SlotPart> parts, std::span<const AdamwScalars> of_groups) {
   const FloatMode contract;
-  const std::vector<SlotPart> parts = parts_of(slots, learning_size);
-  std::vector<TailElement> tails = tails_before(slots);
+  std::vector<TailElement> tails = tails_before(slots, parts);
   std::vector<char> finite(parts.size());
   engine.pool.run(parts.size(), [&](std::size_t i) {
     const SlotPart& part = parts[i];

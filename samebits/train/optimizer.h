@@ -31,14 +31,28 @@ struct LearningSlot {
   std::vector<std::size_t> tail;  // elements, in memory, that are rounded as torch's tails
 };
 
+/// Elements of one slot, by its number: at most reference::kSquaresTogether.
+struct SlotPart {
+  std::size_t slot = 0, first = 0, count = 0;
+};
+/// All elements of all slots, in their order.
+std::vector<SlotPart> slot_parts(const std::vector<LearningSlot>& slots);
+
 /// The norm of all gradients: the square root, in double, of the reference::sum_of_squares() of
 /// every array, added in their order.
 double gradient_norm(const Engine& engine, const std::vector<LearningSlot>& slots);
+/// The same in two: the sum of squares of each part, and what all parts give.
+std::vector<double> part_squares(const Engine& engine, const std::vector<LearningSlot>& slots,
+                                 std::span<const SlotPart> parts);
+double norm_of_squares(std::span<const SlotPart> parts, std::span<const double> squares);
 
 /// One step for every slot, with the scalars of its group. The role of the first array that is not
 /// finite afterwards; "" where all are.
 std::string adamw_step(const Engine& engine, const std::vector<LearningSlot>& slots,
                        std::span<const AdamwScalars> of_groups);
+/// The same of some parts alone.
+std::string adamw_step(const Engine& engine, const std::vector<LearningSlot>& slots,
+                       std::span<const SlotPart> parts, std::span<const AdamwScalars> of_groups);
 
 /// into = into + from, array by array. Requires equal sizes.
 void add_weights(const Engine& engine, VitWeights& from, VitWeights& into);

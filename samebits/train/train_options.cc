@@ -57,14 +57,11 @@ std::size_t TrainOptions::usual_leaf(std::size_t batch) {
 Result<void> TrainOptions::check() const {
   if (!std::has_single_bit(leaf))
     return fail(wrong_options(fmt::format("a leaf of {} images is no power of two", leaf), ""));
-  const bool whole = batch % leaf == 0 && std::has_single_bit(batch / leaf);
-  if (accumulate > 1 && !whole)
+  if (accumulate > 1 && batch % leaf != 0)
     return fail(wrong_options(
-        fmt::format(
-            "batches of {} images cannot be accumulated: they are no power of two of leaves "
-            "of {}",
-            batch, leaf),
-        "Choose a batch that is a power of two"));
+        fmt::format("batches of {} images cannot be accumulated: they are no whole leaves of {}",
+                    batch, leaf),
+        "Choose a --leaf that divides the batch"));
   if (schedule != Schedule::Kind::constant && warmup > steps)
     return fail(wrong_options("the warm-up is longer than the training", ""));
   return {};

@@ -139,7 +139,7 @@ Result<void> read_moment(const MomentFile& file, const std::string& prefix,
 }  // namespace
 
 Result<std::string> digest_of(const Learning& learning, bool moments) {
-  TensorsToWrite all = learning.trained.tensors(learning.trained.model.weights(), "", true);
+  TensorsToWrite all = learning.trained.tensors(learning.weights, "", true);
   if (moments) {
     append(learning.trained.tensors(learning.first, kFirst, false), &all);
     append(learning.trained.tensors(learning.second, kSecond, false), &all);
@@ -155,10 +155,10 @@ Result<std::string> digest_of(const Learning& learning, bool moments) {
 Result<void> write_checkpoint(const std::string& directory, const TrainState& state,
                               const Learning& learning) {
   const std::string at = directory + "/";
-  TrainedModel& trained = learning.trained;
+  const TrainedModel& trained = learning.trained;
   Json digests = Json::object();
   SAMEBITS_TRY(digests[kModelFile],
-               write_tensors(at + kModelFile, trained.tensors(trained.model.weights(), "", true)));
+               write_tensors(at + kModelFile, trained.tensors(learning.weights, "", true)));
   TensorsToWrite moments = trained.tensors(learning.first, kFirst, false);
   append(trained.tensors(learning.second, kSecond, false), &moments);
   add_bytes(kNoise, state.noise_generator, &moments);

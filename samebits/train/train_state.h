@@ -34,9 +34,10 @@ struct TrainState {
   std::vector<std::vector<std::string>> listed;
 };
 
-/// What learns: the model, and AdamW's moments.
+/// What learns: a model's weights, which may be a copy of its own, and AdamW's moments.
 struct Learning {
-  TrainedModel& trained;
+  const TrainedModel& trained;
+  VitWeights& weights;
   VitWeights& first;
   VitWeights& second;
 };

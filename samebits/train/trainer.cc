@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/base/exceptions.h"
 #include "samebits/base/float_mode.h"
 #include "samebits/rng/distributions.h"
 #include "samebits/run/open_vit.h"
@@ -27,102 +28,6 @@ Error Trainer::not_finite(const std::string& what) const {
           .hint = "The training ends here, and nothing of this step is saved"};
 }
 
-Result<void> Trainer::read_batch(std::span<const std::int64_t> samples) {
-  const VitConfig& config = trained_->model.config();
-  const std::size_t size = config.channels * config.image_height * config.image_width;
-  images_.resize(samples.size() * size);
-  labels_.resize(samples.size());
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    const auto sample = static_cast<std::size_t>(samples[i]);
-    SAMEBITS_TRY_VOID(data_->read(sample, images_.data() + i * size));
-    labels_[i] = data_->has_labels() ? data_->label(sample) : 0;
-  }
-  if (config.masked) {
-    noise_.resize(samples.size() * config.patches());
-    uniform(generator_, 0, 1, std::span<float>(noise_));
-  }
-  return {};
-}
-
-TrainBatch Trainer::batch(std::size_t images, std::size_t global_images) {
-  const VitConfig& config = trained_->model.config();
-  return {.images = {images_, images, config.image_height, config.image_width},
-          .labels = labels_,
-          .noise = noise_,
-          .mask_ratio = state_.options.mask_ratio,
-          .global_images = global_images,
-          .leaf = state_.options.leaf,
-          .generator = &generator_};
-}
-
-/// The passes' sums are leaves of the tree once more: of equal subtrees that stand side by side two
-/// become one. `passes` are done.
-void Trainer::add_subtree(const Engine& engine, std::size_t passes, VitWeights& sum) {
-  waiting_.push_back(sum);
-  const auto join = [&] {
-    add_weights(engine, waiting_.back(), waiting_[waiting_.size() - 2]);
-    waiting_.pop_back();
-  };
-  for (std::size_t full = passes - 1; full % 2 == 1; full /= 2) join();
-}
-
-/// One pass over the next `count` images of the step: the loss of each. Its gradient is in arrays_.
-Result<std::vector<float>> Trainer::run_pass(const Engine& engine, std::size_t count,
-                                             std::size_t images, const std::string& number,
-                                             StepTrace* trace, const BlockDone& block_done) {
-  SAMEBITS_TRY_VOID(read_batch(order_->take(count)));
-  const TrainBatch some = batch(count, images);
-  if (trace != nullptr) {
-    const VitConfig& config = trained_->model.config();
-    trace->arrays.push_back({number + "images",
-                             {count, config.channels, config.image_height, config.image_width},
-                             images_});
-    if (config.masked)
-      trace->arrays.push_back({number + "noise", {count, config.patches()}, noise_});
-  }
-  std::vector<float> losses =
-      passes_->forward(engine, some, recorder(trace, number + "activation."));
-  divisor_ = passes_->divisor(some);
-  if (!std::isfinite(loss_of(losses, state_.options.leaf, divisor_)))
-    return fail(not_finite("the loss is not finite; the first numbers that are not are in " +
-                           passes_->first_not_finite(some)));
-  passes_->back(engine, some, arrays_->gradient, recorder(trace, number + "activation_gradient."),
-                block_done);
-  return losses;
-}
-
-/// Forward and back over the next images of the epoch; the loss. The gradient is in arrays_.
-Result<float> Trainer::run_passes(const Engine& engine, std::size_t images, StepTrace* trace,
-                                  const BlockDone& block_done) {
-  std::vector<float> losses;
-  const std::size_t most = state_.options.batch;
-  const std::size_t passes = ceiling(images, most);
-  waiting_.clear();
-  for (std::size_t pass = 0; pass < passes; ++pass) {
-    const std::string number = passes == 1 ? "" : std::to_string(pass) + ".";
-    SAMEBITS_TRY(
-        const std::vector<float> more,
-        run_pass(engine, std::min(most, images - pass * most), images, number, trace, block_done));
-    losses.insert(losses.end(), more.begin(), more.end());
-    if (passes > 1) add_subtree(engine, pass + 1, arrays_->gradient);
-  }
-  if (passes > 1) take_sum(engine);
-  return loss_of(losses, state_.options.leaf, divisor_);
-}
-
-/// The sum of all passes becomes the gradient that the optimizer reads.
-void Trainer::take_sum(const Engine& engine) {
-  while (waiting_.size() > 1) {
-    add_weights(engine, waiting_.back(), waiting_[waiting_.size() - 2]);
-    waiting_.pop_back();
-  }
-  const std::vector<WeightSlot> sums = weight_slots(waiting_.front());
-  const std::vector<WeightSlot> gradients = weight_slots(arrays_->gradient);
-  for (std::size_t i = 0; i < sums.size(); ++i)
-    std::copy_n(sums[i].data(), sums[i].size(), gradients[i].data());
-  waiting_.clear();
-}
-
 Result<StepDone> Trainer::step(const Engine& engine, StepTrace* trace) {
   const FloatMode contract;
   const TrainOptions& options = state_.options;
@@ -134,7 +39,8 @@ Result<StepDone> Trainer::step(const Engine& engine, StepTrace* trace) {
   std::vector<AdamwScalars> of_groups = scalars();
   std::string spoiled;
   const auto learn = [&](const std::vector<LearningSlot>& slots) {
-    const std::string role = adamw_step(engine, slots, of_groups);
+    const std::string role =
+        sharded_ ? sharded_->step(engine, of_groups) : adamw_step(engine, slots, of_groups);
     if (spoiled.empty()) spoiled = role;
   };
   const BlockDone block_done = [&](bool decoder, std::size_t block) {
@@ -143,24 +49,37 @@ Result<StepDone> Trainer::step(const Engine& engine, StepTrace* trace) {
   SAMEBITS_TRY(done.loss,
                run_passes(engine, images, trace, keeps_gradient_ ? BlockDone() : block_done));
   if (options.clip > 0) {
-    done.gradient_norm = gradient_norm(engine, slots_);
-    for (AdamwScalars& each : of_groups) {
-      each.clips = true;
-      each.gradient =
-          static_cast<float>(std::min(1.0, options.clip / (*done.gradient_norm + 1e-6)));
-    }
+    SAMEBITS_TRY(done.gradient_norm, clip(engine, &of_groups));
   }
   std::vector<NamedArray> before;
   if (trace != nullptr) before = record_gradients(*trained_, arrays_->gradient, trace);
   learn(slots_);
+  Result<void> finite;
   if (!spoiled.empty())
-    return fail(not_finite("a weight is not finite any more: one of " + spoiled));
+    finite = fail(not_finite("a weight is not finite any more: one of " + spoiled));
+  SAMEBITS_TRY_VOID(agree(*group_, finite));
+  if (sharded_) SAMEBITS_TRY_VOID(sharded_->share_weights());
   if (trace != nullptr) record_updates(*trained_, std::move(before), trace);
   ++state_.step;
   state_.epoch = order_->epoch();
   state_.position = order_->position();
   done.ends_epoch = order_->left() == 0;
   return done;
+}
+
+/// The norm of the gradient; the scalars bring it down to what it may be.
+Result<double> Trainer::clip(const Engine& engine, std::vector<AdamwScalars>* of_groups) {
+  double norm = 0;
+  if (sharded_) {
+    SAMEBITS_TRY(norm, sharded_->norm(engine));
+  } else {
+    norm = gradient_norm(engine, slots_);
+  }
+  for (AdamwScalars& each : *of_groups) {
+    each.clips = true;
+    each.gradient = static_cast<float>(std::min(1.0, state_.options.clip / (norm + 1e-6)));
+  }
+  return norm;
 }
 
 double Trainer::rate_factor() const {
@@ -178,42 +97,99 @@ std::vector<AdamwScalars> Trainer::scalars() const {
   return all;
 }
 
-Result<float> Trainer::validate(const Engine& engine) {
-  const FloatMode contract;
+/// What one batch adds to the loss: of a masked autoencoder one number, else one of each image.
+Result<void> Trainer::validate_batch(const Engine& engine, std::size_t first, std::size_t count,
+                                     std::span<const float> noise, std::vector<double>* terms) {
   const VitConfig& config = trained_->model.config();
   const std::size_t size = config.channels * config.image_height * config.image_width;
+  std::vector<float> images(count * size);
+  for (std::size_t i = 0; i < count; ++i)
+    SAMEBITS_TRY_VOID(validation_->read(first + i, images.data() + i * size));
+  const VitInput input{.images = {images, count, config.image_height, config.image_width},
+                       .noise = noise,
+                       .mask_ratio = state_.options.mask_ratio,
+                       .hidden_state = false};
+  const VitOutputs outputs = trained_->model.forward(engine, input);
+  if (config.masked) {
+    terms->push_back(static_cast<double>(outputs.at("loss").values[0]) *
+                     static_cast<double>(count));
+    return {};
+  }
+  const NamedArray& logits = outputs.at("logits");
+  std::vector<float> gradient(logits.shape[1]);
+  for (std::size_t i = 0; i < count; ++i)
+    terms->push_back(static_cast<double>(
+        cross_entropy(std::span(logits.values).subspan(i * gradient.size(), gradient.size()),
+                      static_cast<std::size_t>(validation_->label(first + i)), 1, gradient)));
+  return {};
+}
+
+/// Of the batches of this rank: every size()-th.
+Result<std::vector<double>> Trainer::validation_terms(const Engine& engine) {
+  const VitConfig& config = trained_->model.config();
   CpuGenerator generator(state_.options.seed);
-  double total = 0;
-  for (std::size_t first = 0; first < validation_->size(); first += state_.options.batch) {
-    const std::size_t count = std::min(state_.options.batch, validation_->size() - first);
-    std::vector<float> images(count * size);
-    for (std::size_t i = 0; i < count; ++i)
-      SAMEBITS_TRY_VOID(validation_->read(first + i, images.data() + i * size));
-    VitInput input{.images = {images, count, config.image_height, config.image_width},
-                   .mask_ratio = state_.options.mask_ratio,
-                   .hidden_state = false};
+  std::vector<double> terms;
+  const std::size_t most = state_.options.batch;
+  for (std::size_t batch = 0; batch * most < validation_->size(); ++batch) {
+    const std::size_t count = std::min(most, validation_->size() - batch * most);
     std::vector<float> noise(config.masked ? count * config.patches() : 0);
     uniform(generator, 0, 1, std::span<float>(noise));
-    input.noise = noise;
-    const VitOutputs outputs = trained_->model.forward(engine, input);
-    if (config.masked) {
-      total += static_cast<double>(outputs.at("loss").values[0]) * static_cast<double>(count);
-      continue;
-    }
-    const NamedArray& logits = outputs.at("logits");
-    std::vector<float> gradient(logits.shape[1]);
-    for (std::size_t i = 0; i < count; ++i)
-      total += static_cast<double>(
-          cross_entropy(std::span(logits.values).subspan(i * gradient.size(), gradient.size()),
-                        static_cast<std::size_t>(validation_->label(first + i)), 1, gradient));
+    if (batch % group_->size() == group_->rank())
+      SAMEBITS_TRY_VOID(validate_batch(engine, batch * most, count, noise, &terms));
+  }
+  return terms;
+}
+
+Result<float> Trainer::validate(const Engine& engine) {
+  const FloatMode contract;
+  SAMEBITS_TRY(
+      const auto shared,
+      share_numbers<double>(*group_, caught("", [&] { return validation_terms(engine); })));
+  std::vector<std::size_t> taken(group_->size(), 0);
+  double total = 0;
+  const std::size_t most = state_.options.batch;
+  for (std::size_t batch = 0; batch * most < validation_->size(); ++batch) {
+    const std::size_t rank = batch % group_->size();
+    const std::size_t count =
+        trained_->model.config().masked ? 1 : std::min(most, validation_->size() - batch * most);
+    for (std::size_t i = 0; i < count; ++i) total += shared[rank][taken[rank]++];
   }
   return static_cast<float>(total / static_cast<double>(validation_->size()));
 }
 
+std::string Trainer::beginning() const {
+  const Json all = {options_json(state_.options), state_.step, state_.data_digest,
+                    state_.validation_digest, state_.begun_digest};
+  return all.dump();
+}
+
+Result<void> Trainer::collect() { return sharded_ ? sharded_->collect_moments() : Result<void>(); }
+
+Learning Trainer::learning() {
+  return {*trained_, trained_->model.weights(), arrays_->first, arrays_->second};
+}
+
+TrainState Trainer::state_of_now() const {
+  TrainState state = state_;
+  state.noise_generator = generator_.state();
+  state.order_generator = order_->epoch_state();
+  return state;
+}
+
 Result<void> Trainer::write(const std::string& directory) {
-  state_.noise_generator = generator_.state();
-  state_.order_generator = order_->epoch_state();
-  return write_checkpoint(directory, state_, {*trained_, arrays_->first, arrays_->second});
+  return write_checkpoint(directory, state_of_now(), learning());
+}
+
+void Trainer::copy_to(TrainingCopy* copy) const {
+  copy->state = state_of_now();
+  copy->weights = trained_->model.weights();
+  copy->first = arrays_->first;
+  copy->second = arrays_->second;
+}
+
+Result<void> Trainer::write(const std::string& directory, TrainingCopy& copy) const {
+  return write_checkpoint(directory, copy.state,
+                          {*trained_, copy.weights, copy.first, copy.second});
 }
 
 Result<void> Trainer::write_export(ExportFormat format, const std::string& path) {

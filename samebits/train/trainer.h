@@ -1,8 +1,9 @@
 // A training: steps, validation and checkpoints of one model on one set of data.
 //
 // The weights after step n are a function of the model, the data and the options alone: not of
-// threads, instruction sets, or of how often the training was stopped and resumed. A training step
-// is that of this PyTorch program, but for rounding:
+// threads, processes, instruction sets, or of how often the training was stopped and resumed. With
+// several processes step(), validate() and collect() are called by all ranks. A training step is
+// that of this PyTorch program, but for rounding:
 //
 //     torch.manual_seed(seed)                       # the noise of masks, and dropout
 //     loader = DataLoader(data, batch, shuffle=True, generator=torch.Generator().manual_seed(seed))
@@ -21,6 +22,7 @@
 #include "samebits/train/model_step.h"
 #include "samebits/train/run_folder.h"
 #include "samebits/train/sample_order.h"
+#include "samebits/train/sharded_optimizer.h"
 #include "samebits/train/step_trace.h"
 #include "samebits/train/taken_optimizer.h"
 #include "samebits/train/train_state.h"
@@ -41,6 +43,7 @@ struct TrainRequest {
   std::optional<std::size_t> leaf;    // nothing: TrainOptions::usual_leaf()
   bool traces = false;                // a step will be recorded
   int threads = 1;
+  ProcessGroup* group = nullptr;  // outlives the trainer; nullptr: one process
 };
 
 /// What is asked for anew where a training is resumed.
@@ -51,6 +54,7 @@ struct ResumeRequest {
   std::optional<std::size_t> keep;
   bool traces = false;
   int threads = 1;
+  ProcessGroup* group = nullptr;
 };
 
 struct StepDone {
@@ -61,6 +65,12 @@ struct StepDone {
   double lr = 0;
   std::optional<double> gradient_norm;  // where it is clipped
   bool ends_epoch = false;
+};
+
+/// All that a checkpoint holds and a step changes.
+struct TrainingCopy {
+  TrainState state;
+  VitWeights weights, first, second;
 };
 
 class Trainer {
@@ -88,13 +98,25 @@ class Trainer {
   /// The mean loss over the validation data, in eval mode and in order; noise from a generator of
   /// its own, seeded anew. Requires has_validation().
   Result<float> validate(const Engine& engine);
+  /// What all ranks must have begun with alike, as text.
+  std::string beginning() const;
+  /// Before write() and write_export(), which rank 0 alone calls: the moments of all ranks come to
+  /// it. Errors: those of ProcessGroup::exchange().
+  Result<void> collect();
   /// Errors: io.
   Result<void> write(const std::string& directory);
+  /// What write() would write, so that steps can be made before it is written.
+  void copy_to(TrainingCopy* copy) const;
+  /// May be called while another thread makes steps.
+  Result<void> write(const std::string& directory, TrainingCopy& copy) const;
   /// As a library reads it. Errors: those of export_training().
   Result<void> write_export(ExportFormat format, const std::string& path);
 
  private:
-  explicit Trainer(TrainedModel trained);
+  struct StepRun;
+  Trainer(TrainedModel trained, ProcessGroup* group);
+  Learning learning();
+  TrainState state_of_now() const;
   Result<void> open_data();
   Result<TakenOptimizer> take_over(const Checkpoint& checkpoint);
   void note(const TakenOptimizer& taken);
@@ -105,14 +127,17 @@ class Trainer {
                              std::size_t index, std::size_t group);
   Result<float> run_passes(const Engine& engine, std::size_t images, StepTrace* trace,
                            const BlockDone& done);
-
-  Result<std::vector<float>> run_pass(const Engine& engine, std::size_t count, std::size_t images,
-                                      const std::string& number, StepTrace* trace,
-                                      const BlockDone& block_done);
-  void take_sum(const Engine& engine);
-  Result<void> read_batch(std::span<const std::int64_t> samples);
-  TrainBatch batch(std::size_t images, std::size_t global_images);
-  void add_subtree(const Engine& engine, std::size_t passes, VitWeights& sum);
+  Result<std::vector<float>> own_passes(StepRun& run);
+  Result<std::vector<float>> run_nodes(StepRun& run, std::size_t first, std::size_t images);
+  Result<std::vector<float>> run_node(StepRun& run, const TrainBatch& batch, const LeafRange& node);
+  void draw_noise(std::size_t images);
+  Result<void> read_images(std::span<const std::int64_t> samples);
+  void put_aside(const StepRun& run);
+  Result<void> take_sum(const StepRun& run);
+  Result<double> clip(const Engine& engine, std::vector<AdamwScalars>* of_groups);
+  Result<std::vector<double>> validation_terms(const Engine& engine);
+  Result<void> validate_batch(const Engine& engine, std::size_t first, std::size_t count,
+                              std::span<const float> noise, std::vector<double>* terms);
   double rate_factor() const;
   std::vector<AdamwScalars> scalars() const;
   Error not_finite(const std::string& what) const;
@@ -125,14 +150,18 @@ class Trainer {
   std::unique_ptr<TrainedModel> trained_;
   std::unique_ptr<ModelStep> passes_;
   std::unique_ptr<Arrays> arrays_;
-  std::vector<VitWeights> waiting_;  // sums of passes that wait for their other half
+  ProcessGroup* group_;
+  std::unique_ptr<ProcessGroup> alone_;        // the group of a training of one process
+  std::unique_ptr<ShardedOptimizer> sharded_;  // of several
+  /// Sums of passes that wait for their other half, in memory that is kept: the first `waiting_`.
+  std::vector<std::pair<LeafRange, std::unique_ptr<VitWeights>>> sums_;
+  std::size_t waiting_ = 0;
   std::vector<LearningGroup> groups_;
   std::vector<std::string> notes_;
   std::vector<LearningSlot> slots_;  // of all blocks, where their gradients are kept; and the rest
   /// Where gradients of blocks are not kept: the slots of each block.
   std::vector<std::vector<LearningSlot>> encoder_, decoder_;
   bool keeps_gradient_ = false;
-  float divisor_ = 1;  // of the losses of this step's images
   std::unique_ptr<DataSet> data_, validation_;
   std::optional<SampleOrder> order_;
   CpuGenerator generator_;

@@ -102,10 +102,15 @@ Result<void> check_taken(const TakenOptimizer& taken, const TrainRequest& reques
 
 }  // namespace
 
-Trainer::Trainer(TrainedModel trained)
+Trainer::Trainer(TrainedModel trained, ProcessGroup* group)
     : trained_(std::make_unique<TrainedModel>(std::move(trained))),
       passes_(std::make_unique<ModelStep>(trained_->model)),
-      arrays_(std::make_unique<Arrays>()) {
+      arrays_(std::make_unique<Arrays>()),
+      group_(group) {
+  if (group_ == nullptr) {
+    alone_ = std::make_unique<OneProcess>();
+    group_ = alone_.get();
+  }
   arrays_->first = zeros_like(trained_->model.weights());
   arrays_->second = arrays_->first;
 }
@@ -113,11 +118,14 @@ Trainer::Trainer(TrainedModel trained)
 /// Where nothing needs the whole gradient, a block's is used and forgotten: it takes a third of the
 /// memory that the weights and their moments take.
 Result<void> Trainer::make_arrays(bool traces) {
-  keeps_gradient_ = traces || state_.options.clip > 0 || state_.options.accumulate > 1;
+  keeps_gradient_ =
+      traces || state_.options.clip > 0 || state_.options.accumulate > 1 || group_->size() > 1;
   VitWeights& weights = trained_->model.weights();
   if (keeps_gradient_) {
     arrays_->gradient = zeros_like(weights);
-    return list_slots();
+    SAMEBITS_TRY_VOID(list_slots());
+    if (group_->size() > 1) sharded_ = std::make_unique<ShardedOptimizer>(*group_, slots_);
+    return {};
   }
   VitWeights& gradient = arrays_->gradient;
   std::vector<VitBlock> encoder = std::move(weights.blocks);
@@ -187,7 +195,7 @@ Result<Trainer> Trainer::start(const TrainRequest& request) {
   TrainOptions options = request.options;
   SAMEBITS_TRY_VOID(set_masking(request, &trained, &options));
   options.leaf = request.leaf.value_or(TrainOptions::usual_leaf(options.batch));
-  Trainer trainer(std::move(trained));
+  Trainer trainer(std::move(trained), request.group);
   trainer.state_.options = options;
   trainer.generator_.manual_seed(options.seed);
   SAMEBITS_TRY_VOID(trainer.open_data());
@@ -206,9 +214,7 @@ Result<Trainer> Trainer::start(const TrainRequest& request) {
   if (taken) SAMEBITS_TRY_VOID(check_taken(*taken, request, trainer.state_.options));
   SAMEBITS_TRY_VOID(trainer.make_arrays(request.traces));
   trainer.state_.begun_step = trainer.state_.step;
-  SAMEBITS_TRY(trainer.state_.begun_digest,
-               digest_of({*trainer.trained_, trainer.arrays_->first, trainer.arrays_->second},
-                         trainer.state_.step > 0));
+  SAMEBITS_TRY(trainer.state_.begun_digest, digest_of(trainer.learning(), trainer.state_.step > 0));
   return trainer;
 }
 
@@ -264,9 +270,8 @@ Result<Trainer> Trainer::resume(const std::string& checkpoint, const ResumeReque
         checkpoint));
   }
   if (!state.groups.empty()) SAMEBITS_TRY_VOID(assign_groups(state.groups, trained));
-  Trainer trainer(std::move(trained));
-  SAMEBITS_TRY_VOID(read_moments(
-      checkpoint, &state, {*trainer.trained_, trainer.arrays_->first, trainer.arrays_->second}));
+  Trainer trainer(std::move(trained), request.group);
+  SAMEBITS_TRY_VOID(read_moments(checkpoint, &state, trainer.learning()));
   SAMEBITS_TRY_VOID(trainer.generator_.set_state(state.noise_generator));
   trainer.state_ = state;
   TrainOptions& options = trainer.state_.options;

@@ -13,6 +13,10 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "fixtures"))
+
+import mpi  # noqa: E402
+
 PROGRAM = pathlib.Path(os.environ.get("SAMEBITS", ROOT / "build" / "release" / "samebits"))
 BLOCK = re.compile(r"(?<=```console\n)(.*?)(?=```)", re.DOTALL)
 
@@ -31,7 +35,7 @@ WRITING = {"training.md"}
 def answer(command, place):
     with tempfile.TemporaryDirectory() as folder:
         (pathlib.Path(folder) / "samebits").symlink_to(PROGRAM.resolve())
-        environment = {"PATH": f"{folder}:/usr/bin:/bin", "LC_ALL": "C"}
+        environment = {"PATH": f"{folder}:/usr/bin:/bin", "LC_ALL": "C", **mpi.ENVIRONMENT}
         done = subprocess.run(
             ["bash", "-c", command], cwd=place, env=environment, capture_output=True, timeout=60
         )

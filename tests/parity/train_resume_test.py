@@ -1,6 +1,7 @@
 """samebits train, stopped and killed and resumed: the bits of the training that never stopped; and what it refuses."""
 
 import json
+import pathlib
 import random
 import shutil
 import signal
@@ -63,10 +64,12 @@ def test_it_resumes_from_every_step_to_the_same_bits(whole, tmp_path):
 def test_accumulated_passes_give_the_bits_of_one(whole, tmp_path):
     made("mae", tmp_path)
     given = [tmp_path / "mae", "--data", tmp_path / "data.safetensors", "--steps", 7, "--leaf", 2]
-    wanted = train(*given, "--out", tmp_path / "one", "--batch", 8)
-    for batch in (2, 4):
-        found = train(*given, "--out", tmp_path / str(batch), "--batch", batch, "--accumulate", 8 // batch)
-        assert found["loss"] == wanted["loss"] and found["weights_sha256"] == wanted["weights_sha256"]
+    for whole_batch, parts in ((12, (2, 4, 6)), (8, (2, 4))):
+        wanted = train(*given, "--out", tmp_path / str(whole_batch), "--batch", whole_batch)
+        for batch in parts:
+            out = tmp_path / f"{whole_batch}-{batch}"
+            found = train(*given, "--out", out, "--batch", batch, "--accumulate", whole_batch // batch)
+            assert found["loss"] == wanted["loss"] and found["weights_sha256"] == wanted["weights_sha256"]
     other = train(*given[:-1], 4, "--out", tmp_path / "other", "--batch", 8)
     assert other["weights_sha256"] != wanted["weights_sha256"]  # the leaf is part of the definition
 
@@ -249,7 +252,7 @@ def test_what_cannot_be_trained_is_said(whole, tmp_path):
     assert "MODEL, --data and --out" in refused(tmp_path / "vit", "--data", data)
     assert "--steps or --epochs" in refused(tmp_path / "vit", "--data", data, "--out", tmp_path / "run")
     assert "no power of two" in refused(tmp_path / "vit", "--data", data, *given, "--leaf", 3)
-    assert "cannot be accumulated" in refused(tmp_path / "vit", "--data", data, *given, "--batch", 6, "--accumulate", 2)
+    assert "cannot be accumulated" in refused(tmp_path / "vit", "--data", data, *given, "--batch", 6, "--accumulate", 2, "--leaf", 4)
     assert "longer than the training" in refused(tmp_path / "vit", "--data", data, *given, "--schedule", "linear", "--warmup", 2)
 
 
@@ -277,6 +280,25 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(trained, tmp_path):
     assert done.returncode == 2 and done.stderr
     assert {path.name for path in run.glob("step-*")} == before
     assert train("--resume", run)["steps"] == STEPS
+
+
+def test_a_write_that_fails_while_the_training_goes_on_ends_it(whole, tmp_path):
+    folder, _ = whole
+    words = command(folder, tmp_path / "run", steps=10**9, schedule=[], every=1)
+    done = subprocess.run(["bash", "-c", 'ulimit -f 40; exec "$@"', "-", conftest.PROGRAM, "train", *map(str, words)],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and done.stderr.count("samebits:") == 1 and "the checkpoint of step 1 cannot be saved" in done.stderr
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"metrics.csv"}
+
+
+def test_what_is_written_while_the_training_goes_on_is_the_state_of_its_step(whole, tmp_path):
+    folder, _ = whole
+    train(*command(folder, tmp_path / "every", steps=6, schedule=[], every=1))
+    for step in (1, 2, 5):
+        train(*command(folder, tmp_path / str(step), steps=step, schedule=[], every=100))
+        for name in ("model.safetensors", "optimizer.safetensors"):
+            file = pathlib.Path(f"step-{step}") / name
+            assert (tmp_path / "every" / file).read_bytes() == (tmp_path / str(step) / file).read_bytes()
 
 
 def test_pictures_in_folders_are_the_tensors_of_their_processor(tmp_path):

@@ -61,7 +61,7 @@ def measure_processes(name, folder, rounds, table):
         useful = min(ranks, PROCESSORS)
         detail = f"{step:.3g} s a step, of it {exchange:.2g} s of exchange and {wait:.2g} s of waiting; one process {medians[1][0]:.3g} s"
         what = f"{name}, {ranks} processes on {PROCESSORS} processors: time lost of a step"
-        table.add(what, 1 - medians[1][0] / (useful * step), 0.4, "", detail)
+        table.add(what, 1 - medians[1][0] / (useful * step), 0.25, "", detail)
 
 
 def saved(folder, out, *more):

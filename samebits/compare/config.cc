@@ -10,11 +10,29 @@
 #include "samebits/compare/field_map.h"
 #include "samebits/compare/version_fields.h"
 #include "samebits/family/activations.h"
+#include "samebits/family/class_defaults.h"
 #include "samebits/family/classes.h"
 #include "samebits/family/token_fields.h"
 
 namespace samebits {
 namespace {
+
+/// What the outermost configs say for all parts inside of them.
+struct Whole {
+  std::string version_a, version_b;  // of the transformers that wrote them, or ""
+  std::string classes;               // of both, as class_names() gives them
+  ConfigContext context;
+};
+
+/// Two configs at one depth, with what absent fields mean.
+struct Level {
+  FieldMap a, b;
+  std::string type;
+  bool own_code = false;    // beside the weights
+  bool classifies = false;  // one of them may
+  std::string classes;      // of this part, as class_names() gives them
+  std::string whole;        // those of the whole where the part names none
+};
 
 /// An attribute dictionary holds every field; a config.json only those that differ from the base
 /// class. Attributes say nothing of the type of weights that were converted after construction.
@@ -127,13 +145,36 @@ void assume_derived(FieldMap& fields, const std::string& model_type) {
   assume(fields, "out_features", Json::array({"stage" + std::to_string(*blocks)}));
 }
 
-FieldMap normalized(const Json& config, const std::string& model_type) {
+/// Of these null is a value: no such token, and no tie.
+bool may_be_null(std::string_view field) {
+  return is_token_field(field) || field == "tie_word_embeddings";
+}
+
+/// Where the classes of a type have a default of their own. Code beside the weights has others.
+void assume_class_defaults(FieldMap& fields, const Json& config, const std::string& type,
+                           const std::string& version) {
+  std::set<std::string_view> names;
+  for (const ClassDefault& row : class_default_rows()) names.insert(row.field);
+  for (const std::string_view name : names) {
+    const std::string_view fallback = class_default(name, type, version);
+    if (fallback.empty()) continue;
+    const auto stated = config.find(name);
+    if (may_be_null(name) && stated != config.end() && stated->is_null())
+      fields.try_emplace(std::string(name), FieldValue{nullptr, false});
+    assume(fields, name, Json::parse(fallback));
+  }
+}
+
+/// `version`: by which transformers wrote the whole config.
+FieldMap normalized(const Json& config, const std::string& model_type, const std::string& version) {
   FieldMap fields = fields_of(config);
   for (const FieldAlias& alias : config_aliases()) rename_field(fields, alias.alias, alias.name);
   unify_type(fields);
   unify_dtype(fields);
   unify_spellings(fields);
   unify_label_count(fields);
+  if (config.is_object() && !config.contains("auto_map"))
+    assume_class_defaults(fields, config, model_type, version);
   const ConfigTable table(model_type);
   for (const auto& [name, field] : table.fields()) {
     if (!field.fallback.empty()) assume(fields, name, Json::parse(field.fallback));
@@ -143,9 +184,11 @@ FieldMap normalized(const Json& config, const std::string& model_type) {
   return fields;
 }
 
-/// One side without a dtype: that says nothing where attributes were saved, and float32 otherwise.
-void settle_dtype(FieldMap& a, FieldMap& b, bool other_is_attributes) {
+/// One side without a dtype: it loads in that of its weights. Where those are not there, that says
+/// nothing beside saved attributes, and float32 otherwise.
+void settle_dtype(FieldMap& a, FieldMap& b, bool other_is_attributes, const std::string& weights) {
   if (find_value(a, "dtype") == nullptr || find_value(b, "dtype") != nullptr) return;
+  if (!weights.empty()) return assume(b, "dtype", weights);
   if (other_is_attributes || text_of(a, "dtype") == "float32") a.erase("dtype");
 }
 
@@ -156,6 +199,14 @@ void drop_one_sided(FieldMap& a, FieldMap& b, const ConfigTable& table) {
     a.erase(std::string(name));
     b.erase(std::string(name));
   }
+  // Where neither names a kernel, both take that of the version that loads them.
+  constexpr std::string_view kKernel = "attn_implementation";
+  const auto left = a.find(kKernel);
+  const auto right = b.find(kKernel);
+  if (left == a.end() || right == b.end() || !left->second.assumed || !right->second.assumed)
+    return;
+  a.erase(left);
+  b.erase(right);
 }
 
 /// False where the classes are stated and none of them classifies: then no weight follows.
@@ -187,27 +238,54 @@ const char* unread_by_classes(std::string_view field, const std::string& classes
   return nullptr;
 }
 
-FieldJudgement judge_field(const ConfigTable& table, const std::string& name) {
+/// Whether absence is no value: a size or a choice, which then is the class's own.
+bool has_unknown_default(const ConfigField& row, const Level& level) {
+  const Json* left = find_value(level.a, row.name);
+  const Json* right = find_value(level.b, row.name);
+  const Json* stated = left != nullptr ? left : right;
+  return (left == nullptr) != (right == nullptr) && stated->is_primitive() && !level.type.empty() &&
+         row.effect == FieldEffect::outputs && row.name != "model_type";
+}
+
+FieldJudgement judge_field(const ConfigTable& table, const Level& level, const std::string& name) {
   const ConfigField* row = table.find(name);
   for (std::size_t end = name.rfind('.'); row == nullptr && end != std::string::npos && end > 0;
        end = name.rfind('.', end - 1))
     row = table.find(std::string_view(name).substr(0, end));
   if (row == nullptr) return {FieldEffect::unknown, "a field that is not in the table"};
-  return {row->effect, std::string(row->why)};
+  std::string why(row->why);
+  if (is_of_generate(*row) && level.own_code)
+    return {FieldEffect::unknown, "code beside the weights may read it"};
+  if (row->name == name && has_unknown_default(*row, level))
+    return {FieldEffect::unknown, why + ", unless it is the class's default"};
+  return {row->effect, std::move(why)};
 }
 
 /// Of a special token's number; `classes` as class_names() gives them.
-FieldJudgement judge_token(const std::string& name, const std::string& type,
-                           const std::string& classes, bool own_code) {
-  if (own_code) return {FieldEffect::unknown, "code beside the weights may read it"};
-  const TokenField* reader = find_token_reader(name, type);
+FieldJudgement judge_token(const Level& level, const std::string& name) {
+  if (level.own_code) return {FieldEffect::unknown, "code beside the weights may read it"};
+  const TokenField* reader = find_token_reader(name, level.type);
   if (reader == nullptr)
     return {FieldEffect::nothing, "no forward pass of this model type reads it"};
-  const bool named = classes.find('?') == std::string::npos;
-  if (classes.find(reader->ending) != std::string::npos)
-    return {FieldEffect::outputs, std::string(reader->why)};
-  if (named) return {FieldEffect::nothing, "no forward pass of this class reads it"};
+  const bool named = level.whole.find('?') == std::string::npos;
+  const bool reads = level.whole.find(reader->ending) != std::string::npos;
+  if (named && !reads) return {FieldEffect::nothing, "no forward pass of this class reads it"};
+  const bool one_sided =
+      find_value(level.a, name) == nullptr || find_value(level.b, name) == nullptr;
+  if (reads && one_sided)
+    return {FieldEffect::unknown, std::string(reader->why) + ", unless it is the class's default"};
+  if (reads) return {FieldEffect::outputs, std::string(reader->why)};
   return {FieldEffect::unknown, fmt::format("in classes {}, {}", reader->ending, reader->why)};
+}
+
+FieldJudgement judge_activation(const Level& level, const ConfigTable& table) {
+  const ActivationName* left = find_activation(text_of(level.a, "hidden_act"));
+  const ActivationName* right = find_activation(text_of(level.b, "hidden_act"));
+  if (left == nullptr || right == nullptr || left->function != right->function)
+    return judge_field(table, level, "hidden_act");
+  if (left->function == Activation::silu)
+    return {FieldEffect::nothing, "two names of one function"};
+  return {FieldEffect::numerics, "the same function, rounded otherwise"};
 }
 
 /// Names of classes on both sides. Made-up ones (LABEL_0) are absent by then.
@@ -232,7 +310,7 @@ std::string type_of(const Json& config, const std::string& otherwise) {
 }
 
 std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std::string& model_type,
-                                        int depth);
+                                        const Whole& whole, int depth);
 
 /// text_config, vision_config, and what names a model's type (encoder, decoder).
 bool is_config_part(std::string_view name, const Json& value) {
@@ -243,7 +321,8 @@ bool is_config_part(std::string_view name, const Json& value) {
 
 /// Configs inside of configs, which have fields and defaults of their own: compared as such where
 /// both sides have them, and taken out of the fields.
-std::vector<FieldDifference> compare_parts(FieldMap& a, FieldMap& b, int depth) {
+std::vector<FieldDifference> compare_parts(FieldMap& a, FieldMap& b, const Whole& whole,
+                                           int depth) {
   std::vector<FieldDifference> found;
   for (auto part = a.begin(); part != a.end();) {
     const std::string name = part->first;
@@ -255,9 +334,11 @@ std::vector<FieldDifference> compare_parts(FieldMap& a, FieldMap& b, int depth) 
       continue;
     }
     for (FieldDifference& each :
-         compare_at(part->second.value, other->second.value, "", depth + 1)) {
+         compare_at(part->second.value, other->second.value, "", whole, depth + 1)) {
       // transformers 4 leaves a part's own default of it out.
-      if (each.field == "pad_token_id" && (each.missing_a || each.missing_b)) continue;
+      if (each.field == "pad_token_id" && (each.missing_a || each.missing_b) &&
+          each.effect == FieldEffect::nothing)
+        continue;
       each.field = name + "." + each.field;
       found.push_back(std::move(each));
     }
@@ -267,50 +348,60 @@ std::vector<FieldDifference> compare_parts(FieldMap& a, FieldMap& b, int depth) 
   return found;
 }
 
-std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std::string& model_type,
-                                        int depth) {
+Level level_of(const Json& a, const Json& b, const std::string& model_type, const Whole& whole,
+               int depth) {
   const std::string type_a = type_of(a, model_type);
   const std::string type_b = type_of(b, type_a);
-  FieldMap left = normalized(a, type_a.empty() ? type_b : type_a);
-  FieldMap right = normalized(b, type_b);
+  Level level{.a = normalized(a, type_a.empty() ? type_b : type_a, whole.version_a),
+              .b = normalized(b, type_b, whole.version_b),
+              .type = type_a.empty() ? type_b : type_a,
+              .own_code = a.contains("auto_map") || b.contains("auto_map")};
   // 5.24.0 names the type of a part by what it is of: "qwen2_vl_vision".
   const bool are_one_part =
       depth > 0 && (type_b == type_a + "_vision" || type_a == type_b + "_vision");
-  if (are_one_part) left["model_type"] = right["model_type"];
-  const bool classifies = may_classify(left) || may_classify(right);
-  settle_dtype(left, right, is_attribute_dict(b));
-  settle_dtype(right, left, is_attribute_dict(a));
-  const ConfigTable table(type_a.empty() ? type_b : type_a);
-  drop_derived(left, right);
-  drop_one_sided(left, right, table);
-  const std::string classes = class_names(left) + class_names(right);
-  const char* loose_tie = unread_tie(left, right, classes);
-  const bool own_code = a.contains("auto_map") || b.contains("auto_map");
-  std::vector<FieldDifference> parts = compare_parts(left, right, depth);
-  const ActivationName* activation = find_activation(text_of(left, "hidden_act"));
-  const ActivationName* other = find_activation(text_of(right, "hidden_act"));
-  const bool same_function =
-      activation != nullptr && other != nullptr && activation->function == other->function;
-  std::vector<FieldDifference> found = compare_fields(left, right, [&](const std::string& name) {
-    if (name == "tie_word_embeddings" && loose_tie != nullptr)
-      return FieldJudgement{FieldEffect::nothing, loose_tie};
-    if (const char* why = unread_by_classes(name, classes))
-      return FieldJudgement{FieldEffect::nothing, why};
-    if (name == "hidden_act" && same_function && activation->function == Activation::silu)
-      return FieldJudgement{FieldEffect::nothing, "two names of one function"};
-    if (name == "hidden_act" && same_function)
-      return FieldJudgement{FieldEffect::numerics, "the same function, rounded otherwise"};
-    if (name == "id2label") return judge_labels(left, right);
-    // Versions leave out what is a class's default, and that is not known here.
-    const bool one_sided = find_value(left, name) == nullptr || find_value(right, name) == nullptr;
-    if (is_token_field(name) && one_sided)
-      return FieldJudgement{FieldEffect::nothing, "left to the class's default on one side"};
-    if (is_token_field(name))
-      return judge_token(name, type_a.empty() ? type_b : type_a, classes, own_code);
-    if (name == "num_labels" && !classifies)
-      return FieldJudgement{FieldEffect::nothing, "neither class has a classifier"};
-    return judge_field(table, name);
-  });
+  if (are_one_part) level.a["model_type"] = level.b["model_type"];
+  level.classifies = may_classify(level.a) || may_classify(level.b);
+  level.classes = class_names(level.a) + class_names(level.b);
+  level.whole = level.classes.find('?') == std::string::npos ? level.classes : whole.classes;
+  return level;
+}
+
+/// Why a rule by which layers are chosen says nothing: both sides list the kind of each layer.
+const char* unread_rule(const Level& level, std::string_view name) {
+  const bool of_types = name == "_sliding_window_pattern" || name == "full_attn_idxs";
+  if (!of_types && name != "no_rope_layer_interval") return nullptr;
+  const std::string_view list = of_types ? "layer_types" : "no_rope_layers";
+  const bool both = find_value(level.a, list) != nullptr && find_value(level.b, list) != nullptr;
+  return both ? "both configs list the kind of each layer" : nullptr;
+}
+
+FieldJudgement judge(const Level& level, const ConfigTable& table, const std::string& name) {
+  if (name == "tie_word_embeddings")
+    if (const char* why = unread_tie(level.a, level.b, level.classes))
+      return {FieldEffect::nothing, why};
+  if (const char* why = unread_by_classes(name, level.classes)) return {FieldEffect::nothing, why};
+  if (const char* why = unread_rule(level, name)) return {FieldEffect::nothing, why};
+  if (name == "hidden_act") return judge_activation(level, table);
+  if (name == "id2label") return judge_labels(level.a, level.b);
+  if (is_token_field(name)) return judge_token(level, name);
+  if (name == "num_labels" && !level.classifies)
+    return {FieldEffect::nothing, "neither class has a classifier"};
+  return judge_field(table, level, name);
+}
+
+std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std::string& model_type,
+                                        const Whole& whole, int depth) {
+  Level level = level_of(a, b, model_type, whole, depth);
+  // A part is loaded in the type of the whole.
+  const ConfigContext& context = depth == 0 ? whole.context : ConfigContext{};
+  settle_dtype(level.a, level.b, is_attribute_dict(b), context.dtype_b);
+  settle_dtype(level.b, level.a, is_attribute_dict(a), context.dtype_a);
+  const ConfigTable table(level.type);
+  drop_derived(level.a, level.b);
+  drop_one_sided(level.a, level.b, table);
+  std::vector<FieldDifference> parts = compare_parts(level.a, level.b, whole, depth);
+  std::vector<FieldDifference> found = compare_fields(
+      level.a, level.b, [&](const std::string& name) { return judge(level, table, name); });
   found.insert(found.end(), std::make_move_iterator(parts.begin()),
                std::make_move_iterator(parts.end()));
   return found;
@@ -319,9 +410,16 @@ std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std:
 }  // namespace
 
 std::vector<FieldDifference> compare_configs(const Json& a, const Json& b,
-                                             const std::string& model_type) {
+                                             const std::string& model_type,
+                                             const ConfigContext& context) {
   const FloatMode contract;
-  std::vector<FieldDifference> found = compare_at(a, b, model_type, 0);
+  const FieldMap left = fields_of(a);
+  const FieldMap right = fields_of(b);
+  const Whole whole{.version_a = text_of(left, "transformers_version"),
+                    .version_b = text_of(right, "transformers_version"),
+                    .classes = class_names(left) + class_names(right),
+                    .context = context};
+  std::vector<FieldDifference> found = compare_at(a, b, model_type, whole, 0);
   std::ranges::stable_sort(found, {}, [](const FieldDifference& each) {
     return std::pair(each.effect != FieldEffect::outputs, std::string_view(each.field));
   });

@@ -368,7 +368,7 @@ Level level_of(const Json& a, const Json& b, const std::string& model_type, cons
 
 /// Why a rule by which layers are chosen says nothing: both sides list the kind of each layer.
 const char* unread_rule(const Level& level, std::string_view name) {
-  const bool of_types = name == "_sliding_window_pattern" || name == "full_attn_idxs";
+  const bool of_types = name == "sliding_window_pattern" || name == "full_attn_idxs";
   if (!of_types && name != "no_rope_layer_interval") return nullptr;
   const std::string_view list = of_types ? "layer_types" : "no_rope_layers";
   const bool both = find_value(level.a, list) != nullptr && find_value(level.b, list) != nullptr;

@@ -228,6 +228,31 @@ constexpr std::string_view kEagerIn4 =
     "seamless_m4t_v2 segformer shieldgemma2 swin t5 timm_backbone timm_wrapper udop umt5 "
     "wav2vec2-bert wav2vec2-conformer xclip xmod zamba";
 
+/// Classes whose experts have several kernels, in 5.24.0; 4.57.6 has one for each class.
+constexpr std::string_view kGrouped =
+    "afmoe aria aria_text axk1 axk2 bailing_hybrid beam cohere2_moe deepseek_ocr2 "
+    "deepseek_ocr2_encoder deepseek_ocr2_sam_vision_model deepseek_ocr2_text "
+    "deepseek_ocr2_vision deepseek_v2 deepseek_v3 deepseek_v32 deepseek_v4 diffusion_gemma "
+    "diffusion_gemma_text dots1 dots3_note dots3_note_audio_encoder dots3_note_text "
+    "dots3_note_vision_encoder ernie4_5_moe ernie4_5_vl_moe ernie4_5_vl_moe_text "
+    "ernie4_5_vl_moe_vision exaone_moe flex_olmo flint gemma4 gemma4_audio gemma4_text "
+    "gemma4_vision glm4_moe glm4_moe_lite glm4v_moe glm4v_moe_text glm4v_moe_vision "
+    "glm5_next glm5_next_text glm5_next_vision glm_moe_dsa gpt_oss granitemoe "
+    "granitemoe_swa granitemoehybrid granitemoeshared hunyuan_v1_moe hy_v3 hy_v4 hy_v4_vl "
+    "hy_v4_vl_text hy_v4_vl_vision inkling2 inkling2_loop inkling2_loop_text inkling2_text "
+    "inkling2_vision inkling_audio inkling_mm_model inkling_text inkling_vision jamba "
+    "kimi_linear kolibri1 laguna lara_mini lfm2_moe mellum mimo_v2_flash minimax minimax_m2 "
+    "minimax_m3_vl minimax_m3_vl_text minimax_m3_vl_vision mistral4 mistral_large4 "
+    "mistral_large4_text mixtral muse_spark muse_spark_audio muse_spark_text "
+    "muse_spark_vision nemotron_h olmoe openai_privacy_filter phimoe qwen2_moe qwen3_5_moe "
+    "qwen3_5_moe_text qwen3_5_moe_vision qwen3_moe qwen3_next qwen3_omni_moe "
+    "qwen3_omni_moe_audio_encoder qwen3_omni_moe_talker_code_predictor "
+    "qwen3_omni_moe_talker_text qwen3_omni_moe_text qwen3_omni_moe_thinker "
+    "qwen3_omni_moe_vision_encoder qwen3_vl_moe qwen3_vl_moe_text qwen3_vl_moe_vision "
+    "qwen4_exp qwen4_exp_text qwen4_exp_vision solar_open unlimited_ocr "
+    "unlimited_ocr_sam_vision_model unlimited_ocr_text unlimited_ocr_vision "
+    "unlimited_ocr_vision_encoder zaya";
+
 constexpr auto kClassDefaults = std::to_array<ClassDefault>({
     {"tie_word_embeddings", "true", kTies},
     {"tie_word_embeddings", "false", kDoesNotTie},
@@ -300,6 +325,7 @@ constexpr auto kClassDefaults = std::to_array<ClassDefault>({
     {"attn_implementation", "\"eager\"", kEager},
     {"attn_implementation", "\"eager\"", kEagerIn4, '4'},
     {"attn_implementation", "\"eager\"", "gemma2 t5gemma vaultgemma", '5'},
+    {"experts_implementation", "\"grouped_mm\"", kGrouped},
     {"use_associative_scan", "true", "falcon_mamba jamba mamba zamba"},
     {"reference_compile", "false", "modernbert-decoder"},
 });

@@ -31,6 +31,11 @@ def kernels(model_type, config):
     return {"sdpa" if cls._supports_sdpa else "eager" for name, cls in inspect.getmembers(module, inspect.isclass)
             if issubclass(cls, PreTrainedModel) and cls.__module__ == module.__name__ and "PreTrainedModel" not in name and cls.config_class is config}
 
+def groups_experts(model_type):
+    """Whether 5.24.0 takes grouped_mm where nothing is named."""
+    folder = pathlib.Path(t.__file__).parent / "models" / model_type_to_module_name(model_type)
+    return any("@use_experts_implementation" in path.read_text() for path in folder.glob("modeling_*.py"))
+
 def reads_positions(model_type):
     folder = pathlib.Path(t.__file__).parent / "models" / model_type_to_module_name(model_type)
     return any("position_embedding_type" in path.read_text() for path in folder.glob("modeling_*.py"))
@@ -44,6 +49,7 @@ for model_type, name in CONFIG_MAPPING_NAMES.items():
         continue
     made[model_type] = {field: getattr(config, field) for field in json.loads(sys.argv[1]) if hasattr(config, field)}
     made[model_type]["kernels"] = sorted(kernels(model_type, cls))
+    made[model_type]["groups experts"] = groups_experts(model_type)
     made[model_type]["reads positions"] = reads_positions(model_type)
 print(json.dumps(made, default=str))
 '''
@@ -121,6 +127,12 @@ def test_an_absent_kernel_is_what_the_class_takes(defaults, version):
     other = {"sdpa": "eager", "eager": "sdpa"}
     asked = [(a, b | {"attn_implementation": other[b["attn_implementation"]]}) for a, b in asked]
     assert all(answer["attn_implementation"]["effect"] == "numerics" for answer in compared(asked))
+
+
+def test_an_absent_kernel_of_experts_is_grouped(defaults):
+    said = meanings(sorted(defaults[5]), "experts_implementation")
+    assert {each for each in said if said[each] == "grouped_mm"} <= {each for each in said if defaults[5][each]["groups experts"]}
+    assert sum(value == "grouped_mm" for value in said.values()) > 100 and said["mixtral"] == "grouped_mm" and said["llama"] == "unsaid"
 
 
 def test_positions_are_read_by_the_versions_that_are_named(defaults):

@@ -4,14 +4,11 @@
 #include <optional>
 #include <set>
 
-#include <fmt/format.h>
-
 #include "samebits/base/float_mode.h"
+#include "samebits/compare/config_judgement.h"
 #include "samebits/compare/field_map.h"
 #include "samebits/compare/version_fields.h"
-#include "samebits/family/activations.h"
 #include "samebits/family/class_defaults.h"
-#include "samebits/family/classes.h"
 #include "samebits/family/token_fields.h"
 
 namespace samebits {
@@ -22,16 +19,6 @@ struct Whole {
   std::string version_a, version_b;  // of the transformers that wrote them, or ""
   std::string classes;               // of both, as class_names() gives them
   ConfigContext context;
-};
-
-/// Two configs at one depth, with what absent fields mean.
-struct Level {
-  FieldMap a, b;
-  std::string type;
-  bool own_code = false;    // beside the weights
-  bool classifies = false;  // one of them may
-  std::string classes;      // of this part, as class_names() gives them
-  std::string whole;        // those of the whole where the part names none
 };
 
 /// An attribute dictionary holds every field; a config.json only those that differ from the base
@@ -64,10 +51,6 @@ void unify_square(FieldMap& fields, std::string_view name) {
     return;
   Json side = value[0];
   value = std::move(side);
-}
-
-std::string text_for(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : json_text(value);
 }
 
 /// {"0": "cat"} as ["0: cat"], sorted by key: labels are compared as one value.
@@ -221,89 +204,6 @@ std::string class_names(const FieldMap& fields) {
   return classes == nullptr || !classes->is_array() || classes->empty() ? "?" : text_for(*classes);
 }
 
-/// Why none of the stated classes reads the field; nullptr where one may.
-const char* unread_by_classes(std::string_view field, const std::string& classes) {
-  if (classes.find('?') != std::string::npos) return nullptr;
-  const auto any = [&](std::string_view part) { return classes.find(part) != std::string::npos; };
-  const bool heads_only = std::ranges::none_of(model::classes(), [&](const auto& each) {
-    return (each.optional & model::kPooler) != 0 && any(each.name);
-  });
-  if ((field == "pooler_act" || field == "pooler_output_size") && heads_only)
-    return "neither class has a pooler";
-  if (field == "encoder_stride" && !any("MaskedImageModeling"))
-    return "neither class predicts masked images";
-  const bool of_backbone = field == "apply_layernorm" || field == "reshape_hidden_states" ||
-                           field == "out_features" || field == "out_indices";
-  if (of_backbone && !any("Backbone")) return "neither class is a backbone";
-  return nullptr;
-}
-
-/// Whether absence is no value: a size or a choice, which then is the class's own.
-bool has_unknown_default(const ConfigField& row, const Level& level) {
-  const Json* left = find_value(level.a, row.name);
-  const Json* right = find_value(level.b, row.name);
-  const Json* stated = left != nullptr ? left : right;
-  return (left == nullptr) != (right == nullptr) && stated->is_primitive() && !level.type.empty() &&
-         row.effect == FieldEffect::outputs && row.name != "model_type";
-}
-
-FieldJudgement judge_field(const ConfigTable& table, const Level& level, const std::string& name) {
-  const ConfigField* row = table.find(name);
-  for (std::size_t end = name.rfind('.'); row == nullptr && end != std::string::npos && end > 0;
-       end = name.rfind('.', end - 1))
-    row = table.find(std::string_view(name).substr(0, end));
-  if (row == nullptr) return {FieldEffect::unknown, "a field that is not in the table"};
-  std::string why(row->why);
-  if (is_of_generate(*row) && level.own_code)
-    return {FieldEffect::unknown, "code beside the weights may read it"};
-  if (row->name == name && has_unknown_default(*row, level))
-    return {FieldEffect::unknown, why + ", unless it is the class's default"};
-  return {row->effect, std::move(why)};
-}
-
-/// Of a special token's number; `classes` as class_names() gives them.
-FieldJudgement judge_token(const Level& level, const std::string& name) {
-  if (level.own_code) return {FieldEffect::unknown, "code beside the weights may read it"};
-  const TokenField* reader = find_token_reader(name, level.type);
-  if (reader == nullptr)
-    return {FieldEffect::nothing, "no forward pass of this model type reads it"};
-  const bool named = level.whole.find('?') == std::string::npos;
-  const bool reads = level.whole.find(reader->ending) != std::string::npos;
-  if (named && !reads) return {FieldEffect::nothing, "no forward pass of this class reads it"};
-  const bool one_sided =
-      find_value(level.a, name) == nullptr || find_value(level.b, name) == nullptr;
-  if (reads && one_sided)
-    return {FieldEffect::unknown, std::string(reader->why) + ", unless it is the class's default"};
-  if (reads) return {FieldEffect::outputs, std::string(reader->why)};
-  return {FieldEffect::unknown, fmt::format("in classes {}, {}", reader->ending, reader->why)};
-}
-
-FieldJudgement judge_activation(const Level& level, const ConfigTable& table) {
-  const ActivationName* left = find_activation(text_of(level.a, "hidden_act"));
-  const ActivationName* right = find_activation(text_of(level.b, "hidden_act"));
-  if (left == nullptr || right == nullptr || left->function != right->function)
-    return judge_field(table, level, "hidden_act");
-  if (left->function == Activation::silu)
-    return {FieldEffect::nothing, "two names of one function"};
-  return {FieldEffect::numerics, "the same function, rounded otherwise"};
-}
-
-/// Names of classes on both sides. Made-up ones (LABEL_0) are absent by then.
-FieldJudgement judge_labels(const FieldMap& a, const FieldMap& b) {
-  const Json *left = find_value(a, "id2label"), *right = find_value(b, "id2label");
-  if (left == nullptr || right == nullptr) return {FieldEffect::nothing, "names of classes"};
-  const auto sorted = [](const Json& names) {
-    std::multiset<std::string> texts;
-    for (const Json& line : names) {
-      const std::string text = text_for(line);  // "0: cat"
-      texts.insert(text.substr(std::min(text.find(": "), text.size())));
-    }
-    return texts;
-  };
-  return {FieldEffect::labels, sorted(*left) == sorted(*right) ? "the same names, of other outputs"
-                                                               : "outputs with other names"};
-}
-
 std::string type_of(const Json& config, const std::string& otherwise) {
   const std::string own = text_of(fields_of(config), "model_type");
   return own.empty() ? otherwise : own;
@@ -348,14 +248,14 @@ std::vector<FieldDifference> compare_parts(FieldMap& a, FieldMap& b, const Whole
   return found;
 }
 
-Level level_of(const Json& a, const Json& b, const std::string& model_type, const Whole& whole,
-               int depth) {
+ConfigLevel level_of(const Json& a, const Json& b, const std::string& model_type,
+                     const Whole& whole, int depth) {
   const std::string type_a = type_of(a, model_type);
   const std::string type_b = type_of(b, type_a);
-  Level level{.a = normalized(a, type_a.empty() ? type_b : type_a, whole.version_a),
-              .b = normalized(b, type_b, whole.version_b),
-              .type = type_a.empty() ? type_b : type_a,
-              .own_code = a.contains("auto_map") || b.contains("auto_map")};
+  ConfigLevel level{.a = normalized(a, type_a.empty() ? type_b : type_a, whole.version_a),
+                    .b = normalized(b, type_b, whole.version_b),
+                    .type = type_a.empty() ? type_b : type_a,
+                    .own_code = a.contains("auto_map") || b.contains("auto_map")};
   // 5.24.0 names the type of a part by what it is of: "qwen2_vl_vision".
   const bool are_one_part =
       depth > 0 && (type_b == type_a + "_vision" || type_a == type_b + "_vision");
@@ -366,32 +266,9 @@ Level level_of(const Json& a, const Json& b, const std::string& model_type, cons
   return level;
 }
 
-/// Why a rule by which layers are chosen says nothing: both sides list the kind of each layer.
-const char* unread_rule(const Level& level, std::string_view name) {
-  const bool of_types = name == "sliding_window_pattern" || name == "full_attn_idxs";
-  if (!of_types && name != "no_rope_layer_interval") return nullptr;
-  const std::string_view list = of_types ? "layer_types" : "no_rope_layers";
-  const bool both = find_value(level.a, list) != nullptr && find_value(level.b, list) != nullptr;
-  return both ? "both configs list the kind of each layer" : nullptr;
-}
-
-FieldJudgement judge(const Level& level, const ConfigTable& table, const std::string& name) {
-  if (name == "tie_word_embeddings")
-    if (const char* why = unread_tie(level.a, level.b, level.classes))
-      return {FieldEffect::nothing, why};
-  if (const char* why = unread_by_classes(name, level.classes)) return {FieldEffect::nothing, why};
-  if (const char* why = unread_rule(level, name)) return {FieldEffect::nothing, why};
-  if (name == "hidden_act") return judge_activation(level, table);
-  if (name == "id2label") return judge_labels(level.a, level.b);
-  if (is_token_field(name)) return judge_token(level, name);
-  if (name == "num_labels" && !level.classifies)
-    return {FieldEffect::nothing, "neither class has a classifier"};
-  return judge_field(table, level, name);
-}
-
 std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std::string& model_type,
                                         const Whole& whole, int depth) {
-  Level level = level_of(a, b, model_type, whole, depth);
+  ConfigLevel level = level_of(a, b, model_type, whole, depth);
   // A part is loaded in the type of the whole.
   const ConfigContext& context = depth == 0 ? whole.context : ConfigContext{};
   settle_dtype(level.a, level.b, is_attribute_dict(b), context.dtype_b);
@@ -400,8 +277,9 @@ std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std:
   drop_derived(level.a, level.b);
   drop_one_sided(level.a, level.b, table);
   std::vector<FieldDifference> parts = compare_parts(level.a, level.b, whole, depth);
-  std::vector<FieldDifference> found = compare_fields(
-      level.a, level.b, [&](const std::string& name) { return judge(level, table, name); });
+  std::vector<FieldDifference> found =
+      compare_fields(level.a, level.b,
+                     [&](const std::string& name) { return judge_difference(level, table, name); });
   found.insert(found.end(), std::make_move_iterator(parts.begin()),
                std::make_move_iterator(parts.end()));
   return found;

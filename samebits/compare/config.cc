@@ -4,17 +4,22 @@
 #include <optional>
 #include <set>
 
-#include <fmt/format.h>
-
 #include "samebits/base/float_mode.h"
+#include "samebits/compare/config_judgement.h"
 #include "samebits/compare/field_map.h"
 #include "samebits/compare/version_fields.h"
-#include "samebits/family/activations.h"
-#include "samebits/family/classes.h"
+#include "samebits/family/class_defaults.h"
 #include "samebits/family/token_fields.h"
 
 namespace samebits {
 namespace {
+
+/// What the outermost configs say for all parts inside of them.
+struct Whole {
+  std::string version_a, version_b;  // of the transformers that wrote them, or ""
+  std::string classes;               // of both, as class_names() gives them
+  ConfigContext context;
+};
 
 /// An attribute dictionary holds every field; a config.json only those that differ from the base
 /// class. Attributes say nothing of the type of weights that were converted after construction.
@@ -46,10 +51,6 @@ void unify_square(FieldMap& fields, std::string_view name) {
     return;
   Json side = value[0];
   value = std::move(side);
-}
-
-std::string text_for(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : json_text(value);
 }
 
 /// {"0": "cat"} as ["0: cat"], sorted by key: labels are compared as one value.
@@ -127,13 +128,36 @@ void assume_derived(FieldMap& fields, const std::string& model_type) {
   assume(fields, "out_features", Json::array({"stage" + std::to_string(*blocks)}));
 }
 
-FieldMap normalized(const Json& config, const std::string& model_type) {
+/// Of these null is a value: no such token, and no tie.
+bool may_be_null(std::string_view field) {
+  return is_token_field(field) || field == "tie_word_embeddings";
+}
+
+/// Where the classes of a type have a default of their own. Code beside the weights has others.
+void assume_class_defaults(FieldMap& fields, const Json& config, const std::string& type,
+                           const std::string& version) {
+  std::set<std::string_view> names;
+  for (const ClassDefault& row : class_default_rows()) names.insert(row.field);
+  for (const std::string_view name : names) {
+    const std::string_view fallback = class_default(name, type, version);
+    if (fallback.empty()) continue;
+    const auto stated = config.find(name);
+    if (may_be_null(name) && stated != config.end() && stated->is_null())
+      fields.try_emplace(std::string(name), FieldValue{nullptr, false});
+    assume(fields, name, Json::parse(fallback));
+  }
+}
+
+/// `version`: by which transformers wrote the whole config.
+FieldMap normalized(const Json& config, const std::string& model_type, const std::string& version) {
   FieldMap fields = fields_of(config);
   for (const FieldAlias& alias : config_aliases()) rename_field(fields, alias.alias, alias.name);
   unify_type(fields);
   unify_dtype(fields);
   unify_spellings(fields);
   unify_label_count(fields);
+  if (config.is_object() && !config.contains("auto_map"))
+    assume_class_defaults(fields, config, model_type, version);
   const ConfigTable table(model_type);
   for (const auto& [name, field] : table.fields()) {
     if (!field.fallback.empty()) assume(fields, name, Json::parse(field.fallback));
@@ -143,9 +167,11 @@ FieldMap normalized(const Json& config, const std::string& model_type) {
   return fields;
 }
 
-/// One side without a dtype: that says nothing where attributes were saved, and float32 otherwise.
-void settle_dtype(FieldMap& a, FieldMap& b, bool other_is_attributes) {
+/// One side without a dtype: it loads in that of its weights. Where those are not there, that says
+/// nothing beside saved attributes, and float32 otherwise.
+void settle_dtype(FieldMap& a, FieldMap& b, bool other_is_attributes, const std::string& weights) {
   if (find_value(a, "dtype") == nullptr || find_value(b, "dtype") != nullptr) return;
+  if (!weights.empty()) return assume(b, "dtype", weights);
   if (other_is_attributes || text_of(a, "dtype") == "float32") a.erase("dtype");
 }
 
@@ -156,6 +182,14 @@ void drop_one_sided(FieldMap& a, FieldMap& b, const ConfigTable& table) {
     a.erase(std::string(name));
     b.erase(std::string(name));
   }
+  // Where neither names a kernel, both take that of the version that loads them.
+  constexpr std::string_view kKernel = "attn_implementation";
+  const auto left = a.find(kKernel);
+  const auto right = b.find(kKernel);
+  if (left == a.end() || right == b.end() || !left->second.assumed || !right->second.assumed)
+    return;
+  a.erase(left);
+  b.erase(right);
 }
 
 /// False where the classes are stated and none of them classifies: then no weight follows.
@@ -170,69 +204,13 @@ std::string class_names(const FieldMap& fields) {
   return classes == nullptr || !classes->is_array() || classes->empty() ? "?" : text_for(*classes);
 }
 
-/// Why none of the stated classes reads the field; nullptr where one may.
-const char* unread_by_classes(std::string_view field, const std::string& classes) {
-  if (classes.find('?') != std::string::npos) return nullptr;
-  const auto any = [&](std::string_view part) { return classes.find(part) != std::string::npos; };
-  const bool heads_only = std::ranges::none_of(model::classes(), [&](const auto& each) {
-    return (each.optional & model::kPooler) != 0 && any(each.name);
-  });
-  if ((field == "pooler_act" || field == "pooler_output_size") && heads_only)
-    return "neither class has a pooler";
-  if (field == "encoder_stride" && !any("MaskedImageModeling"))
-    return "neither class predicts masked images";
-  const bool of_backbone = field == "apply_layernorm" || field == "reshape_hidden_states" ||
-                           field == "out_features" || field == "out_indices";
-  if (of_backbone && !any("Backbone")) return "neither class is a backbone";
-  return nullptr;
-}
-
-FieldJudgement judge_field(const ConfigTable& table, const std::string& name) {
-  const ConfigField* row = table.find(name);
-  for (std::size_t end = name.rfind('.'); row == nullptr && end != std::string::npos && end > 0;
-       end = name.rfind('.', end - 1))
-    row = table.find(std::string_view(name).substr(0, end));
-  if (row == nullptr) return {FieldEffect::unknown, "a field that is not in the table"};
-  return {row->effect, std::string(row->why)};
-}
-
-/// Of a special token's number; `classes` as class_names() gives them.
-FieldJudgement judge_token(const std::string& name, const std::string& type,
-                           const std::string& classes, bool own_code) {
-  if (own_code) return {FieldEffect::unknown, "code beside the weights may read it"};
-  const TokenField* reader = find_token_reader(name, type);
-  if (reader == nullptr)
-    return {FieldEffect::nothing, "no forward pass of this model type reads it"};
-  const bool named = classes.find('?') == std::string::npos;
-  if (classes.find(reader->ending) != std::string::npos)
-    return {FieldEffect::outputs, std::string(reader->why)};
-  if (named) return {FieldEffect::nothing, "no forward pass of this class reads it"};
-  return {FieldEffect::unknown, fmt::format("in classes {}, {}", reader->ending, reader->why)};
-}
-
-/// Names of classes on both sides. Made-up ones (LABEL_0) are absent by then.
-FieldJudgement judge_labels(const FieldMap& a, const FieldMap& b) {
-  const Json *left = find_value(a, "id2label"), *right = find_value(b, "id2label");
-  if (left == nullptr || right == nullptr) return {FieldEffect::nothing, "names of classes"};
-  const auto sorted = [](const Json& names) {
-    std::multiset<std::string> texts;
-    for (const Json& line : names) {
-      const std::string text = text_for(line);  // "0: cat"
-      texts.insert(text.substr(std::min(text.find(": "), text.size())));
-    }
-    return texts;
-  };
-  return {FieldEffect::labels, sorted(*left) == sorted(*right) ? "the same names, of other outputs"
-                                                               : "outputs with other names"};
-}
-
 std::string type_of(const Json& config, const std::string& otherwise) {
   const std::string own = text_of(fields_of(config), "model_type");
   return own.empty() ? otherwise : own;
 }
 
 std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std::string& model_type,
-                                        int depth);
+                                        const Whole& whole, int depth);
 
 /// text_config, vision_config, and what names a model's type (encoder, decoder).
 bool is_config_part(std::string_view name, const Json& value) {
@@ -243,7 +221,8 @@ bool is_config_part(std::string_view name, const Json& value) {
 
 /// Configs inside of configs, which have fields and defaults of their own: compared as such where
 /// both sides have them, and taken out of the fields.
-std::vector<FieldDifference> compare_parts(FieldMap& a, FieldMap& b, int depth) {
+std::vector<FieldDifference> compare_parts(FieldMap& a, FieldMap& b, const Whole& whole,
+                                           int depth) {
   std::vector<FieldDifference> found;
   for (auto part = a.begin(); part != a.end();) {
     const std::string name = part->first;
@@ -255,9 +234,11 @@ std::vector<FieldDifference> compare_parts(FieldMap& a, FieldMap& b, int depth) 
       continue;
     }
     for (FieldDifference& each :
-         compare_at(part->second.value, other->second.value, "", depth + 1)) {
+         compare_at(part->second.value, other->second.value, "", whole, depth + 1)) {
       // transformers 4 leaves a part's own default of it out.
-      if (each.field == "pad_token_id" && (each.missing_a || each.missing_b)) continue;
+      if (each.field == "pad_token_id" && (each.missing_a || each.missing_b) &&
+          each.effect == FieldEffect::nothing)
+        continue;
       each.field = name + "." + each.field;
       found.push_back(std::move(each));
     }
@@ -267,50 +248,38 @@ std::vector<FieldDifference> compare_parts(FieldMap& a, FieldMap& b, int depth) 
   return found;
 }
 
-std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std::string& model_type,
-                                        int depth) {
+ConfigLevel level_of(const Json& a, const Json& b, const std::string& model_type,
+                     const Whole& whole, int depth) {
   const std::string type_a = type_of(a, model_type);
   const std::string type_b = type_of(b, type_a);
-  FieldMap left = normalized(a, type_a.empty() ? type_b : type_a);
-  FieldMap right = normalized(b, type_b);
+  ConfigLevel level{.a = normalized(a, type_a.empty() ? type_b : type_a, whole.version_a),
+                    .b = normalized(b, type_b, whole.version_b),
+                    .type = type_a.empty() ? type_b : type_a,
+                    .own_code = a.contains("auto_map") || b.contains("auto_map")};
   // 5.24.0 names the type of a part by what it is of: "qwen2_vl_vision".
   const bool are_one_part =
       depth > 0 && (type_b == type_a + "_vision" || type_a == type_b + "_vision");
-  if (are_one_part) left["model_type"] = right["model_type"];
-  const bool classifies = may_classify(left) || may_classify(right);
-  settle_dtype(left, right, is_attribute_dict(b));
-  settle_dtype(right, left, is_attribute_dict(a));
-  const ConfigTable table(type_a.empty() ? type_b : type_a);
-  drop_derived(left, right);
-  drop_one_sided(left, right, table);
-  const std::string classes = class_names(left) + class_names(right);
-  const char* loose_tie = unread_tie(left, right, classes);
-  const bool own_code = a.contains("auto_map") || b.contains("auto_map");
-  std::vector<FieldDifference> parts = compare_parts(left, right, depth);
-  const ActivationName* activation = find_activation(text_of(left, "hidden_act"));
-  const ActivationName* other = find_activation(text_of(right, "hidden_act"));
-  const bool same_function =
-      activation != nullptr && other != nullptr && activation->function == other->function;
-  std::vector<FieldDifference> found = compare_fields(left, right, [&](const std::string& name) {
-    if (name == "tie_word_embeddings" && loose_tie != nullptr)
-      return FieldJudgement{FieldEffect::nothing, loose_tie};
-    if (const char* why = unread_by_classes(name, classes))
-      return FieldJudgement{FieldEffect::nothing, why};
-    if (name == "hidden_act" && same_function && activation->function == Activation::silu)
-      return FieldJudgement{FieldEffect::nothing, "two names of one function"};
-    if (name == "hidden_act" && same_function)
-      return FieldJudgement{FieldEffect::numerics, "the same function, rounded otherwise"};
-    if (name == "id2label") return judge_labels(left, right);
-    // Versions leave out what is a class's default, and that is not known here.
-    const bool one_sided = find_value(left, name) == nullptr || find_value(right, name) == nullptr;
-    if (is_token_field(name) && one_sided)
-      return FieldJudgement{FieldEffect::nothing, "left to the class's default on one side"};
-    if (is_token_field(name))
-      return judge_token(name, type_a.empty() ? type_b : type_a, classes, own_code);
-    if (name == "num_labels" && !classifies)
-      return FieldJudgement{FieldEffect::nothing, "neither class has a classifier"};
-    return judge_field(table, name);
-  });
+  if (are_one_part) level.a["model_type"] = level.b["model_type"];
+  level.classifies = may_classify(level.a) || may_classify(level.b);
+  level.classes = class_names(level.a) + class_names(level.b);
+  level.whole = level.classes.find('?') == std::string::npos ? level.classes : whole.classes;
+  return level;
+}
+
+std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std::string& model_type,
+                                        const Whole& whole, int depth) {
+  ConfigLevel level = level_of(a, b, model_type, whole, depth);
+  // A part is loaded in the type of the whole.
+  const ConfigContext& context = depth == 0 ? whole.context : ConfigContext{};
+  settle_dtype(level.a, level.b, is_attribute_dict(b), context.dtype_b);
+  settle_dtype(level.b, level.a, is_attribute_dict(a), context.dtype_a);
+  const ConfigTable table(level.type);
+  drop_derived(level.a, level.b);
+  drop_one_sided(level.a, level.b, table);
+  std::vector<FieldDifference> parts = compare_parts(level.a, level.b, whole, depth);
+  std::vector<FieldDifference> found =
+      compare_fields(level.a, level.b,
+                     [&](const std::string& name) { return judge_difference(level, table, name); });
   found.insert(found.end(), std::make_move_iterator(parts.begin()),
                std::make_move_iterator(parts.end()));
   return found;
@@ -319,9 +288,16 @@ std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std:
 }  // namespace
 
 std::vector<FieldDifference> compare_configs(const Json& a, const Json& b,
-                                             const std::string& model_type) {
+                                             const std::string& model_type,
+                                             const ConfigContext& context) {
   const FloatMode contract;
-  std::vector<FieldDifference> found = compare_at(a, b, model_type, 0);
+  const FieldMap left = fields_of(a);
+  const FieldMap right = fields_of(b);
+  const Whole whole{.version_a = text_of(left, "transformers_version"),
+                    .version_b = text_of(right, "transformers_version"),
+                    .classes = class_names(left) + class_names(right),
+                    .context = context};
+  std::vector<FieldDifference> found = compare_at(a, b, model_type, whole, 0);
   std::ranges::stable_sort(found, {}, [](const FieldDifference& each) {
     return std::pair(each.effect != FieldEffect::outputs, std::string_view(each.field));
   });

@@ -20,12 +20,18 @@ struct FieldDifference {
   std::string why;  // one clause: "the number of visible tokens changes"
 };
 
+/// What else is known where a config does not say it.
+struct ConfigContext {
+  std::string dtype_a, dtype_b;  // of all floating weights beside it, which 5.24.0 loads in; or ""
+};
+
 /// Compares two config objects after normalization: an absent field counts as its documented
 /// default where the table has one for `model_type` (so a config.json that leaves defaults out
 /// equals a pickled config that has them all); dtype and torch_dtype are one field; numbers compare
 /// as numbers. Sorted: outputs first, then by name. `model_type` may be "".
 std::vector<FieldDifference> compare_configs(const Json& a, const Json& b,
-                                             const std::string& model_type);
+                                             const std::string& model_type,
+                                             const ConfigContext& context = {});
 
 /// The same for preprocessor_config.json and image processors: mean, std, size, resample,
 /// do_resize, do_center_crop, rescale_factor, channel order; two versions' spellings of the same

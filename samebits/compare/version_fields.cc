@@ -216,8 +216,10 @@ const char* unread_tie(const FieldMap& a, const FieldMap& b, const std::string& 
   if (!may_tie(classes)) return "neither class has an output layer that could be tied";
   const auto left = a.find(kField);
   const auto right = b.find(kField);
-  if (left == a.end() || right == b.end() || left->second.assumed || right->second.assumed)
+  if (left == a.end() || right == b.end())
     return "where it is not said the class decides, and the tensors were compared";
+  if (left->second.value != true && right->second.value != true)
+    return "transformers 4 takes null for false, and 5 refuses it";
   const auto says_part = [&](const FieldMap& fields) -> const Json* {
     const Json* part = find_value(fields, "text_config");
     return is_plain_object(part) && part->contains(kField) ? &(*part)[kField] : nullptr;

@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 
 #include "samebits/explain/architectures.h"
+#include "samebits/explain/loaded_dtype.h"
+#include "samebits/explain/permuted_labels.h"
 #include "samebits/explain/script_findings.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/untied_findings.h"
@@ -187,6 +189,27 @@ void find_buffers_of_one(Report& report, const Subject& owner, const Subject& a,
   add_finding(report, std::move(finding));
 }
 
+/// What outputs are called: classes by id2label, fields of what a forward pass returns.
+void find_other_names(Report& report, const Subject& a, const Subject& b,
+                      const std::vector<FieldDifference>& fields) {
+  std::vector<FieldDifference> classes;
+  std::vector<FieldDifference> returned;
+  for (const FieldDifference& field : fields)
+    (field.field.ends_with("return_dict") ? returned : classes).push_back(field);
+  add_fields(report, "config.changed", Role::risk, a, b, returned,
+             "one side returns a tuple: code that reads its outputs by name raises",
+             "Set return_dict to true, or take it out of the config");
+  const WeightPair* weights = weights_of(report, a, b);
+  if (weights != nullptr && !rows_with_their_labels(report, *weights).empty())
+    return add_fields(
+        report, "config.changed", Role::note, a, b, classes,
+        "the names of classes stand in another order, as the rows of the classifier do", "");
+  add_fields(
+      report, "config.changed", Role::risk, a, b, classes,
+      "classes are named otherwise: one output means another class to whoever reads id2label",
+      "Give both the names in the order in which the head was trained");
+}
+
 /// A config.json as timm.models.save_for_hf writes it.
 bool is_of_timm(const Json& config) {
   return config.contains("architecture") && !config.contains("model_type");
@@ -227,9 +250,10 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   for (const ModuleConfig* modules : {&own, &other}) {
     for (const ConfigCorrection& each : modules->corrections) of_modules.insert(each.field);
   }
-  FieldsPair pair{a.label, b.label,
-                  compare_configs(part_like(own.config, other.config),
-                                  part_like(other.config, own.config), left.model_type)};
+  FieldsPair pair{
+      a.label, b.label,
+      compare_configs(part_like(own.config, other.config), part_like(other.config, own.config),
+                      left.model_type, {weights_dtype(left), weights_dtype(right)})};
   const bool two = are_two_architectures(report, a, b);
   // A field of one type alone says nothing of the other.
   if (two)
@@ -245,6 +269,7 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   const auto outputs = with_effect(pair.fields, {FieldEffect::outputs});
   const auto unknown = with_effect(pair.fields, {FieldEffect::unknown});
   const auto numerics = with_effect(pair.fields, {FieldEffect::numerics});
+  const auto version = with_effect(pair.fields, {FieldEffect::version});
   const auto labels = with_effect(pair.fields, {FieldEffect::labels});
   const auto inputs = with_effect(pair.fields, {FieldEffect::input});
   const auto harmless = with_effect(pair.fields, {FieldEffect::training, FieldEffect::nothing});
@@ -261,14 +286,15 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
              config_summary(unknown, of_modules, "and whether that matters is not known",
                             "and whether that matters is not known"),
              two ? kOfOneModel : "Look them up in the class that reads them");
+  add_fields(report, "config.changed", Role::contributes, a, b, version,
+             config_summary(version, of_modules, "and it moves outputs in transformers 4 alone",
+                            "and they move outputs in transformers 4 alone"),
+             two ? kOfOneModel : "Give both models the same config");
   add_fields(report, "config.changed", Role::risk, a, b, numerics,
              config_summary(numerics, of_modules, "which changes how outputs are rounded",
                             "which change how outputs are rounded"),
              "Set these fields explicitly when loading");
-  add_fields(
-      report, "config.changed", Role::risk, a, b, labels,
-      "classes are named otherwise: one output means another class to whoever reads id2label",
-      "Give both the names in the order in which the head was trained");
+  find_other_names(report, a, b, labels);
   add_fields(report, "input.preprocessing",
              report.command == "diff" ? Role::contributes : Role::risk, a, b, inputs,
              inputs.size() == 1

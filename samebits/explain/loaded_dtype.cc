@@ -119,6 +119,18 @@ std::optional<LoadedDtype> narrowing_dtype(const Checkpoint& checkpoint) {
   return loaded;
 }
 
+std::string weights_dtype(const Checkpoint& checkpoint) {
+  if (checkpoint.kind != CheckpointKind::hf_directory || !checkpoint.has_weights() ||
+      !quantization_method(checkpoint).empty())
+    return "";
+  std::set<std::string_view> types;
+  for (const std::uint32_t index : checkpoint.weights().weights) {
+    const DType type = checkpoint.entries[index].view.dtype();
+    if (is_floating(type)) types.insert(info(type).torch);
+  }
+  return types.size() == 1 ? std::string(*types.begin()) : "";
+}
+
 void find_loaded_dtype(Report& report, const Subject& subject) {
   const auto loaded = narrowing_dtype(*subject.checkpoint);
   if (!loaded) return;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "samebits/explain/report.h"
@@ -22,6 +23,10 @@ struct LoadedDtype {
 
 /// Where config.json names a type in which some of the weights may not be held exactly.
 std::optional<LoadedDtype> narrowing_dtype(const Checkpoint& checkpoint);
+
+/// The one type of all floating weights of a directory: what 5.24.0 loads in where config.json
+/// names none. "" where they have several, or are quantized, and for other files.
+std::string weights_dtype(const Checkpoint& checkpoint);
 
 /// numerics.dtype: that 5.24.0 casts them. Of one subject a note; a risk where the load into
 /// transformers 5 is what is asked for, and a value is not held exactly.

@@ -194,9 +194,9 @@ Result<void> NativeRunner::add(const Report& report, std::size_t subject, Loaded
 void NativeRunner::compare_input(const Report& report, std::size_t subject, const VitModel& model,
                                  const InputRequest& input) {
   const Checkpoint& checkpoint = *report.subjects[subject].checkpoint;
-  if (input.images.empty() || !input.processor_path.empty() ||
-      !checkpoint.preprocessing.is_object())
-    return;
+  if (input.images.empty() || !input.processor_path.empty()) return;
+  if (!checkpoint.preprocessing.is_object())
+    return other_inputs_.push_back({.subject = subjects_.size(), .borrowed = true});
   Result<PreparedInput> own = prepare_input(input, model, checkpoint);
   OtherInput other{.subject = subjects_.size()};
   if (!own) {

@@ -27,6 +27,7 @@ class NativeRunner : public Runner {
     std::string how;          // "12 of 3072 numbers differ, up to 0.8"; "" where none is known to
     std::optional<PreparedInput> own;  // nothing where it cannot be made
     std::string not_computed;          // "ViTImageProcessorFast", of one of the two alone
+    bool borrowed = false;             // it has no processor, and takes the first one's
   };
   const std::vector<OtherInput>& other_inputs() const { return other_inputs_; }
   /// Why the others are not.

@@ -19,6 +19,7 @@ class OwnInputs {
     for (const NativeRunner::OtherInput& other : runner_.other_inputs()) {
       if (!other.not_computed.empty()) leave_aside(other);
       if (!other.how.empty()) read(other);
+      if (other.borrowed) assume_processor(other.subject);
     }
     return std::move(made_);
   }
@@ -38,13 +39,16 @@ class OwnInputs {
             Gap::open);
   }
 
+  void assume_processor(std::size_t i) {
+    report_.assumed.push_back(
+        fmt::format("images of {}: as {}'s processor prepares them", label(i), label(0)));
+  }
+
   void read(const NativeRunner::OtherInput& other) {
     OtherImages fact{.a = label(0), .b = label(other.subject), .how = other.how};
     if (other.own) fact.outputs = run_on(other.subject);
     fact.equal_on_one_input = outcome_.pairs[other.subject - 1].equal;
-    if (!fact.outputs)
-      report_.assumed.push_back(fmt::format("images of {}: as {}'s processor prepares them",
-                                            label(other.subject), label(0)));
+    if (!fact.outputs) assume_processor(other.subject);
     made_.facts.push_back(std::move(fact));
   }
 

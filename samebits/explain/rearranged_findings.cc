@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "samebits/compare/permuted_rows.h"
+#include "samebits/explain/permuted_labels.h"
 #include "samebits/explain/permuted_units.h"
 #include "samebits/explain/subjects.h"
 
@@ -80,6 +81,7 @@ void add_permuted_units(Report& report, const WeightPair& pair,
 void find_exchanges(Report& report, const WeightPair& pair) {
   if (pair.comparison.exchanges.empty()) return;
   const std::set<std::string> in_units = permuted_units(report, pair);
+  const std::set<std::string> labelled = rows_with_their_labels(report, pair);
   std::vector<const Exchange*> of_units;
   for (const Exchange& exchange : pair.comparison.exchanges) {
     if (std::ranges::all_of(exchange.names_a,
@@ -93,6 +95,16 @@ void find_exchanges(Report& report, const WeightPair& pair) {
                                           some_of(exchange.names_a)));
     finding.evidence["from"] = name_list(exchange.names_b);
     finding.remedy = exchange_remedy(exchange);
+    if (!labelled.empty() && std::ranges::all_of(exchange.names_a, [&](const std::string& name) {
+          return labelled.contains(name);
+        })) {
+      finding.details.emplace_back(
+          "id2label names the classes in the same other order: each label keeps its row");
+      finding.evidence["labels"] = true;
+      finding.remedy =
+          "Nothing where outputs are read by label; where they are read by number, take the "
+          "weights and the config of one of the two on both sides";
+    }
     add_finding(report, std::move(finding));
   }
   if (!of_units.empty()) add_permuted_units(report, pair, of_units);

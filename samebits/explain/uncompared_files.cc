@@ -136,6 +136,18 @@ void compare_metadata(const Subject& a, const Subject& b, std::vector<std::strin
   }
 }
 
+/// What prepares inputs, in one directory alone.
+void note_processor_of_one(const Subject& a, const Subject& b, std::vector<std::string>* details) {
+  const bool in_a = a.checkpoint->preprocessing.is_object();
+  if (in_a == b.checkpoint->preprocessing.is_object()) return;
+  const Subject& owner = in_a ? a : b;
+  for (const SourceFile& file : owner.checkpoint->files) {
+    const std::string name = fs::path(file.path).filename().string();
+    if (name.ends_with("processor_config.json"))
+      details->push_back(fmt::format("{} stands only in {}", name, owner.label));
+  }
+}
+
 /// "teacher, checkpoint-20": folders of a directory in which files lie that may hold weights, and
 /// that no reader opened.
 std::vector<std::string> folders_of_weights(const Checkpoint& checkpoint) {
@@ -159,7 +171,10 @@ void compare_unread_files(const Subject& a, const Subject& b, std::vector<std::s
   const auto is_directory = [](const Subject& subject) {
     return subject.checkpoint->kind == CheckpointKind::hf_directory;
   };
-  if (is_directory(a) && is_directory(b)) compare_files(a, b, details, uncertain);
+  if (is_directory(a) && is_directory(b)) {
+    note_processor_of_one(a, b, details);
+    compare_files(a, b, details, uncertain);
+  }
   // What is no directory has no folder to hold them against.
   for (const Subject* subject : {&a, &b}) {
     if (is_directory(a) == is_directory(b)) break;

@@ -95,9 +95,8 @@ bool is_any_head(const std::string& name) {
 
 void find_absent_head(Report& report, const Subject& subject) {
   const Checkpoint& checkpoint = *subject.checkpoint;
-  const auto field = checkpoint.config.find("tie_word_embeddings");
-  const bool says_untied = field != checkpoint.config.end() && field->is_boolean() &&
-                           !field->get<bool>() && has_output_layer(checkpoint.config);
+  const bool says_untied =
+      model::keeps_heads_apart(checkpoint.config) && has_output_layer(checkpoint.config);
   if (!says_untied || !checkpoint.unread.empty()) return;
   const std::vector<std::string> tables = embedding_names(checkpoint);
   const bool has_table = std::ranges::any_of(

@@ -14,10 +14,20 @@ namespace {
 constexpr std::string_view kPooled = "vit deit";
 constexpr std::string_view kDino = "dinov2 dinov2_with_registers";
 
+/// Models that compute by position_embedding_type in 4.57.6 alone.
+constexpr std::string_view kPositionsIn4 =
+    "albert align altclip bert bert-generation big_bird blip blip-2 blip_2_qformer "
+    "bridgetower bros camembert canine chinese_clip chinese_clip_vision_model clap "
+    "data2vec-text electra ernie flava git granitemoe granitemoeshared ibert instructblip "
+    "instructblipvideo lilt megatron-bert mra nystromformer roberta roberta-prelayernorm "
+    "roc_bert splinter superglue vilt xlm-roberta xlm-roberta-xl xmod yoso";
+
 constexpr FieldEffect kOutputs = FieldEffect::outputs;
 constexpr FieldEffect kTraining = FieldEffect::training;
 constexpr FieldEffect kNumerics = FieldEffect::numerics;
 constexpr FieldEffect kNothing = FieldEffect::nothing;
+constexpr FieldEffect kVersion = FieldEffect::version;
+constexpr FieldEffect kLabels = FieldEffect::labels;
 constexpr FieldEffect kInput = FieldEffect::input;
 
 constexpr std::string_view kGenerate = "read by generate() only, never by a forward pass";
@@ -30,7 +40,7 @@ constexpr std::string_view kTransform = "timm prepares images by it";
 constexpr std::string_view kBook = "bookkeeping of the library";
 constexpr std::string_view kRouter =
     "adds the router's loss, or returns its logits beside the others";
-constexpr std::string_view kDerived = "the kind of each layer is said by itself";
+constexpr std::string_view kLayerKinds = "the kind of each layer follows from it";
 
 constexpr auto kConfigFields = std::to_array<ConfigField>({
     // The model.
@@ -66,19 +76,21 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {"", "reshape_hidden_states", kOutputs, "", kBackbone},
     {"", "out_features", kOutputs, "", kBackbone},
     {"", "out_indices", kOutputs, "", kBackbone},
-    {"", "_sliding_window_pattern", kNothing, "", kDerived},
-    {"", "no_rope_layer_interval", kNothing, "", kDerived},
-    {"", "full_attn_idxs", kNothing, "", kDerived},
+    {"", "_sliding_window_pattern", kNothing, "", "the class sets it anew"},
+    {"", "sliding_window_pattern", kOutputs, "", kLayerKinds},
+    {"", "no_rope_layer_interval", kOutputs, "", kLayerKinds},
+    {"", "full_attn_idxs", kOutputs, "", kLayerKinds},
     {"deepseek_v3 glm4_moe", "num_nextn_predict_layers", kNothing, "",
      "no module of transformers is built from it"},
     {"modernbert modernbert-decoder", "repad_logits_with_grad", kTraining, "",
      "acts with gradients only"},
     {"modernbert modernbert-decoder", "reference_compile", kNumerics, "",
-     "compiles parts of the model", true},
+     "compiles parts of the model"},
     {"levit", "down_ops", kNothing, "", "the class computes it from its other fields"},
     {"", "stage_names", kNothing, "", "follows from the number of blocks"},
     {"", "num_labels", kOutputs, "", "the classifier has another number of rows"},
-    {"", "pruned_heads", kOutputs, "", "attention heads are removed"},
+    {"", "pruned_heads", kVersion, "",
+     "transformers 4 builds the blocks without these heads, and 5 does not read it"},
     {"", "per_layer_config", kOutputs, "", "single layers are built otherwise"},
     {"", "num_local_experts", kOutputs, "", "the number of experts changes"},
     // timm's config.json.
@@ -115,9 +127,9 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {"", "dtype", kNumerics, "",
      "the type that transformers 5 loads in; where it is absent it takes that of the weights, and "
      "transformers 4 takes float32 in any case"},
-    {"", "attn_implementation", kNumerics, "", "another attention kernel rounds otherwise", true},
+    {"", "attn_implementation", kNumerics, "", "another attention kernel rounds otherwise"},
     {"", "experts_implementation", kNumerics, "", "another kernel rounds otherwise", true},
-    {"", "use_associative_scan", kNumerics, "", "another algorithm sums in another order", true},
+    {"", "use_associative_scan", kNumerics, "", "another algorithm sums in another order"},
     {"", "use_mambapy", kNumerics, "false", "another algorithm sums in another order", true},
     {"", "use_falcon_mambapy", kNumerics, "false", "another algorithm sums in another order", true},
     {"", "output_attentions", kNumerics, "false",
@@ -125,7 +137,8 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {"", "chunk_size_feed_forward", kNumerics, "0", "the MLP runs on parts of the sequence"},
     // Bookkeeping.
     {"", "output_hidden_states", kNothing, "false", "more is returned; nothing is computed anew"},
-    {"", "return_dict", kNothing, "true", "a tuple or an object of the same tensors"},
+    {"", "return_dict", kLabels, "true",
+     "a tuple has no names, and forward passes that read an inner model's outputs by name raise"},
     {"", "torchscript", kNothing, "false", "prepares for export only"},
     {"", "architectures", kNothing, "", "names the class that was saved", true},
     {"", "transformers_version", kNothing, "", kBook, true},
@@ -145,8 +158,11 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {"", "use_bfloat16", kNothing, "false", kTensorFlow},
     {"", "auto_map", FieldEffect::unknown, "", "code beside the weights would run in their place"},
     // Of text models: nothing that the ViT family reads.
-    {"", "tie_word_embeddings", kOutputs, "true", "input and output embeddings are shared or not"},
-    {"", "position_embedding_type", kOutputs, "", "positions enter attention otherwise", true},
+    {"", "tie_word_embeddings", kOutputs, "", "input and output embeddings are shared or not"},
+    {"", "position_embedding_type", kOutputs, "", "positions enter attention otherwise"},
+    {kPositionsIn4, "position_embedding_type", kVersion, "\"absolute\"",
+     "positions enter attention otherwise in transformers 4, and 5 does not read it"},
+    {kEveryType, "position_embedding_type", kNothing, "", kText},
     {"", "is_decoder", kOutputs, "false", "attention becomes causal"},
     {"", "is_encoder_decoder", kOutputs, "false", "another architecture"},
     {"", "add_cross_attention", kOutputs, "false", "layers are added"},
@@ -159,6 +175,8 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {kEveryType, "add_cross_attention", kNothing, "false", kText},
     {kEveryType, "cross_attention_hidden_size", kNothing, "", kText},
     {kEveryType, "tie_encoder_decoder", kNothing, "false", kText},
+    {kEveryType, "output_attentions", kNothing, "false",
+     "more is returned; nothing is computed anew"},
     {kEveryType, "experts_implementation", kNothing, "", "this family has no experts", true},
     // Of generate().
     {"", "max_length", kNothing, "20", kGenerate},
@@ -186,6 +204,10 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {"", "begin_suppress_tokens", kNothing, "", kGenerate},
     {"", "num_beam_groups", kNothing, "1", kGenerate},
     {"", "diversity_penalty", kNothing, "0", kGenerate},
+    // Read in a forward pass all the same.
+    {"tapas", "temperature", kOutputs, "1", "logits are divided by it"},
+    {"audio-spectrogram-transformer", "max_length", kOutputs, "1024",
+     "the number of patches and positions changes"},
 });
 
 constexpr auto kConfigDefaults = std::to_array<ConfigDefault>({
@@ -254,6 +276,7 @@ const char* field_effect_name(FieldEffect effect) {
     case FieldEffect::outputs: return "outputs";
     case FieldEffect::training: return "training";
     case FieldEffect::numerics: return "numerics";
+    case FieldEffect::version: return "version";
     case FieldEffect::labels: return "labels";
     case FieldEffect::input: return "input";
     case FieldEffect::nothing: return "nothing";
@@ -275,6 +298,8 @@ std::optional<double> default_number(std::string_view model_type, std::string_vi
   const auto end = std::from_chars(text->data(), text->data() + text->size(), number);
   return end.ec == std::errc() ? std::optional(number) : std::nullopt;
 }
+
+bool is_of_generate(const ConfigField& row) { return row.why == kGenerate; }
 
 bool says_shapes(std::string_view field) {
   constexpr auto kFields = std::to_array<std::string_view>(

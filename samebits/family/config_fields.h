@@ -19,7 +19,8 @@ enum class FieldEffect : std::uint8_t {
   training,  // only training or initialization (initializer_range, hidden_dropout_prob in eval
              // mode)
   numerics,  // equal up to rounding (attention implementation, dtype of the computation)
-  labels,    // outputs stay, and what they are called changes (id2label)
+  version,   // outputs change in one version of the library, and the other does not read it
+  labels,    // outputs stay, and what they are called changes (id2label, return_dict)
   input,     // outputs of one input stay, and images become another one
   nothing,   // bookkeeping (transformers_version, _name_or_path, architectures, ...)
   unknown,   // a field that the table does not know: reported as one that may matter
@@ -62,6 +63,9 @@ struct FieldAlias {
   std::string_view alias, name;
 };
 std::span<const FieldAlias> config_aliases();
+
+/// Fields of generate(): no forward pass of the library's classes reads them.
+bool is_of_generate(const ConfigField& row);
 
 /// The rows for one model type, by name.
 class ConfigTable {

@@ -4,6 +4,8 @@
 #include <array>
 #include <span>
 
+#include "samebits/family/class_defaults.h"
+
 namespace samebits::model {
 namespace {
 
@@ -47,123 +49,6 @@ constexpr std::array kTiedPairs = std::to_array<TiedPair>({
     {"decoder.word_embeddings.weight", "word_embeddings.weight"},
 });
 
-/// Model types whose classes tie unless the config says otherwise, in both versions.
-constexpr std::array kTiedByDefault = std::to_array<std::string_view>({
-    "albert",
-    "aya_vision",
-    "bart",
-    "bert",
-    "bert-generation",
-    "big_bird",
-    "bigbird_pegasus",
-    "biogpt",
-    "blenderbot",
-    "blenderbot-small",
-    "blip",
-    "bloom",
-    "camembert",
-    "cohere",
-    "cohere2",
-    "cohere2_vision",
-    "convbert",
-    "cpmant",
-    "ctrl",
-    "data2vec-text",
-    "deberta",
-    "deberta-v2",
-    "distilbert",
-    "electra",
-    "ernie",
-    "ernie4_5",
-    "ernie4_5_moe",
-    "esm",
-    "falcon",
-    "falcon_mamba",
-    "flaubert",
-    "florence2",
-    "fnet",
-    "funnel",
-    "gemma",
-    "gemma2",
-    "gemma3",
-    "gemma3_text",
-    "gemma3n",
-    "gemma3n_text",
-    "got_ocr2",
-    "gpt-sw3",
-    "gpt2",
-    "gpt_bigcode",
-    "gpt_neo",
-    "gpt_neox_japanese",
-    "ibert",
-    "jetmoe",
-    "kosmos-2",
-    "kosmos-2.5",
-    "layoutlm",
-    "led",
-    "lfm2",
-    "lfm2_vl",
-    "longformer",
-    "longt5",
-    "luke",
-    "lxmert",
-    "m2m_100",
-    "mamba",
-    "marian",
-    "mbart",
-    "megatron-bert",
-    "mobilebert",
-    "modernbert",
-    "modernbert-decoder",
-    "moonshine",
-    "mpnet",
-    "mpt",
-    "mra",
-    "mvp",
-    "nllb-moe",
-    "nystromformer",
-    "openai-gpt",
-    "opt",
-    "paligemma",
-    "pegasus",
-    "pegasus_x",
-    "plbart",
-    "pop2piano",
-    "prophetnet",
-    "recurrent_gemma",
-    "roberta",
-    "roberta-prelayernorm",
-    "roc_bert",
-    "roformer",
-    "seamless_m4t",
-    "seamless_m4t_v2",
-    "shieldgemma2",
-    "smollm3",
-    "speech_to_text",
-    "speecht5",
-    "squeezebert",
-    "starcoder2",
-    "switch_transformers",
-    "t5",
-    "t5gemma",
-    "tapas",
-    "trocr",
-    "udop",
-    "umt5",
-    "vaultgemma",
-    "visual_bert",
-    "whisper",
-    "xglm",
-    "xlm",
-    "xlm-roberta",
-    "xlm-roberta-xl",
-    "xlnet",
-    "xmod",
-    "yoso",
-    "zamba",
-    "zamba2",
-});
-
 /// What stands in front of `end`, with its dot; nothing where the name does not end so.
 bool ends_as_path(std::string_view name, std::string_view end, std::string_view* front) {
   if (!name.ends_with(end)) return false;
@@ -178,6 +63,13 @@ bool has_type(const Json& config, std::span<const std::string_view> types) {
   const auto type = config.find("model_type");
   return type != config.end() && type->is_string() &&
          std::ranges::find(types, type->get<std::string>()) != types.end();
+}
+
+/// "true", "false", or "" where it is not known.
+std::string_view default_tie(const Json& config) {
+  const auto type = config.find("model_type");
+  if (type == config.end() || !type->is_string()) return "";
+  return class_default("tie_word_embeddings", type->get_ref<const std::string&>());
 }
 
 bool is_embedding_table(std::string_view name) {
@@ -277,7 +169,13 @@ bool ties_word_embeddings(const Json& config) {
     if (config.contains(part) && config[part].is_object() && says(config[part], false))
       return false;
   if (config.contains("tie_word_embeddings")) return says(config, true);
-  return has_type(config, kTiedByDefault);
+  return default_tie(config) == "true";
+}
+
+bool keeps_heads_apart(const Json& config) {
+  const auto field = config.find("tie_word_embeddings");
+  if (field != config.end()) return *field == false;
+  return !config.contains("auto_map") && default_tie(config) == "false";
 }
 
 bool are_tied_names(std::string_view one, std::string_view other) {

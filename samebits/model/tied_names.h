@@ -20,6 +20,10 @@ namespace samebits::model {
 /// class where 4.57.6 and 5.24.0 have the same.
 bool ties_word_embeddings(const Json& config);
 
+/// Whether a model built from this config.json has an output layer of its own: what it says, else
+/// the default of its class. Code beside the weights may have another one.
+bool keeps_heads_apart(const Json& config);
+
 /// Whether a model built from this config.json has one tensor under these names: its class ties
 /// them, or shares its one table of embeddings whatever the config says (T5).
 bool config_ties(const Json& config, const std::vector<std::string>& names);

@@ -17,6 +17,7 @@ std::string effect_text(const FieldDifference& difference) {
     case FieldEffect::outputs: effect = "moves outputs"; break;
     case FieldEffect::training: effect = "training only"; break;
     case FieldEffect::numerics: effect = "rounding only"; break;
+    case FieldEffect::version: effect = "moves outputs in one version"; break;
     case FieldEffect::labels: effect = "names outputs"; break;
     case FieldEffect::input: effect = "moves inputs"; break;
     case FieldEffect::nothing: effect = "no effect"; break;

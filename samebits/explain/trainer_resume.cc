@@ -127,6 +127,30 @@ std::vector<std::string> renamed_on_disk(const Checkpoint& checkpoint) {
   return lost;
 }
 
+void leave_names_of_files(Report& report, const Checkpoint& target) {
+  const Subject& subject = report.subjects[0];
+  const std::vector<std::string> lost = renamed_on_disk(target);
+  LoadReport& files = report.loads[0];
+  if (lost.empty()) return;
+  // from_pretrained renames the files of both alike, and load_state_dict() those of neither.
+  if (subject.checkpoint->kind == CheckpointKind::hf_directory &&
+      !renamed_on_disk(*subject.checkpoint).empty()) {
+    files.way = model::way_name(model::Way::from_pretrained);
+    files.silent = files.dropped_silently = false;
+    return;
+  }
+  add_gap(report,
+          fmt::format(
+              "{}: {} of {} in its files, {} among them, are names that save_pretrained of "
+              "transformers 5.24.0 writes and its modules do not have. Whether {} loads in full "
+              "into that model was not checked; {} of its names stand in the files. Save the "
+              "model's own, torch.save(model.state_dict(), \"live.pth\"), and check --for live.pth",
+              target.path, lost.size(), counted(target.weights().weights.size(), "name"), lost[0],
+              subject.path, files.loaded),
+          Gap::blocking);
+  report.loads.clear();
+}
+
 void find_renamed_on_disk(Report& report) {
   const std::vector<std::string>& lost = report.lost_on_resume;
   if (lost.empty()) return;

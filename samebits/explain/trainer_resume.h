@@ -29,4 +29,8 @@ std::vector<std::string> renamed_on_disk(const Checkpoint& checkpoint);
 /// weights.reinitialized for these, where the report has some.
 void find_renamed_on_disk(Report& report);
 
+/// Of a directory as target whose files have such names: what the report says by the names in the
+/// files is no answer about the model that transformers makes of it, and a gap says so instead.
+void leave_names_of_files(Report& report, const Checkpoint& target);
+
 }  // namespace samebits

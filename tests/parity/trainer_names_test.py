@@ -88,3 +88,20 @@ def test_experts_one_by_one_are_not_loaded_into_a_stack(run, tmp_path):
     assert sorted(finding["evidence"]["tensors"]) == sorted(missing) and "from_pretrained stacks" in finding["remedy"]
     loaded = t.MixtralForCausalLM.from_pretrained(tmp_path / "hf").state_dict()
     assert all(torch.equal(value, loaded[name]) for name, value in torch.load(tmp_path / "live.pth").items())
+
+
+@pytest.mark.parametrize("name", ("swin", "llava", "segformer", "mixtral"))
+def test_names_in_the_files_of_a_directory_are_not_taken_for_those_of_its_model(run, tmp_path, name):
+    model = MODELS[name]()
+    model.save_pretrained(tmp_path / "hf")
+    torch.save(model.state_dict(), tmp_path / "live.pth")
+    loaded = type(model).from_pretrained(tmp_path / "hf")
+    assert not any(loaded.load_state_dict(torch.load(tmp_path / "live.pth"), strict=False))
+    torch.save(safetensors.torch.load_file(tmp_path / "hf" / "model.safetensors"), tmp_path / "files.pth")
+    assert loaded.load_state_dict(torch.load(tmp_path / "files.pth"), strict=False).missing_keys
+    for source in ("live.pth", "files.pth"):
+        report = run("check", tmp_path / source, "--for", tmp_path / "hf")
+        assert report["verdict"] == "unknown" and not report["loads"] and not report["findings"]
+        assert "names that save_pretrained of transformers 5.24.0 writes" in report["not_checked"][0]
+    report = run("check", tmp_path / "hf", "--for", tmp_path / "hf")
+    assert report["verdict"] == "clean" and report["loads"][0]["way"] == "from_pretrained"

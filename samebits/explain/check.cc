@@ -10,6 +10,7 @@
 #include "samebits/compare/name_pieces.h"
 #include "samebits/explain/directory_load.h"
 #include "samebits/explain/load_contents.h"
+#include "samebits/explain/load_forms.h"
 #include "samebits/explain/load_list.h"
 #include "samebits/explain/load_ties.h"
 #include "samebits/explain/load_transposes.h"
@@ -151,6 +152,7 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
     add_gap(report, std::move(text), Gap::blocking);
     return {};
   }
+  if (transformers && has_false_index(checkpoint)) return {};  // a gap, which has been said
   if (transformers && directory && is_list_of_pairs(checkpoint)) {
     check_list_of_pairs(report, name);
     return {};
@@ -263,6 +265,7 @@ Result<void> check_list(Report& report, const SubjectOptions& target, int thread
   const StoredWeights weights = stored_weights(checkpoint);
   report.loads.push_back(load_into_list(list, weights.shapes, target.path));
   repair_by_bytes(checkpoint, list, threads, report.loads.back());
+  find_held(checkpoint, list, threads, report.loads.back());
   note_transposes(checkpoint, list, threads, report.loads.back());
   settle_load_ties(checkpoint, list, report.loads.back());
   refuse_values(checkpoint, !has_quantized(list), report.loads.back());

@@ -119,6 +119,12 @@ void refuse_missing_files(const Checkpoint& checkpoint, LoadReport& load) {
   }
 }
 
+bool has_false_index(const Checkpoint& checkpoint) {
+  return std::ranges::any_of(checkpoint.unread, [](const Error& error) {
+    return error.what.starts_with("the index says");
+  });
+}
+
 StoredWeights stored_weights(const Checkpoint& checkpoint) {
   StoredWeights out;
   const bool packed = quantization_method(checkpoint) == "bitsandbytes";

@@ -67,7 +67,7 @@ void refuse_complex(const Checkpoint& checkpoint, LoadReport& load) {
 std::set<std::uint32_t> weight_files(const Checkpoint& checkpoint) {
   std::set<std::uint32_t> files;
   for (const std::uint32_t index : checkpoint.weights().weights)
-    files.insert(checkpoint.entries[index].file);
+    if (!checkpoint.entries[index].absent) files.insert(checkpoint.entries[index].file);
   return files;
 }
 

@@ -9,6 +9,7 @@ import torch
 from conftest import PROGRAM
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.nn.utils import prune
 
 MAKE = """
 import json, os, sys, transformers as T
@@ -295,3 +296,139 @@ def test_valueless_tensors_that_the_target_does_not_ask_for_are_dropped(tmp_path
     torch.save(model.state_dict(), tmp_path / "b.pth")
     load = check(tmp_path / "a.pth", tmp_path / "b.pth")["loads"][0]
     assert load["raises"] is None and load["dropped"] == ["more"]
+
+
+def advice(path, target, cause="weights.reinitialized"):
+    return next(f["remedy"] for f in check(path, target)["findings"] if f["cause"] == cause)
+
+
+def split(state):
+    """As where q, k and v are layers of their own."""
+    parts = zip("qkv", state["qkv.weight"].chunk(3), strict=True)
+    return {f"{name}.weight": part.clone() for name, part in parts}
+
+
+@pytest.mark.parametrize("whole", (True, False))
+def test_values_that_are_stacked_or_cut_are_built_by_the_line_that_is_advised(whole, tmp_path):
+    torch.manual_seed(3)
+    fused = {"qkv.weight": torch.randn(12, 4)}
+    a, b = (fused, split(fused)) if whole else (split(fused), fused)
+    torch.save(a, tmp_path / "a.pth"), torch.save(b, tmp_path / "b.pth")
+    line = advice(tmp_path / "a.pth", tmp_path / "b.pth").split("): ", 1)[1]
+    state = dict(a)
+    exec(line, {"torch": torch, "state": state})
+    assert all(torch.equal(state[name], value) for name, value in b.items())
+
+
+def test_a_flattened_kernel_is_reshaped_by_the_line_that_is_advised(tmp_path):
+    torch.manual_seed(3)
+    b = {"patch.weight": torch.randn(5, 3, 2, 2), "head.weight": torch.randn(2, 5)}
+    a = b | {"patch.weight": b["patch.weight"].reshape(5, 12)}
+    torch.save(a, tmp_path / "a.pth"), torch.save(b, tmp_path / "b.pth")
+    state = dict(a)
+    exec(advice(tmp_path / "a.pth", tmp_path / "b.pth", "weights.missing").split("): ", 1)[1], {"state": state})
+    assert torch.equal(state["patch.weight"], b["patch.weight"])
+
+
+def normed(way):
+    model = network()
+    layer = model["head"]
+    if way == "prune":
+        prune.random_unstructured(layer, "weight", 0.5)
+    elif way == "weight_norm":
+        nn.utils.weight_norm(layer)
+    else:
+        getattr(nn.utils.parametrizations, way)(layer)
+    return model
+
+
+UNDO = {
+    "prune": (prune.remove, "prune.remove(module, "),
+    "weight_norm": (nn.utils.remove_weight_norm, "remove_weight_norm(module)"),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("way", ("prune", "weight_norm", "orthogonal"))
+def test_factors_of_a_tensor_are_named_and_what_makes_one_of_them(way, tmp_path):
+    model = normed(way)
+    torch.save(model.state_dict(), tmp_path / "factors.pth")
+    torch.save(network().state_dict(), tmp_path / "plain.pth")
+    assert network().load_state_dict(model.state_dict(), strict=False).missing_keys == ["head.weight"]
+    undo, words = UNDO.get(way, (nn.utils.parametrize.remove_parametrizations, "remove_parametrizations(module, "))
+    assert words in advice(tmp_path / "factors.pth", tmp_path / "plain.pth")
+    undo(model["head"], "weight")
+    assert not any(network().load_state_dict(model.state_dict(), strict=False))
+    assert "load into the model before" in advice(tmp_path / "plain.pth", tmp_path / "factors.pth")
+
+
+def test_more_tokens_are_added_by_resizing_and_the_first_rows_kept(tmp_path):
+    import transformers as t
+
+    def llama(words):
+        torch.manual_seed(1)
+        return t.LlamaForCausalLM(t.LlamaConfig(vocab_size=words, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8))
+
+    small, large = llama(20), llama(24)
+    small.save_pretrained(tmp_path / "small"), large.save_pretrained(tmp_path / "large")
+    remedy = advice(tmp_path / "small", tmp_path / "large", "weights.missing")
+    assert "vocab_size, 20," in remedy and "resize_token_embeddings(24)" in remedy and "train" not in remedy
+    resized = t.LlamaForCausalLM.from_pretrained(tmp_path / "small")
+    resized.resize_token_embeddings(24)
+    assert torch.equal(resized.lm_head.weight[:20], small.lm_head.weight)
+    assert not any(large.load_state_dict(resized.state_dict(), strict=False))
+
+
+def test_what_wraps_a_layer_for_an_adapter_is_taken_out_of_its_name(tmp_path):
+    state = network().state_dict()
+    inside = {"base_model.model." + k.replace("head.", "head.base_layer."): v for k, v in state.items()}
+    inside |= {"base_model.model.head.lora_A.default.weight": torch.ones(2, 6), "base_model.model.head.lora_B.default.weight": torch.ones(3, 2)}
+    torch.save(inside, tmp_path / "a.pth"), torch.save(state, tmp_path / "b.pth")
+    report = check(tmp_path / "a.pth", tmp_path / "b.pth")
+    mended = {renamed(report["loads"][0]["repair"], name): value for name, value in inside.items()}
+    assert not network().load_state_dict(mended, strict=False).missing_keys
+    assert "merge_and_unload()" in next(f["remedy"] for f in report["findings"] if f["cause"] == "weights.missing")
+
+
+def test_what_begins_at_constants_is_not_said_to_be_random(tmp_path):
+    def model(seed):
+        torch.manual_seed(seed)
+        return nn.ModuleDict({"fc": nn.Linear(4, 4), "bn": nn.BatchNorm1d(4), "norm": nn.LayerNorm(4)})
+
+    state = {k: v for k, v in model(0).state_dict().items() if k.startswith("fc.")}
+    torch.save(state, tmp_path / "a.pth"), torch.save(model(0).state_dict(), tmp_path / "b.pth")
+    loaded = [model(seed) for seed in (1, 2)]
+    missing = [m.load_state_dict(state, strict=False).missing_keys for m in loaded][0]
+    assert all(torch.equal(x, y) for x, y in zip(loaded[0].state_dict().values(), loaded[1].state_dict().values(), strict=True))
+    found = next(f for f in check(tmp_path / "a.pth", tmp_path / "b.pth")["findings"] if f["cause"] == "weights.reinitialized")
+    # Of a dict without versions torch counts the batches from 0 itself, and does not list the counter.
+    assert set(found["evidence"]["tensors"]) == set(missing) | {"bn.num_batches_tracked"}
+    assert "at their constant initial values" in found["summary"] and "random" not in found["summary"]
+
+
+def test_a_file_of_valueless_tensors_is_no_clean_one(tmp_path):
+    torch.save({k: v.to("meta") for k, v in network().state_dict().items()}, tmp_path / "a.pth")
+    done = subprocess.run([str(PROGRAM), "inspect", str(tmp_path / "a.pth"), "--json"], capture_output=True, text=True)
+    report = json.loads(done.stdout)
+    assert report["verdict"] == "risk" and report["not_checked"] == []
+    assert [f["evidence"]["count"] for f in report["findings"] if f["cause"] == "weights.invalid"] == [6]
+
+
+@pytest.mark.parametrize("version", (4, 5))
+def test_an_index_that_gives_tensors_the_wrong_shard(version, tmp_path):
+    import transformers as t
+
+    config = t.ViTConfig(hidden_size=48, num_hidden_layers=2, num_attention_heads=3, intermediate_size=96, image_size=32, patch_size=8)
+    t.ViTForImageClassification(config).save_pretrained(tmp_path, max_shard_size="60KB")
+    path = tmp_path / "model.safetensors.index.json"
+    index = json.loads(path.read_text())
+    right, first = index["weight_map"], min(index["weight_map"].values())
+    index["weight_map"] = dict.fromkeys(right, first)
+    path.write_text(json.dumps(index))
+    report = check(tmp_path, f"transformers-{version}")
+    lost = [name for name, shard in right.items() if shard != first]
+    assert report["verdict"] == "unknown" and not report["loads"] and len(report["not_checked"]) == 1
+    assert f"{len(lost)} tensors" in report["not_checked"][0] and "Write the index anew" in report["not_checked"][0]
+    assert not any("Keep only" in (f["remedy"] or "") for f in report["findings"])
+    path.write_text(json.dumps(index | {"weight_map": right}))
+    assert check(tmp_path, f"transformers-{version}")["verdict"] == "clean"

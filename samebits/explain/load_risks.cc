@@ -169,7 +169,8 @@ void find_random(Report& report, const LoadReport& load) {
         "they are scales, shifts and statistics of norms, which begin at constants: every load "
         "gives the same");
   else if (constant > 0)
-    finding.details.push_back(fmt::format("{} of them, of norms, begin at constants", constant));
+    finding.details.push_back(
+        fmt::format("{} of these tensors are of norms, which begin at constants", constant));
   if (load.written_for_5_only)
     finding.details.push_back(
         "transformers 5.24.0 writes this class under these names, which 4.57.6 does not know");

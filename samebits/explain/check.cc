@@ -152,7 +152,8 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
     add_gap(report, std::move(text), Gap::blocking);
     return {};
   }
-  if (transformers && has_false_index(checkpoint)) return {};  // a gap, which has been said
+  const bool false_index = has_false_index(checkpoint);  // a gap, which has been said
+  if (name.library == model::Library::transformers4 && false_index) return {};
   if (transformers && directory && is_list_of_pairs(checkpoint)) {
     check_list_of_pairs(report, name);
     return {};
@@ -194,6 +195,9 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
                       checkpoint.weights().inside);
     if (directory && way == Way::from_pretrained)
       refuse_missing_files(checkpoint, report.loads.back());
+    if (false_index && report.loads.back().remedy.empty())
+      report.loads.back().remedy =
+          "Write the index anew, or get the directory again: what its index says is not so";
     if (transformers && config != nullptr)
       refuse_activation(*config, name.library, report.loads.back());
     if (weights.quantized.empty()) refuse_values(checkpoint, true, report.loads.back());
@@ -235,6 +239,7 @@ void add_live_models(Report& report, const Checkpoint& target, const StoredWeigh
     if (!made) return;
     LoadReport live =
         load_report(*made, model::predict_load(*made, weights.shapes, Way::state_dict));
+    refuse_values(*report.subjects[0].checkpoint, true, live);
     const bool is_named = version.starts_with(library == model::Library::transformers5 ? '5' : '4');
     loads.insert(is_named ? loads.begin() : loads.end(), std::move(live));
   }

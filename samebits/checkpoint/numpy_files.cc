@@ -34,7 +34,8 @@ Result<void> add_npy(Checkpoint& checkpoint, const NpyPart& part) {
                                  .complete = digest.complete});
     checkpoint.oddities.push_back(
         {.kind = Oddity::Kind::other,
-         .summary = "array " + part.name + " holds Python objects as a pickle, not numbers",
+         .summary = (part.name.empty() ? "the array" : "array " + part.name) +
+                    " holds Python objects as a pickle, not numbers",
          .file = part.file,
          .offset = part.base + header.data_offset});
     return {};

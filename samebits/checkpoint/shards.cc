@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "samebits/checkpoint/lost_shards.h"
 #include "samebits/checkpoint/torch_files.h"
 
 namespace samebits {
@@ -17,6 +18,30 @@ bool looks_like_shard(const std::string& name) {
   return of != std::string::npos && of >= 5 &&
          (name.ends_with(".safetensors") || name.ends_with(".bin")) &&
          (name.starts_with("model-") || name.starts_with("pytorch_model-"));
+}
+
+constexpr const char* kWriteIndex =
+    "Write the index anew: its weight_map is to give each tensor the shard that holds it";
+
+/// Tensors that stand in no shard of the index, though it gives them one.
+Error lost_tensors(const std::string& path, const std::set<std::string>& names,
+                   const ShardNames& shards) {
+  const std::string& first = *names.begin();
+  Error error{
+      .code = ErrorCode::inconsistent,
+      .what = fmt::format("the index says that {} in this shard, and no shard that it names "
+                          "holds {}",
+                          names.size() == 1
+                              ? first + " is"
+                              : fmt::format("{} tensors, {} among them, are", names.size(), first),
+                          names.size() == 1 ? "it" : "them"),
+      .file = path,
+      .hint = "The index and the shards come from different saves"};
+  const std::string directory = std::filesystem::path(path).parent_path().string();
+  if (const auto [orphan, held] = find_orphan(directory, names, shards); !orphan.empty())
+    error.hint = fmt::format("{}, which the index does not name, holds {} of them. {}", orphan,
+                             held, kWriteIndex);
+  return error;
 }
 
 }  // namespace
@@ -93,8 +118,9 @@ void ShardReport::check_index(const Json& index, const std::string& index_name,
   std::map<std::string, std::set<std::string>> holders;  // name -> files
   for (const StoredTensor& tensor : out_.entries)
     if (tensor.readable) holders[tensor.path].insert(file_name(tensor.file));
-  std::set<std::string> named;
+  std::set<std::string> named, lost;
   for (const auto& [shard, names] : shards) {
+    std::set<std::string> missing;
     named.insert(names.begin(), names.end());
     const std::string path = directory_ + "/" + shard;
     if (std::ranges::none_of(out_.files, [&](const SourceFile& f) { return f.path == path; }))
@@ -102,11 +128,7 @@ void ShardReport::check_index(const Json& index, const std::string& index_name,
     for (const std::string& name : names) {
       const auto found = holders.find(name);
       if (found == holders.end()) {
-        out_.unread.push_back(
-            {.code = ErrorCode::inconsistent,
-             .what = "the index says that " + name + " is in this shard, and it is in none",
-             .file = path,
-             .hint = "The index and the shards come from different saves"});
+        missing.insert(name);
         add_unreadable_tensor(out_, name);
       } else if (!found->second.contains(std::filesystem::path(shard).filename().string())) {
         add(Oddity::Kind::incomplete,
@@ -116,6 +138,8 @@ void ShardReport::check_index(const Json& index, const std::string& index_name,
             name);
       }
     }
+    if (!missing.empty()) out_.unread.push_back(lost_tensors(path, missing, shards));
+    lost.merge(missing);
   }
   for (const auto& [name, files] : holders)
     if (!named.contains(name))
@@ -124,10 +148,10 @@ void ShardReport::check_index(const Json& index, const std::string& index_name,
                       "5.24.0 loads it, 4.57.6 leaves that weight at random values",
                       name, *files.rbegin()),
           name);
-  find_strays(shards);
+  find_strays(shards, lost);
 }
 
-void ShardReport::find_strays(const ShardNames& shards) {
+void ShardReport::find_strays(const ShardNames& shards, const std::set<std::string>& lost) {
   std::error_code error;
   std::set<std::string> strays;
   for (const auto& entry : std::filesystem::directory_iterator(directory_, error)) {
@@ -137,12 +161,13 @@ void ShardReport::find_strays(const ShardNames& shards) {
     });
     if (looks_like_shard(name) && same_type && !shards.contains(name)) strays.insert(name);
   }
+  const bool holds_lost = !lost.empty() && !find_orphan(directory_, lost, shards).first.empty();
   for (const std::string& name : strays)
     add(Oddity::Kind::incomplete,
         "the shard " + name +
             " is in the directory, and the index does not name it; it is not "
             "loaded",
-        "");
+        "", holds_lost ? kWriteIndex : "");
 }
 
 void ShardReport::take_last_of_doubled() {

@@ -47,7 +47,8 @@ class ShardReport {
 
  private:
   void add(Oddity::Kind kind, std::string summary, std::string tensor, std::string remedy = "");
-  void find_strays(const ShardNames& shards);
+  /// `lost`: tensors of the index that no shard of it holds, which a stray may.
+  void find_strays(const ShardNames& shards, const std::set<std::string>& lost);
   std::string file_name(std::uint32_t file) const;
 
   Checkpoint& out_;

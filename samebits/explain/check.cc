@@ -9,6 +9,8 @@
 #include "samebits/compare/computed_table.h"
 #include "samebits/compare/name_pieces.h"
 #include "samebits/explain/directory_load.h"
+#include "samebits/explain/load_contents.h"
+#include "samebits/explain/load_forms.h"
 #include "samebits/explain/load_list.h"
 #include "samebits/explain/load_ties.h"
 #include "samebits/explain/load_transposes.h"
@@ -125,6 +127,21 @@ Result<void> check_in_torch(Report& report, const model::TargetName& name, const
   return {};
 }
 
+/// 4.57.6 asks for a dict, and 5.24.0 makes one of the pairs, whose names were not read.
+void check_list_of_pairs(Report& report, const model::TargetName& name) {
+  LoadReport load{.target = library_name(name.library),
+                  .way = model::way_name(Way::from_pretrained)};
+  constexpr const char* kRemedy = "Save a dict in that file: torch.save(dict(pairs), path)";
+  if (name.library == model::Library::transformers5)
+    return add_gap(report,
+                   fmt::format("{}: the file holds a list of pairs (name, tensor), which {} takes "
+                               "for a dict: what stays random was not checked. {}",
+                               report.subjects[0].path, load.target, kRemedy),
+                   Gap::blocking);
+  end_with_error(load, "AttributeError: the file holds a list of pairs, no dict", kRemedy);
+  report.loads.push_back(std::move(load));
+}
+
 Result<void> check_built_in(Report& report, const model::TargetName& name) {
   const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
   const bool transformers = name.library == model::Library::transformers4 ||
@@ -133,6 +150,12 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
   const std::string method = transformers ? quantization_method(checkpoint) : "";
   if (std::string text = transformers ? beyond_prediction(checkpoint, method) : ""; !text.empty()) {
     add_gap(report, std::move(text), Gap::blocking);
+    return {};
+  }
+  const bool false_index = has_false_index(checkpoint);  // a gap, which has been said
+  if (name.library == model::Library::transformers4 && false_index) return {};
+  if (transformers && directory && is_list_of_pairs(checkpoint)) {
+    check_list_of_pairs(report, name);
     return {};
   }
   const StoredWeights weights = stored_weights(checkpoint);
@@ -172,6 +195,12 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
                       checkpoint.weights().inside);
     if (directory && way == Way::from_pretrained)
       refuse_missing_files(checkpoint, report.loads.back());
+    if (false_index && report.loads.back().remedy.empty())
+      report.loads.back().remedy =
+          "Write the index anew, or get the directory again: what its index says is not so";
+    if (transformers && config != nullptr)
+      refuse_activation(*config, name.library, report.loads.back());
+    if (weights.quantized.empty()) refuse_values(checkpoint, true, report.loads.back());
     if (by_defaults && way == Way::from_pretrained) want_config(&report.loads.back());
   };
   add(first);
@@ -210,6 +239,7 @@ void add_live_models(Report& report, const Checkpoint& target, const StoredWeigh
     if (!made) return;
     LoadReport live =
         load_report(*made, model::predict_load(*made, weights.shapes, Way::state_dict));
+    refuse_values(*report.subjects[0].checkpoint, true, live);
     const bool is_named = version.starts_with(library == model::Library::transformers5 ? '5' : '4');
     loads.insert(is_named ? loads.begin() : loads.end(), std::move(live));
   }
@@ -228,16 +258,25 @@ Result<LoadList> list_of_target(const SubjectOptions& target) {
   return read_load_list(target.path);
 }
 
+bool has_quantized(const LoadList& list) {
+  return list.checkpoint && std::ranges::any_of(list.checkpoint->entries, [](const auto& tensor) {
+           return info(tensor.view.dtype()).family == DTypeFamily::quantized;
+         });
+}
+
 Result<void> check_list(Report& report, const SubjectOptions& target, int threads) {
   const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
   SAMEBITS_TRY(const LoadList list, list_of_target(target));
   const StoredWeights weights = stored_weights(checkpoint);
   report.loads.push_back(load_into_list(list, weights.shapes, target.path));
   repair_by_bytes(checkpoint, list, threads, report.loads.back());
+  find_held(checkpoint, list, threads, report.loads.back());
   note_transposes(checkpoint, list, threads, report.loads.back());
   settle_load_ties(checkpoint, list, report.loads.back());
+  refuse_values(checkpoint, !has_quantized(list), report.loads.back());
   const bool by_state_dict = checkpoint.kind != CheckpointKind::hf_directory;
   if (list.checkpoint && by_state_dict) add_live_models(report, *list.checkpoint, weights);
+  if (list.checkpoint) leave_names_of_files(report, *list.checkpoint);
   return {};
 }
 

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "samebits/checkpoint/hf_directory.h"
+#include "samebits/explain/load_contents.h"
 
 namespace samebits {
 namespace {
@@ -70,66 +70,59 @@ std::optional<Shape> shape_in_state(const StoredTensor& state) {
   return shape;
 }
 
-/// "np" of {"format": "np"}, which transformers 4.57.6 refuses; "" where it takes the file.
-std::string refused_format(const Checkpoint& checkpoint) {
-  const Json& producer = checkpoint.producer;
-  if (!producer.is_object() || !producer.contains("metadata")) return "";
-  const Json& metadata = producer["metadata"];
-  if (!metadata.is_object() || !metadata.contains("format")) return "";
-  constexpr std::array<std::string_view, 4> kTaken = {"pt", "tf", "flax", "mlx"};
-  const std::string format =
-      metadata["format"].is_string() ? metadata["format"].get<std::string>() : "";
-  return std::ranges::find(kTaken, format) == kTaken.end() ? format : "";
+/// What a file that from_pretrained does not look for is to be called: by its content.
+std::string name_to_find(const Checkpoint& checkpoint) {
+  const bool safetensors =
+      std::ranges::all_of(checkpoint.weights().weights, [&](std::uint32_t index) {
+        return checkpoint.files[checkpoint.entries[index].file].container == "safetensors";
+      });
+  return safetensors ? "model.safetensors" : "pytorch_model.bin";
 }
 
-/// What the loader makes of a file before it looks at a tensor of it.
-void refuse_contents(const Checkpoint& checkpoint, LoadReport& load) {
-  const bool four = load.target.starts_with("transformers-4");
-  constexpr const char* kConvert = "samebits convert --to hf writes it as it is to be";
-  if (checkpoint.weights().inside == kModuleInside) {
-    load.raises = four ? "OSError: the file holds a whole module, no state dict"
-                       : "UnpicklingError: the file holds a whole module, no state dict";
-    load.remedy = std::string("Save its state_dict() in that file: ") + kConvert;
-  } else if (const std::string format = refused_format(checkpoint); four && !format.empty()) {
-    load.raises = fmt::format("ValueError: the file's metadata says format {}", format);
-    load.remedy = std::string("Write it with metadata={\"format\": \"pt\"}: ") + kConvert;
-  }
+/// A file that from_pretrained would take under another name, or what else is to be done with it.
+std::string remedy_for_name(const Checkpoint& checkpoint, const LoadReport& refused) {
+  const std::string& taken = checkpoint.weights().key;
+  const std::string variant = variant_in(taken);
+  if (taken.find("-*-of-") != std::string::npos)
+    return "Get the index of these shards from where they are from, or load them one by one";
+  if (!variant.empty())
+    return fmt::format("Pass variant=\"{}\" to from_pretrained, which then finds {}", variant,
+                       taken);
+  const std::string name = name_to_find(checkpoint);
+  const bool as_it_is = refused.raises.empty() && checkpoint.weights().inside.empty();
+  if (!as_it_is && !refused.raises.starts_with("SafetensorError"))
+    return "Write it as from_pretrained reads it: samebits convert --to hf does";
+  return fmt::format("Rename {} to {}, or load it by itself", taken, name);
+}
+
+/// A sparse tensor, of which this is a part: a loader sees it as one.
+void add_whole(const StoredTensor& part, std::vector<model::StoredShape>& shapes) {
+  const std::string key = part.name.substr(0, part.name.size() - part.sparse->part.size() - 1);
+  if (shapes.empty() || shapes.back().name != key) shapes.push_back({key, part.sparse->size});
 }
 
 }  // namespace
 
 void refuse_missing_files(const Checkpoint& checkpoint, LoadReport& load) {
-  const std::string& taken = checkpoint.weights().key;
   refuse_contents(checkpoint, load);
-  if (std::ranges::find(kFound, taken) == kFound.end()) {
-    const std::string variant = variant_in(taken);
-    load.raises =
-        "OSError: no file named model.safetensors or pytorch_model.bin is in the directory";
-    const bool series = taken.find("-*-of-") != std::string::npos;
-    load.remedy = series ? "Get the index of these shards from where they are from, or load them "
-                           "one by one"
-                  : variant.empty()
-                      ? fmt::format("Rename {} to model.safetensors, or load it by itself", taken)
-                      : fmt::format("Pass variant=\"{}\" to from_pretrained, which then finds {}",
-                                    variant, taken);
-  }
+  const std::string& taken = checkpoint.weights().key;
+  if (std::ranges::find(kFound, taken) == kFound.end())
+    end_with_error(
+        load, "OSError: no file named model.safetensors or pytorch_model.bin is in the directory",
+        remedy_for_name(checkpoint, load));
   for (const Error& error : checkpoint.unread) {
     if (error.what != "a shard of the model is missing") continue;
-    load.raises =
-        "FileNotFoundError: no such file: " + std::filesystem::path(error.file).filename().string();
-    load.remedy = error.hint;
-    break;
+    return end_with_error(
+        load,
+        "FileNotFoundError: no such file: " + std::filesystem::path(error.file).filename().string(),
+        error.hint);
   }
-  if (load.raises.empty() || load.remedy.empty()) return;
-  load.loaded = 0;
-  load.silent = false;
-  load.random.clear();
-  load.dropped.clear();
-  load.mismatched.clear();
-  load.mismatches.clear();
-  load.repair.clear();
-  load.refits.clear();
-  load.restored = 0;
+}
+
+bool has_false_index(const Checkpoint& checkpoint) {
+  return std::ranges::any_of(checkpoint.unread, [](const Error& error) {
+    return error.what.starts_with("the index says");
+  });
 }
 
 StoredWeights stored_weights(const Checkpoint& checkpoint) {
@@ -149,7 +142,12 @@ StoredWeights stored_weights(const Checkpoint& checkpoint) {
   }
   for (const std::uint32_t index : checkpoint.weights().weights) {
     const StoredTensor& tensor = checkpoint.entries[index];
-    if (!tensor.readable || states.contains(tensor.name)) continue;
+    const bool is_meta = tensor.device == "meta";
+    if ((!tensor.readable && !is_meta) || states.contains(tensor.name)) continue;
+    if (tensor.sparse) {
+      add_whole(tensor, out.shapes);
+      continue;
+    }
     const auto matrix = matrices.find(tensor.name);
     const bool known = matrix != matrices.end() && matrix->second;
     if (matrix != matrices.end()) out.quantized.push_back(tensor.name);

@@ -14,12 +14,17 @@
 
 namespace samebits {
 
-/// Sets `raises` and `remedy` where from_pretrained ends with an error before it looks at a tensor.
-/// Nothing is left at random values then.
+/// Sets `raises` and `remedy` where from_pretrained ends with an error before it looks at a tensor:
+/// a file that it does not find, or one that holds something else (load_contents.h).
 void refuse_missing_files(const Checkpoint& checkpoint, LoadReport& load);
 
+/// An index gives tensors a shard that does not hold them: 4.57.6 leaves them without values and
+/// says nothing, 5.24.0 at random values. What lies beside it may hold them.
+bool has_false_index(const Checkpoint& checkpoint);
+
 /// The weights that stand in the files, as a loader sees them. bitsandbytes' packed matrices have
-/// the shapes that their states give, and the states are no tensors of their own.
+/// the shapes that their states give, and the states are no tensors of their own; nor are the parts
+/// of a sparse tensor.
 struct StoredWeights {
   std::vector<model::StoredShape> shapes;
   std::vector<std::string> quantized;  // names

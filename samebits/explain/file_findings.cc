@@ -300,6 +300,29 @@ void find_invalid(Report& report, const Subject& subject) {
   add_finding(report, std::move(finding));
 }
 
+void find_valueless(Report& report, const Subject& subject) {
+  std::vector<std::string> names;
+  for (const StoredTensor& tensor : subject.checkpoint->entries)
+    if (!tensor.readable && tensor.device == "meta") names.push_back(tensor.path);
+  if (names.empty()) return;
+  Finding finding{.cause = "weights.invalid",
+                  .role = Role::risk,
+                  .proof = Proof::observed,
+                  .subjects = {subject.label}};
+  finding.summary = fmt::format(
+      "the file holds no values of {}: {} saved on the meta device",
+      names.size() == 1
+          ? names[0]
+          : fmt::format("{} of its {} tensors", names.size(), subject.checkpoint->entries.size()),
+      names.size() == 1 ? "it was" : "they were");
+  finding.details.emplace_back("load_state_dict() ends with a RuntimeError for such a tensor");
+  finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
+  finding.remedy =
+      "Take the checkpoint that the model was to be filled from, or save again when its tensors "
+      "have values";
+  add_finding(report, std::move(finding));
+}
+
 void find_resume_leftovers(Report& report, const Subject& subject) {
   const Checkpoint& checkpoint = *subject.checkpoint;
   if (!checkpoint.training.optimizer) return;

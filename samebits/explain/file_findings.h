@@ -21,6 +21,9 @@ void find_training_mode(Report& report, const Subject& subject);
 /// bytes cannot be read.
 void find_invalid(Report& report, const Subject& subject);
 
+/// weights.invalid: tensors that were saved on the meta device, of which no file holds a value.
+void find_valueless(Report& report, const Subject& subject);
+
 /// resume.missing: a note on a checkpoint of a training that lacks something exact resumption
 /// needs.
 void find_resume_leftovers(Report& report, const Subject& subject);

@@ -30,13 +30,6 @@ void compute_digests(Subject& subject, int threads) {
     subject.digests[i] = subject.digests[first_of[i]];
 }
 
-void note_valueless(Report& report, const Checkpoint& checkpoint) {
-  for (const StoredTensor& tensor : checkpoint.entries) {
-    if (!tensor.readable && tensor.device == "meta")
-      report.not_checked.push_back("the file holds no values of " + tensor.path);
-  }
-}
-
 void note_unlisted(Report& report, const Subject& subject) {
   const auto& entries = subject.checkpoint->entries;
   const auto taken = static_cast<std::uint64_t>(std::ranges::count_if(
@@ -55,7 +48,6 @@ Report inspect_now(const std::string& path, const InspectOptions& options) {
   if (subject.checkpoint) {
     if (options.filter) note_unlisted(report, subject);
     if (options.sha256) compute_digests(subject, options.threads);
-    note_valueless(report, *subject.checkpoint);
     if (const auto below = unread_models_below(*subject.checkpoint); !below.empty())
       report.not_checked.push_back(
           fmt::format("{}: the weights in {} were not read: name {} by itself", path,

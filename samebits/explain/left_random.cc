@@ -30,6 +30,10 @@ bool is_learnt(const StoredTensor& tensor) {
 
 std::string left_random_words(const WeightPair& pair, const Subject& holder,
                               const std::vector<std::string>& names) {
+  // The base model has its own.
+  if (holder.checkpoint->adapter.is_object())
+    return names.size() == 1 ? "; without it the base model keeps its own"
+                             : "; without them the base model keeps its own";
   const WeightComparison& comparison = pair.comparison;
   const auto& others = holder.label == pair.a ? comparison.only_b : comparison.only_a;
   if (comparison.matched == 0 || comparison.renamed > 0 || !others.empty()) return "";

@@ -3,12 +3,17 @@
 #include <algorithm>
 #include <cctype>
 #include <optional>
+#include <set>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "samebits/explain/load_forms.h"
+#include "samebits/explain/load_shapes.h"
 #include "samebits/explain/load_ties.h"
 #include "samebits/explain/load_transposes.h"
+#include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/model/predict_load.h"
 
@@ -65,6 +70,41 @@ bool are_stacked_experts(const LoadReport& load) {
          std::ranges::any_of(load.dropped, is_numbered);
 }
 
+/// A norm by the last part of its module's name: "layernorm_before", "bn1", "ln_f".
+bool is_norm(std::string_view module) {
+  const std::string_view last = module.substr(module.rfind('.') + 1);
+  return last.find("norm") != std::string_view::npos ||
+         last.find("Norm") != std::string_view::npos || last.starts_with("bn") ||
+         last.starts_with("ln");
+}
+
+/// Running statistics, and the scales and shifts of norms: they begin at constants in every
+/// library.
+std::size_t count_constant(const std::vector<std::string>& names) {
+  const std::set<std::string> all(names.begin(), names.end());
+  return static_cast<std::size_t>(std::ranges::count_if(names, [&](const std::string& name) {
+    const std::size_t dot = name.rfind('.');
+    const std::string module = dot == std::string::npos ? "" : name.substr(0, dot);
+    const bool scale = name.ends_with(".weight") || name.ends_with(".bias");
+    return is_running_statistic(name) ||
+           (scale && (is_norm(module) || all.contains(module + ".running_mean")));
+  }));
+}
+
+std::string text_without_repair(const LoadReport& load) {
+  if (!load.searched) return "Too many tensors to search for a renaming: compare the names by hand";
+  if (std::string held = held_text(load); !held.empty()) return held;
+  if (count_constant(load.random) == load.random.size())
+    return "Take another checkpoint, or train them, unless the norms were folded into the layers "
+           "before them: then such a norm changes nothing but for its eps";
+  if (load.dropped.empty() && load.mismatched.empty())
+    return "Nothing else in the checkpoint could fill them: take another checkpoint, or train them";
+  return "No renaming found that would fill them. Where the checkpoint has their values in another "
+         "form (stacked, cut, in factors), build them of it; else take another checkpoint, or "
+         "train "
+         "them";
+}
+
 std::string repair_text(const LoadReport& load) {
   if (are_stacked_experts(load))
     return "The target has the experts of a layer in one tensor, as modules of transformers 5.24.0 "
@@ -73,10 +113,7 @@ std::string repair_text(const LoadReport& load) {
   if (std::string copy = copy_text(load);
       !copy.empty() && load.copies.size() == load.random.size() && load.mismatched.empty())
     return copy;
-  if (load.repair.empty() && load.refits.empty())
-    return load.searched ? "No renaming found that would fill them: train them, or take another "
-                           "checkpoint"
-                         : "Too many tensors to search for a renaming: compare the names by hand";
+  if (load.repair.empty() && load.refits.empty()) return text_without_repair(load);
   constexpr std::size_t kShown = 2;
   std::string text = "Rearrange before loading";
   if (!load.repair.empty() && load.repair.size() <= kShown) {
@@ -88,8 +125,10 @@ std::string repair_text(const LoadReport& load) {
   if (!load.refits.empty())
     text += fmt::format("; {} cut or stacked along dimension 0",
                         counted(load.refits.size(), "template"));
-  return text + fmt::format(" (restores {} of {})", load.restored,
-                            load.random.size() + load.mismatched.size());
+  text += fmt::format(" (restores {} of {})", load.restored,
+                      load.random.size() + load.mismatched.size());
+  if (const std::string held = held_text(load); !held.empty()) text += "; " + held;
+  return text;
 }
 
 /// A model inside a class with a head, or the other way round: what from_pretrained renames itself.
@@ -105,18 +144,33 @@ std::string base_prefix_text(const Report& report, const LoadReport& load) {
       rule.from.empty() ? "adds" : "takes away", rule.from.empty() ? rule.to : rule.from);
 }
 
+bool holds_update(const std::vector<std::string>& names) {
+  return std::ranges::any_of(
+      names, [](const std::string& name) { return name.find(".lora_A.") != std::string::npos; });
+}
+
 void find_random(Report& report, const LoadReport& load) {
   if (load.random.empty() || (!load.remedy.empty() && !load.raises.empty())) return;
+  const std::size_t constant = count_constant(load.random);
+  const bool all_constant = constant == load.random.size();
   const std::string told = load.silent ? "without a word" : "with a warning";
   Finding finding = load_finding(
       load, "weights.reinitialized", load.random,
       load.raises.empty()
-          ? fmt::format("{} would leave {} of {} at random initial values, {}{}", load.way,
-                        load.random.size(), counted(load.target_tensors, "tensor"), told,
+          ? fmt::format("{} would leave {} of {} at {} initial values, {}{}", load.way,
+                        load.random.size(), counted(load.target_tensors, "tensor"),
+                        all_constant ? "their constant" : "random", told,
                         target_clause(report, load))
           : counted_of(load.random.size(), load.target_tensors, "tensor", "has", "have") +
                 " nothing in the checkpoint under " +
                 (load.random.size() == 1 ? "its name" : "their names"));
+  if (all_constant)
+    finding.details.emplace_back(
+        "they are scales, shifts and statistics of norms, which begin at constants: every load "
+        "gives the same");
+  else if (constant > 0)
+    finding.details.push_back(
+        fmt::format("{} of these tensors are of norms, which begin at constants", constant));
   if (load.written_for_5_only)
     finding.details.push_back(
         "transformers 5.24.0 writes this class under these names, which 4.57.6 does not know");
@@ -170,41 +224,15 @@ void find_dropped(Report& report, const LoadReport& load) {
                                              counted(load.dropped.size(), "tensor")));
   if (load.dropped_silently && !load.silent)
     finding.details.push_back("the loader does not say so");
-  if (load.random.empty())
+  if (holds_update(load.dropped))
+    finding.remedy =
+        "What a LoRA adds is lost with them: model.merge_and_unload() of peft before saving adds "
+        "it";
+  else if (load.random.empty())
     finding.remedy =
         "Nothing to do where the target is meant to lack them (a head, a decoder); else take "
         "another class";
   add_finding(report, std::move(finding));
-}
-
-std::string crossed_text(const Shape& shape) { return fmt::format("{}", fmt::join(shape, " x ")); }
-
-std::string last_parts(const std::string& name, bool leaf_too) {
-  const std::size_t dot = name.rfind('.');
-  return leaf_too || dot == std::string::npos ? name : name.substr(0, dot);
-}
-
-/// A table of positions: one row for each, so only their number differs.
-bool is_position_table(const std::string& name, const Mismatch& sizes) {
-  const Shape &found = sizes.found, &wanted = sizes.wanted;
-  if (name.find("pos") == std::string::npos || found.size() != wanted.size() || found.size() < 2)
-    return false;
-  std::size_t differing = 0;
-  for (std::size_t i = 0; i + 1 < found.size(); ++i) differing += found[i] != wanted[i];
-  return differing > 0 && found.back() == wanted.back() && found.size() <= 4;
-}
-
-/// A layer that classifies: its outputs differ in number, and nothing else.
-bool is_head(const std::string& name, const Mismatch& sizes) {
-  const Shape &found = sizes.found, &wanted = sizes.wanted;
-  if (found.size() != wanted.size() || found.empty() || found.size() > 2) return false;
-  if (!std::equal(found.begin() + 1, found.end(), wanted.begin() + 1, wanted.end())) return false;
-  const std::string module = last_parts(name, false);
-  for (const char* word : {"head", "classifier", "fc", "score", "last_linear", "logits"})
-    if (module == word || module.ends_with(std::string(".") + word) ||
-        module.starts_with(std::string(word) + ".") || module.ends_with(std::string("_") + word))
-      return true;
-  return false;
 }
 
 void find_mismatched(Report& report, const LoadReport& load) {
@@ -214,37 +242,12 @@ void find_mismatched(Report& report, const LoadReport& load) {
       counted(load.mismatched.size(), "tensor", "has", "have") + " another shape in the target");
   if (!load.raises.empty())
     finding.details.push_back("the load ends with an error: " + load.raises);
-  bool positions = false, heads = false, turned = false, others = false;
   constexpr std::size_t kShown = 4;
-  for (std::size_t i = 0; i < std::min(load.mismatched.size(), load.mismatches.size()); ++i) {
-    const std::string& name = load.mismatched[i];
-    const Mismatch& sizes = load.mismatches[i];
-    const bool position = is_position_table(name, sizes), head = !position && is_head(name, sizes);
-    positions |= position;
-    heads |= head;
-    const bool is_turned = !position && !head && are_turned_sizes(sizes.found, sizes.wanted);
-    turned |= is_turned;
-    others |= !position && !head && !is_turned;
-    if (i < kShown)
-      finding.details.push_back(fmt::format("{}: {} in the checkpoint, {} in the target", name,
-                                            crossed_text(sizes.found), crossed_text(sizes.wanted)));
-  }
-  if (positions)
-    finding.remedy =
-        "Resample the table of positions to the target's grid before loading "
-        "(bicubic, without the tokens in front), or use the checkpoint's image size";
-  if (heads)
-    finding.remedy += std::string(finding.remedy.empty() ? "" : "; ") +
-                      "leave the head out of the checkpoint and train a new one, or build the "
-                      "model with the checkpoint's number of classes";
-  if (turned && load.transposed.empty())
-    finding.remedy += std::string(finding.remedy.empty() ? "Transpose" : "; transpose") +
-                      " what has its two sizes exchanged, as Conv1D of GPT-2 keeps weights, and "
-                      "square matrices of the same layers with it: their shapes do not show it";
-  if (others || (finding.remedy.empty() && load.transposed.empty()))
-    finding.remedy +=
-        std::string(finding.remedy.empty() ? "Use" : "; use") + " a config of the same sizes";
-  if (finding.remedy.starts_with('l')) finding.remedy[0] = 'L';
+  for (std::size_t i = 0; i < std::min(load.mismatches.size(), kShown); ++i)
+    finding.details.push_back(fmt::format("{}: {} in the checkpoint, {} in the target",
+                                          load.mismatched[i], sizes_text(load.mismatches[i].found),
+                                          sizes_text(load.mismatches[i].wanted)));
+  finding.remedy = shapes_remedy(load);
   add_finding(report, std::move(finding));
 }
 

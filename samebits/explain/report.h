@@ -67,6 +67,13 @@ struct NamePairOfOne {
 };
 
 /// What loading one checkpoint into a target would do; `check` only.
+/// What a target wants and the checkpoint holds in another form than under another name.
+struct HeldValues {
+  std::vector<std::string> from, to;  // names in the checkpoint, in the target
+  std::string how;                    // as TensorMatch::how
+  std::vector<std::int64_t> sizes;    // the shape in the target; of a cut the rows of its pieces
+};
+
 struct LoadReport {
   std::string target;  // "transformers-4:ViTMAEForPreTraining"
   std::string way;     // "from_pretrained", "load_state_dict(strict=False)"
@@ -95,6 +102,7 @@ struct LoadReport {
   std::vector<NamePairOfOne> tied;      // of the target, two unlike tensors of the checkpoint
   std::vector<NamePairOfOne> copies;    // a tensor, and what of `random` it is too, by a tie
   std::vector<std::string> transposed;  // hold the target's values, transposed
+  std::vector<HeldValues> held;         // of random and mismatched, what no renaming fills
 };
 
 /// Weights of a directory that the library `by` packed; it builds their layers when it loads them.

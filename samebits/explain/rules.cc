@@ -152,6 +152,7 @@ constexpr auto kSubjectRules = std::to_array<SubjectRule>({
     {kInspect, find_unaligned},
     {kInspect | kCheck, find_loaded_dtype},
     {kInspect | kCompared, find_invalid},
+    {kInspect, find_valueless},
     {kAll, find_file_risks},
     {kInspect | kCompared, find_training_mode},
     {kInspect | kExplain | kCheck, find_label_conflict},

@@ -127,6 +127,67 @@ std::vector<std::string> renamed_on_disk(const Checkpoint& checkpoint) {
   return lost;
 }
 
+namespace {
+
+std::string model_type_in(const Json& config) {
+  const Json type = config.is_object() ? config.value("model_type", Json()) : Json();
+  return type.is_string() ? type.get<std::string>() : "";
+}
+
+/// A model inside the directory's: of the family, or one whose names in files are others.
+bool is_renamed_part(const Checkpoint& target, const std::string& type) {
+  if (is_converted(type) || model::find_model_type(type) != nullptr) return true;
+  const DiskNames* known = find_disk_names(type);
+  const std::vector<std::uint32_t>& weights = target.weights().weights;
+  return known != nullptr && std::ranges::any_of(weights, [&](std::uint32_t index) {
+           return is_disk_name(*known, target.entries[index].name);
+         });
+}
+
+/// What is not known of the names in a directory's files; "" where they are those of its modules.
+std::string names_not_known(const Checkpoint& target) {
+  if (target.kind != CheckpointKind::hf_directory || !target.has_weights()) return "";
+  if (const std::vector<std::string> lost = renamed_on_disk(target); !lost.empty())
+    return fmt::format(
+        "{} of {} in its files, {} among them, are names that save_pretrained of transformers "
+        "5.24.0 writes and its modules do not have",
+        lost.size(), counted(target.weights().weights.size(), "name"), lost[0]);
+  std::string renamed = is_converted(target.model_type) ? target.model_type : "";
+  if (target.config.is_object())
+    for (const Json& part : target.config)
+      if (const std::string type = model_type_in(part); is_renamed_part(target, type))
+        renamed = type;
+  if (renamed.empty()) return "";
+  return fmt::format(
+      "from_pretrained of transformers 5.24.0 renames tensors of {}, and which names in its files "
+      "are those of its modules is not known here",
+      renamed);
+}
+
+}  // namespace
+
+void leave_names_of_files(Report& report, const Checkpoint& target) {
+  const Subject& subject = report.subjects[0];
+  const std::string unknown = names_not_known(target);
+  LoadReport& files = report.loads[0];
+  if (unknown.empty()) return;
+  // from_pretrained renames the files of both alike, and load_state_dict() those of neither.
+  const Checkpoint& source = *subject.checkpoint;
+  if (source.kind == CheckpointKind::hf_directory && source.model_type == target.model_type &&
+      renamed_on_disk(source).empty() == renamed_on_disk(target).empty()) {
+    files.way = model::way_name(model::Way::from_pretrained);
+    files.silent = files.dropped_silently = false;
+    return;
+  }
+  add_gap(report,
+          fmt::format("{}: {}. Whether {} loads in full into that model was not checked; {} of its "
+                      "names stand in the files. Save the model's own, "
+                      "torch.save(model.state_dict(), \"live.pth\"), and check --for live.pth",
+                      target.path, unknown, subject.path, files.loaded),
+          Gap::blocking);
+  report.loads.clear();
+}
+
 void find_renamed_on_disk(Report& report) {
   const std::vector<std::string>& lost = report.lost_on_resume;
   if (lost.empty()) return;

@@ -29,4 +29,9 @@ std::vector<std::string> renamed_on_disk(const Checkpoint& checkpoint);
 /// weights.reinitialized for these, where the report has some.
 void find_renamed_on_disk(Report& report);
 
+/// Of a directory as target whose files have such names, or may have: what the report says by the
+/// names in the files is no answer about the model that transformers makes of it, and a gap says so
+/// instead. For another directory of its type the answer is that of from_pretrained.
+void leave_names_of_files(Report& report, const Checkpoint& target);
+
 }  // namespace samebits

@@ -18,6 +18,11 @@ constexpr ActivationName kActivationNames[] = {{"gelu", Activation::gelu},
                                                {"swish", Activation::silu, true, "silu"},
                                                {"relu", Activation::relu}};
 
+constexpr std::string_view kOtherNames[] = {
+    "gelu_10", "gelu_accurate", "gelu_fast", "laplace", "leaky_relu", "linear", "mish",
+    "prelu",   "relu2",         "relu6",     "sigmoid", "tanh",       "xielu"};
+constexpr std::string_view kNamesOf5[] = {"hardswish", "sqrtsoftplus"};
+
 constexpr ActivationClass kActivationClasses[] = {
     {"GELUActivation", "gelu", "torch._C._nn.gelu"},
     {"GELUActivation", "gelu", "torch.nn.functional.gelu"},
@@ -80,6 +85,11 @@ constexpr std::pair<std::string_view, const char*> kUsualClasses[] = {
 const ActivationName* find_activation(std::string_view name) {
   const auto found = std::ranges::find(kActivationNames, name, &ActivationName::name);
   return found == std::end(kActivationNames) ? nullptr : found;
+}
+
+bool has_activation(model::Library library, std::string_view name) {
+  if (find_activation(name) != nullptr || std::ranges::count(kOtherNames, name) > 0) return true;
+  return library == model::Library::transformers5 && std::ranges::count(kNamesOf5, name) > 0;
 }
 
 std::string run_activation_names() {

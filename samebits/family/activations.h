@@ -10,6 +10,8 @@
 #include <string_view>
 #include <utility>
 
+#include "samebits/family/classes.h"
+
 namespace samebits {
 
 enum class Activation : std::uint8_t { gelu, gelu_tanh, quick_gelu, silu, relu };
@@ -25,6 +27,9 @@ struct ActivationName {
 const ActivationName* find_activation(std::string_view name);
 /// The names that are run: "gelu, gelu_new, ... or relu"
 std::string run_activation_names();
+
+/// Whether a version of transformers builds a class whose config has this name: its ACT2FN.
+bool has_activation(model::Library library, std::string_view name);
 
 /// A module of transformers or torch that has these attributes, and no other function as `act`, is
 /// what transformers builds for the name.

@@ -49,6 +49,25 @@ constexpr auto kDiskNames = std::to_array<DiskNames>({
     {"nemotron_h", {"^backbone.", ".experts.#."}, "", true},
 });
 
+/// Types for which the loader of 5.24.0 has a conversion, whose names are not told apart here.
+constexpr std::string_view kConvertedTypes =
+    "audioflamingo3 axk1 axk2 bailing_hybrid beam chmv2 cohere_asr colpali conditional_detr "
+    "cosmos3_edge cosmos3_omni csm deepseek_ocr2 deepseek_v4 deformable_detr depth_pro detr "
+    "dory dots1 dots3_note dots3_note_audio_encoder dots3_note_text dots3_note_vision_encoder "
+    "emu3 ernie4_5_vl_moe esm exaone flint fuyu glm5_next glm5_next_text glmasr "
+    "gradium_phonon_tts granite_speech granite_speech_plus grounding-dino gte hrm_text "
+    "hunyuan_v1_moe hunyuan_vl hy_v3 hy_v4 hy_v4_vl hy_v4_vl_text hyperclovax_vision_v2 "
+    "inkling2 inkling2_loop inkling2_loop_text inkling2_text inkling_mm_model jev "
+    "jina_embeddings_v3 kimi_k25 kimi_linear kolibri1 kyutai_speech_to_text laguna lara_mini "
+    "lfm2_moe lfm3 lfm3_vl_vision mellum mimo_v2_flash minimax_m3_vl mistral_large4 "
+    "mistral_large4_text mlcd mllama molmo2 musicflamingo nemo_speechlm nomic_bert "
+    "olmo_hybrid paddleocr_vl pi0 pixio pp_chart2table pp_doclayout_v2 pp_doclayout_v3 "
+    "pp_doclayout_v4 qianfan_ocr qwen2_5_omni_thinker qwen2_audio qwen3_5_text qwen3_omni_moe "
+    "qwen3_omni_moe_text qwen3_omni_moe_thinker qwen3_vl_moe qwen4_exp_text radio rf_detr "
+    "sam3_tracker sam3_tracker_video sapiens2 sarvam_mla sarvam_moe shieldgemma2 "
+    "step3p5_vision step3p7 t5gemma2_encoder timm_wrapper tipsv2 tipsv2_dpt unlimited_ocr "
+    "vibevoice_asr video_llava voxtral voxtral_realtime";
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// Whether `text` begins with the part, in which "#" stands for a number.
@@ -81,6 +100,10 @@ const DiskNames* find_disk_names(std::string_view model_type) {
   const auto known = std::ranges::find_if(
       kDiskNames, [&](const DiskNames& row) { return lists_word(row.types, model_type); });
   return known == kDiskNames.end() ? nullptr : &*known;
+}
+
+bool is_converted(std::string_view model_type) {
+  return !model_type.empty() && lists_word(kConvertedTypes, model_type);
 }
 
 bool is_disk_name(const DiskNames& known, std::string_view name) {

@@ -22,6 +22,10 @@ struct DiskNames {
 /// nullptr for a type whose names are its modules', or that is not known.
 const DiskNames* find_disk_names(std::string_view model_type);
 
+/// Whether save_pretrained() may write other names for models of this type than their modules have,
+/// and which is not known here.
+bool is_converted(std::string_view model_type);
+
 /// Whether a name is one that modules do not have.
 bool is_disk_name(const DiskNames& known, std::string_view name);
 

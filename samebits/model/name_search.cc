@@ -13,14 +13,12 @@ using Words = std::vector<std::string>;
 
 // torch.nn.DataParallel and DistributedDataParallel, torch.optim.swa_utils.AveragedModel and
 // DeepSpeed ("module"); torch.compile; FSDP; activation checkpointing; Lightning Fabric.
-constexpr std::array<std::string_view, 8> kWrappers = {"module",
-                                                       "_orig_mod",
-                                                       "_fsdp_wrapped_module",
-                                                       "_fpw_module",
-                                                       "_checkpoint_wrapped_module",
-                                                       "_forward_module",
-                                                       "_original_module",
-                                                       "_ddp_module"};
+constexpr std::array<std::string_view, 9> kWrappers = {
+    "module",          "base_layer",
+    "_orig_mod",       "_fsdp_wrapped_module",
+    "_fpw_module",     "_checkpoint_wrapped_module",
+    "_forward_module", "_original_module",
+    "_ddp_module"};
 
 // Names that libraries give to the layer that classifies.
 constexpr std::array<std::string_view, 10> kHeads = {

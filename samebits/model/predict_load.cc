@@ -172,6 +172,21 @@ bool is_written_for_5_only(const LoadTarget& target, const std::vector<StoredSha
       tensors, [&](const StoredShape& tensor) { return written.contains(tensor.name); });
 }
 
+/// The names of files of 5.24.0, which its from_pretrained reads as well as those of its modules.
+Renaming find_renaming_to_files(const LoadTarget& target, const std::vector<bool>& unfilled,
+                                std::vector<StoredShape> names,
+                                const std::vector<StoredShape>& tensors) {
+  std::unordered_map<std::string, std::string> of_module;
+  for (StoredShape& tensor : names) {
+    std::string saved = saved_name_5(*target.model_class, tensor.name);
+    of_module.emplace(saved, tensor.name);
+    tensor.name = std::move(saved);
+  }
+  Renaming found = find_renaming(names, unfilled, tensors);
+  for (std::string& name : found.repair.restored) name = of_module.at(name);
+  return found;
+}
+
 /// By the tables of the family, or by names and shapes alone where that restores more.
 void find_repair(const LoadTarget& target, const std::vector<StoredShape>& tensors,
                  LoadOutcome& outcome) {
@@ -189,6 +204,10 @@ void find_repair(const LoadTarget& target, const std::vector<StoredShape>& tenso
     outcome.repair = suggest_repair(target.tensors, unfilled, *target.recognition, tensors);
   Renaming found = find_renaming(names, unfilled, tensors);
   outcome.searched = found.searched;
+  if (target.library == Library::transformers5 && outcome.way == Way::from_pretrained) {
+    Renaming other = find_renaming_to_files(target, unfilled, names, tensors);
+    if (other.repair.restored.size() > found.repair.restored.size()) found = std::move(other);
+  }
   if (found.repair.restored.size() <= outcome.repair.restored.size()) return;
   outcome.repair = std::move(found.repair);
   outcome.ambiguous = std::move(found.ambiguous);

@@ -13,7 +13,7 @@ constexpr std::size_t kGroups = 8;        // lines of one outcome
 constexpr std::size_t kRepairRules = 60;  // rules of a repair
 constexpr std::size_t kUnderLoad = Screen::kIndent + Screen::kLabel;
 
-// "random   128 tensors, left at random initial values:" and their names under it; those that a
+// "random   128 tensors, left at initial values:" and their names under it; those that a
 // filter takes, where there is one.
 struct Outcome {
   std::string_view label;
@@ -85,7 +85,7 @@ void full(const Report& report, const LoadReport& load, Screen* screen) {
                               load.run_by.empty() ? "" : "which was run"});
   screen->row("", loaded_text(load));
   const auto write = [&](const Outcome& outcome) { write_outcome(report, outcome, screen); };
-  write({"random", ", left at random initial values", load.random, Tone::bad});
+  write({"random", ", left at initial values", load.random, Tone::bad});
   write({"mismatch", ", of another shape in the checkpoint", load.mismatched, Tone::bad});
   write({"dropped", " of the checkpoint, not used", load.dropped, Tone::warn});
   repair_table(load.repair, screen);

@@ -309,7 +309,7 @@ TEST(Terminal, GroupsWhatALoaderWouldLeaveRandom) {
 
   loading   into transformers-4:ViTModel   by from_pretrained
             1 of 3 tensors loaded, with a warning
-  random    2 tensors, left at random initial values:
+  random    2 tensors, left at initial values:
             layer.{n}.w  2  n = 0-1
   dropped   1 tensor of the checkpoint, not used:
             head.weight

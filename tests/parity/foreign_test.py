@@ -114,4 +114,4 @@ def test_many_absent_tensors_are_counted_and_not_listed(run, tmp_path):
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": names}))
     report = run("diff", tmp_path, tmp_path)
     assert report["verdict"] == "unknown" and len(json.dumps(report["not_checked"])) < 100_000
-    assert "more lines like these" in report["not_checked"][-1]
+    assert len(report["not_checked"]) < 10 and any("30000 tensors" in text for text in report["not_checked"])

@@ -88,3 +88,55 @@ def test_experts_one_by_one_are_not_loaded_into_a_stack(run, tmp_path):
     assert sorted(finding["evidence"]["tensors"]) == sorted(missing) and "from_pretrained stacks" in finding["remedy"]
     loaded = t.MixtralForCausalLM.from_pretrained(tmp_path / "hf").state_dict()
     assert all(torch.equal(value, loaded[name]) for name, value in torch.load(tmp_path / "live.pth").items())
+
+
+@pytest.mark.parametrize("name", ("swin", "llava", "segformer", "mixtral"))
+def test_names_in_the_files_of_a_directory_are_not_taken_for_those_of_its_model(run, tmp_path, name):
+    model = MODELS[name]()
+    model.save_pretrained(tmp_path / "hf")
+    torch.save(model.state_dict(), tmp_path / "live.pth")
+    loaded = type(model).from_pretrained(tmp_path / "hf")
+    assert not any(loaded.load_state_dict(torch.load(tmp_path / "live.pth"), strict=False))
+    torch.save(safetensors.torch.load_file(tmp_path / "hf" / "model.safetensors"), tmp_path / "files.pth")
+    assert loaded.load_state_dict(torch.load(tmp_path / "files.pth"), strict=False).missing_keys
+    for source in ("live.pth", "files.pth"):
+        report = run("check", tmp_path / source, "--for", tmp_path / "hf")
+        assert report["verdict"] == "unknown" and not report["loads"] and not report["findings"]
+        assert "names that save_pretrained of transformers 5.24.0 writes" in report["not_checked"][0]
+    report = run("check", tmp_path / "hf", "--for", tmp_path / "hf")
+    assert report["verdict"] == "clean" and report["loads"][0]["way"] == "from_pretrained"
+
+
+def conditional_detr():
+    backbone = t.ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1], out_features=["stage4"])
+    return t.DetrForObjectDetection(t.DetrConfig(backbone_config=backbone, d_model=8, encoder_layers=1, decoder_layers=1, encoder_ffn_dim=8,
+                                                 decoder_ffn_dim=8, encoder_attention_heads=2, decoder_attention_heads=2, num_queries=3))
+
+
+def encoder_decoder():
+    decoder = t.GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=20, n_positions=8, add_cross_attention=True)
+    return t.VisionEncoderDecoderModel(encoder=t.SwinModel(t.SwinConfig(**SWIN)), decoder=t.GPT2LMHeadModel(decoder))
+
+
+@pytest.mark.parametrize("make", (conditional_detr, encoder_decoder))
+def test_directories_whose_conversion_is_not_known_are_no_answer_about_the_model(run, tmp_path, make):
+    model = make()
+    model.save_pretrained(tmp_path / "hf")
+    torch.save(model.state_dict(), tmp_path / "live.pth")
+    assert set(safetensors.torch.load_file(tmp_path / "hf" / "model.safetensors")) - set(model.state_dict())
+    report = run("check", tmp_path / "live.pth", "--for", tmp_path / "hf")
+    assert report["verdict"] == "unknown" and not report["loads"] and not report["findings"]
+
+
+def test_types_that_the_loader_converts_are_all_listed():
+    import pathlib
+
+    from transformers import conversion_mapping
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    source = (pathlib.Path(__file__).parents[2] / "samebits" / "family" / "disk_names.cc").read_text()
+    words = set(source.replace('"', " ").split()) | {"deit", "dinov2", "dinov2_with_registers", "vit", "vit_mae"}
+    # Their conversions leave names as they are: held with models on meta.
+    words |= {"apertus1p5_text", "colqwen2", "gemma3n_text", "gemma4_unified"}
+    converted = set(conversion_mapping._build_checkpoint_conversion_mapping()) | set(conversion_mapping._MODEL_TO_CONVERSION_PATTERN)
+    assert sorted(converted & set(CONFIG_MAPPING_NAMES) - words) == []

@@ -29,11 +29,11 @@ struct UpdateFit {
 /// The scale that explains most of merged - base, by least squares; where four rows do not fit, of
 /// these alone. LoRA: B A, also transposed; AdaLoRA: B E A; LoHa: the product, element by element,
 /// of two such products; LoKr: the Kronecker product of two matrices; IA3: the weight itself, or
-/// a bias, times (l - 1). `expected` is the scale that a config gives: it is tried before the one that was
-/// fitted, and needed for DoRA, whose rows are brought to the length of its magnitudes, and for
-/// merged weights of a half type, in which the rounding hides small updates. Nothing for other
-/// factors, shapes that do not fit, factors or weights that are not finite real numbers, or an
-/// update of nothing but zeros.
+/// a bias, times (l - 1). `expected` is the scale that a config gives: it is tried before the one
+/// that was fitted, and needed for DoRA, whose rows are brought to the length of its magnitudes,
+/// and for merged weights of a half type, in which the rounding hides small updates. Nothing for
+/// other factors, shapes that do not fit, factors or weights that are not finite real numbers, or
+/// an update of nothing but zeros.
 std::optional<UpdateFit> fit_update(const TensorView& base, const TensorView& merged,
                                     const AdapterFactors& factors,
                                     std::optional<double> expected = std::nullopt);

@@ -100,8 +100,8 @@ void find_trainer_resume(Report& report) {
   const std::string class_name = load.target.substr(load.target.find(':') + 1);
   if (load.numbered_by.empty()) {
     finding.remedy = fmt::format(
-        "Give the Trainer {}.from_pretrained(checkpoint) as its model, then resume: {}",
-        class_name, has_optimizer ? "all of it is restored" : "all weights are restored");
+        "Give the Trainer {}.from_pretrained(checkpoint) as its model, then resume: {}", class_name,
+        has_optimizer ? "all of it is restored" : "all weights are restored");
   } else {
     finding.details.push_back(fmt::format(
         "an optimizer's state goes by the places of parameters, and 5.24.0 has those of {} in "

@@ -16,7 +16,7 @@ namespace samebits {
 namespace {
 
 constexpr std::uint64_t kFewestShown = 32;      // elements that show a grid
-constexpr std::uint64_t kSample = 4096;         // elements that are looked at first
+constexpr std::uint64_t kFirstElements = 4096;  // elements that are looked at first
 constexpr std::uint64_t kReadAtOnce = 1 << 16;  // elements that are read at once
 
 using Reals = std::span<const double>;
@@ -49,7 +49,7 @@ bool all_blocks(const TensorView& fine, const TensorView& coarse, std::uint64_t 
 template <class Fits>
 bool whole_tensor(const TensorView& fine, const TensorView& coarse, std::uint64_t size, Fits fits) {
   const std::uint64_t blocks =
-      size == 0 ? kSample : std::max<std::uint64_t>(1, kSample / size) * size;
+      size == 0 ? kFirstElements : std::max<std::uint64_t>(1, kFirstElements / size) * size;
   return all_blocks(fine, coarse, std::min(blocks, fine.numel()), size, fits) &&
          all_blocks(fine, coarse, fine.numel(), size, fits);
 }
@@ -78,7 +78,7 @@ std::uint32_t kept_bits(std::uint32_t bits, unsigned dropped, bool cut) {
 /// How many bits are 0 at the end of all of the first elements, as float32.
 unsigned unused_bits(const TensorView& view) {
   NumberBlock block;
-  block.load(view, 0, std::min(kSample, view.numel()));
+  block.load(view, 0, std::min(kFirstElements, view.numel()));
   std::uint32_t used = 0;
   for (const double each : std::as_const(block).numbers()) used |= float_bits(each);
   return std::min(static_cast<unsigned>(std::countr_zero(used)), kMantissa);
@@ -125,7 +125,7 @@ bool has_decimals(const TensorView& fine, const TensorView& coarse, unsigned dig
 /// True where most of the first elements would hardly have so few digits by chance.
 bool shows_decimals(const TensorView& coarse, unsigned digits) {
   NumberBlock block;
-  block.load(coarse, 0, std::min(kSample, coarse.numel()));
+  block.load(coarse, 0, std::min(kFirstElements, coarse.numel()));
   const double rounding = rounding_of(coarse) * std::pow(10.0, digits);
   const auto telling = std::ranges::count_if(std::as_const(block).numbers(), [&](double each) {
     return std::fabs(each) * rounding < 1.0 / 64;
@@ -258,7 +258,7 @@ double rounding_of_products(const TensorView& view) {
 /// How many values the first elements have.
 std::size_t distinct_values(const TensorView& view) {
   NumberBlock block;
-  block.load(view, 0, std::min(kSample, view.numel()));
+  block.load(view, 0, std::min(kFirstElements, view.numel()));
   std::vector<double> values(block.numbers().begin(), block.numbers().end());
   std::ranges::sort(values);
   return static_cast<std::size_t>(std::ranges::unique(values).begin() - values.begin());
@@ -266,7 +266,8 @@ std::size_t distinct_values(const TensorView& view) {
 
 std::optional<CoarseGrid> levels_of_tensor(const TensorView& fine, const TensorView& coarse) {
   const std::size_t distinct = distinct_values(coarse);
-  if (distinct > 256 || distinct * 8 > std::min(kSample, coarse.numel()) * 7) return std::nullopt;
+  if (distinct > 256 || distinct * 8 > std::min(kFirstElements, coarse.numel()) * 7)
+    return std::nullopt;
   Extent extent;
   all_blocks(fine, coarse, fine.numel(), 0, [&](Reals, Reals b) {
     extent.add(b);

@@ -61,8 +61,8 @@ void add_mixture(const TensorView& x, const TensorView& y, const TensorView& z, 
 }
 
 bool is_mixture(const TensorView& x, const TensorView& y, const TensorView& z, double t) {
-  constexpr double kRoundings = 4;  // of two products, their sum, and t itself
-  const double unit = kRoundings * rounding_unit(x.dtype());
+  constexpr double kMixRoundings = 4;  // of two products, their sum, and t itself
+  const double unit = kMixRoundings * rounding_unit(x.dtype());
   return all_triples(x, y, z, [&](double a, double b, double c) {
     const double size = std::max({std::fabs(a), std::fabs(b), std::fabs(c)});
     return std::fabs(a - (b + t * (c - b))) <= unit * size;

@@ -13,7 +13,7 @@ namespace samebits {
 namespace {
 
 /// Tensors that share one order.
-struct Group {
+struct UnitGroup {
   std::set<std::string> names;
   std::vector<std::string> rows;  // of these, the matrices whose rows do
   bool has_columns = false;       // those of a matrix
@@ -31,7 +31,7 @@ std::set<std::string> biases_with_order(const Subject& a, const WeightComparison
   return names;
 }
 
-bool holds_its_biases(const Group& group, const std::set<std::string>& biases) {
+bool holds_its_biases(const UnitGroup& group, const std::set<std::string>& biases) {
   return std::ranges::all_of(group.rows, [&](const std::string& name) {
     const std::string bias = name.substr(0, name.rfind('.') + 1) + "bias";
     return !biases.contains(bias) || group.names.contains(bias);
@@ -43,7 +43,7 @@ bool holds_its_biases(const Group& group, const std::set<std::string>& biases) {
 std::set<std::string> permuted_units(const Report& report, const WeightPair& pair) {
   const Subject& a = subject_of(report, pair.a);
   const Subject& b = subject_of(report, pair.b);
-  std::map<std::vector<std::size_t>, Group> groups;
+  std::map<std::vector<std::size_t>, UnitGroup> groups;
   for (const TensorMatch& match : pair.comparison.matches) {
     const bool is_one = match.a.size() == 1 && match.b.size() == 1 && match.stats;
     if (!is_one || !is_permutation(match.stats->pattern) ||
@@ -53,7 +53,7 @@ std::set<std::string> permuted_units(const Report& report, const WeightPair& pai
     const TensorView& view = weight_entry(a, match.a[0]).view;
     auto order = permutation_order(view, weight_entry(b, match.b[0]).view, of_columns, 1);
     if (!order) continue;
-    Group& group = groups[*std::move(order)];
+    UnitGroup& group = groups[*std::move(order)];
     group.names.insert(weight_name(a, match.a[0]));
     const bool is_matrix = view.shape().size() > 1;
     if (is_matrix && !of_columns) group.rows.push_back(weight_name(a, match.a[0]));

@@ -157,7 +157,9 @@ TEST(Composition, WithoutRolesTheLettersOfANameTellTheOrder) {
 }
 
 TEST(Composition, OfOtherPartsThanQueryKeyAndValueHasNoOrder) {
-  EXPECT_EQ(stacked_as("gate_up.w", {2, 1}, {"gate", "up"}), WeightsVerdict::same_values);
+  EXPECT_EQ(stacked_as("gate_up.w", {2, 1}, {"left", "right"}), WeightsVerdict::same_values);
+  EXPECT_EQ(stacked_as("gate_up.w", {1, 2}, {"gate", "up"}), WeightsVerdict::same_values);
+  EXPECT_EQ(stacked_as("gate_up.w", {2, 1}, {"gate", "up"}), WeightsVerdict::different);
   EXPECT_EQ(stacked_as("both.w", {2, 1}, {"query.a", "key.b"}), WeightsVerdict::same_values);
 }
 

@@ -152,7 +152,7 @@ def test_kinship_is_what_epochs_and_norms_show(run, tmp_path):
 
     assert "two steps of one training" in summary({"model": early, "epoch": 1}, {"model": late, "epoch": 2})
     assert "both files name epoch 1" in summary({"model": early, "epoch": 1}, {"model": late, "epoch": 1})
-    assert "nothing in the files shows" in summary(early, late)
+    assert "how they are related was not found" in summary(early, late)
     assert "initialized by other draws" in summary(vit(11).state_dict(), vit(12).state_dict())
 
 

@@ -5,19 +5,25 @@
 namespace samebits::model {
 namespace {
 
+/// One character of a pattern.
 struct Element {
   char c = '\0';
   bool any = false;
 };
 
-std::vector<Element> elements_of(std::string_view pattern) {
-  std::vector<Element> elements;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    const bool escaped = pattern[i] == '\\' && i + 1 < pattern.size();
-    if (escaped) ++i;
-    elements.push_back({.c = pattern[i], .any = !escaped && pattern[i] == '.'});
-  }
-  return elements;
+/// Takes the first element off a pattern that is not empty.
+Element take_element(std::string_view* pattern) {
+  const bool escaped = pattern->front() == '\\' && pattern->size() > 1;
+  if (escaped) pattern->remove_prefix(1);
+  const Element element{.c = pattern->front(), .any = !escaped && pattern->front() == '.'};
+  pattern->remove_prefix(1);
+  return element;
+}
+
+std::size_t count_elements(std::string_view pattern) {
+  std::size_t count = 0;
+  for (; !pattern.empty(); ++count) take_element(&pattern);
+  return count;
 }
 
 bool is_word(char c) {
@@ -25,10 +31,11 @@ bool is_word(char c) {
          static_cast<unsigned char>(c) >= 0x80;
 }
 
-bool matches_at(const std::vector<Element>& elements, std::string_view name, std::size_t at) {
-  for (std::size_t i = 0; i < elements.size(); ++i) {
-    const char c = name[at + i];
-    if (elements[i].any ? c == '\n' : c != elements[i].c) return false;
+/// Whether `name` begins with the pattern.
+bool begins_with(std::string_view name, std::string_view pattern) {
+  for (std::size_t i = 0; !pattern.empty(); ++i) {
+    const Element element = take_element(&pattern);
+    if (i == name.size() || (element.any ? name[i] == '\n' : name[i] != element.c)) return false;
   }
   return true;
 }
@@ -36,7 +43,7 @@ bool matches_at(const std::vector<Element>& elements, std::string_view name, std
 /// A replacement of the reversed rule: a pattern with its escapes taken off.
 std::string plain_text(std::string_view pattern) {
   std::string text;
-  for (const Element& element : elements_of(pattern)) text += element.c;
+  while (!pattern.empty()) text += take_element(&pattern).c;
   return text;
 }
 
@@ -68,15 +75,19 @@ std::optional<std::string> rewrite(std::string_view pattern, std::string_view re
                                    std::string_view name) {
   const bool anchored = pattern.starts_with('^');
   if (anchored) pattern.remove_prefix(1);
-  const std::vector<Element> elements = elements_of(pattern);
+  const std::size_t length = count_elements(pattern);
   const bool bounded = !pattern.empty() && is_word(pattern.back()) && pattern.back() != '_';
-  for (std::size_t at = 0; at + elements.size() <= name.size(); ++at) {
-    const std::size_t end = at + elements.size();
+  std::string_view rest = pattern;
+  const Element first = pattern.empty() ? Element{.any = true} : take_element(&rest);
+  for (std::size_t at = 0; at + length <= name.size(); ++at) {
+    if (!anchored && !first.any) at = name.find(first.c, at);
+    if (at == std::string_view::npos || at + length > name.size()) break;
+    const std::size_t end = at + length;
     const bool open = !bounded || end == name.size() || !is_word(name[end]);
-    if (open && matches_at(elements, name, at)) {
+    if (open && begins_with(name.substr(at), pattern)) {
       std::string renamed(name);
-      const std::size_t first = name.find(name.substr(at, elements.size()));
-      return renamed.replace(first, elements.size(), replacement);
+      const std::size_t place = name.find(name.substr(at, length));
+      return renamed.replace(place, length, replacement);
     }
     if (anchored) break;
   }

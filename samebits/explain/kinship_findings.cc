@@ -198,12 +198,20 @@ std::string parts_text(const std::vector<std::string>& names) {
   return some_of(texts);
 }
 
-void add_load_advice(Finding* finding) {
+/// `all`: no weight was loaded. A directory is loaded by from_pretrained, which returns the model.
+void add_load_advice(const Subject& a, const Subject& b, bool all, Finding* finding) {
   finding->details.emplace_back(
-      "a load that fails silently leaves a model so, and so does a part that is new on purpose");
+      all ? "a load that fails silently leaves a model so, and so does one whose result was not "
+            "used"
+          : "a load that fails silently leaves a model so, and so does a part that is new on "
+            "purpose");
+  const bool of_directories = a.checkpoint->kind == CheckpointKind::hf_directory &&
+                              b.checkpoint->kind == CheckpointKind::hf_directory;
   finding->remedy =
-      "Load again and read what the loader returns or logs, the missing and unexpected keys; from "
-      "a class method such as load_from_checkpoint take the model that it returns";
+      "Load again and read what the loader returns or logs, the missing and unexpected keys";
+  if (!of_directories)
+    finding->remedy +=
+        "; from a class method such as load_from_checkpoint take the model that it returns";
 }
 
 struct FreshSide {
@@ -371,7 +379,7 @@ std::set<std::string> find_reinitialized(Report& report, const WeightPair& pair)
   if (of_a.kept > 0)
     finding.details.push_back(fmt::format("{} bit-identical on both sides, constants apart",
                                           counted(of_a.kept, "other weight", "is", "are")));
-  add_load_advice(&finding);
+  add_load_advice(a, b, left.size() == pair.comparison.matched, &finding);
   add_finding(report, std::move(finding));
   return explained;
 }

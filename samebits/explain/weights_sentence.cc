@@ -222,11 +222,19 @@ class Sentence {
   }
 
   std::string start() const {
-    if (leading_initial()) return "another seed: both hold initial values, drawn otherwise; ";
+    if (leading_initial())
+      return other_shape() ? "another seed and another size: both hold initial values; "
+                           : "another seed: both hold initial values, drawn otherwise; ";
     const ChangeExtent extent = change_extent(found_);
     if (!any(equal_) && extent.changed > 0 && std::abs(extent.median_cosine) < kUnlikeCosine)
       return "unlike throughout: ";
     return as_after_fine_tuning() ? "as after fine-tuning: " : "";
+  }
+
+  bool other_shape() const {
+    return std::ranges::any_of(found_.matches, [](const TensorMatch& match) {
+      return match.kind == MatchKind::changed && match.how.starts_with("shape ");
+    });
   }
 
   /// Shown by both sides' values: see initial_scale_of_both() of kinship_findings.cc.

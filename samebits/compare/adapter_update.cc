@@ -132,16 +132,6 @@ class Update {
   bool hadamard_ = false, known_ = true, by_row_ = false;
 };
 
-double half_spacing(DType type) {
-  switch (type) {
-    case DType::float64: return std::ldexp(1.0, -53);
-    case DType::float32: return std::ldexp(1.0, -24);
-    case DType::float16: return std::ldexp(1.0, -11);
-    case DType::bfloat16: return std::ldexp(1.0, -8);
-    default: return 0;
-  }
-}
-
 /// Rows of merged - base, each beside the update's.
 class FittedRows {
  public:

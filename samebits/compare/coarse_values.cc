@@ -75,13 +75,25 @@ std::uint32_t kept_bits(std::uint32_t bits, unsigned dropped, bool cut) {
   return (bits + (1U << (dropped - 1)) - 1 + ((bits >> dropped) & 1)) & mask;
 }
 
-/// How many bits are 0 at the end of all of the first elements, as float32.
-unsigned unused_bits(const TensorView& view) {
+/// What the first elements of the coarse side show.
+struct FirstElements {
+  std::vector<double> numbers;
+  std::size_t distinct = 0;  // values
+  unsigned unused_bits = 0;  // at the end of all of them, as float32
+};
+
+FirstElements first_elements(const TensorView& view) {
   NumberBlock block;
   block.load(view, 0, std::min(kFirstElements, view.numel()));
+  const Reals numbers = std::as_const(block).numbers();
   std::uint32_t used = 0;
-  for (const double each : std::as_const(block).numbers()) used |= float_bits(each);
-  return std::min(static_cast<unsigned>(std::countr_zero(used)), kMantissa);
+  for (const double each : numbers) used |= float_bits(each);
+  std::vector<double> values(numbers.begin(), numbers.end());
+  std::ranges::sort(values);
+  const auto distinct = std::ranges::unique(values).begin() - values.begin();
+  return {.numbers = {numbers.begin(), numbers.end()},
+          .distinct = static_cast<std::size_t>(distinct),
+          .unused_bits = std::min(static_cast<unsigned>(std::countr_zero(used)), kMantissa)};
 }
 
 bool has_fewer_bits(const TensorView& fine, const TensorView& coarse, unsigned dropped, bool cut) {
@@ -93,8 +105,9 @@ bool has_fewer_bits(const TensorView& fine, const TensorView& coarse, unsigned d
   });
 }
 
-std::optional<CoarseGrid> fewer_bits(const TensorView& fine, const TensorView& coarse) {
-  const unsigned dropped = unused_bits(coarse);
+std::optional<CoarseGrid> fewer_bits(const TensorView& fine, const TensorView& coarse,
+                                     const FirstElements& first) {
+  const unsigned dropped = first.unused_bits;
   if (dropped < 2) return std::nullopt;
   for (const bool cut : {false, true}) {
     if (has_fewer_bits(fine, coarse, dropped, cut))
@@ -123,21 +136,19 @@ bool has_decimals(const TensorView& fine, const TensorView& coarse, unsigned dig
 }
 
 /// True where most of the first elements would hardly have so few digits by chance.
-bool shows_decimals(const TensorView& coarse, unsigned digits) {
-  NumberBlock block;
-  block.load(coarse, 0, std::min(kFirstElements, coarse.numel()));
+bool shows_decimals(const TensorView& coarse, const FirstElements& first, unsigned digits) {
   const double rounding = rounding_of(coarse) * std::pow(10.0, digits);
-  const auto telling = std::ranges::count_if(std::as_const(block).numbers(), [&](double each) {
-    return std::fabs(each) * rounding < 1.0 / 64;
-  });
-  return static_cast<std::size_t>(telling) * 2 > block.numbers().size();
+  const auto telling = std::ranges::count_if(
+      first.numbers, [&](double each) { return std::fabs(each) * rounding < 1.0 / 64; });
+  return static_cast<std::size_t>(telling) * 2 > first.numbers.size();
 }
 
-std::optional<CoarseGrid> decimals(const TensorView& fine, const TensorView& coarse) {
+std::optional<CoarseGrid> decimals(const TensorView& fine, const TensorView& coarse,
+                                   const FirstElements& first) {
   constexpr unsigned kMost = 7;
   if (itemsize(coarse.dtype()) < 4) return std::nullopt;
   for (unsigned digits = 1; digits <= kMost; ++digits) {
-    if (shows_decimals(coarse, digits) && has_decimals(fine, coarse, digits))
+    if (shows_decimals(coarse, first, digits) && has_decimals(fine, coarse, digits))
       return CoarseGrid{.kind = CoarseGrid::Kind::decimals, .number = digits};
   }
   return std::nullopt;
@@ -172,14 +183,11 @@ Levels integer_levels(int bits, bool of_range) {
 /// The numbers of float8_e4m3fn.
 Levels float8_levels() {
   Levels levels{.name = "float8_e4m3fn levels", .tops = {448}};
-  for (int code = 0; code < 0x7F; ++code) {
-    const int exponent = code >> 3;
-    const double size =
-        exponent == 0 ? std::ldexp(code & 7, -9) : std::ldexp(8 + (code & 7), exponent - 10);
-    levels.points.push_back(size);
-    if (code != 0) levels.points.push_back(-size);
-  }
+  for (const double number : code_table(DType::float8_e4m3fn)->numbers)
+    if (!std::isnan(number)) levels.points.push_back(number);
   std::ranges::sort(levels.points);
+  const auto repeated = std::ranges::unique(levels.points);  // the two zeros
+  levels.points.erase(repeated.begin(), repeated.end());
   return levels;
 }
 
@@ -250,30 +258,19 @@ bool on_levels(const Levels& levels, const Extent& extent, double rounding, Real
 }
 
 /// By how much of themselves products in the type that the numbers fit are off, with the scale's.
-double rounding_of_products(const TensorView& view) {
-  const unsigned unused = unused_bits(view);
-  return unused >= 16 ? 0x1p-8 : unused >= 13 ? 0x1p-11 : 0x1p-22;
+double rounding_of_products(const FirstElements& first) {
+  return first.unused_bits >= 16 ? 0x1p-8 : first.unused_bits >= 13 ? 0x1p-11 : 0x1p-22;
 }
 
-/// How many values the first elements have.
-std::size_t distinct_values(const TensorView& view) {
-  NumberBlock block;
-  block.load(view, 0, std::min(kFirstElements, view.numel()));
-  std::vector<double> values(block.numbers().begin(), block.numbers().end());
-  std::ranges::sort(values);
-  return static_cast<std::size_t>(std::ranges::unique(values).begin() - values.begin());
-}
-
-std::optional<CoarseGrid> levels_of_tensor(const TensorView& fine, const TensorView& coarse) {
-  const std::size_t distinct = distinct_values(coarse);
-  if (distinct > 256 || distinct * 8 > std::min(kFirstElements, coarse.numel()) * 7)
-    return std::nullopt;
+std::optional<CoarseGrid> levels_of_tensor(const TensorView& fine, const TensorView& coarse,
+                                           const FirstElements& first) {
+  if (first.distinct > 256 || first.distinct * 8 > first.numbers.size() * 7) return std::nullopt;
   Extent extent;
   all_blocks(fine, coarse, fine.numel(), 0, [&](Reals, Reals b) {
     extent.add(b);
     return true;
   });
-  const double rounding = rounding_of_products(coarse);
+  const double rounding = rounding_of_products(first);
   for (const Levels& levels : all_levels()) {
     if (whole_tensor(fine, coarse, 0,
                      [&](Reals a, Reals b) { return on_levels(levels, extent, rounding, a, b); }))
@@ -282,9 +279,10 @@ std::optional<CoarseGrid> levels_of_tensor(const TensorView& fine, const TensorV
   return std::nullopt;
 }
 
-std::optional<CoarseGrid> levels_of_blocks(const TensorView& fine, const TensorView& coarse) {
+std::optional<CoarseGrid> levels_of_blocks(const TensorView& fine, const TensorView& coarse,
+                                           const FirstElements& first) {
   constexpr std::uint64_t kLeastBlock = 16;
-  const double rounding = rounding_of_products(coarse);
+  const double rounding = rounding_of_products(first);
   const std::uint64_t row = fine.shape().size() < 2 ? 0 : fine.numel() / fine.shape()[0];
   for (const std::uint64_t size :
        {row, std::uint64_t{256}, std::uint64_t{128}, std::uint64_t{64}, std::uint64_t{32}}) {
@@ -334,11 +332,11 @@ std::string grid_text(const CoarseGrid& grid) {
 
 std::optional<CoarseGrid> coarse_grid(const TensorView& fine, const TensorView& coarse) {
   constexpr std::size_t kFewestValues = 8;  // that are told from initial ones and zeros
-  if (!can_compare(fine, coarse) || fine.numel() < kFewestShown ||
-      distinct_values(coarse) < kFewestValues)
-    return std::nullopt;
+  if (!can_compare(fine, coarse) || fine.numel() < kFewestShown) return std::nullopt;
+  const FirstElements first = first_elements(coarse);
+  if (first.distinct < kFewestValues) return std::nullopt;
   for (const auto find : {fewer_bits, decimals, levels_of_tensor, levels_of_blocks})
-    if (auto grid = find(fine, coarse)) return grid;
+    if (auto grid = find(fine, coarse, first)) return grid;
   return std::nullopt;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "samebits/compare/number_block.h"
+#include "samebits/compare/rounding.h"
 
 namespace samebits {
 namespace {
@@ -33,14 +34,10 @@ Doubles channel_numbers(const TensorView* view, std::size_t channels, double fil
   return doubles_of(*view);
 }
 
-/// Half the distance of neighbouring numbers of a type, in units of the number.
+/// What is not known of a type counts as float32's.
 double half_step(DType type) {
-  switch (type) {
-    case DType::float64: return std::ldexp(1.0, -53);
-    case DType::float16: return std::ldexp(1.0, -11);
-    case DType::bfloat16: return std::ldexp(1.0, -8);
-    default: return std::ldexp(1.0, -24);
-  }
+  const double known = half_spacing(type);
+  return known > 0 ? known : half_spacing(DType::float32);
 }
 
 /// The norm's scale and shift of each channel for one eps, and how large what makes up the new bias

@@ -5,20 +5,23 @@
 #include <utility>
 
 #include "samebits/compare/number_block.h"
+#include "samebits/compare/rounding.h"
 
 namespace samebits {
 namespace {
 
 constexpr std::uint64_t kMixtureRun = 1 << 14;
 
-/// Calls each(x, y, z) for all elements; false at the end of the first run in which it was false.
+/// Calls each(x, y, z) for the first `most` elements; false at the end of the first run in which it
+/// was false.
 template <class Each>
-bool all_triples(const TensorView& x, const TensorView& y, const TensorView& z, Each each) {
+bool all_triples(const TensorView& x, const TensorView& y, const TensorView& z, std::uint64_t most,
+                 Each each) {
   NumberBlock of_x;
   NumberBlock of_y;
   NumberBlock of_z;
-  for (std::uint64_t first = 0; first < x.numel(); first += kMixtureRun) {
-    const std::uint64_t count = std::min(kMixtureRun, x.numel() - first);
+  for (std::uint64_t first = 0; first < most; first += kMixtureRun) {
+    const std::uint64_t count = std::min(kMixtureRun, most - first);
     of_x.load(x, first, count);
     of_y.load(y, first, count);
     of_z.load(z, first, count);
@@ -32,15 +35,6 @@ bool all_triples(const TensorView& x, const TensorView& y, const TensorView& z, 
   return true;
 }
 
-double rounding_unit(DType type) {
-  switch (type) {
-    case DType::float64: return 0x1p-53;
-    case DType::float16: return 0x1p-11;
-    case DType::bfloat16: return 0x1p-8;
-    default: return 0x1p-24;
-  }
-}
-
 }  // namespace
 
 bool can_mix(const TensorView& x, const TensorView& y, const TensorView& z) {
@@ -52,18 +46,20 @@ bool can_mix(const TensorView& x, const TensorView& y, const TensorView& z) {
          has_floats(z);
 }
 
-void add_mixture(const TensorView& x, const TensorView& y, const TensorView& z, MixtureSums* sums) {
-  all_triples(x, y, z, [&](double a, double b, double c) {
+void add_mixture(const TensorView& x, const TensorView& y, const TensorView& z, MixtureSums* sums,
+                 std::uint64_t most) {
+  all_triples(x, y, z, std::min(most, x.numel()), [&](double a, double b, double c) {
     sums->along += (a - b) * (c - b);
     sums->square += (c - b) * (c - b);
     return true;
   });
 }
 
-bool is_mixture(const TensorView& x, const TensorView& y, const TensorView& z, double t) {
+bool is_mixture(const TensorView& x, const TensorView& y, const TensorView& z, double t,
+                std::uint64_t most) {
   constexpr double kMixRoundings = 4;  // of two products, their sum, and t itself
-  const double unit = kMixRoundings * rounding_unit(x.dtype());
-  return all_triples(x, y, z, [&](double a, double b, double c) {
+  const double unit = kMixRoundings * half_spacing(x.dtype());
+  return all_triples(x, y, z, std::min(most, x.numel()), [&](double a, double b, double c) {
     const double size = std::max({std::fabs(a), std::fabs(b), std::fabs(c)});
     return std::fabs(a - (b + t * (c - b))) <= unit * size;
   });

@@ -110,6 +110,16 @@ void round_all(DType type, std::span<double> numbers) {
   }
 }
 
+double half_spacing(DType type) {
+  switch (type) {
+    case DType::float64: return std::ldexp(1.0, -53);
+    case DType::float32: return std::ldexp(1.0, -24);
+    case DType::float16: return std::ldexp(1.0, -11);
+    case DType::bfloat16: return std::ldexp(1.0, -8);
+    default: return 0;
+  }
+}
+
 bool can_round_to(DType type) {
   return is_floating(type) && has_element_values(type) && type != DType::float8_e8m0fnu;
 }

@@ -22,6 +22,10 @@ double saturated(DType type, double value);
 /// Rounds numbers in place; the same bits as round_to(), for many at once.
 void round_all(DType type, std::span<double> numbers);
 
+/// Half the distance of neighbouring numbers of a type of 16 bits or more, in units of the number:
+/// what one rounding moves it by at most. 0 for other types.
+double half_spacing(DType type);
+
 /// True for the types that round_to() takes.
 bool can_round_to(DType type);
 

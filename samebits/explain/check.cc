@@ -117,11 +117,17 @@ void check_files_alone(Report& report, const model::TargetName& name, const Erro
   add_gap(report, to_string(error), Gap::blocking);
 }
 
-/// What the installed library makes of it, whatever the class.
-Result<void> check_in_torch(Report& report, const model::TargetName& name, const TorchLoad& torch) {
+/// Of a Trainer's directory, for what find_renamed_on_disk() says.
+void note_lost_on_resume(Report& report, const model::TargetName& name) {
   const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
   if (name.library == model::Library::transformers5 && is_trainer_checkpoint(checkpoint))
     report.lost_on_resume = renamed_on_disk(checkpoint);
+}
+
+/// What the installed library makes of it, whatever the class.
+Result<void> check_in_torch(Report& report, const model::TargetName& name, const TorchLoad& torch) {
+  const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
+  note_lost_on_resume(report, name);
   SAMEBITS_TRY(LoadReport load, load_in_torch(torch, stored_weights(checkpoint).shapes));
   report.loads.push_back(std::move(load));
   return {};
@@ -166,8 +172,7 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
   const Json* config = by_defaults                     ? &none
                        : checkpoint.config.is_object() ? &checkpoint.config
                                                        : nullptr;
-  if (name.library == model::Library::transformers5 && is_trainer_checkpoint(checkpoint))
-    report.lost_on_resume = renamed_on_disk(checkpoint);
+  note_lost_on_resume(report, name);
   Result<model::LoadTarget> made = model::make_target(name, config, weights.shapes);
   if (!weights.quantized.empty()) report.packed = {weights.quantized, method};
   if (!made) {

@@ -31,14 +31,10 @@ std::string token_rows_text(const Mismatch& sizes) {
 
 /// One tensor, flattened or not.
 bool are_reshaped_sizes(const Mismatch& sizes) {
-  const auto elements = [](const Shape& shape) {
-    std::int64_t product = 1;
-    for (const std::int64_t size : shape)
-      if (size < 0 || __builtin_mul_overflow(product, size, &product)) return std::int64_t{-1};
-    return product;
-  };
-  const std::int64_t found = elements(sizes.found);
-  return sizes.found.size() != sizes.wanted.size() && found > 1 && found == elements(sizes.wanted);
+  const Result<std::uint64_t> found = element_count(sizes.found);
+  const Result<std::uint64_t> wanted = element_count(sizes.wanted);
+  return sizes.found.size() != sizes.wanted.size() && found && wanted && *found > 1 &&
+         *found == *wanted;
 }
 
 std::string last_parts(const std::string& name, bool leaf_too) {

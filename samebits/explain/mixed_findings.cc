@@ -21,10 +21,12 @@ struct Triple {
   std::array<const TensorView*, 3> views;  // of A, the pair's other side, the third
 };
 
-std::optional<std::uint32_t> partner_of(const WeightPair& pair, std::uint32_t a) {
+/// The other side's weight for each of A's that has one alone.
+std::map<std::uint32_t, std::uint32_t> partners_of(const WeightPair& pair) {
+  std::map<std::uint32_t, std::uint32_t> partners;
   for (const TensorMatch& match : pair.comparison.matches)
-    if (match.a.size() == 1 && match.b.size() == 1 && match.a[0] == a) return match.b[0];
-  return std::nullopt;
+    if (match.a.size() == 1 && match.b.size() == 1) partners.emplace(match.a[0], match.b[0]);
+  return partners;
 }
 
 /// Empty where a weight that changed has no partner in the third.
@@ -33,15 +35,16 @@ std::vector<Triple> triples_of(const Report& report, const WeightPair& pair,
   const Subject& a = subject_of(report, pair.a);
   const Subject& b = subject_of(report, pair.b);
   const Subject& c = subject_of(report, third.b);
+  const auto partners = partners_of(third);
   std::vector<Triple> triples;
   for (const TensorMatch& match : pair.comparison.matches) {
     if (match.a.size() != 1 || match.b.size() != 1) continue;
     if (match.kind != MatchKind::changed) continue;
-    const auto there = partner_of(third, match.a[0]);
-    if (!there) return {};
+    const auto there = partners.find(match.a[0]);
+    if (there == partners.end()) return {};
     Triple triple{.name = weight_name(a, match.a[0]),
                   .views = {&weight_entry(a, match.a[0]).view, &weight_entry(b, match.b[0]).view,
-                            &weight_entry(c, *there).view}};
+                            &weight_entry(c, there->second).view}};
     if (!can_mix(*triple.views[0], *triple.views[1], *triple.views[2])) return {};
     triples.push_back(std::move(triple));
   }
@@ -50,11 +53,16 @@ std::vector<Triple> triples_of(const Report& report, const WeightPair& pair,
 
 /// x = y + t (z - y) for all of them, by places in Triple::views; nothing where it is not so.
 std::optional<double> mixed_by(const std::vector<Triple>& triples, std::array<std::size_t, 3> at) {
-  MixtureSums sums;
+  constexpr std::uint64_t kGlance = 4096;  // elements of a tensor that tell most others at once
   const auto& [x, y, z] = at;
+  const auto& first = triples[0].views;
+  MixtureSums glance;
+  add_mixture(*first[x], *first[y], *first[z], &glance, kGlance);
+  if (!is_mixture(*first[x], *first[y], *first[z], glance.share(), kGlance)) return std::nullopt;
+  MixtureSums sums;
   for (const Triple& each : triples)
     add_mixture(*each.views[x], *each.views[y], *each.views[z], &sums);
-  const double t = sums.along / sums.square;
+  const double t = sums.share();
   if (!std::isfinite(t) || t <= 0 || t >= 1) return std::nullopt;
   const bool fits = std::ranges::all_of(triples, [&](const Triple& each) {
     return is_mixture(*each.views[x], *each.views[y], *each.views[z], t);

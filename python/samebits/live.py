@@ -120,7 +120,7 @@ class Explanation:
         self._said(f"{label} {REPEATS} times on one thread, seeded", "the same bits" if alone else "other bits")
         summary = f"{label} does not repeat: with every generator seeded alike it gives other bits"
         point = _first_unlike(outcomes[0].recorder, other.recorder)
-        details = [f"two runs of it part at {point['point']}"] if point else []
+        details = [f"two runs of it first differ at {point['point']}"] if point else []
         details.append(
             f"on one thread {REPEATS} runs agreed"
             if alone

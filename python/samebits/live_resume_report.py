@@ -71,7 +71,7 @@ def _lines(report):
     elif report.verdict == "different":
         yield from _wrapped("", f"different: resumed, it parts from the uninterrupted run at step {report.first['step']}")
     else:
-        yield from _wrapped("", f"unknown: two uninterrupted runs part at step {report.first['step']}")
+        yield from _wrapped("", f"unknown: two uninterrupted runs first differ at step {report.first['step']}")
     yield ""
     where = "inside an epoch" if report.inside else "between two epochs"
     yield from _wrapped(

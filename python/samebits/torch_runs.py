@@ -104,7 +104,7 @@ def _say(answer, explanation, report):
         tensors=_named(explanation.runner, [*names["weights"], *names["buffers"], *explanation.runner.along(factors)]),
         differing_tensors=len(tensors),
         point=first["point"] if first else "",
-        parting=f"the two part at {first['point']} ({first['class']}): {first['how']}" if first else "no module's output differs",
+        parting=f"the two first differ at {first['point']} ({first['class']}): {first['how']}" if first else "no module's output differs",
         runs=report.runs,
     )
     answer["not_checked"] += [f"PyTorch: {sentence}" for sentence in report.not_checked]

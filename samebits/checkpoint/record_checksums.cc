@@ -1,6 +1,7 @@
 #include "samebits/checkpoint/record_checksums.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 
 #include <fmt/format.h>
@@ -69,7 +70,7 @@ class Archive {
 
 std::vector<RecordFault> faults_of_file(const Checkpoint& checkpoint, std::uint32_t file,
                                         const std::vector<std::uint32_t>& entries,
-                                        RecordCheck check, int threads) {
+                                        RecordCheck check, int threads, std::size_t* whole) {
   const SourceFile& source = checkpoint.files[file];
   const Result<ZipArchive> zip = ZipArchive::open(source.map->bytes(), source.path);
   if (!zip) return {};
@@ -81,6 +82,7 @@ std::vector<RecordFault> faults_of_file(const Checkpoint& checkpoint, std::uint3
   const ArchiveChecksums checksums(*zip);
   const bool is_numpys = source.container == "npz";
   std::vector<RecordFault> faults;
+  std::atomic<std::size_t> hold = 0;
   for (auto& [entry, indexes] : held)
     faults.push_back({entry->name, file, entry->data_offset, entry->crc32, entry->crc32, false,
                       std::move(indexes)});
@@ -92,11 +94,13 @@ std::vector<RecordFault> faults_of_file(const Checkpoint& checkpoint, std::uint3
     } else if (check == RecordCheck::checksums) {
       const Result<std::uint32_t> actual = zip->actual_crc32(*records[i]);
       if (actual) faults[i].computed = *actual;
+      if (actual && *actual == faults[i].stored) ++hold;
     }
   });
   std::erase_if(faults, [](const RecordFault& fault) {
     return !fault.unwritten && fault.stored == fault.computed;
   });
+  if (whole != nullptr) *whole += hold;
   return faults;
 }
 
@@ -118,7 +122,7 @@ bool ArchiveChecksums::is_unwritten(const ZipEntry& entry) const {
 
 std::vector<RecordFault> faults_of_records(const Checkpoint& checkpoint,
                                            const std::vector<std::uint32_t>& entries,
-                                           RecordCheck check, int threads) {
+                                           RecordCheck check, int threads, std::size_t* whole) {
   std::map<std::uint32_t, std::vector<std::uint32_t>> by_file;
   for (const std::uint32_t index : entries) {
     const StoredTensor& tensor = checkpoint.entries[index];
@@ -129,7 +133,7 @@ std::vector<RecordFault> faults_of_records(const Checkpoint& checkpoint,
   }
   std::vector<RecordFault> faults;
   for (const auto& [file, members] : by_file)
-    for (RecordFault& fault : faults_of_file(checkpoint, file, members, check, threads))
+    for (RecordFault& fault : faults_of_file(checkpoint, file, members, check, threads, whole))
       faults.push_back(std::move(fault));
   std::ranges::sort(faults, {}, [](const RecordFault& f) { return std::pair(f.file, f.offset); });
   return faults;

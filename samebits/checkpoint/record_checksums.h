@@ -30,9 +30,11 @@ enum class RecordCheck : std::uint8_t {
 };
 
 /// Reads the records of torch archives and .npz files that hold these entries, and no others.
+/// `whole`, where given: how many of them have a checksum that holds.
 std::vector<RecordFault> faults_of_records(const Checkpoint& checkpoint,
                                            const std::vector<std::uint32_t>& entries,
-                                           RecordCheck check, int threads);
+                                           RecordCheck check, int threads,
+                                           std::size_t* whole = nullptr);
 
 /// The checksums of one torch archive. A field of 0 is none.
 class ArchiveChecksums {

@@ -98,8 +98,8 @@ constexpr auto kAttributeRows = std::to_array<AttributeRow>({
     {"", "val_losses", kStill, kCounter},
     {"", "history", kStill, kCounter},
     // torch.
-    {"torch.nn.", "*", kMoves, "the layer computes otherwise"},
-    {"torch.ao.", "*", kMoves, "the layer computes otherwise"},
+    {"torch.nn.", "*", kMoves, "the layer computes differently"},
+    {"torch.ao.", "*", kMoves, "the layer computes differently"},
     {"torch.", "device", kStill, "where to compute, not what"},
     {"torch.nn.", "inplace", kStill, "the same values, in the memory of the input"},
     {"torch.nn.", "in_features", kStill, kOfShapes},
@@ -171,7 +171,7 @@ constexpr auto kAttributeRows = std::to_array<AttributeRow>({
     {"timm.", "default_cfg", kStill, "bookkeeping of timm"},
     {"timm.", "pretrained_cfg", kStill, "bookkeeping of timm"},
     {"timm.", "fused_attn", kStill, "chooses between kernels"},
-    {"timm.layers.norm", "*", kMoves, "the layer computes otherwise"},
+    {"timm.layers.norm", "*", kMoves, "the layer computes differently"},
     {"torchvision.", "p", kInTraining, kActsInTraining},
     {"transformers.activations.", "*", kMoves, "another function"},
     {"lightning.", "*", kStill, kLightning},
@@ -280,7 +280,7 @@ AttributeRow attribute_row(std::string_view class_path, std::string_view attribu
   if (library && attribute.starts_with('_')) return {"", attribute, kStill, kPrivate};
   if (const AttributeRow* row = longest_row(class_path, "*")) return *row;
   if (library && std::ranges::find(kMovers, attribute) != kMovers.end())
-    return {"", attribute, kMoves, "the layer computes otherwise"};
+    return {"", attribute, kMoves, "the layer computes differently"};
   return {"", attribute, kUnsure, ""};
 }
 

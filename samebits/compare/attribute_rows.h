@@ -7,7 +7,7 @@
 namespace samebits {
 
 enum class AttributeEffect {
-  outputs,   // the forward pass computes otherwise
+  outputs,   // the forward pass computes differently
   training,  // it acts in training mode only
   nothing,   // no forward pass reads it
   unknown,   // whoever wrote the class knows

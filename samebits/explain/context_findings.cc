@@ -72,6 +72,23 @@ std::string config_summary(const std::vector<FieldDifference>& fields,
                      several);
 }
 
+/// "Give both models one value of mask_ratio: 0.75 (A) or 0.5 (B)". Long lists and long values
+/// stand in the table above.
+std::string same_values(const Subject& a, const Subject& b,
+                        const std::vector<FieldDifference>& fields) {
+  constexpr std::size_t kMostFields = 3;
+  const auto is_plain = [](const FieldDifference& f) {
+    return f.a.is_primitive() && f.b.is_primitive() && !f.missing_a && !f.missing_b;
+  };
+  if (fields.size() > kMostFields || !std::ranges::all_of(fields, is_plain))
+    return "Give both models the same config";
+  std::vector<std::string> parts;
+  for (const FieldDifference& f : fields)
+    parts.push_back(fmt::format("{}: {} ({}) or {} ({})", f.field, json_text(f.a), a.label,
+                                json_text(f.b), b.label));
+  return fmt::format("Give both models one value of {}", fmt::join(parts, ", of "));
+}
+
 std::string text_field(const Json& json, const char* field) {
   return json.is_object() && json.contains(field) && json[field].is_string()
              ? json[field].get<std::string>()
@@ -280,8 +297,8 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
                                      "the weights into them"
              : follow_shapes(report, a, b, outputs)
                  ? "The config of each fits its own weights: give neither file that of the other"
-                 : "Give both models the same config; the one that was meant is in the file that "
-                   "the training wrote");
+                 : same_values(a, b, outputs) +
+                       "; the one that was meant is in the file that the training wrote");
   add_fields(report, "config.changed", Role::contributes, a, b, unknown,
              config_summary(unknown, of_modules, "and whether that matters is not known",
                             "and whether that matters is not known"),
@@ -289,7 +306,7 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   add_fields(report, "config.changed", Role::contributes, a, b, version,
              config_summary(version, of_modules, "and it moves outputs in transformers 4 alone",
                             "and they move outputs in transformers 4 alone"),
-             two ? kOfOneModel : "Give both models the same config");
+             two ? kOfOneModel : same_values(a, b, version));
   add_fields(report, "config.changed", Role::risk, a, b, numerics,
              config_summary(numerics, of_modules, "which changes how outputs are rounded",
                             "which change how outputs are rounded"),

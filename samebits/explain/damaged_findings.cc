@@ -1,6 +1,7 @@
 #include "samebits/explain/damaged_findings.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include <fmt/format.h>
@@ -117,14 +118,35 @@ Finding damage_finding(const WeightPair& pair, const DamageSide& side,
   return finding;
 }
 
-void find_on_side(Report& report, const WeightPair& pair, const DamageSide& side, std::size_t alike,
-                  std::set<std::string>* explained, int threads) {
-  const std::vector<RecordFault> faults = faults_of_records(
-      *side.subject.checkpoint, keys_of(side.unlike), RecordCheck::checksums, threads);
+/// What was read of the tensors of one side that differ.
+struct DamageRead {
+  std::vector<RecordFault> faults;
+  std::size_t whole = 0;  // records whose checksum holds
+};
+DamageRead read_unlike(const DamageSide& side, int threads) {
+  DamageRead read;
+  read.faults = faults_of_records(*side.subject.checkpoint, keys_of(side.unlike),
+                                  RecordCheck::checksums, threads, &read.whole);
+  return read;
+}
+
+/// Where every record that was read has the checksum that was stored with it; else "".
+std::string whole_text(const DamageSide& side, const DamageRead& read) {
+  if (read.whole == 0 || !read.faults.empty()) return "";
+  return fmt::format("in {} every record of a tensor that differs has its stored checksum",
+                     side.subject.label);
+}
+
+/// `other_is_whole`: what was found of the side that this one is compared with, or "".
+void find_on_side(Report& report, const WeightPair& pair, const DamageSide& side,
+                  const std::vector<RecordFault>& faults, std::size_t alike,
+                  const std::string& other_is_whole, std::set<std::string>* explained) {
   for (const bool unwritten : {false, true}) {
     const auto is_wanted = [&](const RecordFault& f) { return f.unwritten == unwritten; };
     if (std::ranges::none_of(faults, is_wanted)) continue;
-    add_finding(report, damage_finding(pair, side, faults, unwritten, alike));
+    Finding finding = damage_finding(pair, side, faults, unwritten, alike);
+    if (!other_is_whole.empty()) finding.details.push_back(other_is_whole);
+    add_finding(report, std::move(finding));
   }
   for (const RecordFault& fault : faults)
     for (const std::uint32_t entry : fault.entries) explained->insert(side.unlike.at(entry));
@@ -153,11 +175,15 @@ void require_values(Report& report, const DamageSide& side, const std::set<std::
 
 std::set<std::string> find_damaged(Report& report, const WeightPair& pair, int threads) {
   std::set<std::string> explained;
-  for (const bool is_a : {true, false}) {
-    const DamageSide side = side_of(report, pair, is_a);
-    const std::set<std::string> alike = equal_without_values(side, threads);
-    find_on_side(report, pair, side, alike.size(), &explained, threads);
-    require_values(report, side, alike);
+  const std::array<DamageSide, 2> sides = {side_of(report, pair, true),
+                                           side_of(report, pair, false)};
+  const std::array<DamageRead, 2> reads = {read_unlike(sides[0], threads),
+                                           read_unlike(sides[1], threads)};
+  for (const std::size_t i : {0, 1}) {
+    const std::set<std::string> alike = equal_without_values(sides[i], threads);
+    find_on_side(report, pair, sides[i], reads[i].faults, alike.size(),
+                 whole_text(sides[1 - i], reads[1 - i]), &explained);
+    require_values(report, sides[i], alike);
   }
   return explained;
 }

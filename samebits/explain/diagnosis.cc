@@ -30,7 +30,7 @@ std::string different_text(const Report& report) {
   const auto parting = std::find_if(report.outputs.begin(), report.outputs.end(),
                                     [](const OutputPair& pair) { return pair.differing > 0; });
   if (!report.traces || parting == report.outputs.end()) return "the differences are listed below";
-  return "the two runs part at " + parting->point;
+  return "the two runs first differ at " + parting->point;
 }
 
 std::string clean_text(const Report& report) {

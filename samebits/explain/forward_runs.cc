@@ -29,7 +29,7 @@ std::string parting_text(const PairOutcome& pair) {
   const auto point =
       std::ranges::find_if(pair.points, [](const OutputPair& each) { return each.differing > 0; });
   if (point == pair.points.end()) return "no point that both have in one shape differs";
-  return fmt::format("the two part at {}: {} of {} elements, up to {:.3g}", point->point,
+  return fmt::format("the two first differ at {}: {} of {} elements, up to {:.3g}", point->point,
                      point->differing, point->elements, point->max_abs);
 }
 

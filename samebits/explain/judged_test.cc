@@ -19,7 +19,7 @@ PairRuns exchanged_weights() {
           .tensors_b = {"query.weight"},
           .differing_parts = 3,
           .parting = "block 0",
-          .parting_text = "the two part at block 0"};
+          .parting_text = "the two first differ at block 0"};
 }
 
 Report report_of(PairRuns pair) {

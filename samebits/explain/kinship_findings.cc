@@ -377,7 +377,7 @@ std::set<std::string> find_reinitialized(Report& report, const WeightPair& pair)
   }
   Finding finding = reinitialized_finding(fresh, pair, left);
   if (of_a.kept > 0)
-    finding.details.push_back(fmt::format("{} bit-identical on both sides, constants apart",
+    finding.details.push_back(fmt::format("{} bit-identical on both sides, not counting constants",
                                           counted(of_a.kept, "other weight", "is", "are")));
   add_load_advice(a, b, left.size() == pair.comparison.matched, &finding);
   add_finding(report, std::move(finding));

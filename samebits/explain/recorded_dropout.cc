@@ -146,7 +146,7 @@ std::optional<Finding> dropout_finding(const OutputPair& parting, const Subject&
                   "{}, divided by one less that chance",
                   both ? "in " + parting.b + " " : "", point, dropout.rate, dropout.input));
   if (finding.role == Role::contributes)
-    finding.details.push_back("the two part at " + parting.point +
+    finding.details.push_back("the two first differ at " + parting.point +
                               ": whether that is all that makes them differ is not known");
   finding.evidence["point"] = point;
   finding.evidence["rate"] = dropout.rate;

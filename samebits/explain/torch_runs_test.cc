@@ -42,7 +42,7 @@ class Document {
     json["differing_tensors"] = 1;
     json["tensors"] = Json::array({{{"name", tensor}, {"a", ""}, {"b", ""}}});
     json["point"] = "fc";
-    json["parting"] = "the two part at fc (Linear): 1 of 2 elements";
+    json["parting"] = "the two first differ at fc (Linear): 1 of 2 elements";
   }
 
   TorchRuns runs() const { return runs_of(json.dump()); }

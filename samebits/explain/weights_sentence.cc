@@ -224,7 +224,7 @@ class Sentence {
   std::string start() const {
     if (leading_initial())
       return other_shape() ? "another seed and another size: both hold initial values; "
-                           : "another seed: both hold initial values, drawn otherwise; ";
+                           : "another seed: both hold initial values from other random draws; ";
     const ChangeExtent extent = change_extent(found_);
     if (!any(equal_) && extent.changed > 0 && std::abs(extent.median_cosine) < kUnlikeCosine)
       return "unlike throughout: ";

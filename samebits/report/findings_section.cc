@@ -36,8 +36,10 @@ std::string remedy_text(const Report& report, const Finding& finding) {
   const bool is_whole =
       load.restored > 0 && load.restored == load.random.size() + load.mismatched.size();
   if (!is_whole) return finding.remedy;
-  return load.run_by.empty() ? "Apply the repair above; --write FIXED writes and checks it"
-                             : "Apply the repair above; --python prints it as lines to paste";
+  return load.run_by.empty()
+             ? "Apply the repair above: this command with --write FIXED writes the repaired file "
+               "and checks it"
+             : "Apply the repair above: this command with --python prints it as lines to paste";
 }
 
 /// What is to be done stands once on a screen: under the finding, or under the last of the first
@@ -89,10 +91,13 @@ void write_details(const Finding& finding, std::string_view label, Screen* scree
 
 void write_finding(const ShownFinding& shown, Screen* screen) {
   const Finding& finding = shown.finding;
-  std::string_view label = label_of(finding.role);
   const Tone tone = tone_of(finding.role);
   const bool is_short = finding.details.empty() && finding.settle.empty();
-  if (!shown.stated || (is_short && shown.with_remedy && !finding.remedy.empty())) {
+  const bool with_summary =
+      !shown.stated || (is_short && shown.with_remedy && !finding.remedy.empty());
+  // Under a headline that is the summary, the rest is what shows it.
+  std::string_view label = with_summary ? label_of(finding.role) : "why";
+  if (with_summary) {
     screen->phrases(
         label,
         {summary_of(finding, shown.of_several), shown.leading ? "" : proof_name(finding.proof)},
@@ -135,13 +140,15 @@ bool same_outcome(const OutputPair& a, const OutputPair& b) {
 
 }  // namespace
 
+bool is_listed(const Finding& finding) {
+  return finding.cause != "weights.renamed" || finding.role != Role::note;
+}
+
 void findings_section(const Report& report, Screen* screen) {
   const Finding* leading = leading_finding(report);
   std::vector<const Finding*> shown;
   for (const Finding& finding : report.findings) {
-    // The line of the weights says it already.
-    if (finding.cause == "weights.renamed" && finding.role == Role::note) continue;
-    shown.push_back(&finding);
+    if (is_listed(finding)) shown.push_back(&finding);
   }
   std::set<std::string> said;
   for (std::size_t i = 0; i < shown.size(); ++i) {

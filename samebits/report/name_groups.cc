@@ -1,6 +1,7 @@
 #include "samebits/report/name_groups.h"
 
 #include <algorithm>
+#include <array>
 #include <unordered_map>
 
 namespace samebits {
@@ -100,10 +101,12 @@ bool split_largest(const std::vector<std::string>& templates, std::vector<Node>*
 }  // namespace
 
 std::string name_template(std::string_view name) {
+  constexpr std::array<std::string_view, 4> kNumbers = {"{n}", "{m}", "{k}", "{l}"};
   std::string text;
   text.reserve(name.size());
-  for_each_part(name, [&text](std::string_view part) {
-    text += is_number(part) ? std::string_view("{n}") : part;
+  std::size_t numbers = 0;
+  for_each_part(name, [&](std::string_view part) {
+    text += is_number(part) ? kNumbers[std::min(numbers++, kNumbers.size() - 1)] : part;
     text += '.';
   });
   text.pop_back();

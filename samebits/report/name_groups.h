@@ -8,7 +8,8 @@
 
 namespace samebits {
 
-/// "blocks.3.norm.weight" as "blocks.{n}.norm.weight": every part that is a number is replaced.
+/// "stages.3.blocks.1.weight" as "stages.{n}.blocks.{m}.weight": every part that is a number is
+/// replaced.
 std::string name_template(std::string_view name);
 
 /// "0-11" or "0, 3, 7": the one number of each name; "" where names have none or several, or the

@@ -18,6 +18,7 @@ std::vector<std::string> texts(const std::vector<PrefixGroup>& groups) {
 
 TEST(NameTemplate, ReplacesWholeNumbersOnly) {
   EXPECT_EQ(name_template("blocks.12.norm1.weight"), "blocks.{n}.norm1.weight");
+  EXPECT_EQ(name_template("stages.2.layers.5.norm.weight"), "stages.{n}.layers.{m}.norm.weight");
   EXPECT_EQ(name_template("0"), "{n}");
   EXPECT_EQ(name_template(""), "");
   EXPECT_EQ(name_template("a..b."), "a..b.");

@@ -24,6 +24,8 @@ void trace_section(const Report& report, Screen* screen);
 void loads_section(const Report& report, Screen* screen);
 /// What is needed to go on, and what is there (resume).
 void resume_section(const Report& report, Screen* screen);
+/// Whether the section below lists it: of renamed weights their own line says all.
+bool is_listed(const Finding& finding);
 /// Causes, contributions, risks, notes, each with its remedy.
 void findings_section(const Report& report, Screen* screen);
 /// What is in one checkpoint (inspect).

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "samebits/base/float_mode.h"
 #include "samebits/explain/causes.h"
 #include "samebits/explain/diagnosis.h"
@@ -73,6 +75,22 @@ void body(const Report& report, const TerminalStyle& style, Screen* screen) {
   }
 }
 
+/// What the words behind findings mean, of those on this screen. Under mere notes they matter little.
+void proof_rows(const Report& report, Screen* screen) {
+  const bool runs = report.command == "explain";
+  if ((!runs && report.command != "diff") || leading_finding(report) == nullptr) return;
+  const auto explain_word = [&](Proof proof, std::string_view meaning) {
+    const auto has_it = [&](const Finding& f) { return f.proof == proof && is_listed(f); };
+    if (std::ranges::any_of(report.findings, has_it))
+      screen->row(proof_name(proof), meaning, Tone::faint);
+  };
+  screen->blank();
+  explain_word(Proof::proved, "shown by runs in which nothing else was changed");
+  explain_word(Proof::observed, runs ? "seen in the files or in outputs; no run changed it alone"
+                                     : "seen in the files; nothing was run");
+  explain_word(Proof::suspected, "it fits what was seen, and nothing shows it yet");
+}
+
 }  // namespace
 
 std::string verdict_text(const Report& report) {
@@ -113,6 +131,7 @@ std::string render_terminal(const Report& report, const TerminalStyle& style) {
   if (rest || !report.assumed.empty()) screen.blank();
   list_section("assumed", report.assumed, Tone::plain, &screen);
   if (rest) list_section("unchecked", report.not_checked, Tone::plain, &screen);
+  proof_rows(report, &screen);
   return screen.take();
 }
 

@@ -399,7 +399,7 @@ def test_outputs_that_both_give_are_compared(tmp_path):
     student.load_state_dict(state)
     student.save_pretrained(tmp_path / "student")
     found = report("explain", tmp_path / "teacher", tmp_path / "student", status=1)
-    assert any("the two part at logits" in detail for detail in found["findings"][0]["details"])
+    assert any("the two first differ at logits" in detail for detail in found["findings"][0]["details"])
     assert "deit.layernorm" in [pair["point"] for pair in found["outputs"]]  # as its class calls it
 
 

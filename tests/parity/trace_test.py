@@ -390,9 +390,9 @@ def test_equal_draws_of_dropout_are_no_cause(faulty):
 def test_a_fault_before_dropout_is_not_blamed_on_it(faulty):
     found = diff(faulty / "eval", faulty / "patches", 1)
     assert [(finding["cause"], finding["role"]) for finding in found["findings"]] == [("code.version", "cause"), ("mode.training", "contributes")]
-    assert found["findings"][0]["summary"].startswith("the two runs part at vit.embeddings.patch_embeddings.projection")
+    assert found["findings"][0]["summary"].startswith("the two runs first differ at vit.embeddings.patch_embeddings.projection")
     screen = subprocess.run([str(conftest.PROGRAM), "diff", str(faulty / "eval"), str(faulty / "patches")], capture_output=True, text=True).stdout
-    assert screen.startswith("different: the two runs part at") and "contributes\n            dropout was active" in screen
+    assert screen.startswith("different: the two runs first differ at") and "contributes\n            dropout was active" in screen
     found = explain(faulty / "hf", faulty / "patches", status=1)
     assert [(finding["cause"], finding["role"]) for finding in found["findings"]] == [("code.version", "cause"), ("mode.training", "contributes")]
     assert found["findings"][0]["evidence"]["point"] == "vit.embeddings"

@@ -326,6 +326,8 @@ bool PlainCalls::keeps_computation(NodeId object) {
     const std::string_view module = tree_.module(kept[0]);
     const std::string_view name = tree_.name(kept[0]);
     if (name.find('.') != name.npos) return false;
+    // What gradient_checkpointing_enable() of transformers keeps: it calls the model's own layers.
+    if (module == "torch.utils.checkpoint" && name == "checkpoint") return true;
     return std::ranges::find(kComputingModules, module) != kComputingModules.end() ||
            (module.starts_with("torch.nn.modules.") && is_class_name(name)) ||
            (module.starts_with("transformers.models.") && callee(kept[0]).is_foreign_class);

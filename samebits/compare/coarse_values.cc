@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "samebits/compare/number_block.h"
+#include "samebits/compare/rounding.h"
 
 namespace samebits {
 namespace {
@@ -114,6 +115,49 @@ std::optional<CoarseGrid> fewer_bits(const TensorView& fine, const TensorView& c
       return CoarseGrid{
           .kind = CoarseGrid::Kind::mantissa, .number = kMantissa - dropped, .cut = cut};
   }
+  return std::nullopt;
+}
+
+// Two roundings.
+
+/// The other 16-bit type, by way of which numbers of this one may have gone.
+std::optional<DType> other_half(DType type) {
+  if (type == DType::bfloat16) return DType::float16;
+  if (type == DType::float16) return DType::bfloat16;
+  return std::nullopt;
+}
+
+bool is_rounded_twice(const TensorView& fine, const TensorView& coarse) {
+  const std::optional<DType> first = other_half(coarse.dtype());
+  if (!first || itemsize(fine.dtype()) < 4) return false;
+  return whole_tensor(fine, coarse, 0, [&](Reals a, Reals b) {
+    std::vector<double> rounded(a.begin(), a.end());
+    round_all(*first, rounded);
+    round_all(coarse.dtype(), rounded);
+    return each_pair(rounded, b, [](double x, double y) { return std::isfinite(x) && x == y; });
+  });
+}
+
+/// By how much a number of the type may lie off what it was rounded from.
+double half_step(DType type, double value) {
+  const double least = type == DType::float16 ? 0x1p-25 : 0;  // among subnormal numbers
+  return std::max(std::fabs(value) * half_spacing(type), least);
+}
+
+bool are_of_one_number(const TensorView& fine, const TensorView& coarse) {
+  if (other_half(coarse.dtype()) != fine.dtype()) return false;
+  return whole_tensor(fine, coarse, 0, [&](Reals a, Reals b) {
+    return each_pair(a, b, [&](double x, double y) {
+      return std::fabs(x - y) <= half_step(fine.dtype(), x) + half_step(coarse.dtype(), y);
+    });
+  });
+}
+
+std::optional<CoarseGrid> two_roundings(const TensorView& fine, const TensorView& coarse,
+                                        const FirstElements&) {
+  if (is_rounded_twice(fine, coarse))
+    return CoarseGrid{.kind = CoarseGrid::Kind::twice, .by_way_of = *other_half(coarse.dtype())};
+  if (are_of_one_number(fine, coarse)) return CoarseGrid{.kind = CoarseGrid::Kind::apart};
   return std::nullopt;
 }
 
@@ -221,9 +265,10 @@ struct Extent {
   }
 };
 
-/// Whether y lies on a point, and x is nearer to it than to the next. All in units of the points;
+/// The point on which y lies, where x is nearer to it than to the next. All in units of the points;
 /// y may be off by `rounding` of itself.
-bool on_point(const std::vector<double>& points, double x, double y, double rounding) {
+std::optional<std::size_t> point_under(const std::vector<double>& points, double x, double y,
+                                       double rounding) {
   constexpr double kOff = 2e-3;      // of the distance to the next point: products of floats
   constexpr double kNearest = 0.58;  // likewise; scales may have been rounded after the codes
   const auto above = std::ranges::lower_bound(points, y);
@@ -234,11 +279,13 @@ bool on_point(const std::vector<double>& points, double x, double y, double roun
   const double lower = is_first ? at[1] - at[0] : at[0] - at[-1];
   const double upper = is_last ? lower : at[1] - at[0];
   const double off = rounding * std::fabs(y);
-  if (std::fabs(y - *at) > kOff * std::min(lower, upper) + off) return false;
-  return x - y <= kNearest * upper + off && y - x <= kNearest * lower + off;
+  if (std::fabs(y - *at) > kOff * std::min(lower, upper) + off) return std::nullopt;
+  if (x - y > kNearest * upper + off || y - x > kNearest * lower + off) return std::nullopt;
+  return static_cast<std::size_t>(at - points.begin());
 }
 
-/// Whether the elements of one scale lie on the levels, each the nearest to that of `fine`.
+/// Whether the elements of one scale lie on the levels, each the nearest to that of `fine`. One
+/// code is one number: weights of a norm, all near 1, lie near one level and are no codes.
 bool on_levels(const Levels& levels, const Extent& extent, double rounding, Reals fine,
                Reals coarse) {
   const double size = std::max(std::fabs(extent.least), std::fabs(extent.most));
@@ -248,11 +295,16 @@ bool on_levels(const Levels& levels, const Extent& extent, double rounding, Real
   if (range == 0) return std::ranges::equal(fine, coarse);
   return std::ranges::any_of(levels.tops, [&](double top) {
     const double scale = range / top;
+    std::vector<std::optional<double>> numbers(levels.points.size());
     return each_pair(fine, coarse, [&](double x, double y) {
       // What lies beyond the last code is cut off at it, by at most one step.
       const bool is_cut = (y == extent.least && x < y) || (y == extent.most && x > y);
       const double kept = is_cut && std::fabs(x - y) <= scale * 1.01 ? y : x;
-      return on_point(levels.points, (kept - origin) / scale, (y - origin) / scale, rounding);
+      const auto point =
+          point_under(levels.points, (kept - origin) / scale, (y - origin) / scale, rounding);
+      if (!point) return false;
+      if (!numbers[*point]) numbers[*point] = y;
+      return *numbers[*point] == y;
     });
   });
 }
@@ -322,6 +374,10 @@ std::string grid_text(const CoarseGrid& grid) {
                                             : "");
     case CoarseGrid::Kind::decimals:
       return fmt::format("{} decimal{}", grid.number, grid.number == 1 ? "" : "s");
+    case CoarseGrid::Kind::twice:
+      return fmt::format("{} and then to {}", info(grid.by_way_of).torch,
+                         info(*other_half(grid.by_way_of)).torch);
+    case CoarseGrid::Kind::apart: return "float16 on one side, and to bfloat16 on the other";
     case CoarseGrid::Kind::levels: break;
   }
   return fmt::format("{}, a scale for {}", grid.levels,
@@ -335,7 +391,10 @@ std::optional<CoarseGrid> coarse_grid(const TensorView& fine, const TensorView& 
   if (!can_compare(fine, coarse) || fine.numel() < kFewestShown) return std::nullopt;
   const FirstElements first = first_elements(coarse);
   if (first.distinct < kFewestValues) return std::nullopt;
-  for (const auto find : {fewer_bits, decimals, levels_of_tensor, levels_of_blocks})
+  for (const auto find : {fewer_bits, two_roundings, decimals})
+    if (auto grid = find(fine, coarse, first)) return grid;
+  if (fine.shape().size() < 2) return std::nullopt;
+  for (const auto find : {levels_of_tensor, levels_of_blocks})
     if (auto grid = find(fine, coarse, first)) return grid;
   return std::nullopt;
 }
@@ -346,6 +405,8 @@ bool follows_grid(const TensorView& fine, const TensorView& coarse, const Coarse
     case CoarseGrid::Kind::mantissa:
       return has_fewer_bits(fine, coarse, kMantissa - grid.number, grid.cut);
     case CoarseGrid::Kind::decimals: return has_decimals(fine, coarse, grid.number);
+    case CoarseGrid::Kind::twice: return is_rounded_twice(fine, coarse);
+    case CoarseGrid::Kind::apart: return are_of_one_number(fine, coarse);
     case CoarseGrid::Kind::levels: break;
   }
   return false;

@@ -52,6 +52,13 @@ TEST(CoarseValues, FewValuesShowNothing) {
   EXPECT_FALSE(grid_of(fine, Values(64, 1.0F), {64}).has_value());
 }
 
+TEST(CoarseValues, NumbersAllNearOneLevelAreNoCodes) {
+  Values fine = TestWeights::numbers(64, 4), coarse = TestWeights::numbers(64, 5);
+  for (float& each : fine) each = 1 + each * 1e-4F;
+  for (float& each : coarse) each = 1 + each * 1e-4F;
+  EXPECT_FALSE(grid_of(fine, coarse, {64}).has_value());
+}
+
 TEST(CoarseValues, NumbersThatAreNotFiniteLieOnNoGrid) {
   const Values fine = TestWeights::numbers(64, 3);
   Values coarse = rounded(fine, 0x1p-8F);

@@ -192,6 +192,31 @@ void drop_one_sided(FieldMap& a, FieldMap& b, const ConfigTable& table) {
   b.erase(right);
 }
 
+/// A default that only one side's class is known to have, and that neither side states, says
+/// nothing: of code beside the weights no default is known.
+void drop_lone_defaults(FieldMap& a, FieldMap& b) {
+  const auto drop = [](FieldMap& own, const FieldMap& other) {
+    std::erase_if(own, [&](const auto& field) {
+      return field.second.assumed && find_value(other, field.first) == nullptr;
+    });
+  };
+  drop(a, b);
+  drop(b, a);
+}
+
+/// Names of classes that the library makes up stand for none; what is told is what stands there.
+void restore_labels(FieldDifference* field, const Json& a, const Json& b) {
+  if (field->field != "id2label" && field->field != "label2id") return;
+  const auto restore = [&](const Json& config, Json* value, bool* missing) {
+    const auto found = config.find(field->field);
+    if (!*missing || found == config.end() || !found->is_object()) return;
+    *value = label_list(*found);
+    *missing = false;
+  };
+  restore(a, &field->a, &field->missing_a);
+  restore(b, &field->b, &field->missing_b);
+}
+
 /// False where the classes are stated and none of them classifies: then no weight follows.
 bool may_classify(const FieldMap& fields) {
   const Json* classes = find_value(fields, "architectures");
@@ -276,10 +301,12 @@ std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std:
   const ConfigTable table(level.type);
   drop_derived(level.a, level.b);
   drop_one_sided(level.a, level.b, table);
+  if (level.own_code) drop_lone_defaults(level.a, level.b);
   std::vector<FieldDifference> parts = compare_parts(level.a, level.b, whole, depth);
   std::vector<FieldDifference> found =
       compare_fields(level.a, level.b,
                      [&](const std::string& name) { return judge_difference(level, table, name); });
+  for (FieldDifference& each : found) restore_labels(&each, a, b);
   found.insert(found.end(), std::make_move_iterator(parts.begin()),
                std::make_move_iterator(parts.end()));
   return found;

@@ -92,6 +92,14 @@ std::string refit_lines(const LoadReport& load) {
   return lines;
 }
 
+/// The first that the repair leaves without a value.
+std::string first_lost(const LoadReport& load) {
+  for (const auto* names : {&load.random, &load.mismatched})
+    for (const std::string& name : *names)
+      if (!load.restored.contains(name)) return name;
+  return "";
+}
+
 }  // namespace
 
 Error nothing_to_repair(const Report& made, const std::string& path) {
@@ -107,13 +115,19 @@ Result<void> check_repairable(const LoadReport& load, const std::string& path) {
     return fail({.code = ErrorCode::usage,
                  .what = "nothing is to be repaired: " + load.target + " loads all of it",
                  .file = path});
-  if (open > 0 && load.restored < open)
-    return fail({.code = ErrorCode::unsupported,
-                 .what = fmt::format(
-                     "no repair was found for {} of {} that would not be loaded into {}: {}",
-                     open - load.restored, counted(open, "tensor"), load.target,
-                     load.random.empty() ? load.mismatched[0] : load.random[0]),
-                 .file = path});
+  if (open > load.restored.size())
+    return fail(
+        {.code = ErrorCode::unsupported,
+         .what = fmt::format(
+             "no repair was found for {} of {} that would not be loaded into {}: {}",
+             open - load.restored.size(), counted(open, "tensor"), load.target, first_lost(load)),
+         .file = path});
+  if (!load.ambiguous.empty())
+    return fail({.code = ErrorCode::usage,
+                 .what = fmt::format("more than one renaming fits: other tensors stand under {}",
+                                     fmt::join(load.ambiguous, ", ")),
+                 .file = path,
+                 .hint = "Name the weights that are meant: --key NAME"});
   return {};
 }
 
@@ -144,7 +158,7 @@ Result<std::string> repair_as_python(const LoadReport& load, const std::string& 
       "    \"\"\"The tensors of {} under the names of {}: {} of {} that were not loaded.\"\"\"\n"
       "    rest, new = dict(state), {{}}\n",
       is_plain_name(path) ? path : "the checkpoint",
-      is_plain_name(load.target) ? load.target : "the target", load.restored,
+      is_plain_name(load.target) ? load.target : "the target", load.restored.size(),
       load.random.size() + load.mismatched.size());
   text += refit_lines(load);
   if (!load.repair.empty()) text += "    rules = [\n" + rule_lines(load) + "    ]\n";

@@ -303,7 +303,18 @@ bool could_be_merged(const TensorMatch& match) {
          stats.differing * 2 >= stats.elements && stats.rows_differing * 2 >= stats.rows;
 }
 
-/// Matrices whose change has a low rank, where most changed matrices are so.
+/// Changed weights that are no matrices: biases, and weights of norms.
+std::size_t count_changed_vectors(const Subject& a, const WeightPair& pair) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(pair.comparison.matches, [&](const TensorMatch& match) {
+        return match.kind == MatchKind::changed && match.a.size() == 1 &&
+               weight_entry(a, match.a[0]).view.shape().size() == 1;
+      }));
+}
+
+/// Matrices whose change has a low rank, where most changed matrices are so. A step of a training
+/// leaves such changes too, of no more rank than its batch has tokens; it moves biases and norms
+/// with them.
 AdapterNames find_merged(Report& report, const WeightPair& pair, const Subject& a,
                          const Subject& b) {
   AdapterNames names;
@@ -325,15 +336,20 @@ AdapterNames find_merged(Report& report, const WeightPair& pair, const Subject& 
   }
   if (names.empty() || full > names.size()) return {};
   Finding finding = make_adapted(pair, names);
+  const bool is_adapters = ranks.size() == 1 && 2 * count_changed_vectors(a, pair) <= names.size();
   finding.summary = fmt::format(
-      "{} of one side {} the other's plus an update of {}, as merging a "
-      "LoRA adapter leaves it",
-      counted(names.size(), "weight"), names.size() == 1 ? "is" : "are", rank_text(ranks));
+      "{} of one side {} the other's plus an update of {}, {}", counted(names.size(), "weight"),
+      names.size() == 1 ? "is" : "are", rank_text(ranks),
+      is_adapters ? "as merging a LoRA adapter leaves it"
+                  : "as merging LoRA adapters leaves it, or a training step on few samples");
   finding.details.push_back(fmt::format(
       "what that rank leaves unexplained of the differences is at most {:.3g}", residual));
   finding.evidence["rank"] = rank_evidence(ranks);
   finding.evidence["residual"] = json_number(residual);
-  finding.remedy = "Compare base with base, or merge the same adapter on both sides";
+  finding.remedy = is_adapters
+                       ? "Compare base with base, or merge the same adapter on both sides"
+                       : "Take one of the two files on both sides; where an adapter was merged, "
+                         "compare base with base";
   add_finding(report, std::move(finding));
   return names;
 }

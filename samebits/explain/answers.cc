@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <set>
 
 #include <fmt/format.h>
@@ -33,11 +34,18 @@ bool has_container(const Checkpoint& checkpoint, std::initializer_list<const cha
   });
 }
 
+bool lies_beside(const Checkpoint& checkpoint, const char* name) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(std::filesystem::path(checkpoint.path) / name, error);
+}
+
 /// The loader that such a file is written for, and that nothing was found to refuse it.
 std::string loader_text(const Checkpoint& checkpoint) {
   if (checkpoint.adapter.is_object()) return "peft adds it to its base model, which is not here";
   switch (checkpoint.kind) {
     case CheckpointKind::hf_directory:
+      if (!checkpoint.config.is_object() && lies_beside(checkpoint, "open_clip_config.json"))
+        return "open_clip.create_model(\"local-dir:DIRECTORY\") loads it, by open_clip_config.json";
       if (!checkpoint.config.is_object())
         return "weights without a config.json: a class has to be named for them";
       if (checkpoint.model_type.empty() && checkpoint.config.contains("architecture"))

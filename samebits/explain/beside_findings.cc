@@ -66,12 +66,25 @@ ValueDifferences compare_values(const Subject& a, const Subject& b, bool loaded)
   return found;
 }
 
+/// One name of a companion in both of its containers: a directory that was converted to safetensors
+/// has the same model under the other one.
+std::string companion_name(const std::string& path) {
+  const std::size_t end = path.find(':');
+  const std::size_t folder = path.rfind('/', end);
+  const std::size_t begin = folder == std::string::npos ? 0 : folder + 1;
+  constexpr std::string_view kOld = "pytorch_model", kOldEnd = ".bin";
+  const std::string file = path.substr(begin, end - begin);
+  if (end == std::string::npos || !file.starts_with(kOld) || !file.ends_with(kOldEnd)) return path;
+  const std::string number = file.substr(kOld.size(), file.size() - kOld.size() - kOldEnd.size());
+  return path.substr(0, begin) + "model" + number + ".safetensors" + path.substr(end);
+}
+
 WeightSet companion_set(const Checkpoint& checkpoint, bool behind) {
   std::vector<NamedTensor> tensors;
   for (const std::uint32_t index : checkpoint.companions) {
     const StoredTensor& tensor = checkpoint.entries[index];
     if (!behind && is_of_module_behind(tensor.path)) continue;
-    tensors.push_back({.name = tensor.path,
+    tensors.push_back({.name = companion_name(tensor.path),
                        .view = tensor.view,
                        .storage = tensor.storage,
                        .readable = tensor.readable,

@@ -9,6 +9,7 @@
 #include "samebits/compare/computed_table.h"
 #include "samebits/compare/name_pieces.h"
 #include "samebits/explain/directory_load.h"
+#include "samebits/explain/load_by_bytes.h"
 #include "samebits/explain/load_contents.h"
 #include "samebits/explain/load_forms.h"
 #include "samebits/explain/load_list.h"
@@ -54,7 +55,7 @@ LoadReport load_report(const model::LoadTarget& target, const LoadOutcome& outco
     load.repair.push_back({rule.from, rule.to, rule.count});
   for (const model::Refit& refit : outcome.repair.refits)
     load.refits.push_back({refit.from, refit.to, refit.count});
-  load.restored = outcome.repair.restored.size();
+  load.restored.insert(outcome.repair.restored.begin(), outcome.repair.restored.end());
   load.written_for_5_only = outcome.written_for_5_only;
   load.searched = outcome.searched;
   load.ambiguous = outcome.ambiguous;
@@ -102,7 +103,7 @@ void want_config(LoadReport* load) {
       "the class is built with its default sizes";
   load->repair.clear();
   load->refits.clear();
-  load->restored = 0;
+  load->restored.clear();
 }
 
 /// Of a class whose names nobody knows here: the files that from_pretrained finds, or misses.
@@ -321,7 +322,10 @@ Result<Report> check_now(const SubjectOptions& options, const SubjectOptions& ta
       add_gap(report, to_string(checked.error()), Gap::blocking);
     }
   }
-  for (LoadReport& load : report.loads) set_tables_aside(*subject.checkpoint, load);
+  for (LoadReport& load : report.loads) {
+    set_tables_aside(*subject.checkpoint, load);
+    load.unplaced = unplaced_tensors(load);
+  }
   apply_rules(report, {.threads = threads});
   report.verdict = verdict_of_checkpoint(report);
   return report;

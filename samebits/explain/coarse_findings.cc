@@ -74,6 +74,8 @@ const char* kind_name(CoarseGrid::Kind kind) {
   switch (kind) {
     case CoarseGrid::Kind::mantissa: return "mantissa";
     case CoarseGrid::Kind::decimals: return "decimals";
+    case CoarseGrid::Kind::twice: return "two types";
+    case CoarseGrid::Kind::apart: return "two types apart";
     case CoarseGrid::Kind::levels: break;
   }
   return "levels";
@@ -85,6 +87,9 @@ std::string remedy_of(const CoarseGrid& grid, const std::string& fine) {
         "Take {} where the values before quantization are meant, or quantize it in the same way; "
         "what was rounded off stands in no file but {}'s",
         fine, fine);
+  if (grid.kind == CoarseGrid::Kind::apart)
+    return "Round the wider file, from which both were made, to one type for both: what one lacks "
+           "stands in the other only in part";
   return fmt::format("Take {}, or save again from it without rounding", fine);
 }
 
@@ -98,11 +103,17 @@ void add_coarse(Report& report, const WeightPair& pair, bool coarse_is_a, const 
                   .proof = Proof::observed,
                   .subjects = {pair.a, pair.b}};
   const bool all = names.size() == pair.comparison.matched;
-  finding.summary = fmt::format("{} holds {} {} to {}", coarse,
-                                all ? fine + "'s weights"
-                                    : fmt::format("{} of {}'s {}", names.size(), fine,
-                                                  counted(pair.comparison.matched, "weight")),
-                                first.cut ? "cut" : "rounded", grid_text(first));
+  if (first.kind == CoarseGrid::Kind::apart)
+    finding.summary = fmt::format(
+        "{} and {} hold {} of one model, rounded to float16 on one side and to bfloat16 on the "
+        "other",
+        pair.a, pair.b, all ? "the weights" : fmt::format("{} weights", names.size()));
+  else
+    finding.summary = fmt::format("{} holds {} {} to {}", coarse,
+                                  all ? fine + "'s weights"
+                                      : fmt::format("{} of {}'s {}", names.size(), fine,
+                                                    counted(pair.comparison.matched, "weight")),
+                                  first.cut ? "cut" : "rounded", grid_text(first));
   if (others > 0)
     finding.summary += fmt::format("; {} other values", counted(others, "other", "has", "have"));
   for (const auto& [grid, count] : grids)
@@ -110,7 +121,12 @@ void add_coarse(Report& report, const WeightPair& pair, bool coarse_is_a, const 
       finding.details.push_back(fmt::format("{} to {}", counted(count, "weight"), grid_text(grid)));
   finding.details.push_back(
       first.cut ? fmt::format("each number in {} is {}'s with its last bits set to 0", coarse, fine)
-                : fmt::format("each number in {} is the nearest of these to {}'s", coarse, fine));
+      : first.kind == CoarseGrid::Kind::apart
+          ? "some number rounds to both, for each of their elements"
+      : first.kind == CoarseGrid::Kind::twice
+          ? fmt::format("computed of each number in {}: rounded so it is {}'s, bit for bit", fine,
+                        coarse)
+          : fmt::format("each number in {} is the nearest of these to {}'s", coarse, fine));
   if (first.kind == CoarseGrid::Kind::levels)
     finding.details.push_back("as where weights were quantized and written back as floats");
   finding.evidence = {{"count", names.size()},
@@ -139,6 +155,8 @@ std::set<std::string> find_coarse(Report& report, const WeightPair& pair,
       if (each.grid) names.push_back(*each.name);
       others += !each.grid && each.is_changed ? 1 : 0;
     }
+    // One of many changed weights may lie on a grid by chance.
+    if (names.size() < others) continue;
     add_coarse(report, pair, coarse_is_a, grids, names, others);
     return {names.begin(), names.end()};
   }

@@ -45,24 +45,10 @@ std::vector<FieldDifference> with_effect(const std::vector<FieldDifference>& fie
   return chosen;
 }
 
-void add_fields(Report& report, const char* cause, Role role, const Subject& a, const Subject& b,
-                const std::vector<FieldDifference>& fields, const std::string& summary,
-                const std::string& remedy) {
-  if (fields.empty()) return;
-  Finding finding{
-      .cause = cause, .role = role, .proof = Proof::observed, .subjects = {a.label, b.label}};
-  finding.summary = summary;
-  for (std::size_t i = 0; i < fields.size() && i < 6; ++i)
-    finding.details.push_back(shown(fields[i]));
-  finding.evidence = {{"fields", field_evidence(fields)}};
-  finding.remedy = remedy;
-  add_finding(report, std::move(finding));
-}
-
 /// `of_modules`: fields in which the modules of a side are not what its config says.
 std::string config_summary(const std::vector<FieldDifference>& fields,
-                           const std::set<std::string>& of_modules, const char* one,
-                           const char* several) {
+                           const std::set<std::string>& of_modules, std::string_view one,
+                           std::string_view several) {
   if (fields.size() == 1)
     return fmt::format(
         "{} {} differs, {}",
@@ -249,6 +235,20 @@ Json part_like(const Json& config, const Json& other) {
 
 }  // namespace
 
+void add_fields(Report& report, const char* cause, Role role, const Subject& a, const Subject& b,
+                const std::vector<FieldDifference>& fields, const std::string& summary,
+                const std::string& remedy) {
+  if (fields.empty()) return;
+  Finding finding{
+      .cause = cause, .role = role, .proof = Proof::observed, .subjects = {a.label, b.label}};
+  finding.summary = summary;
+  for (std::size_t i = 0; i < fields.size() && i < 6; ++i)
+    finding.details.push_back(shown(fields[i]));
+  finding.evidence = {{"fields", field_evidence(fields)}};
+  finding.remedy = remedy;
+  add_finding(report, std::move(finding));
+}
+
 void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   const Checkpoint& left = *a.checkpoint;
   const Checkpoint& right = *b.checkpoint;
@@ -300,8 +300,7 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
                  : same_values(a, b, outputs) +
                        "; the one that was meant is in the file that the training wrote");
   add_fields(report, "config.changed", Role::contributes, a, b, unknown,
-             config_summary(unknown, of_modules, "and whether that matters is not known",
-                            "and whether that matters is not known"),
+             config_summary(unknown, of_modules, kMeaningNotKnown, kMeaningNotKnown),
              two ? kOfOneModel : "Look them up in the class that reads them");
   add_fields(report, "config.changed", Role::contributes, a, b, version,
              config_summary(version, of_modules, "and it moves outputs in transformers 4 alone",

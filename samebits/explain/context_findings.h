@@ -6,6 +6,14 @@
 
 namespace samebits {
 
+/// How the summary ends where no table says what differing fields do.
+inline constexpr std::string_view kMeaningNotKnown = "and whether that matters is not known";
+
+/// One finding for fields that differ, with their values as evidence; nothing where there are none.
+void add_fields(Report& report, const char* cause, Role role, const Subject& a, const Subject& b,
+                const std::vector<FieldDifference>& fields, const std::string& summary,
+                const std::string& remedy);
+
 /// config.changed: fields that can move outputs are a cause, unknown ones contribute, the others
 /// are one note. Fills report.config.
 void find_config_changes(Report& report, const Subject& a, const Subject& b);

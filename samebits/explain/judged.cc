@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "samebits/explain/context_findings.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
@@ -121,6 +122,15 @@ bool names_needed(const Finding& finding, const PairRuns& pair, Kind kind) {
   });
 }
 
+/// Of fields of which no table says what they do, the run does.
+void settle_meaning(Finding& finding) {
+  if (!finding.summary.ends_with(kMeaningNotKnown)) return;
+  finding.summary.erase(finding.summary.size() - kMeaningNotKnown.size());
+  finding.summary +=
+      finding.evidence["fields"].size() == 1 ? "and it moves outputs" : "and they move outputs";
+  finding.remedy = "Give both models the same config";
+}
+
 void judge_exchange(Finding& finding, const PairRuns& pair, Kind kind) {
   const bool of_pair = finding.subjects == std::vector{pair.a, pair.b};
   const bool of_one = kind == Kind::mode && finding.subjects.size() == 1 &&
@@ -142,6 +152,7 @@ void judge_exchange(Finding& finding, const PairRuns& pair, Kind kind) {
   }
   finding.role = Role::cause;
   finding.proof = Proof::proved;
+  if (kind == Kind::config) settle_meaning(finding);
   const bool fewer = kind == Kind::weights && finding.evidence.contains("count") &&
                      pair.tensors_b.size() < finding.evidence["count"].get<std::size_t>();
   add_proof(finding, pair, kind, fewer);

@@ -8,21 +8,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "samebits/explain/load_by_bytes.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
 namespace {
 
 using Names = std::vector<std::string>;
-
-/// Of a checkpoint's weights those with these names.
-WeightSet some_weights(const Checkpoint& checkpoint, const std::set<std::string>& names) {
-  std::vector<NamedTensor> kept;
-  const WeightSet all = weight_set(checkpoint, checkpoint.weights());
-  for (const NamedTensor& tensor : all.tensors())
-    if (names.contains(tensor.name)) kept.push_back(tensor);
-  return WeightSet(std::move(kept));
-}
 
 Names names_in(const WeightSet& set, const std::vector<std::uint32_t>& indexes) {
   Names names;
@@ -132,12 +124,11 @@ std::string form_text(const LoadReport& load) {
 }  // namespace
 
 void find_held(const Checkpoint& source, const LoadList& target, int threads, LoadReport& load) {
-  const bool open = load.restored < load.random.size() + load.mismatched.size();
-  if (!open || !target.checkpoint || !target.checkpoint->has_weights()) return;
-  std::set<std::string> left(load.dropped.begin(), load.dropped.end());
-  std::set<std::string> wanted(load.random.begin(), load.random.end());
+  const std::set<std::string> wanted = open_targets(load);
+  if (wanted.empty() || !target.checkpoint || !target.checkpoint->has_weights()) return;
+  const std::vector<std::string> unplaced = unplaced_tensors(load);
+  std::set<std::string> left(unplaced.begin(), unplaced.end());
   left.insert(load.mismatched.begin(), load.mismatched.end());
-  wanted.insert(load.mismatched.begin(), load.mismatched.end());
   WeightSet a = some_weights(source, left), b = some_weights(*target.checkpoint, wanted);
   for (const TensorMatch& match : compare_weights(a, b, {.threads = threads}).matches) {
     if (match.kind != MatchKind::rearranged || match.b.empty()) continue;
@@ -149,9 +140,16 @@ void find_held(const Checkpoint& source, const LoadList& target, int threads, Lo
 std::string held_text(const LoadReport& load) {
   if (load.held.empty()) return form_text(load);
   std::size_t count = 0;
-  for (const HeldValues& held : load.held) count += held.to.size();
+  std::map<std::string, std::size_t> forms;
+  for (const HeldValues& held : load.held) {
+    count += held.to.size();
+    forms[held.how] += held.to.size();
+  }
+  Names how;
+  for (const auto& [form, some] : forms)
+    how.push_back(forms.size() == 1 ? form : fmt::format("{}: {}", form, some));
   std::string text = fmt::format("{} in the checkpoint in another form ({})",
-                                 counted(count, "tensor", "stands", "stand"), load.held[0].how);
+                                 counted(count, "tensor", "stands", "stand"), fmt::join(how, "; "));
   const std::string line = line_of(load.held[0]);
   if (line.empty()) return text + ": samebits diff says of each how";
   return text + fmt::format(": {}{}", line, load.held.size() > 1 ? ", and so on" : "");

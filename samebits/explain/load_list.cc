@@ -225,39 +225,12 @@ void search_repair(const LoadList& target, const std::vector<bool>& unfilled,
   for (const model::Refit& refit : found.repair.refits)
     load.refits.push_back({refit.from, refit.to, refit.count});
   // What fills one name of a tensor fills the others.
-  std::set<std::size_t> restored;
+  std::set<std::size_t> filled;
   const std::set<std::string> names(found.repair.restored.begin(), found.repair.restored.end());
   for (std::size_t i = 0; i < target.names.size(); ++i)
-    if (names.contains(target.names[i].name)) restored.insert(target.one[i]);
-  load.restored = 0;
+    if (names.contains(target.names[i].name)) filled.insert(target.one[i]);
   for (std::size_t i = 0; i < target.names.size(); ++i)
-    load.restored += unfilled[i] && restored.contains(target.one[i]) ? 1 : 0;
-}
-
-void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threads,
-                     LoadReport& load) {
-  const bool lost = 2 * load.random.size() > load.target_tensors && load.restored == 0;
-  if (!lost || !load.searched || !target.checkpoint || !target.checkpoint->has_weights()) return;
-  WeightSet a = weight_set(source, source.weights());
-  WeightSet b = weight_set(*target.checkpoint, target.checkpoint->weights());
-  const WeightComparison found = compare_weights(a, b, {.threads = threads});
-  const std::set<std::string> random(load.random.begin(), load.random.end());
-  std::vector<model::NamePair> pairs;
-  std::size_t restored = 0;
-  for (const TensorMatch& match : found.matches) {
-    if (match.a.size() != 1 || match.b.size() != 1) continue;
-    const std::string &from = a[match.a[0]].name, &to = b[match.b[0]].name;
-    if (from != to && match.kind != MatchKind::renamed) continue;
-    if (from != to && !random.contains(to)) continue;
-    pairs.push_back({from, to});
-    restored += from != to;
-  }
-  if (2 * restored < load.random.size()) return;
-  const std::vector<model::RenameRule> rules = model::rules_for_names(pairs);
-  if (rules.empty()) return;
-  for (const model::RenameRule& rule : rules)
-    load.repair.push_back({rule.from, rule.to, rule.count});
-  load.restored = restored;
+    if (unfilled[i] && filled.contains(target.one[i])) load.restored.insert(target.names[i].name);
 }
 
 }  // namespace samebits

@@ -39,9 +39,4 @@ LoadReport load_into_list(const LoadList& target, const std::vector<model::Store
 void search_repair(const LoadList& target, const std::vector<bool>& unfilled,
                    const std::vector<model::StoredShape>& tensors, LoadReport& load);
 
-/// Where names alone repair nothing and most of the target stays random, but it is a checkpoint
-/// that holds the same values: the renaming that equal bytes show.
-void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threads,
-                     LoadReport& load);
-
 }  // namespace samebits

@@ -46,7 +46,7 @@ TEST(LoadIntoList, ARenamingFillsAllNamesOfOneTensor) {
   tied.one[2] = 0;
   const LoadReport load = load_into_list(tied, {{"wte.weight", {9, 4}}, {"ln.weight", {4}}}, "t");
   EXPECT_EQ(load.random.size(), 3U);
-  EXPECT_EQ(load.restored, 3U);
+  EXPECT_EQ(load.restored.size(), 3U);
 }
 
 TEST(LoadIntoList, ACounterThatIsAbsentIsNotRandom) {
@@ -65,7 +65,7 @@ TEST(LoadIntoList, SaysWhetherARenamingWasSearchedAndFound) {
   const LoadList target = list({{"fc.weight", {2, 2}}, {"fc.bias", {2}}});
   const LoadReport found =
       load_into_list(target, {{"module.fc.weight", {2, 2}}, {"module.fc.bias", {2}}}, "t");
-  EXPECT_EQ(found.restored, 2U);
+  EXPECT_EQ(found.restored.size(), 2U);
   EXPECT_EQ(found.repair.at(0).from, "module.");
   const LoadReport none = load_into_list(target, {{"conv.kernel", {7}}}, "t");
   EXPECT_TRUE(none.searched);
@@ -87,7 +87,7 @@ TEST_F(CheckFiles, EqualBytesShowARenamingThatNamesDoNot) {
   folder_.write("a.safetensors", safetensors({{"alpha", {1, 2, 3}}, {"beta", {4, 5, 6, 7}}}));
   folder_.write("b.safetensors", safetensors({{"x1", {1, 2, 3}}, {"y", {4, 5, 6, 7}}}));
   const Report report = check_of("a.safetensors", "b.safetensors");
-  EXPECT_EQ(report.loads.at(0).restored, 2U);
+  EXPECT_EQ(report.loads.at(0).restored.size(), 2U);
   EXPECT_EQ(report.loads.at(0).repair.size(), 2U);
 }
 

@@ -125,7 +125,7 @@ std::string repair_text(const LoadReport& load) {
   if (!load.refits.empty())
     text += fmt::format("; {} cut or stacked along dimension 0",
                         counted(load.refits.size(), "template"));
-  text += fmt::format(" (restores {} of {})", load.restored,
+  text += fmt::format(" (restores {} of {})", load.restored.size(),
                       load.random.size() + load.mismatched.size());
   if (const std::string held = held_text(load); !held.empty()) text += "; " + held;
   return text;
@@ -217,6 +217,20 @@ void find_dropped_tables(Report& report, const LoadReport& load) {
   add_finding(report, std::move(finding));
 }
 
+/// Of a load with a repair.
+std::string unplaced_text(const LoadReport& load) {
+  constexpr std::size_t kShown = 3;
+  const std::vector<std::string> first(
+      load.unplaced.begin(),
+      load.unplaced.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, load.unplaced.size())));
+  return fmt::format("{} no place with the repair either, so that what they do is lost: {}{}",
+                     counted_of(load.unplaced.size(), load.dropped.size(), "tensor", "has", "have"),
+                     fmt::join(first, ", "),
+                     load.unplaced.size() > kShown
+                         ? fmt::format(", and {} more", load.unplaced.size() - kShown)
+                         : "");
+}
+
 void find_dropped(Report& report, const LoadReport& load) {
   if (load.dropped.empty()) return;
   Finding finding = load_finding(load, "weights.missing", load.dropped,
@@ -224,6 +238,8 @@ void find_dropped(Report& report, const LoadReport& load) {
                                              counted(load.dropped.size(), "tensor")));
   if (load.dropped_silently && !load.silent)
     finding.details.push_back("the loader does not say so");
+  const bool some_placed = load.unplaced.size() < load.dropped.size();
+  if (some_placed && !load.unplaced.empty()) finding.details.push_back(unplaced_text(load));
   if (holds_update(load.dropped))
     finding.remedy =
         "What a LoRA adds is lost with them: model.merge_and_unload() of peft before saving adds "
@@ -232,6 +248,10 @@ void find_dropped(Report& report, const LoadReport& load) {
     finding.remedy =
         "Nothing to do where the target is meant to lack them (a head, a decoder); else take "
         "another class";
+  else if (some_placed && !load.unplaced.empty())
+    finding.remedy =
+        "Take a class that has these parts; where the target is meant to lack them (a head, a "
+        "decoder), the repair is enough";
   add_finding(report, std::move(finding));
 }
 

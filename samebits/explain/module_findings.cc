@@ -85,6 +85,9 @@ void note_wrapper(Report& report, const Subject& subject) {
 
 void note_foreign_class(Report& report, const Subject& subject) {
   if (!report.ran || !has_weights(subject)) return;
+  if (std::string text = taken_as_built(*subject.checkpoint, config_used(report, subject));
+      !text.empty())
+    report.assumed.push_back(fmt::format("{}: {}", subject.label, text));
   const std::string own = foreign_class(*subject.checkpoint);
   if (own.empty() || !recognize_vit(*subject.checkpoint, config_used(report, subject))) return;
   report.assumed.push_back(fmt::format("{}: {}", subject.label, foreign_class_text(own)));

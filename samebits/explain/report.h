@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -92,7 +93,8 @@ struct LoadReport {
   bool written_for_5_only = false;          // names that only transformers 5.24.0 writes and reads
   std::vector<RenameRule> repair;           // what would make it load
   std::vector<LoadRefit> refits;            // the same, for tensors that must be cut or stacked
-  std::uint64_t restored = 0;               // of random and mismatched, how many these would fill
+  std::set<std::string> restored;           // of random and mismatched, what these would fill
+  std::vector<std::string> unplaced;        // of dropped, what has no place with these either
   std::vector<std::string> counters;        // absent, and so left at 0
   std::vector<std::string> tables;          // absent, and computed when the model is built
   std::vector<std::string> dropped_tables;  // not used, and computed when the model is built

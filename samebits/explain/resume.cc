@@ -168,12 +168,10 @@ void find_trainer_weights(Report& report, const Subject& subject) {
   if (!target) return find_renamed_on_disk(report);
   const model::LoadOutcome outcome =
       model::predict_load(*target, weights.shapes, model::Way::from_pretrained);
-  Report loads;
-  loads.loads.push_back(
-      {.loaded = outcome.count(model::TargetState::loaded), .raises = outcome.raises});
-  loads.loads.push_back(resumed_load(*target, checkpoint, weights.shapes));
-  find_trainer_resume(loads);
-  for (const Finding& finding : loads.findings) add_finding(report, finding);
+  find_lost_on_resume(
+      report, checkpoint,
+      {.loaded = outcome.count(model::TargetState::loaded), .raises = outcome.raises},
+      resumed_load(*target, checkpoint, weights.shapes));
 }
 
 void judge_one(Report& report, const Subject& subject) {

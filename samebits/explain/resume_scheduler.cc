@@ -47,12 +47,16 @@ std::string rates_text(const std::vector<double>& rates) {
 }
 
 /// torch's schedules leave initial_lr in the groups of the optimizer that they drive.
-bool shows_a_schedule(const ResumeFacts& facts) {
-  return std::ranges::any_of(facts.state.optimizers, [](const OptimizerState& optimizer) {
-    return std::ranges::any_of(optimizer.groups, [](const ParameterGroup& group) {
-      return group.options.contains("initial_lr");
-    });
+bool shows_a_schedule(const OptimizerState& optimizer) {
+  return std::ranges::any_of(optimizer.groups, [](const ParameterGroup& group) {
+    return group.options.contains("initial_lr");
   });
+}
+
+/// torch's SWALR counts from the start of the averaging, whatever the loop counts. Source: torch
+/// 2.13.0 optim/swa_utils.py.
+bool counts_for_itself(const PlacedValues& schedule) {
+  return schedule.values.contains("anneal_epochs");
 }
 
 /// The schedule's last rates against those of the optimizer of its place; where there are several,
@@ -98,7 +102,9 @@ bool may_count(double last, double count, bool several) {
 
 void judge_last_epoch(const ResumeFacts& facts, const PlacedValues& schedule, ResumeRow& row) {
   const auto found = schedule.values.find("last_epoch");
-  if (found == schedule.values.end() || !found->is_number() || !facts.has_gone_on()) return;
+  if (found == schedule.values.end() || !found->is_number() || !facts.has_gone_on() ||
+      counts_for_itself(schedule))
+    return;
   const double last = found->get<double>();
   const bool several =
       facts.is(TrainingFramework::accelerate) || facts.is(TrainingFramework::trainer);
@@ -142,14 +148,35 @@ ResumeRow judge_scheduler(const ResumeFacts& facts, const PlacedValues& schedule
   return row;
 }
 
+/// A schedule drives one optimizer. In frameworks with processes an optimizer may stand in several
+/// files.
+void judge_count(const ResumeFacts& facts, ResumeRow& row) {
+  if (!facts.is(TrainingFramework::plain) && !facts.is(TrainingFramework::lightning)) return;
+  const auto driven =
+      static_cast<std::size_t>(std::ranges::count_if(facts.state.optimizers, shows_a_schedule));
+  const std::size_t held = facts.state.schedulers.size();
+  if (driven <= held) return;
+  ResumeIssue issue{.missing = {kSchedulerPart}};
+  issue.summary = fmt::format("schedules drove {}, and the state of {} in it",
+                              counted(driven, "optimizer"), counted(held, "schedule", "is", "are"));
+  issue.details.emplace_back("the groups have initial_lr, which torch's schedules leave there");
+  issue.evidence = {{"optimizers", driven}, {"schedulers", held}};
+  issue.remedy = "Save the state_dict() of every schedule beside that of its optimizer";
+  row.issues.push_back(std::move(issue));
+  row.part.state = "in doubt";
+}
+
 }  // namespace
 
 ResumeRows judge_schedulers(const ResumeFacts& facts) {
   ResumeRows rows;
   for (const PlacedValues& schedule : facts.state.schedulers)
     rows.push_back(judge_scheduler(facts, schedule));
-  if (!rows.empty()) return rows;
-  const bool shown = shows_a_schedule(facts);
+  if (!rows.empty()) {
+    judge_count(facts, rows.back());
+    return rows;
+  }
+  const bool shown = std::ranges::any_of(facts.state.optimizers, shows_a_schedule);
   if (facts.state.optimizers.empty() && !facts.state.not_read.empty())
     return {resume_row(kSchedulerPart, "not read", "", facts.state.not_read[0])};
   if (!shown && !facts.state.optimizers.empty() && !facts.is(TrainingFramework::trainer))

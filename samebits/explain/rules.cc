@@ -32,6 +32,7 @@
 #include "samebits/explain/quantized_findings.h"
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/script_findings.h"
+#include "samebits/explain/settings_findings.h"
 #include "samebits/explain/tokenizer_findings.h"
 #include "samebits/explain/trainer_resume.h"
 #include "samebits/explain/training_findings.h"
@@ -128,6 +129,7 @@ constexpr auto kPairRules = std::to_array<PairRule>({
      [](Report& report, const PairFacts& pair) {
        find_tokenizer_changes(report, pair.a, pair.b, pair.options.preprocessing_role);
      }},
+    {kCompared, of_subjects<find_settings_changes>},
     {kCompared, of_subjects<find_own_code_changes>},
     {kCompared | kVerify, of_subjects<find_mode_changes>},
     {kCompared,

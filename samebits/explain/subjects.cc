@@ -199,6 +199,14 @@ WeightSet weight_set(const Checkpoint& checkpoint, const Candidate& candidate) {
   return WeightSet(tensors_of(checkpoint, candidate.weights, candidate.key));
 }
 
+WeightSet some_weights(const Checkpoint& checkpoint, const std::set<std::string>& names) {
+  std::vector<NamedTensor> kept;
+  const WeightSet all = weight_set(checkpoint, checkpoint.weights());
+  for (const NamedTensor& tensor : all.tensors())
+    if (names.contains(tensor.name)) kept.push_back(tensor);
+  return WeightSet(std::move(kept));
+}
+
 std::vector<WeightSet> weight_sets(const Report& report, int threads) {
   std::vector<std::vector<NamedTensor>> tensors;
   for (const Subject& subject : report.subjects) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,8 @@ std::string subject_label(std::size_t index);
 
 /// The weights, or the non-persistent buffers, of a candidate. Borrows from the checkpoint.
 WeightSet weight_set(const Checkpoint& checkpoint, const Candidate& candidate);
+/// Of a checkpoint's weights those with these names.
+WeightSet some_weights(const Checkpoint& checkpoint, const std::set<std::string>& names);
 WeightSet buffer_set(const Checkpoint& checkpoint, const Candidate& candidate);
 /// The chosen weights of every subject, empty where there are none. With roles, where names differ
 /// and the model is one that the name tables know.

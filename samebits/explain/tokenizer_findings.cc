@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -21,6 +22,8 @@ constexpr auto kParts =
 constexpr auto kRules =
     std::to_array<const char*>({"normalizer", "pre_tokenizer", "post_processor"});
 
+using TokenIds = std::map<std::string, std::int64_t>;
+
 struct TokenizerChange {
   std::vector<std::string> details;
   Json fields = Json::object();      // {"normalizer": [A's, B's]}; of long ones how long they are
@@ -37,8 +40,8 @@ std::shared_ptr<const MappedFile> open_beside(const Subject& subject, const char
 }
 
 /// Token -> id, of all forms that a vocabulary has: {"a": 0}, [["a", -1.5], ...].
-std::map<std::string, std::int64_t> vocabulary(const Json& tokenizer) {
-  std::map<std::string, std::int64_t> ids;
+TokenIds vocabulary(const Json& tokenizer) {
+  TokenIds ids;
   if (tokenizer.contains("model") && tokenizer["model"].is_object() &&
       tokenizer["model"].contains("vocab")) {
     const Json& vocab = tokenizer["model"]["vocab"];
@@ -58,8 +61,7 @@ std::map<std::string, std::int64_t> vocabulary(const Json& tokenizer) {
   return ids;
 }
 
-void compare_vocabularies(const Json& a, const Json& b, TokenizerChange* change) {
-  const auto left = vocabulary(a), right = vocabulary(b);
+void compare_vocabularies(const TokenIds& left, const TokenIds& right, TokenizerChange* change) {
   std::vector<std::string> shown;
   constexpr std::size_t kShown = 4;
   for (const auto& [token, id] : left) {
@@ -85,16 +87,103 @@ void compare_vocabularies(const Json& a, const Json& b, TokenizerChange* change)
                               " in one of the two only");
 }
 
+/// "a b" for ["a", "b"], as older files write a merge.
+Json settled_merges(Json merges) {
+  for (Json& each : merges)
+    if (each.is_array() && each.size() == 2 && each[0].is_string() && each[1].is_string())
+      each = each[0].get<std::string>() + " " + each[1].get<std::string>();
+  return merges;
+}
+
+/// Fields of the model beside its vocabulary. What is absent, null, false or empty is not there.
+void compare_models(const Json& a, const Json& b, TokenizerChange* change) {
+  const auto model_of = [](const Json& json) {
+    return json.contains("model") && json["model"].is_object() ? json["model"] : Json::object();
+  };
+  const Json left = model_of(a), right = model_of(b);
+  std::set<std::string> names;
+  for (const Json* side : {&left, &right})
+    for (const auto& [name, value] : side->items()) names.insert(name);
+  names.erase("vocab");
+  const auto part = [](const Json& model, const std::string& name) {
+    Json value = model.contains(name) ? model[name] : Json();
+    if (value == false || value == "") value = Json();
+    return name == "merges" && value.is_array() ? settled_merges(std::move(value)) : value;
+  };
+  for (const std::string& name : names) {
+    const Json one = part(left, name), two = part(right, name);
+    if (one == two || (name == "type" && (one.is_null() || two.is_null()))) continue;
+    const bool is_long = one.is_structured() || two.is_structured();
+    change->fields["model." + name] =
+        is_long ? Json::array({one.size(), two.size()}) : Json::array({one, two});
+    change->details.push_back(
+        is_long ? fmt::format("its {} differ", name)
+                : fmt::format("its {}: {} against {}", name, json_text(one), json_text(two)));
+  }
+}
+
+/// Tokens that added_tokens.json adds to those of tokenizer.json.
+void add_tokens_beside(const Subject& subject, TokenIds* ids) {
+  const auto file = open_beside(subject, "added_tokens.json");
+  const Result<Json> json =
+      file ? parse_json(file->bytes(), beside(subject, "added_tokens.json")) : Result<Json>(Json());
+  if (!json || !json->is_object()) return;
+  for (const auto& [token, id] : json->items())
+    if (id.is_number_integer()) ids->try_emplace(token, id.get<std::int64_t>());
+}
+
+/// Whether added_tokens.json is not the same on both sides.
+bool other_tokens_beside(const Subject& a, const Subject& b) {
+  const auto left = open_beside(a, "added_tokens.json"),
+             right = open_beside(b, "added_tokens.json");
+  if (!left || !right) return left != right;
+  return !std::ranges::equal(left->bytes(), right->bytes());
+}
+
+/// Tokens with a task, by the file that both directories have: {"pad_token": "[PAD]"}.
+void compare_special_tokens(const Subject& a, const Subject& b, TokenizerChange* change) {
+  constexpr const char* kFile = "special_tokens_map.json";
+  const auto read = [&](const Subject& subject) -> Json {
+    const auto file = open_beside(subject, kFile);
+    const Result<Json> json =
+        file ? parse_json(file->bytes(), beside(subject, kFile)) : Result<Json>(Json());
+    return json ? *json : Json();
+  };
+  const Json left = read(a), right = read(b);
+  if (!left.is_object() || !right.is_object()) return;
+  const auto text_of = [](const Json& map, const std::string& name) {
+    const Json value = map.contains(name) ? map[name] : Json();
+    return value.is_object() && value.contains("content") ? value["content"] : value;
+  };
+  std::set<std::string> names;
+  for (const Json* side : {&left, &right})
+    for (const auto& [name, value] : side->items())
+      if (name.ends_with("_token")) names.insert(name);
+  for (const std::string& name : names) {
+    const Json one = text_of(left, name), two = text_of(right, name);
+    if (one == two) continue;
+    change->fields[name] = Json::array({one, two});
+    change->details.push_back(
+        fmt::format("its {}: {} against {}", name, json_text(one), json_text(two)));
+  }
+}
+
 /// Nothing where a file is no JSON object.
 std::optional<TokenizerChange> compare_whole(const Subject& a, const Subject& b) {
   const auto left = open_beside(a, kWhole), right = open_beside(b, kWhole);
   if (!left || !right) return std::nullopt;
   TokenizerChange change;
-  if (std::ranges::equal(left->bytes(), right->bytes())) return change;
+  compare_special_tokens(a, b, &change);
+  if (std::ranges::equal(left->bytes(), right->bytes()) && !other_tokens_beside(a, b))
+    return change;
   const Result<Json> one = parse_json(left->bytes(), beside(a, kWhole));
   const Result<Json> two = parse_json(right->bytes(), beside(b, kWhole));
   if (!one || !two || !one->is_object() || !two->is_object()) return std::nullopt;
-  compare_vocabularies(*one, *two, &change);
+  TokenIds ids_a = vocabulary(*one), ids_b = vocabulary(*two);
+  add_tokens_beside(a, &ids_a);
+  add_tokens_beside(b, &ids_b);
+  compare_vocabularies(ids_a, ids_b, &change);
+  compare_models(*one, *two, &change);
   const auto part = [](const Json& json, const char* name) {
     return json.contains(name) ? json[name] : Json();
   };

@@ -68,11 +68,8 @@ bool is_trainer_checkpoint(const Checkpoint& checkpoint) {
          checkpoint.training.step == "trainer_state.json";
 }
 
-void find_trainer_resume(Report& report) {
-  const auto resumed = std::ranges::find(report.loads, kTrainerWay, &LoadReport::way);
-  if (resumed == report.loads.end()) return;
-  const LoadReport& load = *resumed;
-  const LoadReport& pretrained = report.loads[0];
+void find_lost_on_resume(Report& report, const Checkpoint& checkpoint, const LoadReport& pretrained,
+                         const LoadReport& load) {
   const std::size_t lost = load.random.size();
   const bool better = pretrained.raises.empty() && pretrained.loaded > load.loaded;
   if (lost == 0 || !load.raises.empty() || !better) return;
@@ -87,7 +84,7 @@ void find_trainer_resume(Report& report) {
       "it calls load_state_dict(strict=False), which takes names as they stand, and goes on "
       "after a warning; from_pretrained renames them");
   // The Trainer reads the two files only where both are there.
-  const TrainingState& training = report.subjects[0].checkpoint->training;
+  const TrainingState& training = checkpoint.training;
   const bool has_optimizer = training.optimizer && training.scheduler;
   finding.details.push_back(
       has_optimizer ? "the optimizer's moments, the learning rate and the step are restored, "
@@ -114,6 +111,12 @@ void find_trainer_resume(Report& report) {
         load.numbered_by, class_name);
   }
   add_finding(report, std::move(finding));
+}
+
+void find_trainer_resume(Report& report) {
+  const auto resumed = std::ranges::find(report.loads, kTrainerWay, &LoadReport::way);
+  if (resumed == report.loads.end()) return;
+  find_lost_on_resume(report, *report.subjects[0].checkpoint, report.loads[0], *resumed);
 }
 
 std::vector<std::string> renamed_on_disk(const Checkpoint& checkpoint) {

@@ -23,6 +23,11 @@ LoadReport resumed_load(const model::LoadTarget& target, const Checkpoint& check
 /// does, which is the first.
 void find_trainer_resume(Report& report);
 
+/// The same for `checkpoint`, A: what from_pretrained does with it, and what a resumed training
+/// does.
+void find_lost_on_resume(Report& report, const Checkpoint& checkpoint, const LoadReport& pretrained,
+                         const LoadReport& resumed);
+
 /// The same for classes whose tables are not here, by the names alone: those that save_pretrained()
 /// of transformers 5.24.0 writes and the modules of that version do not have.
 std::vector<std::string> renamed_on_disk(const Checkpoint& checkpoint);

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "samebits/base/mapped_file.h"
+#include "samebits/explain/settings_findings.h"
 
 namespace samebits {
 namespace {
@@ -79,6 +80,7 @@ void compare_files(const Subject& a, const Subject& b, std::vector<std::string>*
       details->push_back(fmt::format("{} stands only in {}", name, in_a ? a.label : b.label));
       continue;
     }
+    if (is_settings_file(name)) continue;
     const auto left = MappedFile::open((fs::path(a.checkpoint->path) / name).string());
     const auto right = MappedFile::open((fs::path(b.checkpoint->path) / name).string());
     const bool both = left && right;

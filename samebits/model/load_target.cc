@@ -1,4 +1,6 @@
 // The part of predict_load.h that finds out what would be loaded into.
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include <fmt/format.h>
@@ -84,6 +86,30 @@ Fields fields_from_timm(const Json& config, Fields fields) {
   return fields;
 }
 
+/// Whether the patches of a square image can be so many.
+bool is_square(std::int64_t count) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 40;  // below it the root is exact
+  if (count <= 0 || count > kMost) return false;
+  const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(count)));
+  return side * side == count;
+}
+
+/// How many patches the table of positions is for: its rows less the tokens in front of the
+/// patches. timm's table may leave these out (no_embed_class), or count registers. Where nothing
+/// leads to a square, what the class that was recognized says.
+std::int64_t patches_of(const Recognition& recognition) {
+  const std::int64_t rows = recognition.fields['X'];
+  const std::int64_t own = recognition.model_class->prefixed;
+  const std::int64_t registers = recognition.fields.parts & kRegisters
+                                     ? std::max<std::int64_t>(recognition.fields['R'], 0)
+                                     : 0;
+  if (rows < 0) return -1;
+  if (recognition.library == Library::timm && !is_square(rows - own))
+    for (const std::int64_t tokens : {own + registers, std::int64_t{0}})
+      if (is_square(rows - tokens)) return rows - tokens;
+  return rows - own;
+}
+
 /// Classes outside transformers are built with a head unless they are told not to.
 bool has_head_of_its_own(const ModelClass& model_class) {
   return model_class.model_type.empty() && (model_class.optional & kClassifier);
@@ -110,6 +136,10 @@ Result<Fields> fields_for(const Json* config, const std::optional<Recognition>& 
   // Outside transformers no config says which parts a constructor was asked for: those in the file.
   if (model_class.model_type.empty() && recognition) fields.parts = recognition->fields.parts;
   if (has_head_of_its_own(model_class)) fields.parts |= kClassifier;
+  // The table of another class has other tokens in front.
+  const bool is_own =
+      recognition && recognition->library == library && recognition->model_class == &model_class;
+  if (!config && !is_own) fields.patches = patches_of(*recognition);
   return fit(fields, model_class);
 }
 

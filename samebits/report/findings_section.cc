@@ -33,8 +33,8 @@ std::string remedy_text(const Report& report, const Finding& finding) {
                          finding.remedy.starts_with("Rearrange before loading");
   if (!is_repair || report.loads.empty()) return finding.remedy;
   const LoadReport& load = report.loads[0];
-  const bool is_whole =
-      load.restored > 0 && load.restored == load.random.size() + load.mismatched.size();
+  const bool is_whole = !load.restored.empty() && load.unplaced.empty() &&
+                        load.restored.size() == load.random.size() + load.mismatched.size();
   if (!is_whole) return finding.remedy;
   return load.run_by.empty()
              ? "Apply the repair above: this command with --write FIXED writes the repaired file "

@@ -61,9 +61,9 @@ std::string repair_of(const LoadReport& load) {
         "along dimension 0, {} {} into {}: {}", refit.to.size() == 1 ? "stack" : "cut",
         fmt::join(refit.from, " + "), fmt::join(refit.to, " + "), quantity(refit.count, "time")));
   const std::size_t lost = load.random.size() + load.mismatched.size();
-  if (load.restored > 0 && lost > 0)
-    lines.push_back(fmt::format("with it {} of these {} tensors are loaded", grouped(load.restored),
-                                grouped(lost)));
+  if (!load.restored.empty() && lost > 0)
+    lines.push_back(fmt::format("with it {} of these {} tensors are loaded",
+                                grouped(load.restored.size()), grouped(lost)));
   return html_table({.caption = "Repair: rename in the checkpoint before loading",
                      .titles = {"from", "to", "#tensors"},
                      .rows = rows}) +

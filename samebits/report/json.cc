@@ -187,7 +187,8 @@ Json loads_json(const std::vector<LoadReport>& loads) {
                     {"written_for_5_only", load.written_for_5_only},
                     {"repair", rules_json(load.repair)},
                     {"refits", refits_json(load.refits)},
-                    {"restored", load.restored},
+                    {"restored", load.restored.size()},
+                    {"unplaced", load.unplaced},
                     {"searched", load.searched}});
   }
   return json;

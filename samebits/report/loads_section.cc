@@ -51,9 +51,9 @@ void refit_rows(const LoadReport& load, Screen* screen) {
 // What the repair is worth: "this fills 128 of the 128 that would stay random or raise".
 void restored_row(const LoadReport& load, Screen* screen) {
   const std::size_t lost = load.random.size() + load.mismatched.size();
-  if (load.restored == 0 || lost == 0) return;
-  screen->row("", fmt::format("with it {} of these {} tensors are loaded", grouped(load.restored),
-                              grouped(lost)));
+  if (load.restored.empty() || lost == 0) return;
+  screen->row("", fmt::format("with it {} of these {} tensors are loaded",
+                              grouped(load.restored.size()), grouped(lost)));
 }
 
 void repair_table(const std::vector<RenameRule>& rules, Screen* screen) {

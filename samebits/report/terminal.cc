@@ -75,7 +75,8 @@ void body(const Report& report, const TerminalStyle& style, Screen* screen) {
   }
 }
 
-/// What the words behind findings mean, of those on this screen. Under mere notes they matter little.
+/// What the words behind findings mean, of those on this screen. Under mere notes they matter
+/// little.
 void proof_rows(const Report& report, Screen* screen) {
   const bool runs = report.command == "explain";
   if ((!runs && report.command != "diff") || leading_finding(report) == nullptr) return;

@@ -88,6 +88,17 @@ Result<model::Recognition> recognize_vit(const Checkpoint& checkpoint, const Jso
   return *found;
 }
 
+std::string taken_as_built(const Checkpoint& checkpoint, const Json& config) {
+  if (!checkpoint.modules.empty() || checkpoint.config.is_object()) return "";
+  const Result<model::Recognition> found = recognize_vit(checkpoint, config);
+  if (!found || found->library != model::Library::timm) return "";
+  const bool classifies = (found->fields.parts & model::kClassifier) != 0;
+  return std::string(
+             "what names do not tell is taken as timm builds the class: norms before attention "
+             "and perceptron") +
+         (classifies ? ", the class token classified (global_pool='token')" : "");
+}
+
 Result<VitModel> open_vit(const Checkpoint& checkpoint, const Json& config, int threads) {
   const FloatMode contract;
   const ModuleConfig modules = run_config(checkpoint, config);

@@ -9,9 +9,10 @@
 #include "samebits/base/float_mode.h"
 #include "samebits/base/mapped_file.h"
 #include "samebits/checkpoint/open.h"
+#include "samebits/family/field_options.h"
 #include "samebits/rng/distributions.h"
 #include "samebits/run/input_file.h"
-#include "samebits/run/module_config.h"
+#include "samebits/run/module_checks.h"
 
 namespace samebits {
 namespace {
@@ -93,6 +94,28 @@ Result<void> check_only(const RunRequest& request, const VitModel& model) {
   return {};
 }
 
+/// A field that was given and that this model's pass does not read says something that is not so.
+Result<void> check_fields_are_read(const RunRequest& request, const VitConfig& config) {
+  const auto refuse = [&](const char* field, const char* why) -> Result<void> {
+    const FieldOption* option = option_of_field(field);
+    return fail({.code = ErrorCode::usage,
+                 .what = fmt::format("{} is given, and {}", option->option, why),
+                 .file = request.model,
+                 .hint = fmt::format("Leave {} out", option->option)});
+  };
+  const auto given = [&](const char* field) {
+    return request.fields.is_object() && request.fields.contains(field);
+  };
+  if (given("hidden_act") && config.encoder.gated &&
+      canonical_activation(request.fields["hidden_act"]) != "silu")
+    return refuse("hidden_act", "a gated perceptron is computed with silu alone");
+  if (given("decoder_num_attention_heads") && config.decoder.layers == 0)
+    return refuse("decoder_num_attention_heads", "the model has no decoder");
+  if ((given("mask_ratio") || request.mask_ratio) && !config.masked)
+    return refuse("mask_ratio", "the model masks no patches");
+  return {};
+}
+
 std::vector<std::string> labels_of(const Json& config) {
   std::vector<std::string> labels;
   if (!config.is_object() || !config.contains("id2label") || !config["id2label"].is_object())
@@ -154,6 +177,7 @@ Result<PreparedRun> prepare_now(const RunRequest& request) {
   SAMEBITS_TRY(VitModel model, open_model(request, checkpoint, config));
   SAMEBITS_TRY_VOID(check_training(request, model.config()));
   SAMEBITS_TRY_VOID(check_only(request, model));
+  SAMEBITS_TRY_VOID(check_fields_are_read(request, model.config()));
   SAMEBITS_TRY(PreparedInput input, prepare_input(request.input, model, checkpoint));
   PreparedRun run{.model = std::move(model),
                   .config = config,
@@ -166,6 +190,8 @@ Result<PreparedRun> prepare_now(const RunRequest& request) {
     run.assumed.emplace_back("config: what the modules state");
   if (const std::string own = foreign_class(checkpoint); !own.empty())
     run.assumed.push_back(foreign_class_text(own));
+  if (std::string text = taken_as_built(checkpoint, config); !text.empty())
+    run.assumed.push_back(std::move(text));
   if (request.fields.is_object()) {
     for (const auto& [field, value] : request.fields.items())
       run.assumed.push_back(fmt::format("config: {} {}, as given", field, short_json(value)));

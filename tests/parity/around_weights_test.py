@@ -6,7 +6,8 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import CLIPConfig, CLIPModel, CLIPVisionModel, ViTConfig, ViTForImageClassification, Wav2Vec2FeatureExtractor
+from transformers import (CLIPConfig, CLIPModel, CLIPVisionModel, PreTrainedTokenizerFast, ViTConfig, ViTForImageClassification,
+                          Wav2Vec2FeatureExtractor)
 
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "image_size": 16, "patch_size": 8}
 
@@ -76,6 +77,74 @@ def test_one_tokenizer_written_otherwise_is_none(run, pair):
     write_tokenizer(a, {"[UNK]": 0, "cat": 1})
     write_tokenizer(b, {"cat": 1, "[UNK]": 0}, truncation={"max_length": 5})
     assert not run("diff", a, b).findings("input.preprocessing")
+
+
+VOCABULARY = {"[UNK]": 0, "[PAD]": 1, "cat": 2}
+
+
+@pytest.mark.parametrize("field, change", {
+    "model.unk_token": lambda folder: write_tokenizer(folder, VOCABULARY, model={"type": "WordLevel", "vocab": VOCABULARY, "unk_token": "[PAD]"}),
+    "vocabulary": lambda folder: (folder / "added_tokens.json").write_text('{"<x>": 202}'),
+    "pad_token": lambda folder: (folder / "special_tokens_map.json").write_text('{"pad_token": {"content": "[UNK]"}}'),
+}.items())
+def test_what_gives_a_text_other_ids_is_no_footnote(run, pair, field, change):
+    a, b = pair
+    for folder in pair:
+        write_tokenizer(folder, VOCABULARY)
+        (folder / "special_tokens_map.json").write_text('{"pad_token": "[PAD]"}')
+    before = transformers_ids(b)
+    change(b)
+    assert transformers_ids(b) != before
+    (finding,) = risks(run("diff", a, b))
+    assert finding["cause"] == "input.preprocessing" and list(finding["evidence"]["fields"]) == [field]
+
+
+def transformers_ids(folder):
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    return tokenizer("cat <x> zzz").input_ids, tokenizer.pad_token_id
+
+
+def test_one_model_of_a_tokenizer_in_two_spellings(run, pair):
+    a, b = pair
+    common = {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}}
+    write_tokenizer(a, {}, model=common | {"merges": ["a b"], "dropout": None, "byte_fallback": False})
+    write_tokenizer(b, {}, model=common | {"merges": [["a", "b"]]})
+    assert not risks(run("diff", a, b))
+    write_tokenizer(b, {}, model=common | {"merges": []})
+    assert list(risks(run("diff", a, b))[0]["evidence"]["fields"]) == ["model.merges"]
+
+
+@pytest.mark.parametrize("name, change, cause, verdict", [
+    ("open_clip_config.json", {"model_cfg": {"embed_dim": 8, "quick_gelu": True}}, "config.changed", "different"),
+    ("open_clip_config.json", {"preprocess_cfg": {"mean": [0.5]}}, "input.preprocessing", "different"),
+    ("sentence_bert_config.json", {"max_seq_length": 8}, "input.preprocessing", "different"),
+    ("params.json", {"norm_eps": 1e-6}, "config.changed", "different"),
+])
+def test_settings_of_other_libraries_are_compared(run, pair, name, change, cause, verdict):
+    own = {"model_cfg": {"embed_dim": 8, "quick_gelu": False}, "preprocess_cfg": {"mean": [0.4]}, "max_seq_length": 32, "norm_eps": 1e-5}
+    a, b = pair
+    for folder in pair:
+        (folder / name).write_text(json.dumps(own))
+    assert not risks(run("diff", a, b))
+    (b / name).write_text(json.dumps(own | change, indent=1))
+    report = run("diff", a, b)
+    (finding,) = risks(report)
+    assert (report["verdict"], finding["cause"]) == (verdict, cause) and name in finding["summary"]
+    assert list(change)[0] in str(finding["evidence"]["fields"])
+
+
+def test_names_that_are_made_up_are_shown(run, pair):
+    a, b = pair
+    change(a, id2label={"0": "LABEL_0", "1": "LABEL_1"}, label2id={"LABEL_0": 0, "LABEL_1": 1})
+    change(b, id2label={"0": "cat", "1": "dog"}, label2id={"cat": 0, "dog": 1})
+    details = str(run("diff", a, b).finding("config.changed")["details"])
+    assert "LABEL_0" in details and "absent" not in details
+
+
+def test_code_beside_the_weights_has_no_known_defaults(run, pair):
+    a, b = pair
+    change(b, auto_map={"AutoModel": "own.Own"})
+    assert "absent against absent" not in str(run("diff", a, b)["findings"])
 
 
 @pytest.mark.parametrize("name", ["vocab.txt", "merges.txt", "spiece.model"])

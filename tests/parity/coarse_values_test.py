@@ -103,3 +103,56 @@ def test_other_values_are_not_called_rounded(change, diff):
     fine = weights()
     report = diff(fine, {name: change(value) for name, value in fine.items()})
     assert report["verdict"] == "different" and report.findings("weights.changed") and not report.findings("weights.rounded")
+
+
+def trained(steps, batch, optimizer=torch.optim.AdamW, lr=1e-4):
+    """The weights of an encoder after each of so many steps."""
+    torch.manual_seed(1)
+    model = torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(64, 4, 128, dropout=0), 2, enable_nested_tensor=False)
+    moved, kept = optimizer(model.parameters(), lr=lr), []
+    for _ in range(steps + 1):
+        kept.append({name: value.clone() for name, value in model.state_dict().items()})
+        model(torch.randn(5, batch, 64)).pow(2).mean().backward()
+        moved.step(), moved.zero_grad()
+    return kept
+
+
+@pytest.mark.parametrize("a, b", [(0, 1), (0, 3), (2, 3), (3, 2)])
+def test_norms_that_a_training_moved_a_little_are_no_codes(a, b, diff):
+    states = trained(3, 4)
+    assert not diff(states[a], states[b]).findings("weights.rounded")
+
+
+HALVES = [torch.float16, torch.bfloat16]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_one_model_saved_in_two_types(turned, diff):
+    fine = weights()
+    a, b = ({name: value.to(kind) for name, value in fine.items()} for kind in (reversed(HALVES) if turned else HALVES))
+    report = diff(a, b)
+    assert report["diagnosis"] == "A and B hold the weights of one model, rounded to float16 on one side and to bfloat16 on the other"
+    assert not report.findings("weights.changed")
+    b["in.weight"][3, 4] *= 1.1
+    assert "the weights of one model" not in diff(a, b)["diagnosis"]
+
+
+@pytest.mark.parametrize("first, then", [HALVES, HALVES[::-1]])
+def test_values_that_were_rounded_twice(first, then, diff):
+    fine = {name: value * 1e-3 for name, value in weights().items()}  # some are subnormal in float16
+    twice = {name: value.to(first).to(then) for name, value in fine.items()}
+    names = [str(kind).removeprefix("torch.") for kind in (first, then)]
+    assert f"rounded to {names[0]} and then to {names[1]}" in diff(fine, twice)["diagnosis"]
+    assert "and then" not in diff(fine, {name: value.to(then) for name, value in fine.items()})["diagnosis"]
+
+
+@pytest.mark.parametrize("optimizer, lora", [("step", False), ("merge", True)])
+def test_a_step_on_few_samples_is_no_adapter(optimizer, lora, diff):
+    base, moved = trained(1, 1, torch.optim.SGD, 1e-2)
+    if lora:
+        generator = torch.Generator().manual_seed(3)
+        moved = base | {name: value + torch.randn(len(value), 2, generator=generator) @ torch.randn(2, value.shape[1], generator=generator)
+                        for name, value in base.items() if "linear" in name and value.dim() == 2}
+    found = diff(base, moved).findings("weights.adapted")
+    assert all(("training step" in finding["summary"]) != lora and ("merge the same adapter" in finding["remedy"]) == lora for finding in found)
+    assert found or not lora

@@ -192,6 +192,12 @@ def test_modules_behind_a_model_are_part_of_it(run, tmp_path):
     report = run("diff", a, pooling)
     assert report["verdict"] == "different" and "pooling_mode_mean_tokens" in json.dumps(report["findings"])
     assert "2_Dense/model.safetensors" in run("diff", a, dense).finding("weights.changed")["summary"]
+    own = safetensors.torch.load_file(b / "2_Dense" / "model.safetensors")
+    torch.save(own, b / "2_Dense" / "pytorch_model.bin")
+    (b / "2_Dense" / "model.safetensors").unlink()
+    assert run("diff", a, b)["verdict"] == "same"  # one module in another container
+    torch.save({name: value + 1 for name, value in own.items()}, b / "2_Dense" / "pytorch_model.bin")
+    assert run("diff", a, b)["verdict"] == "different"
     (b / "modules.json").unlink()  # loaded as the model alone, as transformers does
     report = run("diff", a, b)
     assert report["verdict"] == "same" and any("modules.json" in text for text in report["not_checked"])

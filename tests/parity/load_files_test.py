@@ -446,3 +446,69 @@ def test_valueless_tensors_raise_for_the_model_of_a_directory_too(contents, tmp_
         report = check(tmp_path / f"{name}.pth", contents / "base")
         assert report["verdict"] == ("risk" if name == "meta" else "clean")
         assert bool(report["loads"][0]["raises"]) == (name == "meta")
+
+
+def timm_state(positions, **more):
+    """A ViT of width 16 with 16 patches under timm's names, and tensors besides."""
+    state = {"cls_token": (1, 1, 16), "pos_embed": (1, positions, 16), "patch_embed.proj.weight": (16, 3, 8, 8), "patch_embed.proj.bias": (16,),
+             "blocks.0.norm1.weight": (16,), "blocks.0.norm1.bias": (16,), "blocks.0.attn.qkv.weight": (48, 16), "blocks.0.attn.qkv.bias": (48,),
+             "blocks.0.attn.proj.weight": (16, 16), "blocks.0.attn.proj.bias": (16,), "blocks.0.norm2.weight": (16,), "blocks.0.norm2.bias": (16,),
+             "blocks.0.mlp.fc1.weight": (32, 16), "blocks.0.mlp.fc1.bias": (32,), "blocks.0.mlp.fc2.weight": (16, 32), "blocks.0.mlp.fc2.bias": (16,),
+             "norm.weight": (16,), "norm.bias": (16,), "head.weight": (5, 16), "head.bias": (5,)} | more
+    generator = torch.Generator().manual_seed(2)
+    return {name: torch.randn(*shape, generator=generator) for name, shape in state.items()}
+
+
+@pytest.mark.parametrize("target", ["transformers-5:ViTForImageClassification", "timm:VisionTransformer"])
+@pytest.mark.parametrize("positions, more", [
+    (17, {}), (16, {}), (21, {"reg_token": (1, 4, 16)}), (18, {"dist_token": (1, 1, 16), "head_dist.weight": (5, 16), "head_dist.bias": (5,)})])
+def test_positions_are_those_of_patches_and_of_the_targets_own_tokens(positions, more, target, tmp_path):
+    """timm can build its class without a position for the class token and with registers, not with a distillation token."""
+    torch.save(timm_state(positions, **more), tmp_path / "timm.pth")
+    load = check(tmp_path / "timm.pth", target)["loads"][0]
+    fits = positions == 17 or (target.startswith("timm") and positions != 18)
+    named = [name for name in load["random"] + load["mismatched"] if "pos" in name]
+    filled = load["restored"] == len(load["random"]) + len(load["mismatched"])
+    assert filled == fits, (named, load["raises"])
+
+
+def test_what_a_repair_leaves_without_a_place_is_named(tmp_path):
+    torch.save(timm_state(17, **{"blocks.0.attn.q_norm.weight": (8,), "blocks.0.attn.q_norm.bias": (8,)}), tmp_path / "timm.pth")
+    words = [str(PROGRAM), "check", str(tmp_path / "timm.pth"), "--for", "transformers-5:ViTForImageClassification"]
+    report = json.loads(subprocess.run([*words, "--json"], capture_output=True, text=True).stdout)
+    assert report["loads"][0]["unplaced"] == ["blocks.0.attn.q_norm.weight", "blocks.0.attn.q_norm.bias"]
+    said = next(finding for finding in report["findings"] if finding["cause"] == "weights.missing")
+    assert "2 of 22 tensors have no place with the repair either" in str(said["details"]) and "class that has these parts" in said["remedy"]
+    screen = subprocess.run(words, capture_output=True, text=True).stdout
+    refused = subprocess.run([*words, "--write", str(tmp_path / "fixed")], capture_output=True, text=True)
+    assert "--write" not in screen and refused.returncode == 2 and "q_norm" in refused.stderr
+
+
+def test_of_two_models_with_one_set_of_names_the_values_choose(tmp_path):
+    own, other = network().state_dict(), {name: value + 1 for name, value in network().state_dict().items()}
+    torch.save({"G": own, "D": other}, tmp_path / "both.pth")
+    torch.save(own, tmp_path / "target.pth")
+    load = check(tmp_path / "both.pth", tmp_path / "target.pth")["loads"][0]
+    assert [(rule["from"], rule["to"]) for rule in load["repair"]] == [("G.", "")]
+    torch.save({name: value + 2 for name, value in own.items()}, tmp_path / "target.pth")
+    words = [str(PROGRAM), "check", str(tmp_path / "both.pth"), "--for", str(tmp_path / "target.pth"), "--write", str(tmp_path / "fixed.pth")]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 2 and "more than one renaming fits" in done.stderr and not (tmp_path / "fixed.pth").exists()
+
+
+def test_the_tensor_without_a_repair_is_the_one_that_is_named(tmp_path):
+    state = {f"module.{name}": value for name, value in network().state_dict().items()}
+    torch.save(state, tmp_path / "a.pth")
+    torch.save(network(extra=nn.Linear(7, 9, bias=False)).state_dict(), tmp_path / "b.pth")
+    words = [str(PROGRAM), "check", str(tmp_path / "a.pth"), "--for", str(tmp_path / "b.pth"), "--python"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 2 and "extra.weight" in done.stderr
+
+
+def test_two_forms_of_values_are_counted_apart(tmp_path):
+    generator = torch.Generator().manual_seed(4)
+    whole, turned = torch.randn(48, 16, generator=generator), torch.randn(16, 7, generator=generator)
+    torch.save({"in_proj": whole, "projection": turned}, tmp_path / "a.pth")
+    torch.save(dict(zip("qkv", whole.chunk(3))) | {"visual_projection.weight": turned.T.contiguous()}, tmp_path / "b.pth")
+    said = str([finding["remedy"] for finding in check(tmp_path / "a.pth", tmp_path / "b.pth")["findings"]])
+    assert "cut along dimension 0: 3; transposed: 1" in said

@@ -257,6 +257,22 @@ def test_no_false_alarm_for_a_schedule(judged, name, every):
     assert report["verdict"] == "clean", report["findings"]
 
 
+def test_a_schedule_of_averaging_counts_for_itself(judged):
+    saved = small(steps=6)
+    schedule = torch.optim.swa_utils.SWALR(torch.optim.SGD([nn.Parameter(torch.zeros(2))], 0.1), swa_lr=0.1)
+    schedule.step(), schedule.step()
+    report = judged(saved | {"scheduler": schedule.state_dict()})
+    assert "is no count of the training" not in str(report["findings"])
+
+
+@pytest.mark.parametrize("held", [1, 2])
+def test_every_optimizer_has_its_schedule(judged, held):
+    made = [small(schedule=SCHEDULES["cosine"]) for _ in range(2)]
+    saved = made[0] | {"optimizer": [each["optimizer"] for each in made], "scheduler": [each["scheduler"] for each in made[:held]]}
+    said = [f["summary"] for f in judged(saved)["findings"]]
+    assert any("schedules drove 2 optimizers, and the state of 1 schedule is in it" in text for text in said) == (held == 1), said
+
+
 def test_a_continuation_and_what_contradicts_it(judged, file):
     later = Training().resume(file).run().checkpoint()
     assert judged(file, later)["verdict"] == "clean"

@@ -8,9 +8,11 @@ import conftest
 import pytest
 import safetensors.torch
 import torch
+import transformers
 from transformers import ViTMAEForPreTraining
 from vit_test import isas
 
+TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 16, "patch_size": 8}
 EXAMPLE = conftest.ROOT / "examples" / "vit-mae-tiny"
 
 
@@ -83,6 +85,23 @@ def test_a_state_dict_without_them_is_refused_by_name():
     complaint = run(EXAMPLE / "statedict.pth", *GIVEN[2:], status=2).stderr
     assert "nothing says num_attention_heads, and" in complaint and "--eps" not in complaint
     assert "it takes a whole number" in run(EXAMPLE / "hf", "--heads", 0, status=2).stderr
+
+
+@pytest.mark.parametrize("option, said", [(["--decoder-heads", 2], "the model has no decoder"), (["--mask-ratio", 0.5], "the model masks no patches"),
+                                          (["--act", "relu"], "a gated perceptron is computed with silu alone")])
+def test_an_option_that_is_not_read_is_no_assumption(tmp_path, option, said):
+    gated = transformers.Dinov2Config(**TINY, use_swiglu_ffn=True)
+    transformers.Dinov2Model(gated).save_pretrained(tmp_path)
+    assert said in run(tmp_path, *option, status=2).stderr
+
+
+def test_what_the_names_of_timm_leave_open_is_said(tmp_path):
+    transformers.ViTForImageClassification(transformers.ViTConfig(**TINY, intermediate_size=32)).save_pretrained(tmp_path / "hf")
+    subprocess.run([str(conftest.PROGRAM), "convert", str(tmp_path / "hf"), str(tmp_path / "timm.pth"), "--to", "timm"], check=True, capture_output=True)
+    given = ["--heads", 2, "--eps", "1e-6", "--act", "gelu", "--image-size", 16]
+    (said,) = [text for text in report(tmp_path / "timm.pth", *given)["assumed"] if "timm builds the class" in text]
+    assert "norms before attention" in said and "global_pool='token'" in said
+    assert not [text for text in report(tmp_path / "hf")["assumed"] if "timm" in text]
 
 
 def test_explain_takes_the_same_options():

@@ -140,3 +140,29 @@ def test_types_that_the_loader_converts_are_all_listed():
     words |= {"apertus1p5_text", "colqwen2", "gemma3n_text", "gemma4_unified"}
     converted = set(conversion_mapping._build_checkpoint_conversion_mapping()) | set(conversion_mapping._MODEL_TO_CONVERSION_PATTERN)
     assert sorted(converted & set(CONFIG_MAPPING_NAMES) - words) == []
+
+
+KNOWN = {
+    "vit": lambda: t.ViTForImageClassification(t.ViTConfig(**TINY)),
+    "vit-mae": lambda: t.ViTMAEForPreTraining(t.ViTMAEConfig(**TINY, decoder_hidden_size=8, decoder_num_hidden_layers=1,
+                                                            decoder_num_attention_heads=2, decoder_intermediate_size=8)),
+    "deit": lambda: t.DeiTForImageClassification(t.DeiTConfig(**TINY)),
+    "dinov2": lambda: t.Dinov2ForImageClassification(t.Dinov2Config(**{k: v for k, v in TINY.items() if k != "intermediate_size"})),
+}
+
+
+@pytest.mark.parametrize("optimizer", [False, True])
+@pytest.mark.parametrize("name", KNOWN)
+def test_resume_says_it_of_classes_whose_tables_are_known(run, tmp_path, name, optimizer):
+    model = KNOWN[name]()
+    model.save_pretrained(tmp_path)
+    (tmp_path / "trainer_state.json").write_text('{"global_step": 2, "epoch": 1.0, "log_history": []}')
+    if optimizer:
+        moved = torch.optim.AdamW(model.parameters())
+        torch.save(moved.state_dict(), tmp_path / "optimizer.pt")
+        torch.save(torch.optim.lr_scheduler.ConstantLR(moved).state_dict(), tmp_path / "scheduler.pt")
+    lost = model.load_state_dict(safetensors.torch.load_file(tmp_path / "model.safetensors"), strict=False).missing_keys
+    for command in (["resume", tmp_path], ["check", tmp_path, "--for", "transformers-5"]):
+        said = run(*command).finding("weights.reinitialized")
+        assert said["evidence"]["count"] == len(lost) and set(said["evidence"]["tensors"]) <= set(lost)
+        assert ("the optimizer's moments" in str(said["details"])) == optimizer

@@ -1,0 +1,119 @@
+#include "samebits/explain/load_by_bytes.h"
+
+#include <algorithm>
+#include <set>
+
+#include "samebits/compare/alignment.h"
+#include "samebits/explain/subjects.h"
+#include "samebits/model/name_rules.h"
+#include "samebits/model/repair.h"
+
+namespace samebits {
+namespace {
+
+std::vector<model::RenameRule> model_rules(const std::vector<RenameRule>& rules) {
+  std::vector<model::RenameRule> all;
+  for (const RenameRule& rule : rules)
+    all.push_back({rule.from, rule.to, static_cast<std::uint32_t>(rule.count)});
+  return all;
+}
+
+void set_repair(const std::vector<model::RenameRule>& rules, LoadReport& load) {
+  load.repair.clear();
+  for (const model::RenameRule& rule : rules)
+    load.repair.push_back({rule.from, rule.to, rule.count});
+}
+
+bool is_of_template(const std::string& name, const std::string& pattern) {
+  std::string rest;
+  return model::rename({pattern, ""}, name, &rest) && rest.empty();
+}
+
+bool is_refitted(const LoadReport& load, const std::string& name) {
+  return std::ranges::any_of(load.refits, [&](const LoadRefit& refit) {
+    return std::ranges::any_of(
+        refit.from, [&](const std::string& pattern) { return is_of_template(name, pattern); });
+  });
+}
+
+/// The renaming of a whole checkpoint.
+void repair_all(const Checkpoint& source, const LoadList& target, int threads, LoadReport& load) {
+  WeightSet a = weight_set(source, source.weights());
+  WeightSet b = weight_set(*target.checkpoint, target.checkpoint->weights());
+  const std::set<std::string> random(load.random.begin(), load.random.end());
+  std::vector<model::NamePair> pairs;
+  std::set<std::string> restored;
+  for (const TensorMatch& match : compare_weights(a, b, {.threads = threads}).matches) {
+    if (match.a.size() != 1 || match.b.size() != 1) continue;
+    const std::string &from = a[match.a[0]].name, &to = b[match.b[0]].name;
+    if (from != to && match.kind != MatchKind::renamed) continue;
+    if (from != to && !random.contains(to)) continue;
+    pairs.push_back({from, to});
+    if (from != to) restored.insert(to);
+  }
+  if (2 * restored.size() < load.random.size() || restored.size() < load.restored.size()) return;
+  const std::vector<model::RenameRule> rules = model::rules_for_names(pairs);
+  if (rules.empty()) return;
+  set_repair(rules, load);
+  load.restored = std::move(restored);
+  load.ambiguous.clear();
+}
+
+/// Whether the tensors that `before` gives a place keep it with `all`.
+bool keeps_places(const Checkpoint& source, const std::set<std::string>& left,
+                  const std::vector<model::RenameRule>& before,
+                  const std::vector<model::RenameRule>& all) {
+  return std::ranges::all_of(source.weights().weights, [&](std::uint32_t index) {
+    const std::string& name = source.entries[index].name;
+    return left.contains(name) || model::apply_rules(all, name) == model::apply_rules(before, name);
+  });
+}
+
+/// More rules for what those of the names leave open.
+void repair_rest(const Checkpoint& source, const LoadList& target, int threads, LoadReport& load) {
+  const std::vector<std::string> unplaced = unplaced_tensors(load);
+  const std::set<std::string> left(unplaced.begin(), unplaced.end()), open = open_targets(load);
+  if (left.empty() || open.empty()) return;
+  WeightSet a = some_weights(source, left);
+  WeightSet b = some_weights(*target.checkpoint, open);
+  std::vector<model::NamePair> pairs;
+  for (const TensorMatch& match : compare_weights(a, b, {.threads = threads}).matches)
+    if (match.kind == MatchKind::renamed && match.a.size() == 1 && match.b.size() == 1)
+      pairs.push_back({a[match.a[0]].name, b[match.b[0]].name});
+  std::vector<model::RenameRule> all = model::rules_for_names(pairs);
+  if (all.empty()) return;
+  const std::vector<model::RenameRule> before = model_rules(load.repair);
+  all.insert(all.end(), before.begin(), before.end());
+  if (!keeps_places(source, left, before, all)) return;
+  for (const model::NamePair& pair : pairs) load.restored.insert(pair.to);
+  set_repair(all, load);
+}
+
+}  // namespace
+
+std::set<std::string> open_targets(const LoadReport& load) {
+  std::set<std::string> open(load.random.begin(), load.random.end());
+  open.insert(load.mismatched.begin(), load.mismatched.end());
+  std::erase_if(open, [&](const std::string& name) { return load.restored.contains(name); });
+  return open;
+}
+
+std::vector<std::string> unplaced_tensors(const LoadReport& load) {
+  const std::vector<model::RenameRule> rules = model_rules(load.repair);
+  std::vector<std::string> left;
+  for (const std::string& name : load.dropped)
+    if (!is_refitted(load, name) && !load.restored.contains(model::apply_rules(rules, name)))
+      left.push_back(name);
+  return left;
+}
+
+void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threads,
+                     LoadReport& load) {
+  if (!load.searched || !target.checkpoint || !target.checkpoint->has_weights()) return;
+  // Of several renamings that fit, the one that the values show.
+  if (!load.ambiguous.empty()) repair_all(source, target, threads, load);
+  if (!load.restored.empty()) return repair_rest(source, target, threads, load);
+  if (2 * load.random.size() > load.target_tensors) repair_all(source, target, threads, load);
+}
+
+}  // namespace samebits

@@ -13,6 +13,7 @@
 #include "samebits/compare/name_pieces.h"
 #include "samebits/compare/permuted_rows.h"
 #include "samebits/compare/stacked_order.h"
+#include "samebits/family/module_words.h"
 
 namespace samebits {
 namespace {
@@ -89,6 +90,7 @@ class RowSets {
     std::vector<RowPlace> places;
     std::string how;
     MatchKind kind = MatchKind::rearranged;
+    bool is_elsewhere = false;  // under the name of another module, or in another block
   };
 
   bool is_free(bool of_whole, std::uint32_t i) const {
@@ -213,6 +215,21 @@ class RowSets {
     const std::string_view wanted = to_meta ? kRotaryToPairs : kRotaryToHalves;
     if (from_meta == to_meta || found->how.find(wanted) == std::string::npos)
       found->kind = MatchKind::exchanged;
+    name_other_module(found);
+  }
+
+  /// The rows of a key under the name of a query, or those of another block.
+  void name_other_module(Found* found) const {
+    const NamedTensor& part = parts_[found->parts[0]];
+    const NamedTensor& whole = whole_[found->whole];
+    const std::string word = module_word(part.name);
+    const std::string contrary = contrary_order(whole, {&part});
+    const bool are_rivals =
+        model::are_rivals(model::module_word(word), model::module_word(module_word(whole.name)));
+    if (!are_rivals && contrary.empty()) return;
+    found->kind = MatchKind::exchanged;
+    found->how = are_rivals ? fmt::format("holds the rows of {}", word) : contrary;
+    found->is_elsewhere = true;
   }
 
   /// The parts in the order in which they come first, and how many rows of each at a time.
@@ -250,8 +267,9 @@ class RowSets {
     match.a = whole_is_b_ ? found.parts : std::vector{found.whole};
     match.b = whole_is_b_ ? std::vector{found.whole} : found.parts;
     if (found.kind == MatchKind::exchanged)
-      state_.contrary.push_back({whole_[found.whole].name,
-                                 found.parts.size() == 1 ? "has " + found.how : found.how, match});
+      state_.contrary.push_back(
+          {whole_[found.whole].name,
+           found.parts.size() == 1 && !found.is_elsewhere ? "has " + found.how : found.how, match});
     state_.match(std::move(match));
   }
 

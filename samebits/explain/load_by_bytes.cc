@@ -1,6 +1,7 @@
 #include "samebits/explain/load_by_bytes.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "samebits/compare/alignment.h"
@@ -34,6 +35,30 @@ bool is_refitted(const LoadReport& load, const std::string& name) {
     return std::ranges::any_of(
         refit.from, [&](const std::string& pattern) { return is_of_template(name, pattern); });
   });
+}
+
+/// Whether values of the target show that a renaming by names gives a tensor another one's: GPT-2
+/// of code with Linear, whose matrices are the transposed ones of Conv1D, of other names' shapes.
+bool contradicts_values(const Checkpoint& source, const LoadList& target, int threads,
+                        const LoadReport& load) {
+  const std::vector<model::RenameRule> rules = model_rules(load.repair);
+  std::map<std::string, std::string> sources;  // by target
+  for (const std::uint32_t index : source.weights().weights) {
+    const std::string& name = source.entries[index].name;
+    const std::string to = model::apply_rules(rules, name);
+    if (load.restored.contains(to) && !is_refitted(load, name)) sources[to] = name;
+  }
+  WeightSet a = weight_set(source, source.weights());
+  WeightSet b = weight_set(*target.checkpoint, target.checkpoint->weights());
+  return std::ranges::any_of(
+      compare_weights(a, b, {.threads = threads}).matches, [&](const TensorMatch& match) {
+        const bool shows = match.kind == MatchKind::same || match.kind == MatchKind::renamed ||
+                           match.kind == MatchKind::rearranged;
+        if (!shows || match.a.size() != 1 || match.b.size() != 1) return false;
+        const auto found = sources.find(b[match.b[0]].name);
+        return found != sources.end() &&
+               (match.kind == MatchKind::rearranged || found->second != a[match.a[0]].name);
+      });
 }
 
 /// The renaming of a whole checkpoint.
@@ -112,6 +137,12 @@ void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threa
   if (!load.searched || !target.checkpoint || !target.checkpoint->has_weights()) return;
   // Of several renamings that fit, the one that the values show.
   if (!load.ambiguous.empty()) repair_all(source, target, threads, load);
+  if (!load.restored.empty() && contradicts_values(source, target, threads, load)) {
+    load.repair.clear();
+    load.refits.clear();
+    load.restored.clear();
+    return repair_all(source, target, threads, load);
+  }
   if (!load.restored.empty()) return repair_rest(source, target, threads, load);
   if (2 * load.random.size() > load.target_tensors) repair_all(source, target, threads, load);
 }

@@ -61,6 +61,13 @@ std::string refused_summary(const LoadRefusal& refusal) {
                      some_of(refusal.globals));
 }
 
+/// As add_safe_globals() takes it. These constants have no __module__, of which torch 2.13.0 makes
+/// the name.
+std::string as_allowed(const std::string& name) {
+  const bool is_constant = name == "builtins.Ellipsis" || name == "builtins.NotImplemented";
+  return is_constant ? fmt::format("({}, \"{}\")", name, name) : name;
+}
+
 std::string refused_remedy(const LoadRefusal& refusal, CheckpointKind kind) {
   if (kind == CheckpointKind::torchscript) return "torch.jit.load(path)";
   if (refusal.archive) return std::string(kTrust) + "; then save it again";
@@ -68,8 +75,10 @@ std::string refused_remedy(const LoadRefusal& refusal, CheckpointKind kind) {
     return std::string(kTrust) + "; names that are allowed are not enough";
   if (kind == CheckpointKind::whole_module)
     return std::string(kTrust) + "; what state_dict() holds can be loaded without";
+  std::vector<std::string> allowed;
+  for (const std::string& name : refusal.globals) allowed.push_back(as_allowed(name));
   return fmt::format("{}; or first torch.serialization.add_safe_globals([{}])", kTrust,
-                     fmt::join(refusal.globals, ", "));
+                     fmt::join(allowed, ", "));
 }
 
 void add_refused_details(const LoadRefusal& refusal, Finding* finding) {

@@ -143,11 +143,48 @@ void find_arrangements(Report& report, const WeightPair& pair, bool in_place) {
   add_finding(report, std::move(finding));
 }
 
+/// Weights under the names of Meta's Llama.
+bool has_metas_names(const Subject& subject) {
+  const auto& weights = subject.checkpoint->weights().weights;
+  return std::ranges::any_of(weights, [&](std::uint32_t index) {
+    return subject.checkpoint->entries[index].name.ends_with("tok_embeddings.weight");
+  });
+}
+
+/// Query and key under Meta's names that are bit-identical to those under other names: in the order
+/// that the other code reads, and not Meta's.
+void find_metas_order(Report& report, const WeightPair& pair) {
+  const Subject& a = subject_of(report, pair.a);
+  const Subject& b = subject_of(report, pair.b);
+  if (has_metas_names(a) == has_metas_names(b)) return;
+  const Subject& metas = has_metas_names(a) ? a : b;
+  std::vector<std::string> names;
+  for (const TensorMatch& match : pair.comparison.matches) {
+    if (match.kind != MatchKind::renamed || match.a.size() != 1 || match.b.size() != 1) continue;
+    const std::string& name =
+        &metas == &a ? weight_name(a, match.a[0]) : weight_name(b, match.b[0]);
+    if (name.ends_with(".attention.wq.weight") || name.ends_with(".attention.wk.weight"))
+      names.push_back(name);
+  }
+  if (names.empty()) return;
+  Finding finding = rearranged_finding(pair, Role::risk, names);
+  finding.summary = fmt::format(
+      "{} has Meta's names, and query and key in the order of rows of {}: Meta's code rotates "
+      "pairs "
+      "of rows, and code with the other names halves of a head",
+      metas.label, &metas == &a ? b.label : a.label);
+  finding.remedy =
+      "Where Meta's code is to load it, bring the rows of wq and wk into its order: the reverse of "
+      "what convert_llama_weights_to_hf.py of transformers does";
+  add_finding(report, std::move(finding));
+}
+
 }  // namespace
 
 void find_rearranged(Report& report, const WeightPair& pair) {
   find_exchanges(report, pair);
   for (const bool in_place : {true, false}) find_arrangements(report, pair, in_place);
+  find_metas_order(report, pair);
 }
 
 }  // namespace samebits

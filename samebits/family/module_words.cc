@@ -70,6 +70,7 @@ constexpr auto kModuleWords = std::to_array<Word>({
     {"layernorm_before", norm_before},
     {"attention_norm", norm_before},
     {"attn_norm", norm_before},
+    {"attn_ln", norm_before},
     {"self_attn_layer_norm", norm_before},
     {"layer_norm1", norm_before},
     {"norm1", norm_before},
@@ -79,11 +80,26 @@ constexpr auto kModuleWords = std::to_array<Word>({
     {"layernorm_after", norm_after},
     {"ffn_norm", norm_after},
     {"mlp_norm", norm_after},
+    {"mlp_ln", norm_after},
     {"final_layer_norm", norm_after},
     {"layer_norm2", norm_after},
     {"norm2", norm_after},
     {"ln_2", norm_after},
     {"ln2", norm_after},
+    {"cross_attn_ln", norm_of_cross},
+    {"encoder_attn_layer_norm", norm_of_cross},
+    {"attn", self_attention},
+    {"self_attn", self_attention},
+    {"self_attention", self_attention},
+    {"SelfAttention", self_attention},
+    {"attn1", self_attention},
+    {"cross_attn", cross_attention},
+    {"cross_attention", cross_attention},
+    {"crossattention", cross_attention},
+    {"encoder_attn", cross_attention},
+    {"encoder_attention", cross_attention},
+    {"EncDecAttention", cross_attention},
+    {"attn2", cross_attention},
 });
 
 /// Words of one kind have partners among one another.
@@ -96,7 +112,10 @@ int kind_of(ModuleWord word) {
     case gate:
     case up: return 2;
     case norm_before:
-    case norm_after: return 3;
+    case norm_after:
+    case norm_of_cross: return 3;
+    case self_attention:
+    case cross_attention: return 4;
     case none: break;
   }
   return 0;

@@ -512,3 +512,23 @@ def test_two_forms_of_values_are_counted_apart(tmp_path):
     torch.save(dict(zip("qkv", whole.chunk(3))) | {"visual_projection.weight": turned.T.contiguous()}, tmp_path / "b.pth")
     said = str([finding["remedy"] for finding in check(tmp_path / "a.pth", tmp_path / "b.pth")["findings"]])
     assert "cut along dimension 0: 3; transposed: 1" in said
+
+
+def test_transposed_matrices_are_not_renamed_into_one_another(tmp_path):
+    """nanoGPT has Linear where GPT-2 has Conv1D: what is renamed loads as it stands, and the rest is built."""
+    generator = torch.Generator().manual_seed(6)
+    shapes = {"attn.c_attn": (16, 48), "attn.c_proj": (16, 16), "mlp.c_fc": (16, 64), "mlp.c_proj": (64, 16)}
+    hf = {"transformer.wte.weight": torch.randn(32, 16, generator=generator), "transformer.ln_f.weight": torch.randn(16, generator=generator)}
+    for i in range(3):
+        hf |= {f"transformer.h.{i}.ln_1.weight": torch.randn(16, generator=generator), f"transformer.h.{i}.ln_1.bias": torch.randn(16, generator=generator)}
+        for name, shape in shapes.items():
+            hf |= {f"transformer.h.{i}.{name}.weight": torch.randn(*shape, generator=generator), f"transformer.h.{i}.{name}.bias": torch.randn(shape[1], generator=generator)}
+    own = {f"_orig_mod.{name}": value.T.contiguous() if value.dim() == 2 and "wte" not in name else value for name, value in hf.items()}
+    torch.save(own, tmp_path / "ckpt.pt")
+    torch.save(hf, tmp_path / "hf.pth")
+    report = check(tmp_path / "ckpt.pt", tmp_path / "hf.pth")
+    load = report["loads"][0]
+    moved = {renamed(load["repair"], name): value for name, value in own.items()}
+    wrong = [name for name in hf if name in moved and moved[name].shape == hf[name].shape and not torch.equal(moved[name], hf[name])]
+    assert all("attn.c_proj.weight" in name for name in wrong), wrong  # square: the report says that they are transposed
+    assert load["restored"] == len(hf) - 12 and "12 tensors stand in the checkpoint in another form (transposed)" in str(report["findings"])

@@ -304,10 +304,11 @@ ATTENTION = [("q_proj", "k_proj", "v_proj", "o_proj"), ("query", "key", "value",
              ("W_Q", "W_K", "W_V", "W_O"), ("q_net", "k_net", "v_net", "o_net")]
 GATED = [("gate_proj", "up_proj"), ("w1", "w3"), ("gate", "up"), ("wi_0", "wi_1")]
 NORMS = [("norm1", "norm2"), ("ln_1", "ln_2"), ("input_layernorm", "post_attention_layernorm"), ("layernorm_before", "layernorm_after"),
-         ("attention_norm", "ffn_norm"), ("self_attn_layer_norm", "final_layer_norm"), ("attn_norm", "mlp_norm")]
+         ("attention_norm", "ffn_norm"), ("self_attn_layer_norm", "final_layer_norm"), ("attn_norm", "mlp_norm"), ("attn_ln", "mlp_ln")]
+CROSS = [("attn", "cross_attn"), ("self_attn", "encoder_attn"), ("SelfAttention", "EncDecAttention"), ("attn1", "attn2"), ("self_attention", "crossattention")]
 
 
-@pytest.mark.parametrize("names", [ATTENTION, GATED, NORMS], ids=["attention", "gates", "norms"])
+@pytest.mark.parametrize("names", [ATTENTION, GATED, NORMS, CROSS], ids=["attention", "gates", "norms", "cross attention"])
 def test_weights_under_one_anothers_names_are_exchanged_whatever_the_library_calls_them(names, diff):
     shape = (16,) if names is NORMS else (16, 16)
     values = {(i, j): rand(*shape, seed=10 * i + j) for i in range(3) for j in range(len(names[0]))}
@@ -323,6 +324,47 @@ def test_weights_under_one_anothers_names_are_exchanged_whatever_the_library_cal
             assert (right["verdict"], right.pair("B")["verdict"]) == ("same", "identical"), (here, there)
             wrong = diff(state(here, kept, "layers"), state(there, turned, "blocks"))
             assert wrong["verdict"] == "different" and "exchanged" in wrong["diagnosis"], (here, there)
+
+
+def test_the_weight_of_a_module_goes_with_its_bias(diff):
+    """Of two modules whose names tell nothing."""
+    values = {(i, name, leaf): rand(*shape, seed=100 * i + 10 * j + k) for i in range(2) for j, name in enumerate(("left", "right"))
+              for k, (leaf, shape) in enumerate({"weight": (16, 16), "bias": (16,)}.items())}
+    words = {"left": "alpha", "right": "beta"}
+    a = {f"layers.{i}.{name}.{leaf}": value for (i, name, leaf), value in values.items()}
+    b = {f"blocks.{i}.{words[name]}.{leaf}": value for (i, name, leaf), value in values.items()}
+    assert diff(a, b)["verdict"] == "same"
+    for i in range(2):
+        b[f"blocks.{i}.alpha.weight"], b[f"blocks.{i}.beta.weight"] = b[f"blocks.{i}.beta.weight"], b[f"blocks.{i}.alpha.weight"]
+    assert diff(a, b)["verdict"] == "different"
+
+
+@pytest.mark.parametrize("blocks", [(0, 1), (1,)])
+def test_rows_of_a_key_in_the_order_of_metas_code_are_no_query(blocks, diff):
+    state = llama(3)
+    moved = metas(state)
+    assert diff(state, moved)["verdict"] == "same"
+    for i in blocks:
+        query, key = (f"layers.{i}.attention.{word}.weight" for word in ("wq", "wk"))
+        moved[query], moved[key] = moved[key], moved[query]
+    report = diff(state, moved)
+    assert report["verdict"] == "different" and "holds the rows of" in str(report["findings"])
+
+
+def test_layers_that_are_exchanged_in_the_order_of_metas_code(diff):
+    state = llama(3)
+    moved = metas(state)
+    turned = {name.replace("layers.0.", "layers.x.").replace("layers.1.", "layers.0.").replace("layers.x.", "layers.1."): value for name, value in moved.items()}
+    report = diff(state, turned)
+    assert report["verdict"] == "different" and "no way of loading makes them equal" not in str(report["findings"])
+
+
+def test_metas_names_with_the_order_of_other_code_are_a_risk(diff):
+    state = llama()
+    report = diff(state, metas(state, permuted=False))
+    (risk,) = [finding for finding in report["findings"] if finding["role"] == "risk"]
+    assert report["verdict"] == "same" and risk["cause"] == "weights.rearranged" and "Meta's names" in risk["summary"]
+    assert risk["evidence"]["count"] == 4
 
 
 def perceptron():

@@ -8,8 +8,10 @@
 #include "samebits/compare/config_judgement.h"
 #include "samebits/compare/field_map.h"
 #include "samebits/compare/version_fields.h"
+#include "samebits/family/attribute_names.h"
 #include "samebits/family/class_defaults.h"
 #include "samebits/family/token_fields.h"
+#include "samebits/family/word_list.h"
 
 namespace samebits {
 namespace {
@@ -128,9 +130,11 @@ void assume_derived(FieldMap& fields, const std::string& model_type) {
   assume(fields, "out_features", Json::array({"stage" + std::to_string(*blocks)}));
 }
 
-/// Of these null is a value: no such token, and no tie.
-bool may_be_null(std::string_view field) {
-  return is_token_field(field) || field == "tie_word_embeddings";
+/// Of these null leaves the choice to the class. Of any other field with a default it is a value:
+/// no such token, no cap, no window.
+bool null_is_absent(std::string_view field) {
+  return field == "attn_implementation" || field == "experts_implementation" ||
+         field == "position_embedding_type";
 }
 
 /// Where the classes of a type have a default of their own. Code beside the weights has others.
@@ -142,9 +146,31 @@ void assume_class_defaults(FieldMap& fields, const Json& config, const std::stri
     const std::string_view fallback = class_default(name, type, version);
     if (fallback.empty()) continue;
     const auto stated = config.find(name);
-    if (may_be_null(name) && stated != config.end() && stated->is_null())
+    if (!null_is_absent(name) && stated != config.end() && stated->is_null())
       fields.try_emplace(std::string(name), FieldValue{nullptr, false});
     assume(fields, name, Json::parse(fallback));
+  }
+}
+
+/// Where another field says it, times a factor.
+void assume_derived_defaults(FieldMap& fields, const std::string& type) {
+  constexpr std::int64_t kLargest = 1'000'000'000;
+  for (const DerivedDefault& row : derived_default_rows()) {
+    const Json* from = find_value(fields, row.from);
+    if (from == nullptr || !from->is_number_integer() || !lists_word(row.types, type)) continue;
+    const auto value = from->get<std::int64_t>();
+    if (value >= 0 && value <= kLargest) assume(fields, row.field, value * row.factor);
+  }
+}
+
+/// num_attention_heads of a GPT-2 is its n_head, and counts where both are stated.
+void unify_attribute_names(FieldMap& fields, const std::string& type) {
+  for (const AttributeName& row : attribute_name_rows()) {
+    const auto found = fields.find(row.alias);
+    if (found == fields.end() || !lists_word(row.types, type)) continue;
+    FieldValue value = std::move(found->second);
+    fields.erase(found);
+    fields.insert_or_assign(std::string(row.name), std::move(value));
   }
 }
 
@@ -152,12 +178,15 @@ void assume_class_defaults(FieldMap& fields, const Json& config, const std::stri
 FieldMap normalized(const Json& config, const std::string& model_type, const std::string& version) {
   FieldMap fields = fields_of(config);
   for (const FieldAlias& alias : config_aliases()) rename_field(fields, alias.alias, alias.name);
+  unify_attribute_names(fields, model_type);
   unify_type(fields);
   unify_dtype(fields);
   unify_spellings(fields);
   unify_label_count(fields);
-  if (config.is_object() && !config.contains("auto_map"))
+  if (config.is_object() && !config.contains("auto_map")) {
     assume_class_defaults(fields, config, model_type, version);
+    assume_derived_defaults(fields, model_type);
+  }
   const ConfigTable table(model_type);
   for (const auto& [name, field] : table.fields()) {
     if (!field.fallback.empty()) assume(fields, name, Json::parse(field.fallback));

@@ -1,14 +1,17 @@
 #include "samebits/compare/config_judgement.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "samebits/compare/version_fields.h"
 #include "samebits/family/activations.h"
+#include "samebits/family/attribute_names.h"
 #include "samebits/family/classes.h"
 #include "samebits/family/token_fields.h"
+#include "samebits/family/word_list.h"
 
 namespace samebits {
 namespace {
@@ -31,25 +34,34 @@ const char* unread_by_classes(std::string_view field, const std::string& classes
 }
 
 /// Whether absence is no value: a size or a choice, which then is the class's own.
-bool has_unknown_default(const ConfigField& row, const ConfigLevel& level) {
-  const Json* left = find_value(level.a, row.name);
-  const Json* right = find_value(level.b, row.name);
+bool has_unknown_default(const ConfigField& row, const ConfigLevel& level,
+                         const std::string& name) {
+  const Json* left = find_value(level.a, name);
+  const Json* right = find_value(level.b, name);
   const Json* stated = left != nullptr ? left : right;
-  return (left == nullptr) != (right == nullptr) && stated->is_primitive() && !level.type.empty() &&
+  return (left == nullptr) != (right == nullptr) && !stated->is_object() && !level.type.empty() &&
          row.effect == FieldEffect::outputs && row.name != "model_type";
+}
+
+/// The row of a field, or of the name that other classes have for it.
+const ConfigField* find_row(const ConfigTable& table, const ConfigLevel& level,
+                            std::string_view name) {
+  const ConfigField* row = table.find(name);
+  return row != nullptr ? row : table.find(usual_name(name, level.type));
 }
 
 FieldJudgement judge_field(const ConfigTable& table, const ConfigLevel& level,
                            const std::string& name) {
-  const ConfigField* row = table.find(name);
+  const ConfigField* row = find_row(table, level, name);
   for (std::size_t end = name.rfind('.'); row == nullptr && end != std::string::npos && end > 0;
        end = name.rfind('.', end - 1))
-    row = table.find(std::string_view(name).substr(0, end));
+    row = find_row(table, level, std::string_view(name).substr(0, end));
   if (row == nullptr) return {FieldEffect::unknown, "a field that is not in the table"};
   std::string why(row->why);
-  if (is_of_generate(*row) && level.own_code)
+  const bool of_class = row->effect == FieldEffect::nothing && !row->models.empty();
+  if ((is_of_generate(*row) || of_class) && level.own_code)
     return {FieldEffect::unknown, "code beside the weights may read it"};
-  if (row->name == name && has_unknown_default(*row, level))
+  if (has_unknown_default(*row, level, name))
     return {FieldEffect::unknown, why + ", unless it is the class's default"};
   return {row->effect, std::move(why)};
 }
@@ -71,11 +83,28 @@ FieldJudgement judge_token(const ConfigLevel& level, const std::string& name) {
   return {FieldEffect::unknown, fmt::format("in classes {}, {}", reader->ending, reader->why)};
 }
 
-FieldJudgement judge_activation(const ConfigLevel& level, const ConfigTable& table) {
-  const ActivationName* left = find_activation(text_of(level.a, "hidden_act"));
-  const ActivationName* right = find_activation(text_of(level.b, "hidden_act"));
-  if (left == nullptr || right == nullptr || left->function != right->function)
-    return judge_field(table, level, "hidden_act");
+bool is_activation(std::string_view field) {
+  constexpr auto kFields = std::to_array<std::string_view>(
+      {"hidden_act", "hidden_activation", "activation_function", "activation", "dense_act_fn",
+       "feat_extract_activation", "projector_hidden_act", "classifier_activation"});
+  return std::ranges::find(kFields, field) != kFields.end();
+}
+
+FieldJudgement judge_activation(const ConfigLevel& level, const ConfigTable& table,
+                                const std::string& name) {
+  FieldJudgement judgement = judge_field(table, level, name);
+  if (judgement.effect != FieldEffect::outputs) return judgement;
+  const std::string a = text_of(level.a, name);
+  const std::string b = text_of(level.b, name);
+  constexpr std::string_view kTanh = "gelu_pytorch_tanh";
+  if (level.type == "gemma" && name == "hidden_act" &&
+      ((a == "gelu" && b == kTanh) || (a == kTanh && b == "gelu")))
+    return {FieldEffect::version,
+            "another activation in transformers 4, and 5 takes gelu for the "
+            "approximation by tanh"};
+  const ActivationName* left = find_activation(a);
+  const ActivationName* right = find_activation(b);
+  if (left == nullptr || right == nullptr || left->function != right->function) return judgement;
   if (left->function == Activation::silu)
     return {FieldEffect::nothing, "two names of one function"};
   return {FieldEffect::numerics, "the same function, rounded otherwise"};
@@ -106,6 +135,37 @@ const char* unread_rule(const ConfigLevel& level, std::string_view name) {
   return both ? "both configs list the kind of each layer" : nullptr;
 }
 
+/// Whether the angles of rotary embeddings do not depend on how many positions there may be.
+bool has_fixed_angles(const Json* rope) {
+  if (rope == nullptr || !rope->is_object() || rope->empty()) return false;
+  const auto is_fixed = [](const Json& kind) {
+    return kind == "default" || kind == "linear" || kind == "llama3";
+  };
+  if (const auto kind = rope->find("rope_type"); kind != rope->end()) return is_fixed(*kind);
+  return std::ranges::all_of(*rope, [&](const Json& layers) {
+    return layers.is_object() && layers.contains("rope_type") && is_fixed(layers["rope_type"]);
+  });
+}
+
+/// Why a field says nothing beside what both configs say of another; nullptr where it may.
+const char* unread_beside(const ConfigLevel& level, const ConfigTable& table,
+                          std::string_view name) {
+  if (level.own_code) return nullptr;
+  const auto both = [&](std::string_view field, const auto& says) {
+    return says(find_value(level.a, field)) && says(find_value(level.b, field));
+  };
+  const auto is_false = [](const Json* value) { return value != nullptr && *value == false; };
+  if ((name == "sliding_window" || name == "max_window_layers") &&
+      lists_word("qwen2 qwen2_moe qwen3 qwen3_moe", level.type))
+    return both("use_sliding_window", is_false) ? "neither config switches the window on" : nullptr;
+  const ConfigField* row = table.find(name);
+  if (row != nullptr && row->why == kOfRotaryKind)
+    return both("rope_parameters", has_fixed_angles)
+               ? "rotary embeddings of this kind do not depend on it"
+               : nullptr;
+  return nullptr;
+}
+
 }  // namespace
 
 std::string text_for(const Json& value) {
@@ -119,7 +179,8 @@ FieldJudgement judge_difference(const ConfigLevel& level, const ConfigTable& tab
       return {FieldEffect::nothing, why};
   if (const char* why = unread_by_classes(name, level.classes)) return {FieldEffect::nothing, why};
   if (const char* why = unread_rule(level, name)) return {FieldEffect::nothing, why};
-  if (name == "hidden_act") return judge_activation(level, table);
+  if (const char* why = unread_beside(level, table, name)) return {FieldEffect::nothing, why};
+  if (is_activation(name)) return judge_activation(level, table, name);
   if (name == "id2label") return judge_labels(level.a, level.b);
   if (is_token_field(name)) return judge_token(level, name);
   if (name == "num_labels" && !level.classifies)

@@ -108,6 +108,80 @@ TEST(CompareConfigs, ManyLabelsAreShownAsTheirNumber) {
   EXPECT_EQ(found[0].a, "100 entries");
 }
 
+TEST(CompareConfigs, AFieldIsOneUnderTheNameOfItsClassAndTheUsualOne) {
+  EXPECT_THAT(compare(R"({"model_type": "gpt2", "n_head": 12})",
+                      R"({"model_type": "gpt2", "num_attention_heads": 12})"),
+              IsEmpty());
+  EXPECT_THAT(names(compare(R"({"model_type": "gpt2", "n_head": 12})",
+                            R"({"model_type": "gpt2", "num_attention_heads": 6})")),
+              ElementsAre("n_head:outputs"));
+  // The class sets the usual name last.
+  EXPECT_THAT(compare(R"({"model_type": "gpt2", "n_head": 12, "num_attention_heads": 6})",
+                      R"({"model_type": "gpt2", "n_head": 6})"),
+              IsEmpty());
+  EXPECT_EQ(compare(R"({"model_type": "bert", "n_head": 12})",
+                    R"({"model_type": "bert", "num_attention_heads": 12})")
+                .size(),
+            2u);
+}
+
+TEST(CompareConfigs, TheUsualNameSaysWhatAFieldOfTheClassDoes) {
+  EXPECT_THAT(names(compare(R"({"model_type": "xglm", "attention_heads": 4})",
+                            R"({"model_type": "xglm", "attention_heads": 8})")),
+              ElementsAre("attention_heads:outputs"));
+  EXPECT_THAT(names(compare(R"({"model_type": "bert", "attention_heads": 4})",
+                            R"({"model_type": "bert", "attention_heads": 8})")),
+              ElementsAre("attention_heads:unknown"));
+}
+
+TEST(CompareConfigs, NullIsNotTheDefaultOfTheClass) {
+  const char* capped = R"({"model_type": "gemma2"})";
+  EXPECT_THAT(compare(capped, R"({"model_type": "gemma2", "final_logit_softcapping": 30.0})"),
+              IsEmpty());
+  EXPECT_THAT(
+      names(compare(capped, R"({"model_type": "gemma2", "final_logit_softcapping": null})")),
+      ElementsAre("final_logit_softcapping:outputs"));
+}
+
+TEST(CompareConfigs, AnAbsentFieldMayFollowFromAnother) {
+  EXPECT_THAT(compare(R"({"model_type": "llama", "num_attention_heads": 32})",
+                      R"({"model_type": "llama", "num_attention_heads": 32,
+                          "num_key_value_heads": 32, "rms_norm_eps": 1e-6})"),
+              IsEmpty());
+  EXPECT_THAT(names(compare(R"({"model_type": "gpt2", "n_embd": 8})",
+                            R"({"model_type": "gpt2", "n_embd": 8, "n_inner": 16})")),
+              ElementsAre("n_inner:outputs"));
+}
+
+TEST(CompareConfigs, AWindowThatIsOffSaysNothing) {
+  EXPECT_THAT(names(compare(R"({"model_type": "qwen2", "sliding_window": 4096})",
+                            R"({"model_type": "qwen2", "sliding_window": 32768})")),
+              ElementsAre("sliding_window:nothing"));
+  EXPECT_THAT(
+      names(compare(
+          R"({"model_type": "qwen2", "sliding_window": 4096, "use_sliding_window": true})",
+          R"({"model_type": "qwen2", "sliding_window": 32768, "use_sliding_window": true})")),
+      ElementsAre("sliding_window:outputs"));
+}
+
+TEST(CompareConfigs, CodeBesideTheWeightsMayReadWhatAClassDoesNot) {
+  EXPECT_THAT(names(compare(R"({"model_type": "mpt", "logit_scale": 1, "auto_map": {}})",
+                            R"({"model_type": "mpt", "logit_scale": 2, "auto_map": {}})")),
+              ElementsAre("logit_scale:unknown"));
+  EXPECT_THAT(names(compare(R"({"model_type": "mpt", "logit_scale": 1})",
+                            R"({"model_type": "mpt", "logit_scale": 2})")),
+              ElementsAre("logit_scale:nothing"));
+}
+
+TEST(CompareConfigs, AnActivationIsOneUnderTwoNamesInEveryField) {
+  EXPECT_THAT(names(compare(R"({"model_type": "gpt2", "activation_function": "silu"})",
+                            R"({"model_type": "gpt2", "activation_function": "swish"})")),
+              ElementsAre("activation_function:nothing"));
+  EXPECT_THAT(names(compare(R"({"model_type": "gemma", "hidden_act": "gelu"})",
+                            R"({"model_type": "gemma"})")),
+              ElementsAre("hidden_act:version"));
+}
+
 TEST(CompareConfigs, NumbersCompareAsNumbers) {
   EXPECT_THAT(compare(R"({"mlp_ratio": 4, "hidden_dropout_prob": 0})",
                       R"({"mlp_ratio": 4.0, "hidden_dropout_prob": 0.0})"),

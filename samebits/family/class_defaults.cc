@@ -1,6 +1,7 @@
 #include "samebits/family/class_defaults.h"
 
 #include <array>
+#include <vector>
 
 #include "samebits/family/word_list.h"
 
@@ -332,13 +333,21 @@ constexpr auto kClassDefaults = std::to_array<ClassDefault>({
 
 }  // namespace
 
-std::span<const ClassDefault> class_default_rows() { return kClassDefaults; }
+std::span<const ClassDefault> class_default_rows() {
+  static const std::vector<ClassDefault> rows = [] {
+    std::vector<ClassDefault> all(kClassDefaults.begin(), kClassDefaults.end());
+    const auto more = field_default_rows();
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }();
+  return rows;
+}
 
 std::string_view class_default(std::string_view field, std::string_view model_type,
                                std::string_view version) {
   // Every other class of both versions has it.
   std::string_view otherwise = field == "attn_implementation" ? "\"sdpa\"" : "";
-  for (const ClassDefault& row : kClassDefaults) {
+  for (const ClassDefault& row : class_default_rows()) {
     if (row.field != field || !lists_word(row.types, model_type)) continue;
     if (row.version == 0 || version.starts_with(row.version)) return row.fallback;
     if (version.empty()) otherwise = "";

@@ -3,7 +3,8 @@
 // things, or whose default is another one from class to class.
 //
 // Source: configuration classes and _supports_sdpa of transformers 4.57.6 and 5.24.0. Where the two
-// disagree there is no row. tests/parity/class_defaults_test.py holds the table against both.
+// disagree there is no row. tests/parity/class_defaults_test.py and attribute_names_test.py hold the
+// tables against both.
 #pragma once
 
 #include <span>
@@ -18,6 +19,17 @@ struct ClassDefault {
   char version = 0;           // '4' or '5': of that version alone
 };
 std::span<const ClassDefault> class_default_rows();
+/// The part of them that says what layers compute: eps, activations, scales, windows, biases.
+std::span<const ClassDefault> field_default_rows();
+
+/// What an absent field means where that is another field's value, times a factor.
+struct DerivedDefault {
+  std::string_view field;
+  std::string_view from;
+  int factor;
+  std::string_view types;
+};
+std::span<const DerivedDefault> derived_default_rows();
 
 /// The JSON of what an absent field means; "" where that is not known. `version` is the
 /// transformers_version of the config, or "".

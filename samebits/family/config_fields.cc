@@ -4,8 +4,10 @@
 #include <array>
 #include <charconv>
 #include <system_error>
+#include <vector>
 
 #include "samebits/family/classes.h"
+#include "samebits/family/field_rows.h"
 #include "samebits/family/word_list.h"
 
 namespace samebits {
@@ -22,33 +24,22 @@ constexpr std::string_view kPositionsIn4 =
     "instructblipvideo lilt megatron-bert mra nystromformer roberta roberta-prelayernorm "
     "roc_bert splinter superglue vilt xlm-roberta xlm-roberta-xl xmod yoso";
 
-constexpr FieldEffect kOutputs = FieldEffect::outputs;
-constexpr FieldEffect kTraining = FieldEffect::training;
-constexpr FieldEffect kNumerics = FieldEffect::numerics;
-constexpr FieldEffect kNothing = FieldEffect::nothing;
-constexpr FieldEffect kVersion = FieldEffect::version;
-constexpr FieldEffect kLabels = FieldEffect::labels;
-constexpr FieldEffect kInput = FieldEffect::input;
-
 constexpr std::string_view kGenerate = "read by generate() only, never by a forward pass";
 constexpr std::string_view kText = "read by text models only";
 constexpr std::string_view kTensorFlow = "read by TensorFlow models only";
-constexpr std::string_view kDropout = "dropout acts in training mode only";
-constexpr std::string_view kShapes = "the shapes of the weights change";
+constexpr std::string_view kShapes = kShapesChange;
 constexpr std::string_view kBackbone = "a backbone returns other feature maps";
 constexpr std::string_view kTransform = "timm prepares images by it";
 constexpr std::string_view kBook = "bookkeeping of the library";
 constexpr std::string_view kRouter =
     "adds the router's loss, or returns its logits beside the others";
-constexpr std::string_view kLayerKinds = "the kind of each layer follows from it";
 
 constexpr auto kConfigFields = std::to_array<ConfigField>({
     // The model.
     {"", "model_type", kOutputs, "", "another architecture", true},
     {"", "hidden_size", kOutputs, "", kShapes},
     {"", "num_hidden_layers", kOutputs, "", "the number of blocks changes"},
-    {"", "num_attention_heads", kOutputs, "",
-     "the same rows of query, key and value are split into other heads"},
+    {"", "num_attention_heads", kOutputs, "", "query, key and value are split into other heads"},
     {"", "intermediate_size", kOutputs, "", kShapes},
     {"", "mlp_ratio", kOutputs, "", kShapes},
     {"", "hidden_act", kOutputs, "", "another activation in every MLP"},
@@ -67,7 +58,7 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {"", "decoder_hidden_size", kOutputs, "", kShapes},
     {"", "decoder_intermediate_size", kOutputs, "", kShapes},
     {"", "decoder_num_attention_heads", kOutputs, "",
-     "the same rows of query, key and value are split into other heads"},
+     "query, key and value are split into other heads"},
     {"", "decoder_num_hidden_layers", kOutputs, "", "the decoder has another number of blocks"},
     {"", "use_swiglu_ffn", kOutputs, "", "a gated MLP replaces the plain one, or the reverse"},
     {"", "num_register_tokens", kOutputs, "", "the number of register tokens changes"},
@@ -267,7 +258,15 @@ bool lists(std::string_view models, std::string_view model_type) {
 
 }  // namespace
 
-std::span<const ConfigField> config_field_rows() { return kConfigFields; }
+std::span<const ConfigField> config_field_rows() {
+  static const std::vector<ConfigField> rows = [] {
+    std::vector<ConfigField> all(kConfigFields.begin(), kConfigFields.end());
+    for (const auto part : {layer_field_rows(), training_field_rows()})
+      all.insert(all.end(), part.begin(), part.end());
+    return all;
+  }();
+  return rows;
+}
 std::span<const ConfigDefault> config_default_rows() { return kConfigDefaults; }
 std::span<const FieldAlias> config_aliases() { return kAliases; }
 
@@ -307,7 +306,10 @@ bool says_shapes(std::string_view field) {
        "num_hidden_layers", "mlp_ratio", "vocab_size", "max_position_embeddings", "type_vocab_size",
        "num_register_tokens", "decoder_hidden_size", "decoder_intermediate_size",
        "decoder_num_hidden_layers", "num_frames", "pooler_output_size"});
-  return std::ranges::find(kFields, field) != kFields.end();
+  return std::ranges::find(kFields, field) != kFields.end() ||
+         std::ranges::any_of(config_field_rows(), [&](const ConfigField& row) {
+           return row.name == field && row.why == kShapesChange;
+         });
 }
 
 bool has_default(std::string_view model_type, std::string_view field) {
@@ -317,7 +319,7 @@ bool has_default(std::string_view model_type, std::string_view field) {
 }
 
 ConfigTable::ConfigTable(std::string_view model_type) {
-  for (const ConfigField& field : kConfigFields) {
+  for (const ConfigField& field : config_field_rows()) {
     if (lists(field.models, model_type)) fields_[field.name] = field;
   }
   for (const ConfigDefault& row : kConfigDefaults) {

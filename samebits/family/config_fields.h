@@ -2,7 +2,7 @@
 //
 // Source: the configuration classes of transformers 4.57.6 and 5.24.0 (PretrainedConfig, ViT,
 // ViTMAE, DeiT, Dinov2, Dinov2WithRegisters) and every use of their fields in the models' code.
-// tests/parity/config_fields_test.py holds the tables against both.
+// tests/parity/config_fields_test.py and field_effects_test.py hold the tables against both.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,12 @@ struct ConfigField {
   std::string_view why;       // one clause
   bool where_both = false;    // says nothing where only one side states it
 };
+
+/// Why a field matters that is a size of tensors.
+inline constexpr std::string_view kShapesChange = "the shapes of the weights change";
+
+/// Why one may matter that rotary embeddings alone read, and not of every kind.
+inline constexpr std::string_view kOfRotaryKind = "rotary embeddings of some kinds depend on it";
 
 /// In place of a list of model types: those of the family (family/classes.h).
 inline constexpr std::string_view kEveryType = "*";

@@ -37,7 +37,7 @@ def _class(path, name, trust_code):
     from . import live_files
 
     if name is None:
-        return live_files.class_of(path, trust_code)
+        return live_files.class_of(path, trust_code)[0]
     found = getattr(transformers, name, None)
     if not (isinstance(found, type) and hasattr(found, "from_pretrained")):
         raise live_files.NotLoaded(f"transformers {transformers.__version__} has no class {name}")

@@ -6,7 +6,7 @@
 What is said to be a cause was exchanged: B was run with what A has of it, and gave A's bits. docs/live.md tells how it searches.
 """
 
-from . import live_compare, live_findings, live_search, live_tensors
+from . import live_compare, live_findings, live_rng, live_search, live_tensors
 from .live_recorder import Options
 from .live_report import Finding, LiveReport, ordered
 from .live_runner import Live, RestoreError, Side, TorchRunner, inner, input_groups
@@ -98,6 +98,7 @@ class Explanation:
         self.unlike_itself = [label for label, (one, other) in self.fresh.items() if not one.same_bits(other)]
         for label, (one, other) in self.fresh.items():
             self._said(f"{label} twice, with fresh random numbers", _outcome(one, other))
+        self.stream = live_rng.states()  # where a third model's fresh numbers go on
         ours, theirs = (self.fresh[label][0] for label in self.labels)
         self.outputs = ours.difference(theirs)
         self._said(f"{self.one} against {self.other}, with fresh random numbers", _outcome(ours, theirs))
@@ -255,7 +256,7 @@ class Explanation:
         found = self.found
         if found is None:
             said = (
-                "nothing was found in which they differ"
+                "nothing that can be exchanged was found in which they differ"
                 if not self.factors
                 else "exchanging all of these does not make the bits agree: " + ", ".join(live_findings.by_group(self.factors))
             )

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 
 from . import live_factors, live_facts, live_findings
 from .live_runner import Side, TorchRunner
@@ -73,7 +74,6 @@ def _of_directory(path, seed, trust_code):
 def built(from_pretrained, seed):
     """What a from_pretrained without a config gives; `from_pretrained` takes more keywords."""
     import torch
-    import transformers
 
     def build(seed=seed, **more):
         with torch.random.fork_rng(devices=[]), _quiet():
@@ -85,7 +85,7 @@ def built(from_pretrained, seed):
     name = type(model).__qualname__
     return Loaded(
         model,
-        f"{name} in {' and '.join(dtypes)}, by from_pretrained of transformers {transformers.__version__}, torch {torch.__version__}",
+        f"{name} in {' and '.join(dtypes)}, by from_pretrained of {_version()}, torch {torch.__version__}",
         sorted(loading["missing_keys"]),
         sorted(loading["unexpected_keys"]),
         lambda config: build(config=config, ignore_mismatched_sizes=True, **_dtype_of(config)),
@@ -130,7 +130,25 @@ def why(error):
         return "its class is code that the directory brings: --trust-code runs it"
     if "safetensors" in text and isinstance(error, OSError):
         return "it has no safetensors file: --trust-code loads a .bin, too"
-    return f"it cannot be loaded: {type(error).__name__}: {text[:300]}"
+    unheard = re.search(r"has model type `([^`]+)` but Transformers does not recognize", text)
+    if unheard:
+        return f"{_version()} has no model type {unheard[1]}; another version may have it"
+    if "ignore_mismatched_sizes" in text or "size mismatch" in text:
+        return f"it cannot be loaded: {type(error).__name__}: its class has other shapes by its config; samebits check --with torch names them"
+    return f"it cannot be loaded: {short(error)}"
+
+
+def short(error, most=300):
+    """An exception on one line, without words about what a log shows."""
+    text = " ".join(str(error).split()).removesuffix(" For details look at the above report!")
+    cut = text if len(text) <= most else text[:most].rpartition(" ")[0] + " ..."
+    return f"{type(error).__name__}: {cut}" if cut else type(error).__name__
+
+
+def _version():
+    import transformers
+
+    return f"transformers {transformers.__version__}"
 
 
 @contextlib.contextmanager

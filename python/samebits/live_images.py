@@ -4,6 +4,8 @@ import os
 import shutil
 import tempfile
 
+from . import live_files
+
 FILES = ("preprocessor_config.json", "processor_config.json")
 
 
@@ -31,7 +33,7 @@ class Pictures:
             processor = self._loaded(directory)
             made = dict(processor(images=[picture.copy() for picture in self._pictures], return_tensors="pt"))
         except Exception as error:  # whatever a library makes of files and pictures that are not as it expects
-            raise NoImages(f"its processor prepares no images: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+            raise NoImages(f"its processor prepares no images: {live_files.short(error)}") from error
         return made, type(processor).__name__
 
     def _loaded(self, directory):
@@ -55,7 +57,7 @@ def _opened(path):
     except ImportError as error:
         raise NoImages("Pillow, which reads pictures, is not installed: pip install pillow") from error
     except Exception as error:  # a file is whatever it is
-        raise NoImages(f"{path} cannot be read as a picture: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+        raise NoImages(f"{path} cannot be read as a picture: {live_files.short(error)}") from error
 
 
 def versions():

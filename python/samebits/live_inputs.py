@@ -50,8 +50,14 @@ def taken(model, prepared):
     asked = inspect.signature(model.forward).parameters
     pixels = {name: value for name, value in prepared.items() if name in asked and isinstance(value, torch.Tensor)}
     if "pixel_values" not in pixels:
-        raise NoInput("its forward pass takes no pixel_values" if "pixel_values" not in asked else "its processor makes no pixel_values")
+        raise NoInput("its processor makes no pixel_values, which its forward pass takes")
     return pixels
+
+
+def need_pixels(model):
+    """Raises NoInput where the forward pass takes no pictures."""
+    if "pixel_values" not in inspect.signature(model.forward).parameters:
+        raise NoInput("its forward pass takes no images: there is no pixel_values among its arguments")
 
 
 def without_cache(model):
@@ -100,7 +106,7 @@ def _ids(configs, generator):
     import torch
 
     texts = [_text(config) for config in configs]
-    vocabulary = min(_first(text, "vocab_size") or 1 for text in texts)
+    vocabulary = min((size for size in (_first(text, "vocab_size") for text in texts) if size), default=1)
     places = min(_first(text, "max_position_embeddings", "n_positions") or TOKENS + 2 for text in texts)
     count = max(1, min(TOKENS, places - 2))  # some count places from 2 on
     ids = torch.randint(0, vocabulary, (1, count), generator=generator)

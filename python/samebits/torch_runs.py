@@ -11,7 +11,7 @@ import json
 import os
 import time
 
-from . import live_files, live_findings, live_images, live_inputs, live_weights
+from . import live_files, live_findings, live_images, live_inputs, live_rng, live_weights
 from .live import Explanation
 from .live_runner import Side, TorchRunner
 from .torch_document import finding_json, has_numbers, label_of, named, numbers_of, outcome_text
@@ -31,11 +31,11 @@ class _FirstNotRun(_NotRun):
 
 
 def document(paths, *, seed=42, seconds=10, threads=None, shape=None, inputs=None, images=None, processor=None, trust_code=False):
-    """The document as bytes. `inputs`: keyword arguments of the forward pass; `images`: files, which the processors of the subjects prepare;
-    without either, an input is made from A's config and the seed."""
+    """The document as bytes. `inputs`: keyword arguments of the forward pass, or a safetensors file of them; `images`: files, which the
+    processors of the subjects prepare; without either, an input is made from A's config and the seed."""
     import torch
 
-    before = torch.get_num_threads()
+    before, random = torch.get_num_threads(), live_rng.states([])
     runs = _Runs(paths, seed, time.monotonic() + seconds, trust_code)
     try:
         if threads:
@@ -44,6 +44,7 @@ def document(paths, *, seed=42, seconds=10, threads=None, shape=None, inputs=Non
             runs.run(shape, inputs, images, processor)
     finally:
         torch.set_num_threads(before)
+        live_rng.restore(random, [])
     return runs.written()
 
 
@@ -51,8 +52,13 @@ def _not_run(label, why):
     return (_FirstNotRun if label == "A" else _NotRun)(f"{label} was not run: {why}")
 
 
-def _short(error):
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+def _read_input(path):
+    import safetensors.torch
+
+    try:
+        return safetensors.torch.load_file(path)
+    except Exception as error:  # a file is whatever it is
+        raise _not_run("A", f"its input {path} cannot be read: {live_files.short(error)}") from error
 
 
 class _Runs:
@@ -121,7 +127,7 @@ class _Runs:
     def _inputs(self, shape, given, images, processor):
         first = self.loaded["A"].model
         if given is not None:
-            return {**given, **live_inputs.without_cache(first)}
+            return {**(_read_input(given) if isinstance(given, str) else given), **live_inputs.without_cache(first)}
         models = [each.model for each in self.loaded.values()]
         try:
             pixels = self._prepared(images, processor, first) if images else {}
@@ -133,6 +139,7 @@ class _Runs:
 
     def _prepared(self, images, processor, first):
         """What A's processor makes of the pictures; what the others' own make is kept where it is something else."""
+        live_inputs.need_pixels(first)
         self.pictures = live_images.Pictures(images, processor, self.trust_code)
         made, name = self.pictures.prepared(self.paths["A"])
         ours = live_inputs.taken(first, made)
@@ -165,6 +172,8 @@ class _Runs:
         for each in ("A", label) if earlier is None else (label,):
             self._try(runner, each)
         explanation = Explanation(runner, self.seed, MAX_RUNS, self.until, earlier)
+        if earlier is not None:
+            live_rng.restore(earlier.stream)  # what this one draws is not what A drew
         try:
             report = explanation.report()
             self._say(label, explanation, report)
@@ -172,10 +181,9 @@ class _Runs:
                 self._random_weights(runner, each)
             own = self._on_own_images(label, explanation)
         except Exception as error:  # as a pass that fails in training mode alone
-            raise _NotRun(f"{label} and A: a run in PyTorch raises {_short(error)}") from error
+            raise _NotRun(f"{label} and A: a run in PyTorch raises {live_files.short(error)}") from error
         finally:
             runner.restore()
-            runner.close()
         if earlier is None:
             self._hand_on("A", explanation.fresh["A"][0])
         self._hand_on(label, own or explanation.fresh[label][0])
@@ -187,7 +195,7 @@ class _Runs:
             runner.run(label, seed=self.seed)
         except Exception as error:
             on = " on what A's processor makes of the images" if self.pictures and label != "A" else ""
-            raise _not_run(label, f"its forward pass raises {_short(error)}{on}") from error
+            raise _not_run(label, f"its forward pass raises {live_files.short(error)}{on}") from error
 
     def _on_own_images(self, label, explanation):
         """Its run on what its own processor makes of the pictures, beside the runs on one input. The outcome where that is what its owner
@@ -201,7 +209,7 @@ class _Runs:
         try:
             own = TorchRunner(*sides).run(label, seed=self.seed)
         except Exception as error:
-            self.answer["not_checked"].append(f"images of {label}: its forward pass raises {_short(error)} on what its own processor makes of them")
+            self.answer["not_checked"].append(f"images of {label}: its forward pass raises {live_files.short(error)} on what its own processor makes of them")
             return None
         numbers = explanation.seeded["A"].difference(own)
         fact["outputs"] = numbers_of(explanation.seeded["A"], own, numbers)
@@ -336,18 +344,13 @@ def main():
     os.dup2(2, 1)  # a model's code may print
     os.environ["HF_HUB_OFFLINE"] = "1"
     asked = _arguments()
-    inputs = None
-    if asked.input:
-        import safetensors.torch
-
-        inputs = safetensors.torch.load_file(asked.input)
     written = document(
         asked.subjects,
         seed=asked.seed,
         seconds=asked.seconds,
         threads=asked.threads,
         shape=asked.randn,
-        inputs=inputs,
+        inputs=asked.input,
         images=asked.image,
         processor=asked.processor,
         trust_code=asked.trust_code,

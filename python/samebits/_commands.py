@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -56,8 +57,9 @@ def explain(
 ) -> Report | "LiveReport":
     """Same weights, other outputs: why? Two or more files or directories; or two torch modules and their inputs, as explain_live() takes them.
 
-    `with_="torch"` runs two directories of transformers in PyTorch, whatever their class; `x` may then be a mapping of the forward pass's
-    arguments. `trust_code`: also whole modules, .bin files and code that a directory brings, which run what their author wrote.
+    `with_="torch"` runs directories of transformers in PyTorch, whatever their class, and files of weights in the class of the first of
+    them; `x` may then be a mapping of the forward pass's arguments. `trust_code`: also whole modules, .bin files and code that a directory
+    brings, which run what their author wrote.
     """
     if len(paths) > 1 and all(is_module(each) for each in paths[:2]):
         from .live import explain_live
@@ -71,10 +73,11 @@ def explain(
     if any(not isinstance(each[0], bytes) for each in asked):
         raise Error("explain takes files and directories", code="unsupported")
     if with_ is not None:
-        ours = files_only or config is not None or fields or images is not None or key is not None
-        if with_ != "torch" or ours or len(asked) != 2:
-            raise Error('with_ is "torch", of two subjects, without files_only, config, fields, images and key')
-        document = _torch_document(asked, x, randn, seed, trust_code, budget, threads)
+        if with_ != "torch" or files_only or config is not None or fields or key is not None:
+            raise Error('with_ is "torch", without files_only, config, fields and key')
+        given = input_of(None if x is None else np.empty(0, np.float32), images, processor, randn, seed)  # which names one of them
+        _need_torch()
+        document = _torch_document(asked, x, given, trust_code, budget, threads)
         return Report(_native.explain(asked, {}, threads, False, b"", "", budget, None, document))
     given = input_of(x, images, processor, randn, seed)
     return Report(
@@ -82,15 +85,31 @@ def explain(
     )
 
 
+def _need_torch() -> None:
+    lacking = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+    if lacking:
+        what, remedy = f'with_="torch" needs {" and ".join(lacking)}, which this Python has not', "pip install torch transformers"
+        raise Error(f"{what}. {remedy}", code="unsupported", what=what, remedy=remedy)
+
+
 def _torch_document(
-    asked: list[Asked], x: Any, randn: Sequence[int] | None, seed: int, trust_code: bool, seconds: float, threads: int
+    asked: list[Asked], x: Any, given: Mapping[str, Any], trust_code: bool, seconds: float, threads: int
 ) -> bytes:
     from .torch_runs import document, keyword_arguments
 
-    paths = [os.fsdecode(each[0]) for each in asked]  # type: ignore[arg-type]
-    given = None if x is None else keyword_arguments(x)
-    how = {"seed": seed, "seconds": seconds, "threads": threads, "shape": randn, "inputs": given, "trust_code": trust_code}
-    return document(paths, **how)
+    images = [os.fsdecode(each) for each in given.get("images", ())]
+    processor = os.fsdecode(given["processor"]) if "processor" in given else None
+    return document(
+        [os.fsdecode(each[0]) for each in asked],  # type: ignore[arg-type]
+        seed=given["seed"],
+        seconds=seconds,
+        threads=threads,
+        shape=given.get("randn"),
+        inputs=None if x is None else keyword_arguments(x),
+        images=images,
+        processor=processor,
+        trust_code=trust_code,
+    )
 
 
 def inspect(
@@ -108,12 +127,32 @@ def inspect(
 
 
 def check(
-    path: Path | Checkpoint, target: Subject, *, filter: str | None = None, key: str | None = None, threads: int = 0
+    path: Path | Checkpoint,
+    target: Subject,
+    *,
+    with_: str | None = None,
+    trust_code: bool = False,
+    filter: str | None = None,
+    key: str | None = None,
+    threads: int = 0,
 ) -> Report:
     """If I load this there, what stays random? `target` is as --for has it: transformers-4, timm:VisionTransformer,
     another checkpoint, a JSON list of names and shapes; or a torch module or state_dict whose load_state_dict() would be
-    called."""
-    return Report(_native.check([*path_subject(path, key), target_subject(target)], threads, filter))
+    called.
+
+    `with_="torch"` lets the transformers of this Python load the directory, whatever its class; `target` is transformers-4 or
+    transformers-5, with :ClassName where that is another than the config's. `trust_code`: as of explain."""
+    asked = path_subject(path, key)
+    if with_ is None:
+        return Report(_native.check([*asked, target_subject(target)], threads, filter, None))
+    library, _, name = target.partition(":") if isinstance(target, str) else ("", "", "")
+    if with_ != "torch" or library not in ("transformers-4", "transformers-5"):
+        raise Error('with_ is "torch", of the target transformers-4 or transformers-5')
+    _need_torch()
+    from .torch_load import document
+
+    loaded = document(os.fsdecode(asked[0][0]), library=library[-1], name=name or None, trust_code=trust_code)  # type: ignore[arg-type]
+    return Report(_native.check([*asked, target_subject(library)], threads, filter, json.dumps(loaded).encode()))
 
 
 def resume(path: Path, next: Path | None = None, *, key: Key = None, threads: int = 0) -> Report:

@@ -6,7 +6,7 @@
 What is said to be a cause was exchanged: B was run with what A has of it, and gave A's bits. docs/live.md tells how it searches.
 """
 
-from . import live_compare, live_findings, live_search, live_tensors
+from . import live_compare, live_findings, live_rng, live_search, live_tensors
 from .live_recorder import Options
 from .live_report import Finding, LiveReport, ordered
 from .live_runner import Live, RestoreError, Side, TorchRunner, inner, input_groups
@@ -44,10 +44,14 @@ def explain_live(a, b, inputs=None, *, call=None, seed=0, max_runs=400):
 
 class Explanation:
     """The runs of a Runner, and what they show. Behind report(): `equal`, whether both give the same bits with one seed, None where one of
-    them does not repeat; `found`, the smallest set of factors (live_search.Smallest), or None; `fresh`, of each label its first two runs."""
+    them does not repeat; `found`, the smallest set of factors (live_search.Smallest), or None; `fresh`, of each label its first two runs.
 
-    def __init__(self, runner, seed, max_runs, until=None):
+    `ours`: an explanation of A and another model on the same inputs: what A does alone is taken from there."""
+
+    def __init__(self, runner, seed, max_runs, until=None, ours=None):
         self.runner, self.seed, self.max_runs, self.until = runner, seed, max_runs, until
+        self.labels = self.one, self.other = runner.a.label, runner.b.label
+        self._alone = {self.one: ours._alone[self.one] if ours else {}, self.other: {}}
         self.findings, self.runs, self.not_checked = [], [], []
         self.first = self.outputs = self.equal = self.found = None
         self.failed = 0  # runs with exchanged factors that raised
@@ -58,7 +62,7 @@ class Explanation:
         self.factors, not_checked = runner.factors()
         self.not_checked += not_checked
         self._repeat()
-        repeats = [self._repeats(label) for label in ("A", "B")]
+        repeats = [self._repeats(label) for label in self.labels]
         if all(repeats):
             self._share()
             self._carry()
@@ -80,16 +84,24 @@ class Explanation:
     def _said(self, run, outcome):
         self.runs.append({"run": run, "outcome": outcome})
 
+    def _once(self, label, what, run):
+        """What `run` showed of one model alone."""
+        if what not in self._alone[label]:
+            self._alone[label][what] = run()
+        return self._alone[label][what]
+
     # One model against itself.
 
     def _repeat(self):
         """As their owner runs them: with fresh random numbers."""
-        self.fresh = {label: [self.runner.run(label) for _ in range(2)] for label in ("A", "B")}
+        self.fresh = {label: self._once(label, "fresh", lambda: [self.runner.run(label) for _ in range(2)]) for label in self.labels}
         self.unlike_itself = [label for label, (one, other) in self.fresh.items() if not one.same_bits(other)]
         for label, (one, other) in self.fresh.items():
             self._said(f"{label} twice, with fresh random numbers", _outcome(one, other))
-        self.outputs = self.fresh["A"][0].difference(self.fresh["B"][0])
-        self._said("A against B, with fresh random numbers", _outcome(self.fresh["A"][0], self.fresh["B"][0]))
+        self.stream = live_rng.states()  # where a third model's fresh numbers go on
+        ours, theirs = (self.fresh[label][0] for label in self.labels)
+        self.outputs = ours.difference(theirs)
+        self._said(f"{self.one} against {self.other}, with fresh random numbers", _outcome(ours, theirs))
         for label, (one, _) in self.fresh.items():
             if one.left_out:
                 self.not_checked.append(
@@ -103,13 +115,15 @@ class Explanation:
 
     def _repeats(self, label):
         """Whether runs with one seed agree; a finding where they do not."""
-        outcomes = [self.runner.run(label, seed=self.seed, options=Options("none", False, True)) for _ in range(REPEATS)]
+        outcomes = self._once(
+            label, "seeded", lambda: [self.runner.run(label, seed=self.seed, options=Options("none", False, True)) for _ in range(REPEATS)]
+        )
         self.seeded = {**getattr(self, "seeded", {}), label: outcomes[0]}
         self.draws = {**getattr(self, "draws", {}), label: _drawing(outcomes[0])}
         same = all(outcomes[0].same_bits(other) for other in outcomes[1:])
         self._said(f"{label} {REPEATS} times, every generator seeded alike", "the same bits" if same else "other bits")
         if not same:
-            self.findings.append(self._unrepeatable(label, outcomes))
+            self.findings.append(self._once(label, "unrepeatable", lambda: self._unrepeatable(label, outcomes)))
         return same
 
     def _unrepeatable(self, label, outcomes):
@@ -146,13 +160,13 @@ class Explanation:
     # The two against one another.
 
     def _share(self):
-        a, b = self.seeded["A"], self.seeded["B"]
+        a, b = (self.seeded[label] for label in self.labels)
         agree = self.equal = a.same_bits(b)
-        self._said("A against B, every generator seeded alike", _outcome(a, b))
+        self._said(f"{self.one} against {self.other}, every generator seeded alike", _outcome(a, b))
         if self.unlike_itself:
             self._random(agree)
         if agree:
-            self.findings += live_findings.observed(self.factors, bool(self.outputs))
+            self.findings += live_findings.observed(self.factors, bool(self.outputs), self.labels)
             return
         self.outputs = self.outputs or a.difference(b)
         self._locate()
@@ -162,7 +176,9 @@ class Explanation:
         """Which part the random numbers have: those that eval mode leaves, and those that training mode adds."""
         still, quiet = [], []
         for label in self.unlike_itself:
-            one, other = (self.runner.run(label, eval_mode=True, options=Options("none", False)) for _ in range(2))
+            one, other = self._once(
+                label, "eval", lambda: [self.runner.run(label, eval_mode=True, options=Options("none", False)) for _ in range(2)]
+            )
             self._said(f"{label} twice in eval mode, with fresh random numbers", _outcome(one, other))
             drawn = set(_drawing(one))
             in_training = [name for name in self.draws[label] if name not in drawn]
@@ -181,7 +197,7 @@ class Explanation:
         one, other = self.fresh[labels[0]]
         numbers = one.difference(other)
         who, noise = " and ".join(labels), cause == "rng.noise"
-        summary = f"every forward pass of {who} draws random numbers{', in eval mode too' if noise else ' in training mode'}"
+        summary = live_findings.drawn(labels, cause)
         details = [
             f"drawn in {', '.join(modules[:4])}{f' and {len(modules) - 4} more' if len(modules) > 4 else ''}"
             if modules
@@ -191,7 +207,7 @@ class Explanation:
             f"{labels[0]} run twice differs from itself" + (f", up to {numbers['max_abs']:.3g}" if numbers["max_abs"] is not None else "")
         )
         details.append(
-            "with every generator seeded alike A and B " + ("give the same bits" if agree else "still differ: see the other causes")
+            f"with every generator seeded alike {self.one} and {self.other} " + ("give the same bits" if agree else "still differ: see the other causes")
         )
         if not noise:
             repeat = f"{who} repeat" if len(labels) > 1 else f"{who} repeats"
@@ -206,8 +222,8 @@ class Explanation:
 
     def _carry(self):
         """Whether a first call changes what a second one gives."""
-        for label in ("A", "B"):
-            second, moved = self.runner.twice(label, self.seed)
+        for label in self.labels:
+            second, moved = self._once(label, "twice", lambda: self.runner.twice(label, self.seed))
             same = second.same_bits(self.seeded[label])
             self._said(
                 f"{label} a second time, seeded alike, without giving back what the first call changed",
@@ -240,34 +256,35 @@ class Explanation:
         found = self.found
         if found is None:
             said = (
-                "nothing was found in which they differ"
+                "nothing that can be exchanged was found in which they differ"
                 if not self.factors
                 else "exchanging all of these does not make the bits agree: " + ", ".join(live_findings.by_group(self.factors))
             )
             self.not_checked.append(f"the cause was not found: {said}")
-            self._said("B with everything of A that could be exchanged", "other bits than A")
-            self.findings += live_findings.observed(self.factors, True)
+            self._said(f"{self.other} with everything of {self.one} that could be exchanged", f"other bits than {self.one}")
+            self.findings += live_findings.observed(self.factors, True, self.labels)
             return
         names = ", ".join(live_findings.by_group(found.factors))
-        self._said(f"B with A's {names} ({len(found.factors)} factors of {len(self.factors)}; {found.runs} runs)", "the same bits as A")
-        self.findings += live_findings.proved(found.factors, found)
+        count = f"{len(found.factors)} factors of {len(self.factors)}; {found.runs} runs"
+        self._said(f"{self.other} with {self.one}'s {names} ({count})", f"the same bits as {self.one}")
+        self.findings += live_findings.proved(found.factors, found, self.labels)
         kept = {id(factor) for factor in found.factors}
-        self.findings += live_findings.observed([factor for factor in self.factors if id(factor) not in kept], True)
+        self.findings += live_findings.observed([factor for factor in self.factors if id(factor) not in kept], True, self.labels)
         if self.failed:
             self._said(f"{self.failed} of these runs raised an exception", "counted as other bits")
 
     def _agrees(self, factors, target):
         try:
-            return self.runner.run("B", factors, seed=self.seed).same_bits(target)
+            return self.runner.run(self.other, factors, seed=self.seed).same_bits(target)
         except Exception:  # half of an exchange may not fit together: whatever the model's own code raises, it is not A's output
             self.failed += 1
             return False
 
     def _locate(self):
-        point = _first_unlike(self.seeded["A"].recorder, self.seeded["B"].recorder)
+        point = _first_unlike(*[self.seeded[label].recorder for label in self.labels])
         if point is None:
             return
-        kept = [self.runner.run(label, seed=self.seed, options=Options([point["module"]], False)).recorder.kept for label in ("A", "B")]
+        kept = [self.runner.run(label, seed=self.seed, options=Options([point["module"]], False)).recorder.kept for label in self.labels]
         name = point["point"] + point["path"]
         if all(name in values for values in kept) and kept[0][name].shape == kept[1][name].shape:
             numbers = live_tensors.difference(*[values[name] for values in kept])

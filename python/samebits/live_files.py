@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 
 from . import live_factors, live_facts, live_findings
 from .live_runner import Side, TorchRunner
@@ -23,12 +24,13 @@ class NotLoaded(RuntimeError):
 
 @dataclasses.dataclass
 class Loaded:
-    """`said`: how it was loaded; `random`: tensors that its files do not hold; `rebuild`: config -> the same weights in a model of that
-    config, or None; `again`: seed -> the model as it is, loaded once more."""
+    """`said`: how it was loaded; `random`: tensors that its files do not hold; `unused`: of its files, those that the model has no place for;
+    `rebuild`: config -> the same weights in a model of that config, or None; `again`: seed -> the model as it is, loaded once more."""
 
     model: object
     said: str
     random: list = dataclasses.field(default_factory=list)
+    unused: list = dataclasses.field(default_factory=list)
     rebuild: object = None
     again: object = None
 
@@ -42,39 +44,50 @@ def load(path, seed, trust_code=False):
         raise NotLoaded("PyTorch runs directories; a pickled module it loads with --trust-code, which runs what the file says")
     import torch
 
-    module = torch.load(path, map_location="cpu", weights_only=False)
+    try:
+        module = torch.load(path, map_location="cpu", weights_only=False)
+    except Exception as error:  # whatever a pickle does
+        raise NotLoaded(why(error)) from error
     if not isinstance(module, torch.nn.Module):
         raise NotLoaded(f"it holds no module but {type(module).__name__}, and no class to put weights into")
     return Loaded(module, f"{type(module).__qualname__}, by torch.load of torch {torch.__version__}")
 
 
 def _of_directory(path, seed, trust_code):
-    import torch
     import transformers
 
     options = {"local_files_only": True, "trust_remote_code": trust_code}
     if not trust_code:
         options["use_safetensors"] = True
-
-    def build(seed=seed, **more):
-        with torch.random.fork_rng(devices=[]), _quiet():
-            torch.manual_seed(seed)
-            return kind.from_pretrained(path, **options, **more)
-
     try:
-        kind = class_of(path, trust_code)
-        model, loading = build(output_loading_info=True)
+        kind, absent = class_of(path, trust_code)
+        loaded = built(functools.partial(kind.from_pretrained, path, **options), seed)
     except NotLoaded:
         raise
     except Exception as error:  # whatever a library makes of files that are not as it expects
         raise NotLoaded(why(error)) from error
+    if absent:
+        loaded.said += f"; its config names {absent}, which this transformers has not: {transformers.AutoModel.__name__} chose the class"
+    return loaded
+
+
+def built(from_pretrained, seed):
+    """What a from_pretrained without a config gives; `from_pretrained` takes more keywords."""
+    import torch
+
+    def build(seed=seed, **more):
+        with torch.random.fork_rng(devices=[]), _quiet():
+            torch.manual_seed(seed)
+            return from_pretrained(**more)
+
+    model, loading = build(output_loading_info=True)
     dtypes = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in model.parameters()})
     name = type(model).__qualname__
-    said = f"{name} in {' and '.join(dtypes)}, by from_pretrained of transformers {transformers.__version__}, torch {torch.__version__}"
     return Loaded(
         model,
-        said,
+        f"{name} in {' and '.join(dtypes)}, by from_pretrained of {_version()}, torch {torch.__version__}",
         sorted(loading["missing_keys"]),
+        sorted(loading["unexpected_keys"]),
         lambda config: build(config=config, ignore_mismatched_sizes=True, **_dtype_of(config)),
         lambda other: build(seed=other),
     )
@@ -90,7 +103,7 @@ def _dtype_of(config):
 
 
 def class_of(path, trust_code):
-    """The class that the config names, where transformers has it; else what AutoModel takes."""
+    """The class that the config names, where transformers has it; else what AutoModel takes, and the name of the class that it has not."""
     import transformers
 
     try:
@@ -103,9 +116,12 @@ def class_of(path, trust_code):
     if trust_code and isinstance(own, dict):
         automatic = [name for name in own if name.startswith("AutoModel") and hasattr(transformers, name)]
         if automatic:
-            return getattr(transformers, automatic[0])
-    found = getattr(transformers, names[0], None) if isinstance(names, list) and names and isinstance(names[0], str) else None
-    return found if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel) else transformers.AutoModel
+            return getattr(transformers, automatic[0]), ""
+    name = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""
+    found = getattr(transformers, name, None) if name else None
+    if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel):
+        return found, ""
+    return transformers.AutoModel, name if found is None else ""
 
 
 def why(error):
@@ -114,7 +130,25 @@ def why(error):
         return "its class is code that the directory brings: --trust-code runs it"
     if "safetensors" in text and isinstance(error, OSError):
         return "it has no safetensors file: --trust-code loads a .bin, too"
-    return f"it cannot be loaded: {type(error).__name__}: {text[:300]}"
+    unheard = re.search(r"has model type `([^`]+)` but Transformers does not recognize", text)
+    if unheard:
+        return f"{_version()} has no model type {unheard[1]}; another version may have it"
+    if "ignore_mismatched_sizes" in text or "size mismatch" in text:
+        return f"it cannot be loaded: {type(error).__name__}: its class has other shapes by its config; samebits check --with torch names them"
+    return f"it cannot be loaded: {short(error)}"
+
+
+def short(error, most=300):
+    """An exception on one line, without words about what a log shows."""
+    text = " ".join(str(error).split()).removesuffix(" For details look at the above report!")
+    cut = text if len(text) <= most else text[:most].rpartition(" ")[0] + " ..."
+    return f"{type(error).__name__}: {cut}" if cut else type(error).__name__
+
+
+def _version():
+    import transformers
+
+    return f"transformers {transformers.__version__}"
 
 
 @contextlib.contextmanager
@@ -142,10 +176,11 @@ class _Built:
 
 
 class FilesRunner(TorchRunner):
-    """As TorchRunner; but what A's config says B gets before its model is built, from `rebuild`, as Loaded has it."""
+    """As TorchRunner; but what A's config says B gets before its model is built, from `rebuild`, as Loaded has it. `labels`: what the two
+    are called."""
 
-    def __init__(self, a, b, inputs, rebuild):
-        super().__init__(Side("A", a, inputs), Side("B", b, inputs))
+    def __init__(self, a, b, inputs, rebuild, labels=("A", "B")):
+        super().__init__(*[Side(label, model, inputs) for label, model in zip(labels, (a, b))])
         self._given, self._rebuild, self._built, self._known = inputs, rebuild, {}, set()
 
     def factors(self):
@@ -169,12 +204,12 @@ class FilesRunner(TorchRunner):
 
     def run(self, label, exchanged=(), **options):
         names = frozenset(factor.name for factor in exchanged if factor.group in FIELDS)
-        if label == "A" or not names or self._rebuild is None:
+        if label == self.a.label or not names or self._rebuild is None:
             return super().run(label, exchanged, **options)
         built = self._with(names)
         asked = {(factor.group, factor.name) for factor in exchanged}
         given = [factor for factor in built.factors if (factor.group, factor.name) in asked | built.new]
-        return built.runner.run("B", given, **options)
+        return built.runner.run(label, given, **options)
 
     def along(self, exchanged):
         """Tensors that B gets from A together with fields, since it has no values for them."""
@@ -185,7 +220,7 @@ class FilesRunner(TorchRunner):
         if names not in self._built:
             while len(self._built) >= KEPT:
                 del self._built[next(iter(self._built))]
-            side = Side("B", self._rebuild(_with_fields(self.b.model.config, self.a.model.config, names)), self._given)
+            side = Side(self.b.label, self._rebuild(_with_fields(self.b.model.config, self.a.model.config, names)), self._given)
             runner = TorchRunner(self.a, side)
             factors, _ = runner.factors()
             held = [(factor.group, factor.name) for factor in factors if factor.group in ("weights", "buffers")]

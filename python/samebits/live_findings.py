@@ -120,20 +120,62 @@ def evidence_of(group, factors):
     return {"count": len(names), "tensors" if group in ("weights", "buffers", "dtype", "layout", "alignment") else "modules": names[:NAMED]}
 
 
-def proved(factors, smallest):
+def drawn(labels, cause):
+    """The summary of a finding on what passes draw."""
+    return f"every forward pass of {together(labels)} draws random numbers{', in eval mode too' if cause == 'rng.noise' else ' in training mode'}"
+
+
+def join_drawn(finding, other):
+    """Makes of two findings on what passes draw, of A and of others, one on all of them."""
+    finding.subjects = list(dict.fromkeys([*finding.subjects, *other.subjects]))
+    finding.summary = drawn(finding.subjects, finding.cause)
+    finding.details = list(dict.fromkeys([*finding.details, *other.details]))
+    finding.evidence["modules"] = list(dict.fromkeys([*finding.evidence["modules"], *other.evidence["modules"]]))
+    finding.evidence["equal_with_one_seed"] = finding.evidence["equal_with_one_seed"] and other.evidence["equal_with_one_seed"]
+
+
+def left_random(label, names, numbers):
+    """Of tensors that no file of a subject holds. `numbers`: how it differs from itself, loaded once more."""
+    count = f"{numbers['differing']} of {numbers['elements']} elements" if numbers["elements"] is not None else "types or shapes"
+    return Finding(
+        "weights.reinitialized",
+        "random weights",
+        "cause",
+        "proved",
+        f"{len(names)} tensors of {label} stand in none of its files, and are random in every load"
+        if len(names) > 1
+        else f"1 tensor of {label} stands in none of its files, and is random in every load",
+        [some_of(names), f"{label} loaded twice differs from itself in {count}"],
+        {"count": len(names), "tensors": names[:NAMED]},
+        f"Load {label} into the class that it was saved from, or train {'these tensors' if len(names) > 1 else 'it'} before {'they are' if len(names) > 1 else 'it is'} used",
+        subjects=[label],
+    )
+
+
+def some_of(names):
+    """The first of them, and how many more there are."""
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def together(labels):
+    """ "A and B"; "A, B and C". """
+    return " and ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)
+
+
+def proved(factors, smallest, labels=("A", "B")):
     """Findings of the smallest set: with all of it exchanged the bits agree, and without any one of it they do not."""
     groups = by_group(factors)
-    together = f" (together with {len(groups) - 1} more of the causes here)" if len(groups) > 1 else ""
+    besides = f" (together with {len(groups) - 1} more of the causes here)" if len(groups) > 1 else ""
     for group, members in groups.items():
         words, plural, remedy = WORDS[group]
         count = f"{len(members)} {plural}" if len(members) > 1 else members[0].name or "the model"
-        said = f"B with what A has there gives A's outputs, bit for bit{together}"
+        said = f"{labels[1]} with what {labels[0]} has there gives {labels[0]}'s outputs, bit for bit{besides}"
         without = "without any one of these exchanges it does not" if len(factors) > 1 else "without this exchange it does not"
         details = [*lines_of(members), said if not smallest.minimal else f"{said}; {without}"]
         if not smallest.minimal:
             details.append("the search ended before every one of them was shown to be needed")
         evidence = {**evidence_of(group, members), "is_minimal": smallest.minimal}
-        yield Finding(cause_of(group, members), group, "cause", "proved", f"{words}: {count}", details, evidence, remedy)
+        yield Finding(cause_of(group, members), group, "cause", "proved", f"{words}: {count}", details, evidence, remedy, subjects=list(labels))
 
 
 def _is_quiet(factor):
@@ -142,7 +184,7 @@ def _is_quiet(factor):
     return name in HARMLESS if factor.group in ("config", "attributes") else factor.group == "buffers" and name == "num_batches_tracked"
 
 
-def observed(factors, outputs_differ):
+def observed(factors, outputs_differ, labels=("A", "B")):
     """Findings of what differs and was not needed."""
     for group, members in by_group(factors).items():
         loud = [member for member in members if not _is_quiet(member)]
@@ -156,9 +198,8 @@ def observed(factors, outputs_differ):
                 else "the outputs agree on these inputs all the same"
             )
             summary = f"{words}: {len(loud)} {plural}" if len(loud) > 1 else f"{words}: {loud[0].name or 'the model'}"
-            yield Finding(
-                cause_of(group, loud), group, role, "observed", summary, [*lines_of(loud), said], evidence_of(group, loud), remedy
-            )
+            details, evidence = [*lines_of(loud), said], evidence_of(group, loud)
+            yield Finding(cause_of(group, loud), group, role, "observed", summary, details, evidence, remedy, subjects=list(labels))
         if quiet:
             yield Finding(
                 cause_of(group, quiet),
@@ -168,4 +209,5 @@ def observed(factors, outputs_differ):
                 f"{words}, which passes usually do not read: {', '.join(m.name for m in quiet)}",
                 [],
                 evidence_of(group, quiet),
+                subjects=list(labels),
             )

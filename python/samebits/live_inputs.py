@@ -9,19 +9,23 @@ class NoInput(ValueError):
     """What a forward pass takes is not known how to make."""
 
 
-def made(models, seed, shape=None):
+def made(models, seed, shape=None, pixels=None):
     """Keyword arguments for the first of the models that the others can take too, as far as their configs say; and a sentence on each.
 
-    `shape`: of pixel_values. Raises NoInput where the forward pass asks for something else."""
+    `shape`: of pixel_values; `pixels`: what a processor made of pictures, with which the rest goes. Raises NoInput where the forward pass
+    asks for something else."""
     import torch
 
     model = models[0]
     asked = inspect.signature(model.forward).parameters
     generator = torch.Generator().manual_seed(seed)
     configs = [each.config for each in models]
-    given, said = {}, []
+    given, said = dict(pixels or {}), []
+    if pixels and "input_ids" in asked and _has_image_tokens(configs[0]):
+        raise NoInput("images stand among its tokens, where only its whole processor puts them: give both as a safetensors file (--input)")
+    rows = len(given["pixel_values"]) if pixels else 1
     for name, make in MAKERS.items():
-        if name not in asked or (name == "pixel_values" and "input_ids" in asked and _has_image_tokens(configs[0])):
+        if name not in asked or name in given or (name == "pixel_values" and "input_ids" in asked and _has_image_tokens(configs[0])):
             continue
         if name == "decoder_input_ids" and not getattr(configs[0], "is_encoder_decoder", False):
             continue
@@ -29,14 +33,31 @@ def made(models, seed, shape=None):
             value, text = torch.randn(*shape, generator=generator), f"torch.randn{tuple(shape)}"
         else:
             value, text = make(configs, generator)
-        given[name] = value
-        said.append(f"{name}: {text}, seed {seed}")
+        given[name] = value.expand(rows, *value.shape[1:]).contiguous() if pixels else value
+        said.append(f"{name}: {text}, seed {seed}{f', once for each of the {rows} images' if rows > 1 else ''}")
     needed = [name for name, each in asked.items() if each.default is each.empty and each.kind == each.POSITIONAL_OR_KEYWORD]
     lacking = [name for name in needed if name not in given]
     if lacking or not given:
         what = ", ".join(lacking) or "something else than images, tokens and sound"
         raise NoInput(f"its forward pass takes {what}, which is not made from a config: give it as a safetensors file (--input)")
     return {**given, **without_cache(model)}, said
+
+
+def taken(model, prepared):
+    """Of what a processor made of pictures the tensors that the forward pass takes."""
+    import torch
+
+    asked = inspect.signature(model.forward).parameters
+    pixels = {name: value for name, value in prepared.items() if name in asked and isinstance(value, torch.Tensor)}
+    if "pixel_values" not in pixels:
+        raise NoInput("its processor makes no pixel_values, which its forward pass takes")
+    return pixels
+
+
+def need_pixels(model):
+    """Raises NoInput where the forward pass takes no pictures."""
+    if "pixel_values" not in inspect.signature(model.forward).parameters:
+        raise NoInput("its forward pass takes no images: there is no pixel_values among its arguments")
 
 
 def without_cache(model):
@@ -85,7 +106,7 @@ def _ids(configs, generator):
     import torch
 
     texts = [_text(config) for config in configs]
-    vocabulary = min(_first(text, "vocab_size") or 1 for text in texts)
+    vocabulary = min((size for size in (_first(text, "vocab_size") for text in texts) if size), default=1)
     places = min(_first(text, "max_position_embeddings", "n_positions") or TOKENS + 2 for text in texts)
     count = max(1, min(TOKENS, places - 2))  # some count places from 2 on
     ids = torch.randint(0, vocabulary, (1, count), generator=generator)

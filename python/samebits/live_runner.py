@@ -148,9 +148,9 @@ class TorchRunner:
         return live_factors.Factor(group, name, a, b, lambda: self._now.__setitem__(key, value))
 
     def run(self, label, exchanged=(), seed=None, eval_mode=False, threads=None, options=None, keep=False):
-        """One run of A or B; `exchanged`: factors that B has from A. `seed`: of every generator, None goes on with them as they stand.
+        """One run of the side with this label; `exchanged`: factors that B has from A. `seed`: of every generator, None goes on with them as they stand.
         `options`: of a recorder. `keep`: leaves what the run did to the model for the next one."""
-        side = self.a if label == "A" else self.b
+        side = self.a if label == self.a.label else self.b
         self._now = {}
         try:
             live_factors.exchange(exchanged)
@@ -199,7 +199,7 @@ class TorchRunner:
         """The second of two runs of one model with one seed, without giving back what the first did to it; and what that was."""
         try:
             self.run(label, seed=seed, keep=True)
-            moved = self._states[0 if label == "A" else 1].moved()
+            moved = self._states[0 if label == self.a.label else 1].moved()
             return self.run(label, seed=seed), moved
         finally:
             self.restore()

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import json
 import logging
+import os
 
 DOCUMENT = "samebits.torch_load/1"
 _IGNORED = {"ignore_mismatched_sizes": True}
@@ -23,6 +24,8 @@ def document(path, *, library=None, name=None, trust_code=False):
     answer = {"document": DOCUMENT, "error": None, "version": transformers.__version__}
     if library and not transformers.__version__.startswith(f"{library}."):
         return answer | {"error": f"the Python that runs it has transformers {transformers.__version__}"}
+    if not os.path.isdir(path):
+        return answer | {"error": "from_pretrained takes a directory, and this is a file"}
     try:
         kind = _class(path, name, trust_code)
         model, found, raises, said = _loaded(kind, path, trust_code)
@@ -37,7 +40,7 @@ def _class(path, name, trust_code):
     from . import live_files
 
     if name is None:
-        return live_files.class_of(path, trust_code)
+        return live_files.class_of(path, trust_code)[0]
     found = getattr(transformers, name, None)
     if not (isinstance(found, type) and hasattr(found, "from_pretrained")):
         raise live_files.NotLoaded(f"transformers {transformers.__version__} has no class {name}")
@@ -56,7 +59,7 @@ def _loaded(kind, path, trust_code):
         try:
             model, loading = kind.from_pretrained(path, **options)
         except Exception as error:  # whatever a library makes of files that are not as it expects
-            raises = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raises = live_files.short(error)
             if "size" not in raises and "shape" not in raises and _IGNORED.keys().isdisjoint(str(error).split()):
                 raise live_files.NotLoaded(live_files.why(error)) from error
             heard.clear()
@@ -65,10 +68,21 @@ def _loaded(kind, path, trust_code):
             except Exception as second:
                 raise live_files.NotLoaded(live_files.why(second)) from second
     found = {"missing": sorted(loading["missing_keys"]), "unexpected": sorted(loading["unexpected_keys"])}
-    found["mismatched"] = sorted([each[0], list(each[1]), list(each[2])] for each in loading["mismatched_keys"])
+    found["mismatched"] = sorted(_mismatched(each, model, path) for each in loading["mismatched_keys"])
     text = "\n".join(heard)
     said = {key: any(_short(name) in text for name in found[key]) for key in ("missing", "unexpected")}
     return model, found, raises, said
+
+
+def _mismatched(key, model, path):
+    """Name, shape in the files, shape in the model. transformers 5 tells all three, transformers 4 the name."""
+    if not isinstance(key, str):
+        return [key[0], list(key[1]), list(key[2])]
+    from . import open as open_checkpoint
+
+    files = open_checkpoint(path)
+    stored = [name for name in files if name == key or key.endswith("." + name) or name.endswith("." + key)]
+    return [key, list(files.tensor(stored[0]).shape) if len(stored) == 1 else [], list(model.state_dict()[key].shape)]
 
 
 def _short(name):

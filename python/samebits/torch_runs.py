@@ -1,8 +1,9 @@
-"""Two subjects run by PyTorch, as a document that `samebits explain --with torch` takes into its report.
+"""Subjects run by PyTorch, each against the first, as a document that `samebits explain --with torch` takes into its report.
 
-    python -m samebits.torch_runs [--seed N] [--seconds S] [--threads N] [--randn SHAPE] [--input FILE] [--trust-code] -- A B
+    python -m samebits.torch_runs [--seed N] [--seconds S] [--threads N] [--randn SHAPE | --input FILE | --images FILE ... [--processor FILE]]
+        [--trust-code] -- A B ...
 
-The document goes to standard output: a safetensors file with the outputs as "a:POINT" and "b:POINT", whose metadata has one JSON object.
+The document goes to standard output: a safetensors file with the outputs as "A:POINT", "B:POINT", ..., whose metadata has one JSON object.
 """
 
 import argparse
@@ -10,199 +11,310 @@ import json
 import os
 import time
 
-from . import live_facts, live_files, live_findings, live_inputs
-from ._identity import fingerprint
+from . import live_files, live_findings, live_images, live_inputs, live_rng, live_weights
 from .live import Explanation
 from .live_runner import Side, TorchRunner
+from .torch_document import finding_json, has_numbers, label_of, named, numbers_of, outcome_text
 
-DOCUMENT = "samebits.torch_runs/1"
+DOCUMENT = "samebits.torch_runs/2"
 MAX_RUNS = 400
 MAX_BYTES = 1 << 28  # of outputs that are handed on
+DRAWS = ("rng.noise", "mode.training")
 
 
 class _NotRun(Exception):
-    """Why nothing can be said, as one sentence."""
+    """Why nothing can be said of a subject, as one sentence."""
 
 
-def document(paths, *, seed=42, seconds=10, threads=None, shape=None, inputs=None, trust_code=False):
-    """The document as bytes. `inputs`: keyword arguments of the forward pass; made from A's config and the seed where none are given."""
+class _FirstNotRun(_NotRun):
+    """The same of A, with which the others are compared."""
+
+
+def document(paths, *, seed=42, seconds=10, threads=None, shape=None, inputs=None, images=None, processor=None, trust_code=False):
+    """The document as bytes. `inputs`: keyword arguments of the forward pass, or a safetensors file of them; `images`: files, which the
+    processors of the subjects prepare; without either, an input is made from A's config and the seed."""
     import torch
 
-    before = torch.get_num_threads()
-    answer = {"error": None, "assumed": [], "not_checked": [], "runs": [], "findings": [], "equal": None}
-    outputs = {}
+    before, random = torch.get_num_threads(), live_rng.states([])
+    runs = _Runs(paths, seed, time.monotonic() + seconds, trust_code)
     try:
         if threads:
             torch.set_num_threads(threads)
         with torch.no_grad():
-            outputs = _run(answer, paths, seed, seconds, shape, inputs, trust_code)
-    except _NotRun as error:
-        answer["error"] = str(error)
+            runs.run(shape, inputs, images, processor)
     finally:
         torch.set_num_threads(before)
-    return _written(answer, outputs)
+        live_rng.restore(random, [])
+    return runs.written()
 
 
-def _run(answer, paths, seed, seconds, shape, inputs, trust_code):
-    loaded = []
-    for label, path in zip("AB", paths):
-        try:
-            loaded.append(live_files.load(path, seed, trust_code))
-        except live_files.NotLoaded as error:
-            raise _NotRun(f"{label} was not run: {error}") from error
-        answer["assumed"].append(f"{label}: {loaded[-1].said}")
-    a, b = loaded
-    if inputs is None:
-        try:
-            inputs, said = live_inputs.made([a.model, b.model], seed, shape)
-        except live_inputs.NoInput as error:
-            raise _NotRun(f"A was not run: {error}") from error
-        answer["assumed"] += [f"input: {each}" for each in said]
-    else:
-        inputs = {**inputs, **live_inputs.without_cache(a.model)}
-    runner = live_files.FilesRunner(a.model, b.model, inputs, b.rebuild)
-    for label in ("A", "B"):
-        _try(runner, label, seed)
-    explanation = Explanation(runner, seed, MAX_RUNS, time.monotonic() + seconds)
-    try:
-        report = explanation.report()
-        _say(answer, explanation, report)
-        for label, one in zip("AB", loaded):
-            _random_weights(answer, runner, label, one, inputs, seed)
-    except Exception as error:  # as a pass that fails in training mode alone
-        raise _NotRun(f"a run in PyTorch raises {_short(error)}") from error
-    finally:
-        runner.restore()
-        runner.close()
-    return _outputs(answer, explanation)
+def _not_run(label, why):
+    return (_FirstNotRun if label == "A" else _NotRun)(f"{label} was not run: {why}")
 
 
-def _short(error):
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-
-
-def _try(runner, label, seed):
-    """Whatever the model's own code raises keeps it from being run."""
-    try:
-        runner.run(label, seed=seed)
-    except Exception as error:
-        raise _NotRun(f"{label} was not run: its forward pass raises {_short(error)}") from error
-
-
-def _say(answer, explanation, report):
-    found = explanation.found
-    factors = found.factors if found else []
-    names = {group: [factor.name for factor in factors if factor.group == group] for group in live_files.OF_FILES}
-    tensors = [factor for factor in explanation.factors if factor.group in ("weights", "buffers")]
-    first = report.first
-    answer.update(
-        equal=explanation.equal,
-        explained=found is not None,
-        is_minimal=bool(found and found.minimal),
-        fields=list(dict.fromkeys(names["config"] + names["attention"])),
-        mode=bool(names["mode"]),
-        tensors=_named(explanation.runner, [*names["weights"], *names["buffers"], *explanation.runner.along(factors)]),
-        differing_tensors=len(tensors),
-        point=first["point"] if first else "",
-        parting=f"the two first differ at {first['point']} ({first['class']}): {first['how']}" if first else "no module's output differs",
-        runs=report.runs,
-    )
-    answer["not_checked"] += [f"PyTorch: {sentence}" for sentence in report.not_checked]
-    for finding in report.findings:
-        if finding.proof == "proved" and finding.factor not in live_files.OF_FILES:
-            _find(answer, finding)
-
-
-def _named(runner, names):
-    """Tensors with the digests of what both hold there, by which they are found in files whose names are others."""
-    held = [{name: tensor for name, _, tensor in live_facts.tensors_of(side.model)} for side in (runner.a, runner.b)]
-    digests = [{name: fingerprint(side[name], fast=True) if name in side else "" for name in names} for side in held]
-    return [{"name": name, "a": digests[0][name], "b": digests[1][name]} for name in names]
-
-
-def _find(answer, finding):
-    """A finding that the files do not show. One that fits no cause is a sentence on what is not known."""
-    if finding.cause is None:
-        answer["not_checked"].append(f"PyTorch: {finding.summary}")
-        return
-    evidence = dict(finding.evidence)
-    if finding.cause.startswith("weights."):
-        evidence.setdefault("tensors", evidence.pop("modules", []))
-    answer["findings"].append(
-        {
-            "cause": finding.cause,
-            "role": finding.role,
-            "proof": finding.proof,
-            "subjects": finding.subjects,
-            "summary": finding.summary,
-            "details": finding.details,
-            "evidence": evidence,
-            "remedy": finding.remedy,
-        }
-    )
-
-
-def _random_weights(answer, runner, label, loaded, inputs, seed):
-    """What the files do not hold is random in every load: whether that shows is asked of a second load, with another seed."""
-    if not loaded.random:
-        return
-    one = runner.run(label, seed=seed)
-    sides = [Side(side, model, inputs) for side, model in (("A", loaded.model), ("B", loaded.again(seed + 1)))]
-    numbers = one.difference(TorchRunner(*sides).run("B", seed=seed))
-    names = ", ".join(loaded.random[:3]) + (f" and {len(loaded.random) - 3} more" if len(loaded.random) > 3 else "")
-    run = f"{label} loaded twice, with other random numbers for what its files lack"
-    if numbers is None:
-        answer["runs"].append({"run": run, "outcome": "the same bits"})
-        answer["assumed"].append(f"{label}: {names} in none of its files, and drawn at random: its outputs do not depend on that")
-        return
-    answer["runs"].append({"run": run, "outcome": f"{numbers['differing']} of {numbers['elements']} elements differ"})
-    answer["findings"].append(
-        {
-            "cause": "weights.reinitialized",
-            "role": "cause",
-            "proof": "proved",
-            "subjects": [label],
-            "summary": f"{len(loaded.random)} tensors of {label} stand in none of its files, and are random in every load",
-            "details": [names, f"{label} loaded twice differs from itself in {numbers['differing']} of {numbers['elements']} elements"],
-            "evidence": {"count": len(loaded.random), "tensors": loaded.random[: live_findings.NAMED]},
-            "remedy": f"Load {label} into the class that it was saved from, or train these tensors before they are used",
-        }
-    )
-
-
-def _outputs(answer, explanation):
-    """Of runs with fresh random numbers, as their owners see them."""
-    import torch
-
-    one, other = (dict(explanation.fresh[label][0].leaves) for label in ("A", "B"))
-    outputs, left = {}, MAX_BYTES
-    for path, a in one.items():
-        b = other.get(path)
-        if not all(isinstance(each, torch.Tensor) and _has_numbers(each) for each in (a, b)):
-            continue
-        point = path.removeprefix(".") or "output"
-        if a.shape != b.shape:
-            shapes = f"{list(a.shape)} and {list(b.shape)}"
-            answer["assumed"].append(f"outputs of A and B at {point} are not compared element by element: their shapes are {shapes}")
-            continue
-        left -= a.nbytes + b.nbytes
-        if left < 0:
-            answer["not_checked"].append(f"PyTorch: outputs from {point} on, which have more than {MAX_BYTES >> 20} MiB together")
-            break
-        outputs[f"a:{point}"], outputs[f"b:{point}"] = (each.cpu().contiguous().clone() for each in (a, b))
-    return outputs
-
-
-def _has_numbers(tensor):
-    import torch
-
-    return tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_complex() and tensor.dtype != torch.bool
-
-
-def _written(answer, outputs):
+def _read_input(path):
     import safetensors.torch
 
-    return safetensors.torch.save(outputs, metadata={DOCUMENT: json.dumps(answer)})
+    try:
+        return safetensors.torch.load_file(path)
+    except Exception as error:  # a file is whatever it is
+        raise _not_run("A", f"its input {path} cannot be read: {live_files.short(error)}") from error
+
+
+class _Runs:
+    """What was loaded and run, and the document that says it."""
+
+    def __init__(self, paths, seed, until, trust_code):
+        self.paths = {label_of(i): path for i, path in enumerate(paths)}
+        self.seed, self.until, self.trust_code = seed, until, trust_code
+        self.answer = {"assumed": [], "not_checked": [], "runs": [], "pairs": []}
+        self.loaded, self.own, self.outputs, self.findings = {}, {}, {}, []
+        self.pictures, self.earlier, self.left = None, None, MAX_BYTES
+
+    def run(self, shape, inputs, images, processor):
+        try:
+            for label in self.paths:
+                self._attempt(self._load, label)
+            self.loaded = {label: self.loaded[label] for label in self.paths if label in self.loaded}
+            others = [label for label in self.loaded if label != "A"]
+            if others:
+                self.inputs = self._inputs(shape, inputs, images, processor)
+            for label in others:
+                self._attempt(self._pair, label)
+        except _FirstNotRun as error:
+            more = "; the others are compared with it, and were not either" if len(self.paths) > 2 else ""
+            self.answer["not_checked"].append(f"outputs: {error}{more}")
+
+    def _attempt(self, work, label):
+        """A subject that cannot be loaded or run is said; without A there is nothing to compare the others with."""
+        try:
+            work(label)
+        except _FirstNotRun:
+            raise
+        except _NotRun as error:
+            self.answer["not_checked"].append(f"outputs: {error}")
+
+    # Models.
+
+    def _load(self, label):
+        if label in self.loaded:
+            return
+        try:
+            found = self._read(label)
+        except live_files.NotLoaded as error:
+            raise _not_run(label, error) from error
+        self.loaded[label] = found
+        self.answer["assumed"].append(f"{label}: {found.said}")
+        if found.unused:
+            names = live_findings.some_of(found.unused)
+            self.answer["assumed"].append(f"{label}: {type(found.model).__name__} has no place for {names}, which did not run")
+
+    def _read(self, label):
+        path = self.paths[label]
+        if not live_weights.has_no_class(path):
+            return live_files.load(path, self.seed, self.trust_code)
+        donor = next((other for other, directory in self.paths.items() if os.path.isdir(directory)), None)
+        if donor is None:
+            raise live_files.NotLoaded("it holds weights and no class to put them into: name a directory of transformers that has it, too")
+        try:
+            self._load(donor)
+        except _NotRun as error:
+            raise live_files.NotLoaded(f"its class and config are those of {donor}: {error}") from error
+        return live_weights.load(path, self.loaded[donor], self.paths[donor], donor, self.seed)
+
+    # The input.
+
+    def _inputs(self, shape, given, images, processor):
+        first = self.loaded["A"].model
+        if given is not None:
+            return {**(_read_input(given) if isinstance(given, str) else given), **live_inputs.without_cache(first)}
+        models = [each.model for each in self.loaded.values()]
+        try:
+            pixels = self._prepared(images, processor, first) if images else {}
+            inputs, said = live_inputs.made(models, self.seed, shape, pixels)
+        except (live_inputs.NoInput, live_images.NoImages) as error:
+            raise _not_run("A", error) from error
+        self.answer["assumed"] += [f"input: {each}" for each in said]
+        return inputs
+
+    def _prepared(self, images, processor, first):
+        """What A's processor makes of the pictures; what the others' own make is kept where it is something else."""
+        live_inputs.need_pixels(first)
+        self.pictures = live_images.Pictures(images, processor, self.trust_code)
+        made, name = self.pictures.prepared(self.paths["A"])
+        ours = live_inputs.taken(first, made)
+        self.answer["assumed"].append(f"images: as {name}{'' if processor else ' of A'} prepares them{live_images.versions()}")
+        for label in self.loaded:
+            if label != "A" and processor is None:
+                self._own_pixels(label, ours)
+        return ours
+
+    def _own_pixels(self, label, ours):
+        if not self.pictures.has_own(self.paths[label]):
+            self.answer["assumed"].append(f"images of {label}: as A's processor prepares them")
+            return
+        try:
+            own = live_inputs.taken(self.loaded[label].model, self.pictures.prepared(self.paths[label])[0])
+        except (live_inputs.NoInput, live_images.NoImages) as error:
+            self.answer["not_checked"].append(f"images of {label}: {error}; it was run on those of A's processor")
+            return
+        how = live_images.difference_text(own, ours)
+        if how:
+            self.own[label] = (own, how)
+
+    # Two of them.
+
+    def _pair(self, label):
+        """A and another one, explained."""
+        earlier = self.earlier
+        one, other = self.loaded["A"], self.loaded[label]
+        runner = live_files.FilesRunner(one.model, other.model, self.inputs, other.rebuild, ("A", label))
+        for each in ("A", label) if earlier is None else (label,):
+            self._try(runner, each)
+        explanation = Explanation(runner, self.seed, MAX_RUNS, self.until, earlier)
+        if earlier is not None:
+            live_rng.restore(earlier.stream)  # what this one draws is not what A drew
+        try:
+            report = explanation.report()
+            self._say(label, explanation, report)
+            for each in ("A", label) if earlier is None else (label,):
+                self._random_weights(runner, each)
+            own = self._on_own_images(label, explanation)
+        except Exception as error:  # as a pass that fails in training mode alone
+            raise _NotRun(f"{label} and A: a run in PyTorch raises {live_files.short(error)}") from error
+        finally:
+            runner.restore()
+        if earlier is None:
+            self._hand_on("A", explanation.fresh["A"][0])
+        self._hand_on(label, own or explanation.fresh[label][0])
+        self.earlier = explanation
+
+    def _try(self, runner, label):
+        """Whatever the model's own code raises keeps it from being run."""
+        try:
+            runner.run(label, seed=self.seed)
+        except Exception as error:
+            on = " on what A's processor makes of the images" if self.pictures and label != "A" else ""
+            raise _not_run(label, f"its forward pass raises {live_files.short(error)}{on}") from error
+
+    def _on_own_images(self, label, explanation):
+        """Its run on what its own processor makes of the pictures, beside the runs on one input. The outcome where that is what its owner
+        sees: where it draws no random numbers."""
+        if label not in self.own:
+            return None
+        pixels, how = self.own[label]
+        sides = [Side(each, self.loaded[each].model, inputs) for each, inputs in (("A", self.inputs), (label, {**self.inputs, **pixels}))]
+        fact = {"how": how, "equal_on_one_input": bool(explanation.equal), "outputs": None}
+        self.answer["pairs"][-1]["other_images"] = fact
+        try:
+            own = TorchRunner(*sides).run(label, seed=self.seed)
+        except Exception as error:
+            self.answer["not_checked"].append(f"images of {label}: its forward pass raises {live_files.short(error)} on what its own processor makes of them")
+            return None
+        numbers = explanation.seeded["A"].difference(own)
+        fact["outputs"] = numbers_of(explanation.seeded["A"], own, numbers)
+        self._list(f"{label} on what its own processor makes of the images", outcome_text(numbers, "A"))
+        return None if label in explanation.unlike_itself else own
+
+    def _random_weights(self, runner, label):
+        """What the files do not hold is random in every load: whether that shows is asked of a second load, with another seed."""
+        loaded = self.loaded[label]
+        if not loaded.random:
+            return
+        one = runner.run(label, seed=self.seed)
+        sides = [Side(side, model, self.inputs) for side, model in (("A", loaded.model), ("B", loaded.again(self.seed + 1)))]
+        numbers = one.difference(TorchRunner(*sides).run("B", seed=self.seed))
+        names = live_findings.some_of(loaded.random)
+        self._list(f"{label} loaded twice, with other random numbers for what its files lack", outcome_text(numbers))
+        if numbers is None:
+            self.answer["assumed"].append(f"{label}: {names} in none of its files, and drawn at random: its outputs do not depend on that")
+            return
+        self.findings.append(live_findings.left_random(label, loaded.random, numbers))
+
+    # The document.
+
+    def _list(self, run, outcome):
+        """What A does alone is said once."""
+        line = {"run": run, "outcome": outcome}
+        if line not in self.answer["runs"]:
+            self.answer["runs"].append(line)
+
+    def _gap(self, label, sentence):
+        of = f", A and {label}" if len(self.paths) > 2 else ""
+        text = f"PyTorch{of}: {sentence}"
+        if text not in self.answer["not_checked"]:
+            self.answer["not_checked"].append(text)
+
+    def _say(self, label, explanation, report):
+        found = explanation.found
+        factors = found.factors if found else []
+        names = {group: [factor.name for factor in factors if factor.group == group] for group in live_files.OF_FILES}
+        tensors = [factor for factor in explanation.factors if factor.group in ("weights", "buffers")]
+        first = report.first
+        self.answer["pairs"].append(
+            {
+                "b": label,
+                "equal": explanation.equal,
+                "explained": found is not None,
+                "is_minimal": bool(found and found.minimal),
+                "fields": list(dict.fromkeys(names["config"] + names["attention"])),
+                "mode": bool(names["mode"]),
+                "tensors": named(explanation.runner, [*names["weights"], *names["buffers"], *explanation.runner.along(factors)]),
+                "differing_tensors": len(tensors),
+                "point": first["point"] if first else "",
+                "parting": f"the two first differ at {first['point']} ({first['class']}): {first['how']}" if first else "no module's output differs",
+                "other_images": None,
+            }
+        )
+        for line in report.runs:
+            self._list(**line)
+        for sentence in report.not_checked:
+            self._gap(label, sentence)
+        for finding in report.findings:
+            if finding.proof == "proved" and finding.factor not in live_files.OF_FILES:
+                self._find(label, finding)
+
+    def _find(self, label, finding):
+        """A finding that the files do not show. One that fits no cause is a sentence on what is not known."""
+        if finding.cause is None:
+            self._gap(label, finding.summary)
+            return
+        alike = [each for each in self.findings if (each.cause, each.factor) == (finding.cause, finding.factor)]
+        if finding.cause in DRAWS and alike:
+            live_findings.join_drawn(alike[0], finding)
+        elif all((each.subjects, each.summary) != (finding.subjects, finding.summary) for each in alike):
+            self.findings.append(finding)
+
+    def _hand_on(self, label, outcome):
+        """Outputs of a run with fresh random numbers, as their owners see them."""
+        import torch
+
+        ours = self.outputs.get("A", {})
+        self.outputs[label] = {}
+        for path, tensor in outcome.leaves:
+            point = path.removeprefix(".") or "output"
+            if not (isinstance(tensor, torch.Tensor) and has_numbers(tensor)) or (label != "A" and point not in ours):
+                continue
+            if label != "A" and ours[point].shape != tensor.shape:
+                shapes = f"{list(ours[point].shape)} and {list(tensor.shape)}"
+                self.answer["assumed"].append(
+                    f"outputs of A and {label} at {point} are not compared element by element: their shapes are {shapes}"
+                )
+                continue
+            self.left -= tensor.nbytes
+            if self.left < 0:
+                self.answer["not_checked"].append(
+                    f"PyTorch: outputs of {label} from {point} on, which have more than {MAX_BYTES >> 20} MiB together"
+                )
+                break
+            self.outputs[label][point] = tensor.cpu().contiguous().clone()
+
+    def written(self):
+        import safetensors.torch
+
+        tensors = {f"{label}:{point}": tensor for label, points in self.outputs.items() for point, tensor in points.items()}
+        answer = {**self.answer, "findings": [finding_json(each) for each in self.findings]}
+        return safetensors.torch.save(tensors, metadata={DOCUMENT: json.dumps(answer)})
 
 
 def keyword_arguments(x):
@@ -215,12 +327,14 @@ def keyword_arguments(x):
 
 def _arguments():
     parser = argparse.ArgumentParser(prog="samebits.torch_runs")
-    parser.add_argument("subjects", nargs=2)
+    parser.add_argument("subjects", nargs="+")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--randn", type=lambda text: [int(size) for size in text.split("x")])
     parser.add_argument("--input")
+    parser.add_argument("--image", action="append")
+    parser.add_argument("--processor")
     parser.add_argument("--trust-code", action="store_true")
     return parser.parse_args()
 
@@ -230,18 +344,15 @@ def main():
     os.dup2(2, 1)  # a model's code may print
     os.environ["HF_HUB_OFFLINE"] = "1"
     asked = _arguments()
-    inputs = None
-    if asked.input:
-        import safetensors.torch
-
-        inputs = safetensors.torch.load_file(asked.input)
     written = document(
         asked.subjects,
         seed=asked.seed,
         seconds=asked.seconds,
         threads=asked.threads,
         shape=asked.randn,
-        inputs=inputs,
+        inputs=asked.input,
+        images=asked.image,
+        processor=asked.processor,
         trust_code=asked.trust_code,
     )
     with os.fdopen(out, "wb") as file:

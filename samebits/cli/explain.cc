@@ -76,8 +76,6 @@ struct Explain {
   /// Empty where PyTorch was not asked for.
   Result<TorchRuns> torch_runs() const {
     if (engine.empty()) return TorchRuns();
-    if (paths.size() != 2)
-      return fail({.code = ErrorCode::usage, .what = "--with torch takes two subjects"});
     if (!fields.empty() || !report.keys.empty())
       return fail({.code = ErrorCode::usage,
                    .what = "--with torch runs models as their files have them: without --key and "
@@ -96,6 +94,10 @@ struct Explain {
     if (input.randn) words.insert(words.end(), {"--randn", *input.randn});
     if (!input.chosen.input_path.empty())
       words.insert(words.end(), {"--input", input.chosen.input_path});
+    for (const std::string& image : input.chosen.images)
+      words.insert(words.end(), {"--image=" + image});
+    if (!input.chosen.processor_path.empty())
+      words.insert(words.end(), {"--processor", input.chosen.processor_path});
     if (trust_code) words.emplace_back("--trust-code");
     words.emplace_back("--");
     words.insert(words.end(), paths.begin(), paths.end());
@@ -143,9 +145,10 @@ void add_explain(CLI::App* program, int* status) {
   add_input_options(command, &chosen->input);
   CLI::Option* engine = add_engine_option(
       command, &chosen->engine,
-      "torch: run two directories of transformers, whatever their class, in PyTorch; --input has "
-      "every argument of the forward pass then");
-  engine->excludes(files_only)->excludes(config)->excludes("--images");
+      "torch: run directories of transformers, whatever their class, in PyTorch, and files of "
+      "weights in the class of the first of them; --input has every argument of the forward pass "
+      "then");
+  engine->excludes(files_only)->excludes(config)->excludes("--pillow");
   add_trust_option(command, &chosen->trust_code)->needs(engine);
   add_number(
       command, "--budget", {0, 1e9},

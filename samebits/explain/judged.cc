@@ -28,6 +28,11 @@ std::string outcome_text(const OtherImages& other) {
                      with.differing, with.elements, with.point, with.max_abs);
 }
 
+/// Whether it is said of images; of texts a tokenizer's finding says how many tokens moved.
+bool is_of_images(const Finding& finding) {
+  return finding.cause == "input.preprocessing" && !finding.evidence.contains("moved");
+}
+
 void judge_images(Finding& finding, const RunFacts& ran) {
   if (finding.role == Role::note) return;
   for (const OtherImages& other : ran.other_images) {
@@ -204,6 +209,23 @@ void find_token_order(Report& report, const TokenOrders& orders) {
        .remedy = "Put both into one order by ids_restore before comparing, or share the noise"});
 }
 
+/// Two processors that make two inputs of the same images, where no file shows how they differ.
+void find_other_images(Report& report, const OtherImages& other) {
+  const bool named = std::ranges::any_of(report.findings, [&](const Finding& each) {
+    return is_of_images(each) && each.role != Role::note &&
+           each.subjects == std::vector{other.a, other.b};
+  });
+  if (named || !other.outputs) return;
+  add_finding(report, {.cause = "input.preprocessing",
+                       .role = Role::risk,
+                       .proof = Proof::observed,
+                       .subjects = {other.a, other.b},
+                       .summary = "images are prepared differently, though no field of the files "
+                                  "says how",
+                       .evidence = {{"fields", Json::object()}},
+                       .remedy = "Use one preprocessor_config.json for both"});
+}
+
 Json field_of(const Report& report, const std::string& label, const std::string& field) {
   const Json& config = subject_of(report, label).checkpoint->config;
   return config.is_object() && config.contains(field) ? config[field] : Json();
@@ -238,7 +260,7 @@ Finding unnamed_cause(const Report& report, const PairRuns& pair) {
 
 Finding judged(Finding finding, const Report& report) {
   const RunFacts& ran = *report.ran;
-  if (finding.cause == "input.preprocessing") judge_images(finding, ran);
+  if (is_of_images(finding)) judge_images(finding, ran);
   if (finding.cause == "rng.noise") judge_noise(finding, report);
   const bool mode = finding.cause == "mode.training";
   if (mode) judge_dropout(finding, ran);
@@ -259,6 +281,7 @@ Finding judged(Finding finding, const Report& report) {
 void find_by_runs(Report& report) {
   if (!report.ran) return;
   for (const TokenOrders& orders : report.ran->token_orders) find_token_order(report, orders);
+  for (const OtherImages& other : report.ran->other_images) find_other_images(report, other);
   find_by_torch(report);
   for (const PairRuns& pair : report.ran->pairs) {
     if (pair.equal || !pair.explained || pair.needed() == 0) continue;

@@ -136,6 +136,8 @@ TEST(Judged, OtherImagesMakePreprocessingTheCause) {
   EXPECT_EQ(judged(finding, report).role, Role::risk);
   report.ran->other_images = {{"A", "B", "3 of 9 numbers differ"}};
   EXPECT_EQ(judged(finding, report).role, Role::cause);
+  const Finding of_texts = about_pair("input.preprocessing", Role::risk, {{"moved", 3}});
+  EXPECT_EQ(judged(of_texts, report).role, Role::risk);
 }
 
 TEST(FindByRuns, NamesACauseThatNoFileShows) {

@@ -52,7 +52,7 @@ std::string next_step(const Report& report) {
     return !has_weights(subject) || subject.checkpoint->kind == CheckpointKind::trace;
   });
   if (any_absent || report.subjects.size() < 2) return "";
-  if (torch_may_run(report)) return "samebits explain --with torch runs the two in PyTorch";
+  if (torch_may_run(report)) return "samebits explain --with torch runs them in PyTorch";
   return fmt::format("To settle it in Python, {}, and give {} to {}", load_text(report),
                      report.subjects.size() > 2 ? "A and one other" : "both", kBoth);
 }

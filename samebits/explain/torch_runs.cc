@@ -1,6 +1,7 @@
 #include "samebits/explain/torch_runs.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -20,7 +21,7 @@
 namespace samebits {
 namespace {
 
-constexpr const char* kTorchDocument = "samebits.torch_runs/1";
+constexpr const char* kTorchDocument = "samebits.torch_runs/2";
 
 Error no_document(const std::string& found) {
   return {.code = ErrorCode::malformed,
@@ -102,37 +103,66 @@ class TorchReading {
     for (const Json& each : json_.at("not_checked")) add_gap(report_, each, Gap::open);
     for (const Json& each : json_.at("runs"))
       report_.runs.push_back({each.at("run"), each.at("outcome")});
-    if (const Json& error = json_.at("error"); !error.is_null()) {
-      add_gap(report_, "outputs: " + error.get<std::string>(), Gap::open);
-      return {};
+    RunFacts facts{.subjects = 1 + json_.at("pairs").size()};
+    if (facts.subjects == 1) return {};
+    for (const Json& each : json_.at("pairs")) {
+      const auto label = each.at("b").get<std::string>();
+      const auto b = std::ranges::find(report_.subjects, label, &Subject::label);
+      if (b == report_.subjects.end() || b == report_.subjects.begin())
+        return fail(no_document(label));
+      SAMEBITS_TRY_VOID(read_outputs(*b, file, tensors));
+      if (!each.at("equal").is_null()) facts.pairs.push_back(pair_runs(*b, each));
+      if (const Json& other = each.at("other_images"); !other.is_null())
+        facts.other_images.push_back(other_images(*b, other));
     }
-    SAMEBITS_TRY_VOID(read_outputs(file, tensors));
-    RunFacts facts{.subjects = 2};
     for (const Json& each : json_.at("findings")) {
       SAMEBITS_TRY(Finding finding, torch_finding_of(each));
+      if (!are_known(finding.subjects)) return fail(no_document(finding.cause));
       facts.by_torch.push_back(std::move(finding));
     }
-    if (!json_.at("equal").is_null()) facts.pairs.push_back(pair_runs());
     report_.ran = std::move(facts);
     return {};
   }
 
  private:
-  PairRuns pair_runs() const {
-    PairRuns runs{.a = report_.subjects[0].label,
-                  .b = report_.subjects[1].label,
-                  .equal = json_.at("equal"),
-                  .explained = json_.at("explained"),
-                  .config = json_.at("fields"),
-                  .mode = json_.at("mode"),
-                  .differing_parts = json_.at("differing_tensors"),
+  const std::string& first() const { return report_.subjects[0].label; }
+
+  bool are_known(const std::vector<std::string>& labels) const {
+    return std::ranges::all_of(labels, [&](const std::string& label) {
+      return std::ranges::find(report_.subjects, label, &Subject::label) != report_.subjects.end();
+    });
+  }
+
+  OtherImages other_images(const Subject& b, const Json& json) const {
+    OtherImages other{.a = first(),
+                      .b = b.label,
+                      .how = json.at("how"),
+                      .equal_on_one_input = json.at("equal_on_one_input")};
+    if (const Json& outputs = json.at("outputs"); !outputs.is_null())
+      other.outputs = OutputPair{.a = other.a,
+                                 .b = other.b,
+                                 .point = outputs.at("path"),
+                                 .elements = outputs.at("elements"),
+                                 .differing = outputs.at("differing"),
+                                 .max_abs = outputs.at("max_abs")};
+    return other;
+  }
+
+  PairRuns pair_runs(const Subject& b, const Json& json) const {
+    PairRuns runs{.a = first(),
+                  .b = b.label,
+                  .equal = json.at("equal"),
+                  .explained = json.at("explained"),
+                  .config = json.at("fields"),
+                  .mode = json.at("mode"),
+                  .differing_parts = json.at("differing_tensors"),
                   .parts_are_used = false,
-                  .is_minimal = json_.at("is_minimal"),
-                  .parting = json_.at("point"),
-                  .parting_text = json_.at("parting")};
+                  .is_minimal = json.at("is_minimal"),
+                  .parting = json.at("point"),
+                  .parting_text = json.at("parting")};
     FileNames names_a(report_.subjects[0]);
-    FileNames names_b(report_.subjects[1]);
-    for (const Json& tensor : json_.at("tensors")) {
+    FileNames names_b(b);
+    for (const Json& tensor : json.at("tensors")) {
       runs.parts.push_back(tensor.at("name"));
       runs.tensors_a.push_back(names_a.of(tensor.at("name"), tensor.at("a")));
       runs.tensors_b.push_back(names_b.of(tensor.at("name"), tensor.at("b")));
@@ -141,19 +171,21 @@ class TorchReading {
   }
 
   /// The first output of both, and others where they differ.
-  Result<void> read_outputs(Bytes file, const SafetensorsFile& tensors) {
-    for (const SafetensorsEntry& a : tensors.entries) {
-      if (!a.name.starts_with("a:")) continue;
-      const std::string point = a.name.substr(2);
-      const auto b = std::ranges::find(tensors.entries, "b:" + point, &SafetensorsEntry::name);
-      if (b == tensors.entries.end()) return fail(no_document(a.name));
-      SAMEBITS_TRY(const TensorView left, view_of_entry(file, a));
-      SAMEBITS_TRY(const TensorView right, view_of_entry(file, *b));
+  Result<void> read_outputs(const Subject& b, Bytes file, const SafetensorsFile& tensors) {
+    bool any = false;
+    for (const SafetensorsEntry& other : tensors.entries) {
+      if (!other.name.starts_with(b.label + ":")) continue;
+      const std::string point = other.name.substr(b.label.size() + 1);
+      const auto a =
+          std::ranges::find(tensors.entries, first() + ":" + point, &SafetensorsEntry::name);
+      if (a == tensors.entries.end()) return fail(no_document(other.name));
+      SAMEBITS_TRY(const TensorView left, view_of_entry(file, *a));
+      SAMEBITS_TRY(const TensorView right, view_of_entry(file, other));
       if (left.shape() != right.shape() || !have_numbers({left, right}))
-        return fail(no_document(a.name));
-      OutputPair pair = compare_outputs(report_.subjects[0].label, report_.subjects[1].label, point,
-                                        {left, right}, threads_);
-      if (report_.outputs.empty() || pair.differing > 0) report_.outputs.push_back(std::move(pair));
+        return fail(no_document(other.name));
+      OutputPair pair = compare_outputs(first(), b.label, point, {left, right}, threads_);
+      if (!any || pair.differing > 0) report_.outputs.push_back(std::move(pair));
+      any = true;
     }
     return {};
   }
@@ -181,18 +213,33 @@ Result<void> read_document(Report& report, Bytes file, int threads) {
   }
 }
 
+bool is_directory_for_torch(const Subject& subject) {
+  const Checkpoint& checkpoint = *subject.checkpoint;
+  return checkpoint.kind == CheckpointKind::hf_directory && checkpoint.config.is_object() &&
+         checkpoint.config.contains("model_type") &&
+         std::ranges::any_of(checkpoint.files, [](const SourceFile& file) {
+           return file.container == "safetensors";
+         });
+}
+
+/// Weights without a class, each of which has a partner in A, or A's in them.
+bool fits_another(const Report& report, const Subject& subject) {
+  constexpr std::array kKinds = {CheckpointKind::state_dict, CheckpointKind::safetensors,
+                                 CheckpointKind::lightning, CheckpointKind::training_checkpoint};
+  if (std::ranges::find(kKinds, subject.checkpoint->kind) == kKinds.end()) return false;
+  return std::ranges::any_of(report.weights, [&](const WeightPair& pair) {
+    return (pair.a == subject.label || pair.b == subject.label) && pair.comparison.only_a.empty() &&
+           pair.comparison.only_b.empty();
+  });
+}
+
 }  // namespace
 
 bool torch_may_run(const Report& report) {
-  return report.subjects.size() == 2 &&
-         std::ranges::all_of(report.subjects, [](const Subject& subject) {
-           if (!has_weights(subject) || subject.checkpoint->kind != CheckpointKind::hf_directory ||
-               !subject.checkpoint->config.is_object() ||
-               !subject.checkpoint->config.contains("model_type"))
-             return false;
-           return std::ranges::any_of(subject.checkpoint->files, [](const SourceFile& file) {
-             return file.container == "safetensors";
-           });
+  return std::ranges::all_of(report.subjects, has_weights) &&
+         std::ranges::any_of(report.subjects, is_directory_for_torch) &&
+         std::ranges::all_of(report.subjects, [&](const Subject& subject) {
+           return is_directory_for_torch(subject) || fits_another(report, subject);
          });
 }
 
@@ -202,7 +249,7 @@ void run_in_torch(Report& report, const TorchRuns& runs, int threads) {
   };
   if (!std::ranges::all_of(report.subjects, has_weights))
     return give_up({.code = ErrorCode::unsupported,
-                    .what = "PyTorch runs subjects that hold weights, both of them"});
+                    .what = "PyTorch runs subjects that hold weights, all of them"});
   const Result<std::vector<std::uint8_t>> document = runs();
   if (!document) return give_up(document.error());
   if (const Result<void> read = read_document(report, *document, threads); !read)

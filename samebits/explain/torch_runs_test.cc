@@ -19,39 +19,51 @@ using ::testing::HasSubstr;
 /// A document as PyTorch's side writes it, with one output of two numbers.
 class Document {
  public:
-  Json json = {{"error", nullptr},
-               {"assumed", {"input: ones"}},
+  Json json = {{"assumed", {"input: ones"}},
                {"not_checked", Json::array()},
                {"runs", Json::array({{{"run", "A twice"}, {"outcome", "the same bits"}}})},
                {"findings", Json::array()},
-               {"equal", true},
-               {"explained", false},
-               {"is_minimal", false},
-               {"fields", Json::array()},
-               {"mode", false},
-               {"tensors", Json::array()},
-               {"differing_tensors", 0},
-               {"point", ""},
-               {"parting", ""}};
+               {"pairs", Json::array({{{"b", "B"},
+                                       {"equal", true},
+                                       {"explained", false},
+                                       {"is_minimal", false},
+                                       {"fields", Json::array()},
+                                       {"mode", false},
+                                       {"tensors", Json::array()},
+                                       {"differing_tensors", 0},
+                                       {"point", ""},
+                                       {"parting", ""},
+                                       {"other_images", nullptr}}})}};
   std::vector<float> a = {1, 2}, b = {1, 2};
+
+  Json& pair() { return json["pairs"][0]; }
 
   void explains(const std::string& tensor) {
     b = {1, 3};
-    json["equal"] = false;
-    json["explained"] = json["is_minimal"] = true;
-    json["differing_tensors"] = 1;
-    json["tensors"] = Json::array({{{"name", tensor}, {"a", ""}, {"b", ""}}});
-    json["point"] = "fc";
-    json["parting"] = "the two first differ at fc (Linear): 1 of 2 elements";
+    pair()["equal"] = false;
+    pair()["explained"] = pair()["is_minimal"] = true;
+    pair()["differing_tensors"] = 1;
+    pair()["tensors"] = Json::array({{{"name", tensor}, {"a", ""}, {"b", ""}}});
+    pair()["point"] = "fc";
+    pair()["parting"] = "the two first differ at fc (Linear): 1 of 2 elements";
+  }
+
+  /// The outputs of a run of B on its own images, of which one element differs.
+  void prepares_otherwise() {
+    b = {1, 3};
+    pair()["other_images"] = {
+        {"how", "3 of 9 numbers differ, up to 0.1"},
+        {"equal_on_one_input", true},
+        {"outputs", {{"path", "logits"}, {"elements", 2}, {"differing", 1}, {"max_abs", 1.0}}}};
   }
 
   TorchRuns runs() const { return runs_of(json.dump()); }
 
   TorchRuns runs_of(const std::string& text,
-                    const std::string& key = "samebits.torch_runs/1") const {
+                    const std::string& key = "samebits.torch_runs/2") const {
     const Json header = {{"__metadata__", {{key, text}}},
-                         {"a:logits", tensor(0, a)},
-                         {"b:logits", tensor(a.size(), b)}};
+                         {"A:logits", tensor(0, a)},
+                         {"B:logits", tensor(a.size(), b)}};
     const std::string head = header.dump();
     std::vector<std::uint8_t> bytes;
     for (int shift = 0; shift < 64; shift += 8)
@@ -118,7 +130,7 @@ TEST_F(RunsOfTorch, WhatWasNotNeededContributes) {
 
 TEST_F(RunsOfTorch, AFindingThatFilesDoNotShowEntersAsItIs) {
   Document document;
-  document.json["equal"] = nullptr;
+  document.pair()["equal"] = nullptr;
   document.json["findings"] = Json::array({{{"cause", "rng.noise"},
                                             {"role", "cause"},
                                             {"proof", "proved"},
@@ -132,9 +144,22 @@ TEST_F(RunsOfTorch, AFindingThatFilesDoNotShowEntersAsItIs) {
   EXPECT_EQ(report.diagnosis, "it draws");
 }
 
+TEST_F(RunsOfTorch, ImagesThatAreAnotherInputAreACauseThoughNoFileSaysSo) {
+  Document document;
+  document.prepares_otherwise();
+  const Report report = explained(document.runs());
+  EXPECT_EQ(report.verdict, Verdict::different);
+  ASSERT_FALSE(report.findings.empty());
+  EXPECT_EQ(report.findings[0].cause, "input.preprocessing");
+  EXPECT_EQ(report.findings[0].proof, Proof::proved);
+  EXPECT_THAT(report.findings[0].details,
+              ::testing::Contains(HasSubstr("on B's own 1 of 2 elements differ at logits")));
+}
+
 TEST_F(RunsOfTorch, WhatWasNotRunLeavesTheVerdictOpen) {
   Document document;
-  document.json["error"] = "A was not run: no memory";
+  document.json["pairs"] = Json::array();
+  document.json["not_checked"] = {"outputs: A was not run: no memory"};
   const Report report = explained(document.runs());
   EXPECT_EQ(report.verdict, Verdict::unknown);
   EXPECT_THAT(report.not_checked, ElementsAre("outputs: A was not run: no memory"));
@@ -156,16 +181,30 @@ TEST_F(RunsOfTorch, AnAnswerThatIsNoneLeavesTheVerdictOpen) {
                                                  {"remedy", ""}}});
   Document without;
   without.json.erase("findings");
+  Document of_nobody, of_itself, about_nobody;
+  of_nobody.pair()["b"] = "C";
+  of_itself.pair()["b"] = "A";
+  about_nobody.json["findings"] = Json::array({{{"cause", "rng.noise"},
+                                                {"role", "cause"},
+                                                {"proof", "proved"},
+                                                {"subjects", {"Z"}},
+                                                {"summary", ""},
+                                                {"details", Json::array()},
+                                                {"evidence", Json::object()},
+                                                {"remedy", ""}}});
   Document of_other_type;
   of_other_type.json["runs"] = 3;
   const std::vector<TorchRuns> answers = {
       document.runs_of("{"),
       document.runs_of("[]"),
-      document.runs_of("{}", "samebits.torch_runs/2"),
+      document.runs_of("{}", "samebits.torch_runs/1"),
       unlike.runs(),
       unknown_cause.runs(),
       without.runs(),
       of_other_type.runs(),
+      of_nobody.runs(),
+      of_itself.runs(),
+      about_nobody.runs(),
       [] { return Result<std::vector<std::uint8_t>>(std::vector<std::uint8_t>{1, 2, 3}); },
       [] { return Result<std::vector<std::uint8_t>>(fail({.code = ErrorCode::io, .what = "x"})); }};
   for (const TorchRuns& answer : answers) {
@@ -175,7 +214,7 @@ TEST_F(RunsOfTorch, AnAnswerThatIsNoneLeavesTheVerdictOpen) {
   }
 }
 
-TEST_F(RunsOfTorch, AreOfferedForDirectoriesOfTransformersAlone) {
+TEST_F(RunsOfTorch, AreOfferedForDirectoriesOfTransformersAndWeightsThatFitThem) {
   const auto gap_of = [&](const std::string& a, const std::string& b) {
     const Report report = explain({{folder_.path(a), ""}, {folder_.path(b), ""}}, {});
     EXPECT_EQ(report.verdict, Verdict::unknown);
@@ -188,7 +227,9 @@ TEST_F(RunsOfTorch, AreOfferedForDirectoriesOfTransformersAlone) {
   }
   EXPECT_THAT(gap_of("one", "two"), HasSubstr("samebits explain --with torch"));
   folder_.write("bare.safetensors", test_tensors::safetensors_file(model(1)));
-  EXPECT_THAT(gap_of("bare.safetensors", "two"), ::testing::Not(HasSubstr("--with torch")));
+  EXPECT_THAT(gap_of("bare.safetensors", "two"), HasSubstr("samebits explain --with torch"));
+  EXPECT_THAT(gap_of("bare.safetensors", "bare.safetensors"),
+              ::testing::Not(HasSubstr("--with torch")));
 }
 
 }  // namespace

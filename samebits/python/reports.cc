@@ -64,8 +64,8 @@ Json config_of(const std::string& path) {
   raise({.code = ErrorCode::malformed, .what = "the config is no JSON object", .file = path});
 }
 
-/// What PyTorch's runs gave already.
-TorchRuns torch_runs_of(const std::optional<nb::bytes>& document) {
+/// What PyTorch gave already.
+TorchRuns torch_document_of(const std::optional<nb::bytes>& document) {
   if (!document) return {};
   const auto* begin = static_cast<const std::uint8_t*>(document->data());
   return [bytes = std::vector<std::uint8_t>(begin, begin + document->size())]() {
@@ -89,7 +89,7 @@ HeldReport explain_of(const nb::list& subjects, const nb::dict& input, int threa
                                .config_path = config_path,
                                .fields = json_argument(fields),
                                .more = more,
-                               .torch = torch_runs_of(torch),
+                               .torch = torch_document_of(torch),
                                .scope = {.filter = filter_of(filter)}};
   const std::vector<SubjectOptions> all = subjects_options(subjects);
   return hold(apart([&] { return explain(all, options); }), subjects);
@@ -107,12 +107,15 @@ HeldReport inspect_of(const nb::bytes& path, const std::string& key, int threads
 }
 
 /// Of two subjects: what is loaded, and the target.
-HeldReport check_of(const nb::list& subjects, int threads,
-                    const std::optional<std::string>& filter) {
+HeldReport check_of(const nb::list& subjects, int threads, const std::optional<std::string>& filter,
+                    const std::optional<nb::bytes>& torch) {
   const std::vector<SubjectOptions> both = subjects_options(subjects);
   std::optional<NameFilter> taken = filter_of(filter);
-  Report made =
-      value_of(apart([&] { return check(both.front(), both.back(), thread_count(threads)); }));
+  const TorchLoad loaded = torch_document_of(torch);
+  Report made = value_of(apart([&] {
+    return loaded ? check(both.front(), both.back().path, thread_count(threads), loaded)
+                  : check(both.front(), both.back(), thread_count(threads));
+  }));
   made.scope.filter = std::move(taken);
   return hold(std::move(made), subjects);
 }
@@ -152,7 +155,7 @@ void bind_reports(nb::module_& module) {
              "config"_a, "fields"_a, "budget"_a, "filter"_a.none(), "torch"_a.none());
   module.def("inspect", inspect_of, "path"_a, "key"_a, "threads"_a, "deep"_a, "sha256"_a,
              "filter"_a.none());
-  module.def("check", check_of, "subjects"_a, "threads"_a, "filter"_a.none());
+  module.def("check", check_of, "subjects"_a, "threads"_a, "filter"_a.none(), "torch"_a.none());
   module.def("resume", resume_of, "subjects"_a, "threads"_a);
   module.def("verify", verify_of, "subjects"_a, "lock"_a, "threads"_a);
 }

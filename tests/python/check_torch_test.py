@@ -2,27 +2,20 @@
 
 import json
 import os
-import pathlib
 import subprocess
-import sys
 
-import jsonschema
 import pytest
 import safetensors.torch
 import torch
 import transformers
 
 import samebits
+from torch_models import TEXT, checked, gpt2, ran, swin
 
-DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
-SCHEMA = json.loads((DOCS / "report.schema.json").read_text())
-SITE = pathlib.Path(samebits.__file__).resolve().parent.parent
-TEXT = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, max_position_embeddings=24, vocab_size=60)
 MODELS = {
-    "bert": lambda: transformers.BertForSequenceClassification(transformers.BertConfig(**TEXT)),
-    "gpt2": lambda: transformers.GPT2LMHeadModel(transformers.GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=24, vocab_size=60)),
-    "swin": lambda: transformers.SwinForImageClassification(
-        transformers.SwinConfig(image_size=32, patch_size=4, embed_dim=16, depths=[1, 1], num_heads=[2, 2], window_size=4)),
+    "bert": lambda: transformers.BertForSequenceClassification(transformers.BertConfig(**TEXT, vocab_size=60)),
+    "gpt2": gpt2,
+    "swin": swin,
 }
 
 
@@ -56,20 +49,19 @@ def saved(tmp_path_factory):
     return folder
 
 
-def check(program, *words):
-    given = {**os.environ, "SAMEBITS_PYTHON": sys.executable, "PYTHONPATH": str(SITE)}
-    done = subprocess.run([program, "check", *map(str, words), "--with", "torch", "--json"], capture_output=True, text=True, env=given)
-    report = json.loads(done.stdout)
-    if "verdict" in report:
-        jsonschema.validate(report, SCHEMA)
-    return done.returncode, report
+def check(program, *words, **environment):
+    return ran(program, "check", *words, "--with", "torch", **environment)
 
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("name", MODELS)
 def test_the_report_is_what_the_library_says(name, change, saved, program):
     path = saved / f"{name} {change}"
-    status, report = check(program, path, "--for", "transformers-5")
+    if (name, change) == ("swin", "one less"):
+        status, report = check(program, path, "--for", "transformers-5")
+    else:  # the function gives what the program gives
+        made = samebits.check(path, "transformers-5", with_="torch")
+        status, report = made.exit_status, checked(json.loads(made.to_json()))
     kind = type(MODELS[name]())
     model, truth = kind.from_pretrained(path, output_loading_info=True, ignore_mismatched_sizes=True)
     load = report["loads"][0]
@@ -84,18 +76,45 @@ def test_the_report_is_what_the_library_says(name, change, saved, program):
         assert load["raises"] is None and (status, report["verdict"]) == ((0, "clean") if change == "as it is" else (1, "risk"))
 
 
-def test_a_prefix_is_taken_off(saved, program):
-    load = check(program, saved / "bert prefix", "--for", "transformers-5")[1]["loads"][0]
+def test_the_function_gives_what_the_program_gives(saved, program):
+    path = saved / "bert one less"
+    status, report = check(program, path, "--for", "transformers-5:BertModel")
+    made = samebits.check(path, "transformers-5:BertModel", with_="torch")
+    assert (status, report) == (made.exit_status, json.loads(made.to_json()))
+    assert report["loads"][0]["target"].endswith(":BertModel") and report["loads"][0]["random"]
+
+
+def test_transformers_4_tells_shapes_too(saved, program):
+    """Its own answer has the names of tensors of other shapes and no shapes."""
+    python = os.environ.get("SAMEBITS_PYTHON_T4")
+    if not python:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("SAMEBITS_PYTHON_T4 names no interpreter")
+    status, report = check(program, saved / "bert another shape", "--for", "transformers-4", SAMEBITS_PYTHON=python)
+    load = report["loads"][0]
+    assert (status, report["verdict"]) == (1, "risk") and load["run_by"].startswith("transformers 4.")
+    assert load["mismatched"] and load["raises"].startswith("RuntimeError")
+    assert f"{load['mismatched'][0]}: 7 in the checkpoint, 32 in the target" in json.dumps(report)
+
+
+def test_a_prefix_is_taken_off(saved):
+    load = samebits.check(saved / "bert prefix", "transformers-5", with_="torch").data["loads"][0]
     assert [(rule["from"], rule["to"]) for rule in load["repair"]] == [("module.", "")] and load["restored"] == load["target_tensors"] == len(load["random"])
 
 
 def test_what_cannot_be_asked_is_refused(saved, program, tmp_path):
-    status, report = check(program, saved / "bert", "--for", "transformers-4")
-    assert (status, report["verdict"]) == (2, "unknown") and "has transformers 5" in report["not_checked"][0]
-    status, report = check(program, saved / "bert", "--for", "timm")
-    assert status == 2 and "--with torch takes --for transformers-4 or transformers-5" in json.dumps(report)
-    status, report = check(program, saved / "bert", "--for", "transformers-5:NoSuchClass")
-    assert status == 2 and "has no class NoSuchClass" in report["not_checked"][0]
+    def gap(path, target):
+        report = samebits.check(path, target, with_="torch")
+        assert (report.verdict, report.exit_status) == ("unknown", 2)
+        return report.not_checked[0]
+
+    assert "has transformers 5" in gap(saved / "bert", "transformers-4")
+    assert "has no class NoSuchClass" in gap(saved / "bert", "transformers-5:NoSuchClass")
+    assert "takes a directory" in gap(saved / "bert" / "model.safetensors", "transformers-5")
     subprocess.run(["cp", "-r", saved / "bert", tmp_path / "b"], check=True)
     (tmp_path / "b" / "model.safetensors").write_bytes(b"no safetensors at all, and long enough to be read")
-    assert check(program, tmp_path / "b", "--for", "transformers-5")[0] == 2
+    assert gap(tmp_path / "b", "transformers-5")
+    for asked in (dict(target="timm", with_="torch"), dict(target="transformers-5", with_="jax"), dict(target={}, with_="torch")):
+        with pytest.raises(samebits.Error, match="with_ is"):
+            samebits.check(saved / "bert", **asked)
+    status, report = check(program, saved / "bert", "--for", "timm")
+    assert status == 2 and "--with torch takes --for transformers-4 or transformers-5" in json.dumps(report)

@@ -137,19 +137,13 @@ def join_drawn(finding, other):
 def left_random(label, names, numbers):
     """Of tensors that no file of a subject holds. `numbers`: how it differs from itself, loaded once more."""
     count = f"{numbers['differing']} of {numbers['elements']} elements" if numbers["elements"] is not None else "types or shapes"
-    return Finding(
-        "weights.reinitialized",
-        "random weights",
-        "cause",
-        "proved",
-        f"{len(names)} tensors of {label} stand in none of its files, and are random in every load"
-        if len(names) > 1
-        else f"1 tensor of {label} stands in none of its files, and is random in every load",
-        [some_of(names), f"{label} loaded twice differs from itself in {count}"],
-        {"count": len(names), "tensors": names[:NAMED]},
-        f"Load {label} into the class that it was saved from, or train {'these tensors' if len(names) > 1 else 'it'} before {'they are' if len(names) > 1 else 'it is'} used",
-        subjects=[label],
-    )
+    summary = f"1 tensor of {label} stands in none of its files, and is random in every load"
+    if len(names) > 1:
+        summary = f"{len(names)} tensors of {label} stand in none of its files, and are random in every load"
+    details = [some_of(names), f"{label} loaded twice differs from itself in {count}"]
+    evidence = {"count": len(names), "tensors": names[:NAMED]}
+    remedy = f"Load {label} into the class that it was saved from, or train {'them' if len(names) > 1 else 'it'} first"
+    return Finding("weights.reinitialized", "random weights", "cause", "proved", summary, details, evidence, remedy, subjects=[label])
 
 
 def some_of(names):

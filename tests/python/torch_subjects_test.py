@@ -22,6 +22,16 @@ def weights_of(directory):
     return getattr(transformers, json.loads((directory / "config.json").read_text())["architectures"][0]).from_pretrained(directory).state_dict()
 
 
+def causes_beside_alignment(report):
+    """Tensors of a file of weights lie in memory of their own, and those of a directory in the mapped file: whether a kernel of PyTorch
+    rounds otherwise there depends on the processor."""
+    return [each for each in causes(report.data) if each != ("numerics.alignment", "proved")]
+
+
+def is_alike(pair):
+    return pair.verdict == "identical" or pair.max_abs < 1e-5
+
+
 def saved_as(form, state, path):
     if form == "lightning":
         state = {"state_dict": {f"model.{name}": tensor for name, tensor in state.items()}, "pytorch-lightning_version": "2.4.0", "epoch": 1}
@@ -36,7 +46,8 @@ def saved_as(form, state, path):
 def test_weights_run_in_the_class_of_the_directory(form, name, saved, tmp_path):
     path = saved_as(form, weights_of(saved(name)), tmp_path / "b")
     report = samebits.explain(saved(name), path, with_="torch")
-    assert (report.verdict, report.outputs[0].verdict) == ("same", "identical")
+    assert causes_beside_alignment(report) == [] and report.not_checked in ([], [each for each in report.not_checked if "beside the weights" in each])
+    assert report.outputs and all(is_alike(pair) for pair in report.outputs) and report.verdict == ("different" if causes(report.data) else "same")
     assert "B: config from A" in report.assumed and any("weights under the names of A" in sentence for sentence in report.assumed)
 
 
@@ -47,7 +58,7 @@ def test_outputs_of_weights_are_those_of_load_state_dict(name, saved, tmp_path):
                and torch.equal(state[each], safetensors.torch.load_file(saved(name) / "model.safetensors")[tensor]))  # fmt: skip
     path = saved_as("lightning", state | {own: state[own] * 1.5}, tmp_path / "b.ckpt")
     report = samebits.explain(path, saved(name), with_="torch")
-    assert causes(report.data) == [("weights.changed", "proved")] and "A: config from B" in report.assumed
+    assert causes_beside_alignment(report) == [("weights.changed", "proved")] and "A: config from B" in report.assumed
     model = type(MODELS[name][0]()).from_pretrained(saved(name))
     model.load_state_dict(state | {own: state[own] * 1.5}, strict=True)
     ran = samebits.explain_live(model, type(model).from_pretrained(saved(name)), given_of(report))
@@ -78,7 +89,8 @@ def test_weights_that_do_not_fit_are_named_and_not_run(saved, tmp_path):
         assert not report.outputs and any(said in sentence for sentence in report.not_checked), (name, report.not_checked)
         assert report.verdict in ("different", "unknown")
     torch.save(state | {"bert.embeddings.position_ids": torch.arange(24)[None]}, tmp_path / "computed")
-    assert samebits.explain(saved("bert"), tmp_path / "computed", with_="torch").verdict == "same"
+    report = samebits.explain(saved("bert"), tmp_path / "computed", with_="torch")
+    assert causes_beside_alignment(report) == [] and report.outputs and all(is_alike(pair) for pair in report.outputs)
 
 
 def test_exchanged_blocks_run_as_they_are_named(saved, tmp_path):
@@ -87,7 +99,7 @@ def test_exchanged_blocks_run_as_they_are_named(saved, tmp_path):
     names = {name: name.replace("layer.0.", "layer.x.").replace("layer.1.", "layer.0.").replace("layer.x.", "layer.1.") for name in state}
     torch.save({name: state[names[name]] for name in state}, tmp_path / "b")
     report = samebits.explain(saved("bert"), tmp_path / "b", with_="torch")
-    assert causes(report.data) == [("weights.rearranged", "proved")] and report.outputs[0].differing > 0
+    assert causes_beside_alignment(report) == [("weights.rearranged", "proved")] and report.outputs[0].differing > 0
 
 
 def test_weights_without_any_class_are_refused(saved, tmp_path):
@@ -174,10 +186,10 @@ def test_pictures_are_prepared_by_each_ones_own_processor(saved, pictures, tmp_p
     with torch.no_grad():
         ours, theirs = (model(each).logits for each in pixels)
     assert report["outputs"][0]["max_abs"] == pytest.approx((ours.double() - theirs.double()).abs().max().item(), rel=1e-12)
-    assert (report["outputs"][1]["b"], report["outputs"][1]["verdict"]) == ("C", "identical")
+    assert report["outputs"][1]["b"] == "C" and report["outputs"][1]["max_abs"] < 1e-5
     assert "images of C: as A's processor prepares them" in report["assumed"] and "B on what its own processor makes of the images" in str(report["runs"])
     one = samebits.explain(a, b, with_="torch", images=pictures, processor=a / "preprocessor_config.json")
-    assert one.outputs[0].verdict == "identical" and one.verdict == "same" or one.findings[0].role == "risk"
+    assert one.outputs[0].verdict == "identical" and one.findings[0].cause == "input.preprocessing" and one.findings[0].role == "risk"
 
 
 def test_pictures_go_with_texts(saved, pictures, tmp_path):

@@ -190,6 +190,8 @@ constexpr auto kLayerFields = std::to_array<ConfigField>({
     {"", "first_k_dense_replace", kOutputs, "", kLayerKinds},
     {"gemma3_text", "use_bidirectional_attention", kOutputs, "",
      "tokens see those behind them or not"},
+    {"bart blenderbot gpt_neox marian mbart pegasus", "is_decoder", kNothing, "false",
+     "the class does not follow it"},
     // Positions.
     {"falcon", "alibi", kOutputs, "", kPositions},
     {"gptj codegen", "rotary_dim", kOutputs, "", kPositions},

@@ -127,13 +127,15 @@ std::optional<DType> other_half(DType type) {
   return std::nullopt;
 }
 
-bool is_rounded_twice(const TensorView& fine, const TensorView& coarse) {
-  const std::optional<DType> first = other_half(coarse.dtype());
-  if (!first || itemsize(fine.dtype()) < 4) return false;
+/// To `first` and then to the other type, in which the coarse side is stored, or wider.
+bool is_rounded_twice(const TensorView& fine, const TensorView& coarse, DType first) {
+  const DType then = *other_half(first);
+  const bool may_hold = coarse.dtype() == then || coarse.dtype() == DType::float32;
+  if (!may_hold || itemsize(fine.dtype()) < 4) return false;
   return whole_tensor(fine, coarse, 0, [&](Reals a, Reals b) {
     std::vector<double> rounded(a.begin(), a.end());
-    round_all(*first, rounded);
-    round_all(coarse.dtype(), rounded);
+    round_all(first, rounded);
+    round_all(then, rounded);
     return each_pair(rounded, b, [](double x, double y) { return std::isfinite(x) && x == y; });
   });
 }
@@ -155,8 +157,9 @@ bool are_of_one_number(const TensorView& fine, const TensorView& coarse) {
 
 std::optional<CoarseGrid> two_roundings(const TensorView& fine, const TensorView& coarse,
                                         const FirstElements&) {
-  if (is_rounded_twice(fine, coarse))
-    return CoarseGrid{.kind = CoarseGrid::Kind::twice, .by_way_of = *other_half(coarse.dtype())};
+  for (const DType first : {DType::float16, DType::bfloat16})
+    if (is_rounded_twice(fine, coarse, first))
+      return CoarseGrid{.kind = CoarseGrid::Kind::twice, .by_way_of = first};
   if (are_of_one_number(fine, coarse)) return CoarseGrid{.kind = CoarseGrid::Kind::apart};
   return std::nullopt;
 }
@@ -405,7 +408,7 @@ bool follows_grid(const TensorView& fine, const TensorView& coarse, const Coarse
     case CoarseGrid::Kind::mantissa:
       return has_fewer_bits(fine, coarse, kMantissa - grid.number, grid.cut);
     case CoarseGrid::Kind::decimals: return has_decimals(fine, coarse, grid.number);
-    case CoarseGrid::Kind::twice: return is_rounded_twice(fine, coarse);
+    case CoarseGrid::Kind::twice: return is_rounded_twice(fine, coarse, grid.by_way_of);
     case CoarseGrid::Kind::apart: return are_of_one_number(fine, coarse);
     case CoarseGrid::Kind::levels: break;
   }

@@ -83,7 +83,7 @@ FieldJudgement judge_token(const ConfigLevel& level, const std::string& name) {
   return {FieldEffect::unknown, fmt::format("in classes {}, {}", reader->ending, reader->why)};
 }
 
-bool is_activation(std::string_view field) {
+bool names_activation(std::string_view field) {
   constexpr auto kFields = std::to_array<std::string_view>(
       {"hidden_act", "hidden_activation", "activation_function", "activation", "dense_act_fn",
        "feat_extract_activation", "projector_hidden_act", "classifier_activation"});
@@ -180,7 +180,7 @@ FieldJudgement judge_difference(const ConfigLevel& level, const ConfigTable& tab
   if (const char* why = unread_by_classes(name, level.classes)) return {FieldEffect::nothing, why};
   if (const char* why = unread_rule(level, name)) return {FieldEffect::nothing, why};
   if (const char* why = unread_beside(level, table, name)) return {FieldEffect::nothing, why};
-  if (is_activation(name)) return judge_activation(level, table, name);
+  if (names_activation(name)) return judge_activation(level, table, name);
   if (name == "id2label") return judge_labels(level.a, level.b);
   if (is_token_field(name)) return judge_token(level, name);
   if (name == "num_labels" && !level.classifies)

@@ -141,7 +141,7 @@ bool is_renumbering(const WeightSet& a, const WeightSet& b, const std::vector<Li
                         [](const auto& x, const auto& y) { return x.second < y.second; });
 }
 
-std::string module_of(const std::string& name) {
+std::string owner_of(const std::string& name) {
   const std::size_t dot = name.rfind('.');
   return dot == std::string::npos ? "" : name.substr(0, dot);
 }
@@ -155,16 +155,15 @@ class ApartModules {
  public:
   ApartModules(const WeightSet& a, const WeightSet& b, std::vector<Link>* links)
       : a_(a), b_(b), links_(*links), gone_(links->size()) {
-    for (const Link& link : links_)
-      ++votes_[module_of(a_[link.a].name)][module_of(b_[link.b].name)];
+    for (const Link& link : links_) ++votes_[owner_of(a_[link.a].name)][owner_of(b_[link.b].name)];
   }
 
   /// Takes these out of the links.
   void take(std::vector<Misplaced>* misplaced) {
     for (std::size_t i = 0; i < links_.size(); ++i) {
       const std::string leaf = leaf_of(a_[links_[i].a].name), other = leaf_of(b_[links_[i].b].name);
-      const std::string from = module_of(a_[links_[i].a].name);
-      const std::string place = module_of(b_[links_[i].b].name);
+      const std::string from = owner_of(a_[links_[i].a].name);
+      const std::string place = owner_of(b_[links_[i].b].name);
       const std::string home = home_of_others(from, place);
       const Shape& shape = a_[links_[i].a].view.shape();
       if (!home.empty() && home != place) {
@@ -205,8 +204,8 @@ class ApartModules {
     misplaced->push_back({y, x.b});
     gone_[i] = gone_[found->second] = true;
     for (const auto& [from, to, home] : {std::tuple(x.a, x.b, y.b), std::tuple(y.a, y.b, x.b)}) {
-      --votes_[module_of(a_[from].name)][module_of(b_[to].name)];
-      ++votes_[module_of(a_[from].name)][module_of(b_[home].name)];
+      --votes_[owner_of(a_[from].name)][owner_of(b_[to].name)];
+      ++votes_[owner_of(a_[from].name)][owner_of(b_[home].name)];
     }
     waiting_.erase(found);
   }

@@ -107,7 +107,7 @@ void compare_models(const Json& a, const Json& b, TokenizerChange* change) {
   names.erase("vocab");
   const auto part = [](const Json& model, const std::string& name) {
     Json value = model.contains(name) ? model[name] : Json();
-    if (value == false || value == "") value = Json();
+    if (value == false || value == Json("")) value = Json();
     return name == "merges" && value.is_array() ? settled_merges(std::move(value)) : value;
   };
   for (const std::string& name : names) {

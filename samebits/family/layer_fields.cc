@@ -5,7 +5,7 @@
 namespace samebits {
 namespace {
 
-constexpr std::string_view kBlocks = "the number of blocks changes";
+constexpr std::string_view kBlockCount = "the number of blocks changes";
 constexpr std::string_view kEps = "norms divide by another number";
 constexpr std::string_view kActivation = "another activation in every MLP";
 constexpr std::string_view kHeads = "query, key and value are split into other heads";
@@ -87,13 +87,13 @@ constexpr auto kLayerFields = std::to_array<ConfigField>({
     {"clip clip_text_model clip_vision_model paligemma", "projection_dim", kOutputs, "",
      kShapesChange},
     // Blocks.
-    {"", "n_layer", kOutputs, "", kBlocks},
-    {"", "n_layers", kOutputs, "", kBlocks},
-    {"gpt_neo t5 mt5 umt5", "num_layers", kOutputs, "", kBlocks},
-    {"", "encoder_layers", kOutputs, "", kBlocks},
-    {"", "decoder_layers", kOutputs, "", kBlocks},
-    {"", "num_decoder_layers", kOutputs, "", kBlocks},
-    {"", "depths", kOutputs, "", kBlocks},
+    {"", "n_layer", kOutputs, "", kBlockCount},
+    {"", "n_layers", kOutputs, "", kBlockCount},
+    {"gpt_neo t5 mt5 umt5", "num_layers", kOutputs, "", kBlockCount},
+    {"", "encoder_layers", kOutputs, "", kBlockCount},
+    {"", "decoder_layers", kOutputs, "", kBlockCount},
+    {"", "num_decoder_layers", kOutputs, "", kBlockCount},
+    {"", "depths", kOutputs, "", kBlockCount},
     // Norms.
     {"", "rms_norm_eps", kOutputs, "", kEps},
     {"", "layer_norm_epsilon", kOutputs, "", kEps},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "samebits/model/name_rules.h"
@@ -65,11 +66,13 @@ bool related(const Search& search, std::size_t restored) {
 }
 
 /// All renamings as pairs of names; what loads as it stands must go on to do so, and what goes
-/// nowhere must not land on a target.
+/// nowhere must not land on a target. One that has another shape raises there, as it should.
 std::vector<RenameRule> rules_of_pairs(const Search& search, const Pairs& pairs) {
   std::vector<NamePair> names;
-  std::unordered_set<std::string> wanted;
-  for (const StoredShape& target : search.targets) wanted.insert(target.name);
+  std::unordered_map<std::string, const Shape*> wanted;
+  for (const StoredShape& target : search.targets) wanted.emplace(target.name, &target.shape);
+  std::unordered_set<std::string> taken;
+  for (const auto& [tensor, target] : pairs) taken.insert(search.targets[target].name);
   for (std::size_t i = 0; i < search.tensors.size(); ++i) {
     const auto pair = pairs.find(i);
     const std::string& name = search.tensors[i].name;
@@ -81,8 +84,10 @@ std::vector<RenameRule> rules_of_pairs(const Search& search, const Pairs& pairs)
   for (std::size_t i = 0; i < search.tensors.size(); ++i) {
     if (pairs.contains(i) || !search.unused[i]) continue;
     const std::string& name = search.tensors[i].name;
-    if (const std::string renamed = apply_rules(rules, name);
-        renamed != name && wanted.contains(renamed)) {
+    const std::string renamed = apply_rules(rules, name);
+    const auto place = wanted.find(renamed);
+    if (renamed != name && place != wanted.end() &&
+        (taken.contains(renamed) || *place->second == search.tensors[i].shape)) {
       names.push_back({name, name});
       lands = true;
     }

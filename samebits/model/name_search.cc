@@ -136,9 +136,10 @@ std::set<Change> changes_of(const Rest& rest) {
 
 /// What a change is worth.
 struct Outcome {
-  std::vector<std::pair<std::size_t, std::size_t>> hits;  // places in Rest
-  std::size_t clashes = 0;                                // other shapes, or one target twice
-  std::size_t moved = 0;                                  // names that it changes
+  std::vector<std::pair<std::size_t, std::size_t>> hits;     // places in Rest
+  std::vector<std::pair<std::size_t, std::size_t>> misfits;  // likewise, of unlike shapes
+  std::size_t clashes = 0;                                   // misfits, or one target twice
+  std::size_t moved = 0;                                     // names that it changes
 };
 
 Outcome outcome_of(const Change& change, const Rest& rest) {
@@ -150,8 +151,9 @@ Outcome outcome_of(const Change& change, const Rest& rest) {
     ++outcome.moved;
     const auto place = rest.places.find(*name);
     if (place == rest.places.end()) continue;
-    if (*rest.targets[place->second].shape == *rest.tensors[i].shape &&
-        taken.insert(place->second).second)
+    const bool fits = *rest.targets[place->second].shape == *rest.tensors[i].shape;
+    if (!fits) outcome.misfits.emplace_back(i, place->second);
+    if (fits && taken.insert(place->second).second)
       outcome.hits.emplace_back(i, place->second);
     else
       ++outcome.clashes;
@@ -200,11 +202,17 @@ void erase_places(std::vector<Sought>& from, const Drop& dropped) {
   from = std::move(kept);
 }
 
+/// What has the name of a target and another shape belongs there, and to no other target that it
+/// happens to fit.
 void take(const Outcome& outcome, std::vector<Sought>& tensors, std::vector<Sought>& targets,
           Pairs& pairs) {
   std::set<std::size_t> gone_tensors, gone_targets;
   for (const auto& [tensor, target] : outcome.hits) {
     pairs.emplace(tensors[tensor].index, targets[target].index);
+    gone_tensors.insert(tensor);
+    gone_targets.insert(target);
+  }
+  for (const auto& [tensor, target] : outcome.misfits) {
     gone_tensors.insert(tensor);
     gone_targets.insert(target);
   }
@@ -301,9 +309,10 @@ void pair_equal_names(std::vector<Sought>& tensors, std::vector<Sought>& targets
   for (std::size_t i = 0; i < targets.size(); ++i) by_name[targets[i].name].second.push_back(i);
   Outcome outcome;
   for (const auto& [name, places] : by_name)
-    if (places.first.size() == 1 && places.second.size() == 1 &&
-        *tensors[places.first[0]].shape == *targets[places.second[0]].shape)
-      outcome.hits.emplace_back(places.first[0], places.second[0]);
+    if (places.first.size() == 1 && places.second.size() == 1)
+      (*tensors[places.first[0]].shape == *targets[places.second[0]].shape ? outcome.hits
+                                                                           : outcome.misfits)
+          .emplace_back(places.first[0], places.second[0]);
   take(outcome, tensors, targets, pairs);
 }
 

@@ -532,3 +532,7 @@ def test_transposed_matrices_are_not_renamed_into_one_another(tmp_path):
     wrong = [name for name in hf if name in moved and moved[name].shape == hf[name].shape and not torch.equal(moved[name], hf[name])]
     assert all("attn.c_proj.weight" in name for name in wrong), wrong  # square: the report says that they are transposed
     assert load["restored"] == len(hf) - 12 and "12 tensors stand in the checkpoint in another form (transposed)" in str(report["findings"])
+    torch.save({name: torch.zeros_like(value) for name, value in hf.items()}, tmp_path / "fresh.pth")
+    load = check(tmp_path / "ckpt.pt", tmp_path / "fresh.pth")["loads"][0]
+    moved = {renamed(load["repair"], name): name for name in own}
+    assert all(name.endswith(own_name.removeprefix("_orig_mod.")) for name, own_name in moved.items())

@@ -125,9 +125,11 @@ std::set<std::string> open_targets(const LoadReport& load) {
 
 std::vector<std::string> unplaced_tensors(const LoadReport& load) {
   const std::vector<model::RenameRule> rules = model_rules(load.repair);
+  std::set<std::string> places(load.random.begin(), load.random.end());  // also of another shape
+  places.insert(load.mismatched.begin(), load.mismatched.end());
   std::vector<std::string> left;
   for (const std::string& name : load.dropped)
-    if (!is_refitted(load, name) && !load.restored.contains(model::apply_rules(rules, name)))
+    if (!is_refitted(load, name) && !places.contains(model::apply_rules(rules, name)))
       left.push_back(name);
   return left;
 }

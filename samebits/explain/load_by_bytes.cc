@@ -37,6 +37,17 @@ bool is_refitted(const LoadReport& load, const std::string& name) {
   });
 }
 
+/// Of `dropped`, what the repair leads to none of these targets.
+std::vector<std::string> leading_elsewhere(const LoadReport& load,
+                                           const std::set<std::string>& targets) {
+  const std::vector<model::RenameRule> rules = model_rules(load.repair);
+  std::vector<std::string> left;
+  for (const std::string& name : load.dropped)
+    if (!is_refitted(load, name) && !targets.contains(model::apply_rules(rules, name)))
+      left.push_back(name);
+  return left;
+}
+
 /// Whether values of the target show that a renaming by names gives a tensor another one's: GPT-2
 /// of code with Linear, whose matrices are the transposed ones of Conv1D, of other names' shapes.
 bool contradicts_values(const Checkpoint& source, const LoadList& target, int threads,
@@ -96,8 +107,8 @@ bool keeps_places(const Checkpoint& source, const std::set<std::string>& left,
 
 /// More rules for what those of the names leave open.
 void repair_rest(const Checkpoint& source, const LoadList& target, int threads, LoadReport& load) {
-  const std::vector<std::string> unplaced = unplaced_tensors(load);
-  const std::set<std::string> left(unplaced.begin(), unplaced.end()), open = open_targets(load);
+  const std::vector<std::string> unused = unused_tensors(load);
+  const std::set<std::string> left(unused.begin(), unused.end()), open = open_targets(load);
   if (left.empty() || open.empty()) return;
   WeightSet a = some_weights(source, left);
   WeightSet b = some_weights(*target.checkpoint, open);
@@ -124,14 +135,13 @@ std::set<std::string> open_targets(const LoadReport& load) {
 }
 
 std::vector<std::string> unplaced_tensors(const LoadReport& load) {
-  const std::vector<model::RenameRule> rules = model_rules(load.repair);
   std::set<std::string> places(load.random.begin(), load.random.end());  // also of another shape
   places.insert(load.mismatched.begin(), load.mismatched.end());
-  std::vector<std::string> left;
-  for (const std::string& name : load.dropped)
-    if (!is_refitted(load, name) && !places.contains(model::apply_rules(rules, name)))
-      left.push_back(name);
-  return left;
+  return leading_elsewhere(load, places);
+}
+
+std::vector<std::string> unused_tensors(const LoadReport& load) {
+  return leading_elsewhere(load, load.restored);
 }
 
 void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threads,

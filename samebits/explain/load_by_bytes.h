@@ -14,6 +14,9 @@ namespace samebits {
 /// Of `dropped`, what has no place with the repair either. All of it where there is no repair.
 std::vector<std::string> unplaced_tensors(const LoadReport& load);
 
+/// Of `dropped`, what fills no target with the repair: the unplaced, and what has another shape.
+std::vector<std::string> unused_tensors(const LoadReport& load);
+
 /// Of `random` and `mismatched`, what has no value with the repair either.
 std::set<std::string> open_targets(const LoadReport& load);
 

@@ -126,8 +126,8 @@ std::string form_text(const LoadReport& load) {
 void find_held(const Checkpoint& source, const LoadList& target, int threads, LoadReport& load) {
   const std::set<std::string> wanted = open_targets(load);
   if (wanted.empty() || !target.checkpoint || !target.checkpoint->has_weights()) return;
-  const std::vector<std::string> unplaced = unplaced_tensors(load);
-  std::set<std::string> left(unplaced.begin(), unplaced.end());
+  const std::vector<std::string> unused = unused_tensors(load);
+  std::set<std::string> left(unused.begin(), unused.end());
   left.insert(load.mismatched.begin(), load.mismatched.end());
   WeightSet a = some_weights(source, left), b = some_weights(*target.checkpoint, wanted);
   for (const TensorMatch& match : compare_weights(a, b, {.threads = threads}).matches) {

@@ -48,7 +48,9 @@ TEST_F(Damage, AFlippedBitIsDamageAndNoOtherTraining) {
   const Finding& finding = report.findings[0];
   EXPECT_EQ(finding.role, Role::cause);
   EXPECT_THAT(finding.summary, HasSubstr("B is damaged: 1 of 2 tensors"));
-  EXPECT_THAT(finding.details, ElementsAre(HasSubstr("record archive/data/0")));
+  EXPECT_THAT(finding.details,
+              ElementsAre(HasSubstr("record archive/data/0"),
+                          HasSubstr("in A every record of a tensor that differs")));
   EXPECT_EQ(finding.evidence["tensors"], Json::array({"w"}));
   EXPECT_EQ(finding.evidence["side"], "B");
   EXPECT_EQ(finding.evidence["records"][0]["record"], "archive/data/0");

@@ -98,6 +98,8 @@ TEST(Terminal, GivesTheAnswerFirstOnOneScreen) {
             too
             A run twice differs from itself, up to 5.24
   do this   model(x, noise=noise) with noise = torch.rand(8, 196) drawn once
+
+  proved    shown by runs in which nothing else was changed
 )");
 }
 
@@ -198,6 +200,8 @@ TEST(Terminal, ShowsChangedTensorsAndTheRulesOfARenaming) {
 
   changed                                   relative  max abs  ULP  pattern
   vit...0.attention.attention.query.weight   1.2e-09    4e-07    1  one element
+
+  observed  seen in the files; nothing was run
 )");
 }
 

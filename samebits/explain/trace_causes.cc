@@ -169,7 +169,8 @@ class TraceCauses {
     Finding finding = make("code.version", Proof::suspected);
     finding.summary =
         beyond == at_
-            ? fmt::format("the two runs first differ at {}{} by more than rounding", point.point, place)
+            ? fmt::format("the two runs first differ at {}{} by more than rounding", point.point,
+                          place)
             : fmt::format("the two differ by more than rounding from {}{} on", point.point, place);
     if (beyond != at_)
       finding.details = {is_nan ? fmt::format("from {} on as rounding differs", parting.point)

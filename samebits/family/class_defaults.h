@@ -3,8 +3,8 @@
 // things, or whose default is another one from class to class.
 //
 // Source: configuration classes and _supports_sdpa of transformers 4.57.6 and 5.24.0. Where the two
-// disagree there is no row. tests/parity/class_defaults_test.py and attribute_names_test.py hold the
-// tables against both.
+// disagree there is no row. tests/parity/class_defaults_test.py and attribute_names_test.py hold
+// the tables against both.
 #pragma once
 
 #include <span>

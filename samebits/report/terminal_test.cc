@@ -94,7 +94,7 @@ TEST(Terminal, GivesTheAnswerFirstOnOneScreen) {
   outputs   A, B, C differ at vit.layernorm: 100 % of 307 200 elements, up to
             1.16
 
-  cause     vit.embeddings draws torch.rand(8, 196) in every call, in eval mode
+  why       vit.embeddings draws torch.rand(8, 196) in every call, in eval mode
             too
             A run twice differs from itself, up to 5.24
   do this   model(x, noise=noise) with noise = torch.rand(8, 196) drawn once

@@ -43,8 +43,9 @@ MODELS = {
         Dinov2WithRegistersConfig(**DINO, num_register_tokens=4, num_labels=7)),
 }
 # Our error in a parameter's gradient over PyTorch's own, both against float64: 0.8 to 1.7 where sums are of a few hundred
-# numbers in another order. Of all parameters together it is below 1.
-MOST_OF_ONE, MOST_OF_ALL = 2.5, 1
+# numbers in another order. Of all parameters together it is about 1 or below: PyTorch's own error depends on the processor
+# (1.007 for DeiT on one with AVX2), ours does not.
+MOST_OF_ONE, MOST_OF_ALL = 2.5, 1.1
 
 
 def train(*arguments, status=0):

@@ -30,11 +30,6 @@ struct ModuleKey {
 };
 using ModulesOfOneKind = std::map<ModuleKey, std::vector<std::string>>;
 
-std::string module_of(const std::string& name) {
-  const std::size_t dot = name.rfind('.');
-  return dot == std::string::npos ? "" : name.substr(0, dot + 1);
-}
-
 /// The modules without any partner, by what they hold and, with `numbered`, by their numbers.
 /// Nothing where a tensor without a partner is not constant, or is not of a module of two tensors
 /// and more that has none.
@@ -49,7 +44,7 @@ std::optional<ModulesOfOneKind> left_modules(const WeightSet& set,
     const Bytes element = set[i].view.row_major_range(0, 1, buffer);
     ModuleKey& key = modules[module];
     if (numbered) key.numbers = name_numbers(module);
-    key.leaves[set[i].name.substr(module.size())] = {
+    key.leaves[leaf_of(set[i].name)] = {
         set[i].view.dtype(), set[i].view.shape(), {element.begin(), element.end()}};
   }
   std::map<std::string, std::size_t> sizes;

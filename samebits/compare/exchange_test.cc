@@ -76,6 +76,93 @@ TEST(Exchange, OfQueryAndKeyInOneBlockUnderOtherNames) {
   EXPECT_THAT(summaries(found), ElementsAre("alpha and beta are exchanged in block 2"));
 }
 
+/// Two stages of two blocks of two convolutions of one shape, each followed by a norm, with the seeds
+/// that `order` names; `convolution` and `norm` are given the stage, the block and the number.
+template <typename Name>
+TestWeights residual_stages(const Name& convolution, const Name& norm,
+                            const std::vector<std::uint32_t>& order) {
+  TestWeights weights;
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    const std::uint32_t stage = i / 4, block = i / 2 % 2, n = i % 2;
+    weights.random(convolution(stage, block, n) + ".weight", {4, 4, 3, 3}, 100 + order[i]);
+    weights.random(norm(stage, block, n) + ".weight", {4}, 200 + order[i]);
+    weights.random(norm(stage, block, n) + ".bias", {4}, 300 + order[i]);
+  }
+  return weights;
+}
+
+using NameOfThree = std::string (*)(std::uint32_t, std::uint32_t, std::uint32_t);
+constexpr NameOfThree kHfConvolution = [](std::uint32_t s, std::uint32_t b, std::uint32_t n) {
+  return "encoder.stages." + std::to_string(s) + ".layers." + std::to_string(b) + ".layer." +
+         std::to_string(n) + ".convolution";
+};
+constexpr NameOfThree kHfNorm = [](std::uint32_t s, std::uint32_t b, std::uint32_t n) {
+  return "encoder.stages." + std::to_string(s) + ".layers." + std::to_string(b) + ".layer." +
+         std::to_string(n) + ".normalization";
+};
+constexpr NameOfThree kTvConvolution = [](std::uint32_t s, std::uint32_t b, std::uint32_t n) {
+  return "layer" + std::to_string(s + 1) + "." + std::to_string(b) + ".conv" +
+         std::to_string(n + 1);
+};
+constexpr NameOfThree kTvNorm = [](std::uint32_t s, std::uint32_t b, std::uint32_t n) {
+  return "layer" + std::to_string(s + 1) + "." + std::to_string(b) + ".bn" + std::to_string(n + 1);
+};
+
+TEST(Exchange, IsNoneWhereTwoLibrariesCountInOtherWords) {
+  const std::vector<std::uint32_t> order = {0, 1, 2, 3, 4, 5, 6, 7};
+  const WeightComparison found = compare(residual_stages(kHfConvolution, kHfNorm, order),
+                                         residual_stages(kTvConvolution, kTvNorm, order));
+  EXPECT_EQ(found.verdict, WeightsVerdict::identical);
+  EXPECT_EQ(found.renamed, 24U);
+}
+
+TEST(Exchange, OfLayersThatTwoLibrariesCountInOtherWords) {
+  const WeightComparison found =
+      compare(residual_stages(kHfConvolution, kHfNorm, {0, 1, 2, 3, 4, 5, 6, 7}),
+              residual_stages(kTvConvolution, kTvNorm, {0, 1, 3, 2, 4, 5, 6, 7}));
+  EXPECT_EQ(found.verdict, WeightsVerdict::different);
+  EXPECT_EQ(found.changed, 6U);
+  EXPECT_THAT(summaries(found),
+              UnorderedElementsAre("bn1 and bn2 are exchanged in block 1",
+                                   "conv1 and conv2 are exchanged in block 1"));
+}
+
+TEST(Exchange, OfBlocksThatTwoLibrariesCountInOtherWords) {
+  const WeightComparison found =
+      compare(residual_stages(kHfConvolution, kHfNorm, {0, 1, 2, 3, 4, 5, 6, 7}),
+              residual_stages(kTvConvolution, kTvNorm, {2, 3, 0, 1, 4, 5, 6, 7}));
+  EXPECT_EQ(found.verdict, WeightsVerdict::different);
+  EXPECT_THAT(summaries(found), ElementsAre("layer1.0 and layer1.1 are exchanged"));
+}
+
+TEST(Exchange, IsNoneWhereStagesAreCountedFromTheOtherEnd) {
+  constexpr NameOfThree reversed = [](std::uint32_t s, std::uint32_t b, std::uint32_t n) {
+    return "up" + std::to_string(1 - s) + "." + std::to_string(b) + ".conv" + std::to_string(n);
+  };
+  constexpr NameOfThree norm = [](std::uint32_t s, std::uint32_t b, std::uint32_t n) {
+    return "up" + std::to_string(1 - s) + "." + std::to_string(b) + ".bn" + std::to_string(n);
+  };
+  const std::vector<std::uint32_t> order = {0, 1, 2, 3, 4, 5, 6, 7};
+  EXPECT_EQ(compare(residual_stages(kHfConvolution, kHfNorm, order),
+                    residual_stages(reversed, norm, order))
+                .verdict,
+            WeightsVerdict::identical);
+}
+
+TEST(Exchange, IsNoneWhereExpertsAreCountedBeforeBlocks) {
+  TestWeights a, b;
+  for (std::uint32_t block = 0; block < 2; ++block) {
+    for (std::uint32_t expert = 0; expert < 2; ++expert) {
+      const std::uint32_t seed = 10 * block + expert;
+      a.random("h" + std::to_string(block) + ".expert" + std::to_string(expert) + ".weight", {4, 4},
+               seed);
+      b.random("e" + std::to_string(expert) + ".layer" + std::to_string(block) + ".weight", {4, 4},
+               seed);
+    }
+  }
+  EXPECT_EQ(compare(a, b).verdict, WeightsVerdict::identical);
+}
+
 TEST(Exchange, IsToldByRolesWhereNamesDoNot) {
   const auto weights = [](const std::string& x, const std::string& y, std::uint32_t seed_x,
                           std::uint32_t seed_y) {

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <tuple>
 
 #include <fmt/format.h>
 
@@ -141,83 +140,6 @@ bool is_renumbering(const WeightSet& a, const WeightSet& b, const std::vector<Li
                         [](const auto& x, const auto& y) { return x.second < y.second; });
 }
 
-std::string owner_of(const std::string& name) {
-  const std::size_t dot = name.rfind('.');
-  return dot == std::string::npos ? "" : name.substr(0, dot);
-}
-
-std::string leaf_of(const std::string& name) { return name.substr(name.rfind('.') + 1); }
-
-/// Whatever modules are called: the weight of one goes with its bias, and a mean is no bias. Two
-/// tensors that lead each to the module of the other's companions are exchanged, and so are two of
-/// one module that lead each to the other's last word.
-class ApartModules {
- public:
-  ApartModules(const WeightSet& a, const WeightSet& b, std::vector<Link>* links)
-      : a_(a), b_(b), links_(*links), gone_(links->size()) {
-    for (const Link& link : links_) ++votes_[owner_of(a_[link.a].name)][owner_of(b_[link.b].name)];
-  }
-
-  /// Takes these out of the links.
-  void take(std::vector<Misplaced>* misplaced) {
-    for (std::size_t i = 0; i < links_.size(); ++i) {
-      const std::string leaf = leaf_of(a_[links_[i].a].name), other = leaf_of(b_[links_[i].b].name);
-      const std::string from = owner_of(a_[links_[i].a].name);
-      const std::string place = owner_of(b_[links_[i].b].name);
-      const std::string home = home_of_others(from, place);
-      const Shape& shape = a_[links_[i].a].view.shape();
-      if (!home.empty() && home != place) {
-        pair_up({shape, leaf, "", home, place}, {shape, leaf, "", place, home}, i, misplaced);
-      } else if (leaf != other) {
-        pair_up({shape, leaf, other, from, place}, {shape, other, leaf, from, place}, i, misplaced);
-      }
-    }
-    std::vector<Link> kept;
-    for (std::size_t i = 0; i < links_.size(); ++i)
-      if (!gone_[i]) kept.push_back(links_[i]);
-    links_ = std::move(kept);
-  }
-
- private:
-  using Kind = std::tuple<Shape, std::string, std::string, std::string, std::string>;
-
-  /// The module to which all others of a module lead; "" where they lead to several.
-  std::string home_of_others(const std::string& from, const std::string& place) const {
-    std::string home;
-    for (const auto& [to, count] : votes_.at(from)) {
-      if (count == 0 || (to == place && count == 1)) continue;
-      if (!home.empty()) return "";
-      home = to;
-    }
-    return home;
-  }
-
-  void pair_up(const Kind& own, const Kind& other, std::size_t i,
-               std::vector<Misplaced>* misplaced) {
-    const auto found = waiting_.find(other);
-    if (found == waiting_.end()) {
-      waiting_[own] = i;
-      return;
-    }
-    const Link x = links_[found->second], y = links_[i];
-    misplaced->push_back({x, y.b});
-    misplaced->push_back({y, x.b});
-    gone_[i] = gone_[found->second] = true;
-    for (const auto& [from, to, home] : {std::tuple(x.a, x.b, y.b), std::tuple(y.a, y.b, x.b)}) {
-      --votes_[owner_of(a_[from].name)][owner_of(b_[to].name)];
-      ++votes_[owner_of(a_[from].name)][owner_of(b_[home].name)];
-    }
-    waiting_.erase(found);
-  }
-
-  const WeightSet& a_;
-  const WeightSet& b_;
-  std::vector<Link>& links_;
-  std::vector<bool> gone_;
-  std::map<std::string, std::map<std::string, std::size_t>> votes_;
-  std::map<Kind, std::size_t> waiting_;
-};
-
 /// The words for one kind of exchange: what was held where, for which blocks.
 struct Move {
   std::string home, place;  // "blocks.0.", "blocks.1."; "query", "key"
@@ -304,7 +226,8 @@ std::vector<Misplaced> take_misplaced(const WeightSet& a, const WeightSet& b,
       }
     }
   }
-  ApartModules(a, b, links).take(&misplaced);
+  take_apart_modules(a, b, links, &misplaced);
+  take_out_of_order(a, b, links, &misplaced);
   return misplaced;
 }
 

@@ -136,6 +136,13 @@ std::string joined_pieces(const Pieces& pieces, std::size_t begin, std::size_t e
   return text;
 }
 
+std::string module_of(const std::string& name) {
+  const std::size_t dot = name.rfind('.');
+  return dot == std::string::npos ? "" : name.substr(0, dot + 1);
+}
+
+std::string leaf_of(const std::string& name) { return name.substr(name.rfind('.') + 1); }
+
 std::optional<std::size_t> renumbered_piece(const Pieces& a, const Pieces& b) {
   if (a.size() != b.size()) return std::nullopt;
   const auto [x, y] = std::ranges::mismatch(a, b);

@@ -131,11 +131,13 @@ struct InitialValues {
   std::size_t zeros = 0;     // of these, all zero here
   std::size_t matrices = 0;  // that changed
   std::size_t unlike = 0;    // of these, with nothing in common
+  std::size_t others = 0;    // vectors that changed and are none of the above
   std::size_t kept = 0;      // tensors of both sides that are bit-identical and no constants
   bool fresh() const {
-    const bool marks =
-        norms > 0 ? norms > 1 && (ones == norms || nulls == norms) : kept > 0 && biases > 0;
-    return marks && zeros == biases && unlike == matrices && matrices > 0;
+    const bool alone = matrices == 0;  // nothing else has changed, so that one norm says it
+    const bool marks = norms > 0 ? (alone || norms > 1) && (ones == norms || nulls == norms)
+                                 : kept > 0 && biases > 0;
+    return marks && zeros == biases && (alone ? others == 0 : unlike == matrices);
   }
 };
 
@@ -151,6 +153,7 @@ InitialValues initial_values(const std::vector<SeenMatch>& seen) {
     if (!each.changed() || is_constant(*each.other)) continue;
     found.matrices += each.is_matrix() ? 1 : 0;
     found.unlike += each.is_matrix() && each.unlike() ? 1 : 0;
+    if (!scale && !each.is_matrix() && !is_bias(*each.name)) ++found.others;
     if (!scale) continue;
     ++found.norms;
     found.ones += constant_value(*each.own) == 1.0 ? 1 : 0;
@@ -159,7 +162,10 @@ InitialValues initial_values(const std::vector<SeenMatch>& seen) {
   for (const SeenMatch& each : seen) {
     if (!each.changed() || !each.is_vector() || !is_bias(*each.name) || is_constant(*each.other))
       continue;
-    if (found.norms > 0 && !norms.contains(module_name(*each.name))) continue;
+    if (found.norms > 0 && !norms.contains(module_name(*each.name))) {
+      ++found.others;
+      continue;
+    }
     ++found.biases;
     found.zeros += constant_value(*each.own) == 0.0 ? 1 : 0;
   }

@@ -50,6 +50,29 @@ TEST(Exchange, OfTwoBlocksUnderOtherNames) {
   EXPECT_THAT(summaries(found), ElementsAre("blocks.1 and blocks.2 are exchanged"));
 }
 
+TEST(Exchange, OfThreeBlocksIsOneSentence) {
+  const WeightComparison found = compare(shuffled_blocks("layer.", {0, 1, 2, 3, 4}),
+                                         shuffled_blocks("layer.", {0, 3, 1, 2, 4}));
+  EXPECT_EQ(found.verdict, WeightsVerdict::different);
+  EXPECT_THAT(summaries(found), ElementsAre("layer.1, 2, 3 hold what belongs to 3, 1, 2"));
+  EXPECT_EQ(found.exchanges[0].names_a.size(), 6U);
+}
+
+TEST(Exchange, OfExpertsIsOneSentenceForAllLayers) {
+  TestWeights a, b;
+  const std::vector<std::uint32_t> order = {2, 0, 1};
+  for (std::uint32_t layer = 0; layer < 2; ++layer) {
+    for (std::uint32_t expert = 0; expert < 3; ++expert) {
+      const std::string name =
+          "layers." + std::to_string(layer) + ".experts." + std::to_string(expert) + ".w1.weight";
+      a.random(name, {4, 4}, 10 * layer + expert);
+      b.random(name, {4, 4}, 10 * layer + order[expert]);
+    }
+  }
+  EXPECT_THAT(summaries(compare(a, b)),
+              ElementsAre("layers.{n}.experts.* are exchanged among themselves, n = 0, 1"));
+}
+
 TEST(Exchange, OfQueryAndKeyUnderTheSameNames) {
   const WeightComparison found =
       compare(shuffled_blocks("layer.", {0, 1}), shuffled_blocks("layer.", {0, 1}, "key", "query"));

@@ -4,6 +4,7 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "samebits/compare/alignment_state.h"
 #include "samebits/compare/name_affinity.h"
@@ -165,7 +166,7 @@ Move first_difference(const std::string& home, const std::string& place, std::st
   if (hunks.empty()) return {home, place};
   Hunk hunk = hunks.front();
   const bool number = hunk.a_begin < h.size() && is_number(h[hunk.a_begin]);
-  for (std::size_t i = 0; i < hunk.a_begin; ++i) {
+  for (std::size_t i = 0; i < hunk.a_begin && !number; ++i) {
     if (is_number(h[i])) *block = without_last_dot(std::string(h[i]));
   }
   if (number) hunk.a_begin = hunk.b_begin = 0;
@@ -190,6 +191,68 @@ std::string where(const MoveNames& names) {
   if (names.blocks.empty()) return "";
   return fmt::format(" in {} {}", names.blocks.size() == 1 ? "block" : "blocks",
                      list_text(names.blocks));
+}
+
+/// "blocks." where home and place are "blocks.0" and "blocks.2"; "" where they differ in words.
+std::string stem_of(const Move& move) {
+  const auto stem = [](const std::string& name) {
+    const std::size_t dot = name.rfind('.');
+    const std::string last = dot == std::string::npos ? name : name.substr(dot + 1);
+    return is_number(last) && dot != std::string::npos ? name.substr(0, dot + 1) : std::string();
+  };
+  return stem(move.home) == stem(move.place) ? stem(move.home) : "";
+}
+
+std::string numbers_text(const std::vector<const Move*>& moves, std::string Move::* side) {
+  constexpr std::size_t kMost = 6;
+  std::vector<std::string> numbers;
+  for (const Move* move : moves) numbers.push_back(leaf_of(move->*side));
+  const std::size_t more = numbers.size() > kMost ? numbers.size() - kMost : 0;
+  numbers.resize(numbers.size() - more);
+  std::string text = fmt::format("{}", fmt::join(numbers, ", "));
+  return more > 0 ? text + fmt::format(" and {} more", more) : text;
+}
+
+/// Three and more blocks, or experts, among themselves: one sentence, and one for all layers that
+/// hold such experts. Takes them out of `moves`.
+std::vector<Exchange> take_shuffles(std::map<Move, MoveNames>* moves) {
+  std::map<std::string, std::vector<const Move*>> by_stem;
+  for (const auto& [move, names] : *moves)
+    if (const std::string stem = stem_of(move); !stem.empty()) by_stem[stem].push_back(&move);
+  std::map<std::string, std::map<std::string, std::vector<const Move*>>> by_template;
+  for (auto& [stem, members] : by_stem) {
+    if (members.size() < 3) continue;
+    std::ranges::sort(members, [](const Move* x, const Move* y) {
+      return natural_less(x->place, y->place);
+    });
+    by_template[template_of(stem)][stem] = std::move(members);
+  }
+  std::vector<Exchange> exchanges;
+  for (const auto& [text, stems] : by_template) {
+    Exchange exchange;
+    std::set<std::string> blocks;
+    for (const auto& [stem, members] : stems) {
+      const std::vector<std::string> numbers = name_numbers(stem);
+      if (!numbers.empty()) blocks.insert(numbers.back());
+      for (const Move* move : members) {
+        const MoveNames& names = moves->at(*move);
+        exchange.names_a.insert(exchange.names_a.end(), names.a.begin(), names.a.end());
+        exchange.names_b.insert(exchange.names_b.end(), names.b.begin(), names.b.end());
+      }
+    }
+    const auto& [stem, members] = *stems.begin();
+    exchange.summary =
+        stems.size() == 1
+            ? fmt::format("{}{} hold what belongs to {}", stem, numbers_text(members, &Move::place),
+                          numbers_text(members, &Move::home))
+            : fmt::format("{}* are exchanged among themselves, n = {}", text, list_text(blocks));
+    for (const auto& each : stems) {
+      const std::vector<const Move*> gone = each.second;
+      for (const Move* move : gone) moves->erase(moves->find(*move));
+    }
+    exchanges.push_back(std::move(exchange));
+  }
+  return exchanges;
 }
 
 }  // namespace
@@ -244,7 +307,7 @@ std::vector<Exchange> describe_misplaced(const WeightSet& a, const WeightSet& b,
     names.b.push_back(place);
     if (!block.empty()) names.blocks.insert(block);
   }
-  std::vector<Exchange> exchanges;
+  std::vector<Exchange> exchanges = take_shuffles(&moves);
   std::set<Move> done;
   for (auto& [move, names] : moves) {
     if (done.contains(move)) continue;

@@ -15,6 +15,7 @@
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/turned_findings.h"
 #include "samebits/explain/weight_findings.h"
+#include "samebits/family/buffer_names.h"
 
 namespace samebits {
 namespace {
@@ -153,7 +154,11 @@ InitialValues initial_values(const std::vector<SeenMatch>& seen) {
     if (!each.changed() || is_constant(*each.other)) continue;
     found.matrices += each.is_matrix() ? 1 : 0;
     found.unlike += each.is_matrix() && each.unlike() ? 1 : 0;
-    if (!scale && !each.is_matrix() && !is_bias(*each.name)) ++found.others;
+    // What a norm has counted begins at 0, or at 1, like its weights.
+    const auto value = constant_value(*each.own);
+    const bool initial_buffer = names_a_buffer(*each.name, each.own->shape().size()) &&
+                                (value == 0.0 || value == 1.0);
+    if (!scale && !each.is_matrix() && !is_bias(*each.name) && !initial_buffer) ++found.others;
     if (!scale) continue;
     ++found.norms;
     found.ones += constant_value(*each.own) == 1.0 ? 1 : 0;

@@ -141,6 +141,20 @@ TEST_F(Kinship, OneNormIsNoSignOfAFreshModel) {
   EXPECT_NE(find(report, "weights.changed"), nullptr);
 }
 
+TEST_F(Kinship, NormsAtTheirInitialValuesAreSaidWhereNothingElseChanged) {
+  for (const std::uint32_t count : {1U, 3U}) {
+    const Report report =
+        diff_of(blocks(1, false, 0, "net.", count), blocks(1, true, 0, "net.", count));
+    const Finding* finding = find(report, "weights.reinitialized");
+    ASSERT_NE(finding, nullptr);
+    EXPECT_EQ(finding->evidence["count"], 2 * count);
+    EXPECT_EQ(find(report, "weights.changed"), nullptr);
+  }
+  Tensors a = blocks(1, false).random("scale", {6}, 90);
+  Tensors b = blocks(1, true).random("scale", {6}, 91);
+  EXPECT_EQ(find(diff_of(a, b), "weights.reinitialized"), nullptr);
+}
+
 TEST_F(Kinship, OnesInATrainedModelAreNoSignWhereTheMatricesAreAlike) {
   const Report report = diff_of(blocks(1, false), blocks(1, true, 0.1F));
   EXPECT_EQ(find(report, "weights.reinitialized"), nullptr);

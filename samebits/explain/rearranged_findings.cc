@@ -8,10 +8,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "samebits/compare/name_pieces.h"
 #include "samebits/compare/permuted_rows.h"
+#include "samebits/explain/permuted_experts.h"
 #include "samebits/explain/permuted_labels.h"
 #include "samebits/explain/permuted_units.h"
 #include "samebits/explain/subjects.h"
+#include "samebits/family/segment_words.h"
 
 namespace samebits {
 namespace {
@@ -24,6 +27,40 @@ Finding rearranged_finding(const WeightPair& pair, Role role,
                   .subjects = {pair.a, pair.b}};
   finding.evidence = {{"count", names.size()}, {"tensors", name_list(names)}};
   return finding;
+}
+
+enum class Rows { tokens, positions, classes, other };
+
+/// What a row is for, as the names say.
+Rows rows_of(const std::string& name) {
+  const Pieces pieces = split_name(name);
+  Rows rows = Rows::other;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const std::string_view part = without_dot(pieces[i]);
+    if (part.find("position") != std::string_view::npos || part == "wpe" || part == "pos_embed" ||
+        part == "pos_embedding")
+      return Rows::positions;
+    if (part == "lm_head" || part == "tok_embeddings" || part == "embed_out") return Rows::tokens;
+    if (model::names_head(part, i == 0)) rows = Rows::classes;
+    if (part.find("word_embed") != std::string_view::npos || part == "embed_tokens" ||
+        part == "wte" || part == "shared")
+      return Rows::tokens;
+  }
+  return rows;
+}
+
+std::string rows_remedy(const Exchange& exchange) {
+  const Rows rows = rows_of(exchange.names_a[0]);
+  const bool alike = std::ranges::all_of(
+      exchange.names_a, [&](const std::string& name) { return rows_of(name) == rows; });
+  if (alike && rows == Rows::tokens)
+    return "Take the weights and the tokenizer of one of the two on both sides: a row belongs to "
+           "the token of its number";
+  if (alike && rows == Rows::positions)
+    return "Take one of the two files on both sides: a row belongs to the position of its number";
+  if (alike && rows == Rows::classes)
+    return "Bring the rows of the classifier into the order of one list of labels on both sides";
+  return "Bring them into one order on both sides, that in which the model's code takes the rows";
 }
 
 /// Names lead a tensor to its place; what stands otherwise inside it they do not mend.
@@ -41,8 +78,7 @@ std::string exchange_remedy(const Exchange& exchange) {
            "the kernels round: weight.flip(1)";
   if (holds("stacked") || holds("cut") || holds("order of its own"))
     return "Stack the parts in the order that the model's code takes them apart in";
-  return "Bring them into one order on both sides: the rows of a classifier in that of one list of "
-         "labels, those of a head as the model's code splits it";
+  return rows_remedy(exchange);
 }
 
 /// "vit.layers.{n}.mlp.fc1, n = 0, 1": what the summary says besides what stands otherwise.
@@ -78,12 +114,36 @@ void add_permuted_units(Report& report, const WeightPair& pair,
   add_finding(report, std::move(finding));
 }
 
+void add_permuted_experts(Report& report, const WeightPair& pair,
+                          const std::set<std::string>& names) {
+  Finding finding = rearranged_finding(pair, Role::cause, {names.begin(), names.end()});
+  std::set<std::string> layers;
+  for (const std::string& name : names) {
+    const std::size_t at = name.find("experts.");
+    if (at != std::string::npos) layers.insert(name.substr(0, at + std::string("experts").size()));
+  }
+  finding.summary = fmt::format(
+      "the experts of {} stand in another order, and the rows of their {} with them",
+      some_of({layers.begin(), layers.end()}), layers.size() == 1 ? "router" : "routers");
+  finding.details.emplace_back(
+      "each token goes to the same experts: the model computes the same, but for the order of sums");
+  finding.evidence["experts"] = true;
+  finding.remedy =
+      "Nothing where outputs may differ by rounding; for equal bits take one of the two files on "
+      "both sides";
+  add_finding(report, std::move(finding));
+}
+
 void find_exchanges(Report& report, const WeightPair& pair) {
   if (pair.comparison.exchanges.empty()) return;
+  const std::set<std::string> experts = permuted_experts(report, pair);
   const std::set<std::string> in_units = permuted_units(report, pair);
   const std::set<std::string> labelled = rows_with_their_labels(report, pair);
   std::vector<const Exchange*> of_units;
   for (const Exchange& exchange : pair.comparison.exchanges) {
+    if (std::ranges::all_of(exchange.names_a,
+                            [&](const std::string& name) { return experts.contains(name); }))
+      continue;
     if (std::ranges::all_of(exchange.names_a,
                             [&](const std::string& name) { return in_units.contains(name); })) {
       of_units.push_back(&exchange);
@@ -107,6 +167,7 @@ void find_exchanges(Report& report, const WeightPair& pair) {
     }
     add_finding(report, std::move(finding));
   }
+  if (!experts.empty()) add_permuted_experts(report, pair, experts);
   if (!of_units.empty()) add_permuted_units(report, pair, of_units);
 }
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -9,6 +10,7 @@ from collections import OrderedDict
 
 import pytest
 import torch
+import transformers
 from torch import nn
 from torch.nn.utils import fusion, prune
 
@@ -387,6 +389,97 @@ def test_units_that_were_sorted_otherwise_compute_the_same(left_out, diff):
     if said:
         assert report["diagnosis"] == "the rows of fc1 and the columns of fc2 stand in one other order: the same units, sorted otherwise"
         assert said[0]["remedy"].startswith("Nothing where outputs may differ by rounding")
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+@pytest.mark.parametrize("left_out", [None, "gate"])
+def test_experts_that_moved_with_their_router_compute_the_same(left_out, stacked, run, tmp_path):
+    """transformers 5 saves experts one by one and holds them in one tensor."""
+    torch.manual_seed(6)
+    config = transformers.MixtralConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+                                        num_local_experts=4, vocab_size=100)
+    model = transformers.MixtralForCausalLM(config).eval()
+    order = torch.tensor([2, 0, 3, 1])
+    moved = {name: value[order] if ".mlp." in name and not (left_out and left_out in name.split(".")) else value for name, value in model.state_dict().items()}
+    other = transformers.MixtralForCausalLM(config).eval()
+    other.load_state_dict(moved)
+    x = torch.arange(10)[None]
+    assert torch.allclose(model(x).logits, other(x).logits, rtol=1e-4, atol=1e-5) == (left_out is None)
+    for name, each in (("a", model), ("b", other)):
+        torch.save(each.state_dict(), tmp_path / name) if stacked else each.save_pretrained(tmp_path / name)
+    report = run("diff", tmp_path / "a", tmp_path / "b")
+    said = report.findings("weights.rearranged")
+    assert report["verdict"] == "different" and any(f["evidence"].get("experts", False) for f in said) == (left_out is None)
+    if left_out is None:
+        assert len(said) == 1 and report["diagnosis"].endswith("stand in another order, and the rows of their routers with them")
+        assert said[0]["evidence"]["count"] == (6 if stacked else 26)
+    elif not stacked:
+        assert report["diagnosis"] == "model.layers.{n}.block_sparse_moe.experts.* are exchanged among themselves, n = 0, 1"
+
+
+@pytest.mark.parametrize("name, remedy", [
+    ("embeddings.word_embeddings.weight", "Take the weights and the tokenizer of one of the two on both sides"),
+    ("embeddings.position_embeddings.weight", "Take one of the two files on both sides: a row belongs to the position"),
+    ("classifier.weight", "Bring the rows of the classifier into the order of one list of labels"),
+    ("encoder.layer.0.attention.self.query.weight", "Bring them into one order on both sides, that in which the model's code"),
+])
+def test_the_remedy_of_permuted_rows_says_what_a_row_is(name, remedy, diff):
+    torch.manual_seed(7)
+    state = {"encoder.layer.0.attention.self.key.weight": torch.randn(24, 32), name: torch.randn(24, 32)}
+    report = diff(state, {**state, name: state[name][torch.randperm(24)]})
+    assert report["findings"][0]["cause"] == "weights.rearranged" and report["findings"][0]["remedy"].startswith(remedy)
+
+
+def test_norms_that_a_load_left_are_told(run, tmp_path):
+    """Checkpoints of old BERT say gamma and beta, and a loader by name leaves every norm as it was built."""
+    torch.manual_seed(8)
+    config = transformers.BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, vocab_size=100)
+    model = transformers.BertModel(config)
+    with torch.no_grad():
+        for value in model.parameters():
+            value.add_(torch.randn_like(value) * 0.05)
+    other = transformers.BertModel(config)
+    renamed = {name.replace("LayerNorm.weight", "LayerNorm.scale").replace("LayerNorm.bias", "LayerNorm.shift"): value for name, value in model.state_dict().items()}
+    left = other.load_state_dict(renamed, strict=False).missing_keys
+    for name, each in (("a", model), ("b", other)):
+        each.save_pretrained(tmp_path / name)
+    report = run("diff", tmp_path / "a", tmp_path / "b")
+    (said,) = report.findings("weights.reinitialized")
+    assert said["evidence"]["side"] == "B" and set(said["evidence"]["tensors"]) == set(left) and not report.findings("weights.changed")
+
+
+def resnet_of_torchvision(state):
+    """The names of torchvision's ResNet for those of transformers' (resnet.py of torchvision 0.29)."""
+    renamed = {}
+    for name, value in state.items():
+        name = name.replace("resnet.embedder.embedder.convolution", "conv1").replace("resnet.embedder.embedder.normalization", "bn1").replace("classifier.1", "fc")
+        found = re.fullmatch(r"resnet\.encoder\.stages\.(\d)\.layers\.(\d)\.(?:layer\.(\d)|shortcut)\.(convolution|normalization)\.(.*)", name)
+        if found:
+            stage, block, n, kind, leaf = found.groups()
+            number = int(kind[0] == "n")
+            module = f"downsample.{number}" if n is None else f"{'bn' if number else 'conv'}{int(n) + 1}"
+            name = f"layer{int(stage) + 1}.{block}.{module}.{leaf}"
+        renamed[name] = value
+    return renamed
+
+
+@pytest.mark.parametrize("x, y", [("", ""), ("layer1.0.conv1.", "layer1.0.conv2."), ("layer1.0.", "layer1.1."), ("layer2.1.", "layer1.1.")])
+def test_layers_exchanged_under_the_names_of_another_library_are_seen(x, y, diff):
+    torch.manual_seed(9)
+    config = transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 8], depths=[2, 2], layer_type="basic", num_labels=3)
+    model = transformers.ResNetForImageClassification(config)
+    with torch.no_grad():
+        for value in model.parameters():
+            value.add_(torch.randn_like(value) * 0.05)
+    state = model.state_dict()
+    other = resnet_of_torchvision(state)
+    if x:
+        other |= {y + name.removeprefix(x): value for name, value in other.items() if name.startswith(x)} | \
+                 {x + name.removeprefix(y): value for name, value in other.items() if name.startswith(y)}
+    report = diff(state, other)
+    assert report["verdict"] == ("different" if x else "same")
+    if x:
+        assert any(f"{x.rstrip('.').split('.')[-1]}" in f["summary"] and "exchanged" in f["summary"] for f in report.findings("weights.rearranged"))
 
 
 def test_nan_of_other_bits_is_equal_to_nothing(run, tmp_path):

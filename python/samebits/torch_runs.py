@@ -22,6 +22,12 @@ MAX_BYTES = 1 << 28  # of outputs that are handed on
 DRAWS = ("rng.noise", "mode.training")
 
 
+def _other_values(names, one, other):
+    """Those that two loads of one model do not share: a new norm has ones and zeros in each."""
+    left, right = one.state_dict(), other.state_dict()
+    return [name for name in names if name not in left or name not in right or not left[name].equal(right[name])]
+
+
 class _NotRun(Exception):
     """Why nothing can be said of a subject, as one sentence."""
 
@@ -222,14 +228,22 @@ class _Runs:
         if not loaded.random:
             return
         one = runner.run(label, seed=self.seed)
-        sides = [Side(side, model, self.inputs) for side, model in (("A", loaded.model), ("B", loaded.again(self.seed + 1)))]
+        again = loaded.again(self.seed + 1)
+        drawn = _other_values(loaded.random, loaded.model, again)
+        constant = [name for name in loaded.random if name not in drawn]
+        if constant:
+            names = live_findings.some_of(constant)
+            self.answer["assumed"].append(f"{label}: {names} in none of its files, and left at the values of a new model, the same in every load")
+        if not drawn:
+            return
+        sides = [Side(side, model, self.inputs) for side, model in (("A", loaded.model), ("B", again))]
         numbers = one.difference(TorchRunner(*sides).run("B", seed=self.seed))
-        names = live_findings.some_of(loaded.random)
         self._list(f"{label} loaded twice, with other random numbers for what its files lack", outcome_text(numbers))
         if numbers is None:
+            names = live_findings.some_of(drawn)
             self.answer["assumed"].append(f"{label}: {names} in none of its files, and drawn at random: its outputs do not depend on that")
             return
-        self.findings.append(live_findings.left_random(label, loaded.random, numbers))
+        self.findings.append(live_findings.left_random(label, drawn, numbers))
 
     # The document.
 

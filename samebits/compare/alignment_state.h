@@ -121,8 +121,8 @@ void match_rest(AlignmentState& state);
 void match_constant_modules(AlignmentState& state);
 
 /// Of links between equal bytes those of blocks that one side has under other numbers, where the
-/// other has more blocks: they are at home where they are, and the constants of these blocks with
-/// them.
+/// other has other ones or more: they are at home where they are, and the constants of these blocks
+/// with them.
 struct KeptBlocks {
   std::vector<Link> links, constants;
 };

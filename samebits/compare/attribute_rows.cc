@@ -11,11 +11,14 @@ namespace {
 
 constexpr AttributeEffect kMoves = AttributeEffect::outputs;
 constexpr AttributeEffect kInTraining = AttributeEffect::training;
+constexpr AttributeEffect kLearning = AttributeEffect::learning;
 constexpr AttributeEffect kStill = AttributeEffect::nothing;
 constexpr AttributeEffect kUnsure = AttributeEffect::unknown;
 
 constexpr std::string_view kOfShapes = "the shapes of the weights say it";
 constexpr std::string_view kActsInTraining = "it acts in training mode only";
+constexpr std::string_view kOfGradients = "it is about gradients";
+constexpr std::string_view kOfStatistics = "it says how running statistics are updated";
 constexpr std::string_view kLightning = "bookkeeping of Lightning";
 constexpr std::string_view kTransformers = "bookkeeping of transformers";
 constexpr std::string_view kRunName = "by its name a run or a place";
@@ -115,17 +118,33 @@ constexpr auto kAttributeRows = std::to_array<AttributeRow>({
     {"torch.nn.", "bias", kStill, kOfShapes},
     {"torch.nn.modules.rnn.", "bias", kMoves, "the layer takes other weights for biases"},
     {"torch.nn.modules.instancenorm.", "affine", kStill, kOfShapes},
-    {"torch.nn.modules.sparse.Embedding", "sparse", kInTraining, "it is about gradients"},
-    {"torch.nn.modules.sparse.Embedding", "scale_grad_by_freq", kInTraining,
-     "it is about gradients"},
-    {"torch.nn.modules.sparse.Embedding", "padding_idx", kInTraining, "it is about gradients"},
+    {"torch.nn.modules.conv.", "kernel_size", kStill, kOfShapes},
+    {"torch.nn.modules.conv.", "transposed", kStill, "the class says it"},
+    {"torch.nn.modules.conv.", "output_padding", kStill, "transposed convolutions alone read it"},
+    {"torch.nn.modules.conv.ConvTranspose", "output_padding", kMoves,
+     "the layer computes differently"},
+    {"torch.nn.modules.linear.Bilinear", "in1_features", kStill, kOfShapes},
+    {"torch.nn.modules.linear.Bilinear", "in2_features", kStill, kOfShapes},
+    {"torch.nn.modules.rnn.", "nonlinearity", kStill, "the layer reads its mode"},
+    {"torch.nn.modules.activation.PReLU", "num_parameters", kStill, kOfShapes},
+    {"torch.nn.modules.activation.MultiheadAttention", "kdim", kStill, kOfShapes},
+    {"torch.nn.modules.activation.MultiheadAttention", "vdim", kStill, kOfShapes},
+    {"torch.nn.modules.transformer.TransformerEncoder", "num_layers", kStill,
+     "all layers of the list run"},
+    {"torch.nn.modules.transformer.TransformerDecoder", "num_layers", kStill,
+     "all layers of the list run"},
+    {"torch.nn.modules.upsampling.", "recompute_scale_factor", kUnsure,
+     "it moves outputs where sizes are no multiples"},
+    {"torch.nn.modules.sparse.Embedding", "sparse", kLearning, kOfGradients},
+    {"torch.nn.modules.sparse.Embedding", "scale_grad_by_freq", kLearning, kOfGradients},
+    {"torch.nn.modules.sparse.Embedding", "padding_idx", kLearning, kOfGradients},
     {"torch.nn.modules.sparse.EmbeddingBag", "padding_idx", kMoves,
      "the row is left out of every bag"},
     {"torch.nn.modules.dropout.", "p", kInTraining, "dropout acts in training mode only"},
-    {"torch.nn.modules.batchnorm.", "momentum", kInTraining, kActsInTraining},
+    {"torch.nn.modules.batchnorm.", "momentum", kLearning, kOfStatistics},
     {"torch.nn.modules.batchnorm.", "process_group", kInTraining,
      "it says which processes share the statistics of a batch"},
-    {"torch.nn.modules.instancenorm.", "momentum", kInTraining, kActsInTraining},
+    {"torch.nn.modules.instancenorm.", "momentum", kLearning, kOfStatistics},
     {"torch.nn.modules.rnn.", "dropout", kInTraining, "dropout acts in training mode only"},
     {"torch.nn.modules.activation.MultiheadAttention", "dropout", kInTraining,
      "dropout acts in training mode only"},

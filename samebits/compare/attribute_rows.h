@@ -9,6 +9,7 @@ namespace samebits {
 enum class AttributeEffect {
   outputs,   // the forward pass computes differently
   training,  // it acts in training mode only
+  learning,  // it moves gradients or running statistics, and the output of no pass, in any mode
   nothing,   // no forward pass reads it
   unknown,   // whoever wrote the class knows
 };

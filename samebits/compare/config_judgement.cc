@@ -75,6 +75,7 @@ FieldJudgement judge_token(const ConfigLevel& level, const std::string& name) {
   const bool named = level.whole.find('?') == std::string::npos;
   const bool reads = level.whole.find(reader->ending) != std::string::npos;
   if (named && !reads) return {FieldEffect::nothing, "no forward pass of this class reads it"};
+  if (reader->ending == "ForCTC") return {FieldEffect::training, std::string(reader->why)};
   const bool one_sided =
       find_value(level.a, name) == nullptr || find_value(level.b, name) == nullptr;
   if (reads && one_sided)
@@ -158,6 +159,24 @@ const char* unread_beside(const ConfigLevel& level, const ConfigTable& table,
   if ((name == "sliding_window" || name == "max_window_layers") &&
       lists_word("qwen2 qwen2_moe qwen3 qwen3_moe", level.type))
     return both("use_sliding_window", is_false) ? "neither config switches the window on" : nullptr;
+  const auto all_full = [](const Json* layers) {
+    return layers != nullptr && layers->is_array() &&
+           std::ranges::all_of(*layers, [](const Json& kind) { return kind == "full_attention"; });
+  };
+  const bool of_windows =
+      name == "sliding_window" || name == "max_window_layers" || name == "use_sliding_window";
+  if (of_windows && lists_word("qwen2 qwen3", level.type) && both("layer_types", all_full))
+    return "both configs list layers without a window alone";
+  const auto is_there = [](const Json* value) { return value != nullptr; };
+  if (name == "feed_forward_proj" && lists_word("t5 mt5 umt5", level.type) &&
+      both("dense_act_fn", is_there) && both("is_gated_act", is_there))
+    return "dense_act_fn and is_gated_act stand beside it, and are read in its place";
+  const auto is_basic = [](const Json* value) { return value != nullptr && *value == "basic"; };
+  if (name == "downsample_in_bottleneck" && both("layer_type", is_basic))
+    return "neither model has bottlenecks";
+  if (name == "projection_dim" && lists_word("clip_text_model clip_vision_model", level.type) &&
+      level.whole.find("CLIPModel") != std::string::npos)
+    return "the model reads that of the whole config";
   const ConfigField* row = table.find(name);
   if (row != nullptr && row->why == kOfRotaryKind)
     return both("rope_parameters", has_fixed_angles)

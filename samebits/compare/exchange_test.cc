@@ -207,6 +207,22 @@ TEST(Exchange, ABlockThatWasCopiedOverAnother) {
   EXPECT_EQ(found.changed, 2U);
 }
 
+TEST(Exchange, IsNoneWhereOneSideCountsLayersWithoutWeights) {
+  const auto layers = [](const std::vector<std::uint32_t>& numbers) {
+    TestWeights weights;
+    for (std::uint32_t i = 0; i < numbers.size(); ++i) {
+      const std::string at = std::to_string(numbers[i]) + ".";
+      weights.random(at + "weight", {4, 4}, 10 + i).constant(at + "bias", {4}, 0);
+    }
+    return weights;
+  };
+  const WeightComparison found = compare(layers({0, 1, 2}), layers({0, 2, 4}));
+  EXPECT_EQ(found.verdict, WeightsVerdict::identical);
+  EXPECT_EQ(found.renamed, 4U);
+  EXPECT_THAT(summaries(found), IsEmpty());
+  EXPECT_EQ(compare(layers({0, 2, 1}), layers({0, 1, 2})).verdict, WeightsVerdict::different);
+}
+
 TEST(Exchange, ABlockThatWasDroppedIsTheOneThatIsMissing) {
   const WeightComparison found =
       compare(shuffled_blocks("layer.", {0, 1, 2}), shuffled_blocks("layer.", {1, 2}));

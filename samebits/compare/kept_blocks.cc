@@ -1,5 +1,6 @@
-// Blocks that one side has under other numbers than the other, which has more of them: a student of
-// some of a teacher's layers, a model whose layers were dropped.
+// Blocks that one side has under other numbers than the other, which has as many or more of them: a
+// student of some of a teacher's layers, a model whose layers were dropped, one that counts layers
+// without weights too.
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -31,10 +32,11 @@ struct BlockList {
     clear = to.try_emplace(from, at).first->second == at && clear;
   }
 
-  /// One side's blocks all stand in the other, in their order.
+  /// One side's blocks all stand in the other, in their order, under some other numbers: 0, 2, 4 of
+  /// a Sequential whose activations are modules for 0, 1, 2.
   bool is_selection() const {
     const std::size_t fewer = std::min(blocks_a.size(), blocks_b.size());
-    if (!clear || blocks_a.size() == blocks_b.size() || to.size() != fewer) return false;
+    if (!clear || blocks_a == blocks_b || to.size() != fewer) return false;
     return std::ranges::is_sorted(
         to, [](const auto& x, const auto& y) { return x.second <= y.second; });
   }

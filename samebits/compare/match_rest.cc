@@ -159,7 +159,7 @@ class Rest {
   /// one value, one kind of name ("q_bias" and "query.bias") and little else that is left.
   void pair_alike(bool constants) {
     constexpr double kAlike = 0.6;
-    if (constants) both_ = modules_of_both(state_.a(), state_.b());
+    both_ = modules_of_both(state_.a(), state_.b());
     const double least = constants && !only_constants_left() ? 0.7 : kAlike;
     std::map<std::pair<Shape, std::vector<std::string>>, OpenTensors> groups;
     for (const std::uint32_t a : state_.all_free_a()) {
@@ -181,7 +181,7 @@ class Rest {
       for (const AlikePair& each : found.pairs) {
         const std::uint32_t a = members.a[each.a];
         const std::uint32_t b = members.b[each.b];
-        if (constants ? are_one_constant(a, b) : !are_constants(a, b)) pair(a, b);
+        if (constants ? are_one_constant(a, b) : may_be_one(a, b)) pair(a, b);
       }
       if (!found.complete)
         untried += static_cast<std::size_t>(
@@ -198,6 +198,10 @@ class Rest {
 
   bool are_constants(std::uint32_t a, std::uint32_t b) const {
     return state_.a().is_constant(a) && state_.b().is_constant(b);
+  }
+
+  bool may_be_one(std::uint32_t a, std::uint32_t b) const {
+    return !are_constants(a, b) && !is_slip(state_.a()[a].name, state_.b()[b].name);
   }
 
   bool are_one_constant(std::uint32_t a, std::uint32_t b) const {

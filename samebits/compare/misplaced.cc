@@ -222,9 +222,8 @@ std::vector<Exchange> take_shuffles(std::map<Move, MoveNames>* moves) {
   std::map<std::string, std::map<std::string, std::vector<const Move*>>> by_template;
   for (auto& [stem, members] : by_stem) {
     if (members.size() < 3) continue;
-    std::ranges::sort(members, [](const Move* x, const Move* y) {
-      return natural_less(x->place, y->place);
-    });
+    std::ranges::sort(
+        members, [](const Move* x, const Move* y) { return natural_less(x->place, y->place); });
     by_template[template_of(stem)][stem] = std::move(members);
   }
   std::vector<Exchange> exchanges;

@@ -99,7 +99,8 @@ class ApartModules {
  public:
   ApartModules(const WeightSet& a, const WeightSet& b, std::vector<Link>* links)
       : a_(a), b_(b), links_(*links), gone_(links->size()) {
-    for (const Link& link : links_) ++votes_[module_of(a_[link.a].name)][module_of(b_[link.b].name)];
+    for (const Link& link : links_)
+      ++votes_[module_of(a_[link.a].name)][module_of(b_[link.b].name)];
   }
 
   /// Takes these out of the links.

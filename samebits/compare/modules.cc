@@ -9,6 +9,7 @@
 
 #include "samebits/compare/attribute_values.h"
 #include "samebits/compare/config.h"
+#include "samebits/compare/layer_attributes.h"
 
 namespace samebits {
 namespace {
@@ -149,6 +150,7 @@ class TreeComparison {
       row = {"", name, AttributeEffect::unknown, "whether own code reads its input again"};
     if (is_library_class(a.class_path) && stands_for_a_method(row, name, left, right))
       row = {"", name, AttributeEffect::outputs, "a function stands in place of the class's own"};
+    if (a.class_path.starts_with("torch.nn.")) settle_by_others(a, b, name, &row);
     if (row.effect == AttributeEffect::nothing && is_library_class(a.class_path)) return;
     const bool once = left == nullptr || right == nullptr;
     // It is compared with the weights, or with the factors that it is computed from.
@@ -177,15 +179,9 @@ class TreeComparison {
   bool is_said_otherwise(const ModuleRecord& module, const std::string& name, const Json& left,
                          const Json& right) const {
     if (module.class_path.starts_with("torch.nn.") && is_one_size(left, right)) return true;
+    if (name == "eps" && is_own_eps(a_, module, left, right)) return true;
     return !one_library_ && (is_other_in_versions(module.class_path, name) ||
                              (is_model_library(module.class_path) && is_one_size(left, right)));
-  }
-
-  static bool is_tensor_of(const ModuleRecord& module, const std::string& name) {
-    const auto has = [&](const std::vector<std::string>& names) {
-      return std::ranges::find(names, name) != names.end();
-    };
-    return has(module.parameters) || has(module.buffers);
   }
 
   /// In place, a module changes its input. Libraries do not read that again; own code may.
@@ -207,24 +203,6 @@ class TreeComparison {
                                   const Json* right) {
     if (row.effect != AttributeEffect::nothing || !is_unlisted_private(row, name)) return false;
     return (left == nullptr || is_function(left)) && (right == nullptr || is_function(right));
-  }
-
-  /// 'same', and the numbers that it stands for: torch keeps what both mean under one name.
-  static bool is_one_padding(const ModuleRecord& a, const ModuleRecord& b) {
-    constexpr const char* kMeaning = "_reversed_padding_repeated_twice";
-    if (!a.attributes.contains(kMeaning) || !b.attributes.contains(kMeaning)) return false;
-    const Json& meaning = a.attributes[kMeaning];
-    if (meaning != b.attributes[kMeaning]) return false;
-    return std::ranges::all_of(std::array{&a, &b}, [&](const ModuleRecord* module) {
-      const Json& padding = module->attributes["padding"];
-      if (padding.is_string()) return true;
-      Json repeated = Json::array();
-      for (std::size_t i = padding.is_array() ? padding.size() : 0; i-- > 0;) {
-        repeated.push_back(padding[i]);
-        repeated.push_back(padding[i]);
-      }
-      return repeated == meaning;
-    });
   }
 
   static bool is_code(const AttributeRow& row, const Json* left, const Json* right) {

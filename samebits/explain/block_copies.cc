@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "samebits/checkpoint/shards.h"
+#include "samebits/compare/constant_tensor.h"
 #include "samebits/compare/name_pieces.h"
 #include "samebits/explain/subjects.h"
 
@@ -57,6 +58,11 @@ class BlockCopies {
     return found;
   }
 
+  bool is_constant_tensor(const std::string& name) const {
+    const auto own = index_.find(name);
+    return own == index_.end() || is_constant(weight_entry(subject_, own->second).view);
+  }
+
  private:
   const Subject& subject_;
   std::map<std::string, std::uint32_t> index_;
@@ -70,14 +76,21 @@ std::string block_copies_text(const Subject& subject, const std::vector<std::str
   if (names.size() > kMostNames) return "";
   const BlockCopies blocks(subject);
   std::map<BlockCopy, std::size_t> times;
-  for (const std::string& name : names)
-    for (const BlockCopy& copy : blocks.copies_of(name)) ++times[copy];
+  std::set<BlockCopy> shown;  // by something else than constants, which all new norms share
+  for (const std::string& name : names) {
+    const bool constant = blocks.is_constant_tensor(name);
+    for (const BlockCopy& copy : blocks.copies_of(name)) {
+      ++times[copy];
+      if (!constant) shown.insert(copy);
+    }
+  }
   std::vector<std::string> texts;
   std::string last;
   for (const auto& [copy, count] : times) {
     const auto in_block = std::ranges::count_if(
         names, [&](const std::string& name) { return name.starts_with(copy.block + "."); });
-    if (count != static_cast<std::size_t>(in_block) || copy.block == last) continue;
+    if (count != static_cast<std::size_t>(in_block) || copy.block == last || !shown.contains(copy))
+      continue;
     last = copy.block;
     texts.push_back(fmt::format("{} holds what {} holds", copy.block, copy.of));
   }

@@ -113,13 +113,41 @@ void recognize_sizes(const Report& report, const Subject& a, const Subject& b,
   }
 }
 
-/// Whether all fields are those that weights of other shapes need.
-bool follow_shapes(const Report& report, const Subject& a, const Subject& b,
-                   const std::vector<FieldDifference>& fields) {
-  return !unlike_sizes(report, a, b).empty() &&
-         std::ranges::all_of(fields, [](const FieldDifference& field) {
-           return says_shapes(field.field) || field.why == kSizeOfWeights;
-         });
+/// Whether tensors of one side have other shapes on the other, or no place.
+bool needs_other_tensors(const Report& report, const Subject& a, const Subject& b) {
+  const WeightPair* pair = weights_of(report, a, b);
+  return pair != nullptr && (!pair->comparison.only_a.empty() || !pair->comparison.only_b.empty() ||
+                             !unlike_sizes(report, a, b).empty());
+}
+
+/// "layer_types" of three layers and of four.
+bool counts_layers(const FieldDifference& field) {
+  return field.a.is_array() && field.b.is_array() && field.a.size() != field.b.size();
+}
+
+/// What to do about fields that move outputs. Where the weights of each side need its own sizes, a
+/// config of the other does not load them.
+std::string outputs_remedy(const Report& report, const Subject& a, const Subject& b,
+                           const std::vector<FieldDifference>& fields) {
+  const std::string one_value =
+      same_values(a, b, fields) + "; the one that was meant is in the file that the training wrote";
+  if (!needs_other_tensors(report, a, b)) return one_value;
+  std::vector<FieldDifference> others;
+  std::vector<std::string> sizes;
+  for (const FieldDifference& field : fields) {
+    if (says_shapes(field.field) || field.why == kSizeOfWeights || counts_layers(field)) {
+      sizes.push_back(field.field);
+    } else {
+      others.push_back(field);
+    }
+  }
+  if (sizes.empty()) return one_value;
+  if (others.empty())
+    return "The config of each fits its own weights: give neither file that of the other";
+  return fmt::format(
+      "The weights of each need the {} of its own config: give neither file that of "
+      "the other. Of the rest: {}",
+      some_of(sizes), same_values(a, b, others));
 }
 
 /// The classes that a model is made of, without the wrappers around it.
@@ -295,10 +323,7 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
              two                   ? kOfOneModel
              : !of_modules.empty() ? "Build both models from the config that was meant, and load "
                                      "the weights into them"
-             : follow_shapes(report, a, b, outputs)
-                 ? "The config of each fits its own weights: give neither file that of the other"
-                 : same_values(a, b, outputs) +
-                       "; the one that was meant is in the file that the training wrote");
+                                   : outputs_remedy(report, a, b, outputs));
   add_fields(report, "config.changed", Role::contributes, a, b, unknown,
              config_summary(unknown, of_modules, kMeaningNotKnown, kMeaningNotKnown),
              two ? kOfOneModel : "Look them up in the class that reads them");

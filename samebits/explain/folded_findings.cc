@@ -124,6 +124,8 @@ class Foldings {
     accounted_.insert({name, name_there, bias_of(name), bias_of(name_there)});
     for (const std::string& each : alone_)
       if (each.starts_with(norm + ".")) accounted_.insert(each);
+    for (const char* leaf : {".weight", ".bias", ".running_mean", ".running_var"})
+      accounted_.insert(norm + leaf);
     return true;
   }
 

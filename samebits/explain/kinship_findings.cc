@@ -156,8 +156,8 @@ InitialValues initial_values(const std::vector<SeenMatch>& seen) {
     found.unlike += each.is_matrix() && each.unlike() ? 1 : 0;
     // What a norm has counted begins at 0, or at 1, like its weights.
     const auto value = constant_value(*each.own);
-    const bool initial_buffer = names_a_buffer(*each.name, each.own->shape().size()) &&
-                                (value == 0.0 || value == 1.0);
+    const bool initial_buffer =
+        names_a_buffer(*each.name, each.own->shape().size()) && (value == 0.0 || value == 1.0);
     if (!scale && !each.is_matrix() && !is_bias(*each.name) && !initial_buffer) ++found.others;
     if (!scale) continue;
     ++found.norms;

@@ -92,17 +92,20 @@ std::set<std::string> permuted_experts(const Report& report, const WeightPair& p
     const TensorView& x = weight_entry(a, match.a[0]).view;
     const TensorView& y = weight_entry(b, match.b[0]).view;
     places[name] = {&x, &y, weight_name(b, match.b[0])};
-    const bool rows = match.stats && is_permutation(match.stats->pattern) && x.shape().size() == 2 &&
+    const bool rows = match.stats && is_permutation(match.stats->pattern) &&
+                      x.shape().size() == 2 &&
                       match.stats->pattern.find("columns") == std::string::npos;
     if (!rows || name.find(kExperts) != std::string::npos) continue;
-    if (auto order = permutation_order(x, y, false, 1)) routers.emplace_back(name, *std::move(order));
+    if (auto order = permutation_order(x, y, false, 1))
+      routers.emplace_back(name, *std::move(order));
   }
   for (const Exchange& exchange : pair.comparison.exchanges) {
     for (std::size_t i = 0; i < exchange.names_a.size() && exchange.how.empty(); ++i)
       places[exchange.names_a[i]].name_b = exchange.names_b[i];
   }
   std::set<std::string> names;
-  for (const auto& [router, order] : routers) names.merge(ExpertsOfRouter(places, router, order).names());
+  for (const auto& [router, order] : routers)
+    names.merge(ExpertsOfRouter(places, router, order).names());
   return names;
 }
 

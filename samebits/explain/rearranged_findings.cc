@@ -126,7 +126,8 @@ void add_permuted_experts(Report& report, const WeightPair& pair,
       "the experts of {} stand in another order, and the rows of their {} with them",
       some_of({layers.begin(), layers.end()}), layers.size() == 1 ? "router" : "routers");
   finding.details.emplace_back(
-      "each token goes to the same experts: the model computes the same, but for the order of sums");
+      "each token goes to the same experts: the model computes the same, but for the order of "
+      "sums");
   finding.evidence["experts"] = true;
   finding.remedy =
       "Nothing where outputs may differ by rounding; for equal bits take one of the two files on "

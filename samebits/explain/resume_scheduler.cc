@@ -46,7 +46,8 @@ std::string rates_text(const std::vector<double>& rates) {
   return some_of(texts);
 }
 
-/// torch's schedules leave initial_lr in the groups of the optimizer that they drive.
+/// torch's schedules leave initial_lr in the groups of the optimizer that they drive; all but
+/// ReduceLROnPlateau, which is no LRScheduler by its construction (torch 2.13.0).
 bool shows_a_schedule(const OptimizerState& optimizer) {
   return std::ranges::any_of(optimizer.groups, [](const ParameterGroup& group) {
     return group.options.contains("initial_lr");
@@ -180,8 +181,9 @@ ResumeRows judge_schedulers(const ResumeFacts& facts) {
   if (facts.state.optimizers.empty() && !facts.state.not_read.empty())
     return {resume_row(kSchedulerPart, "not read", "", facts.state.not_read[0])};
   if (!shown && !facts.state.optimizers.empty() && !facts.is(TrainingFramework::trainer))
-    return {resume_row(kSchedulerPart, "not needed", "",
-                       "no group has initial_lr, which torch's schedules leave")};
+    return {resume_row(kSchedulerPart, "none seen", "",
+                       "no group has initial_lr, which torch's schedules leave, but for "
+                       "ReduceLROnPlateau")};
   ResumeRow row = resume_row(kSchedulerPart, "missing");
   ResumeIssue issue{.missing = {kSchedulerPart}};
   issue.summary = shown ? "a schedule drove the optimizer, and its state is not in it"

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "samebits/explain/subjects.h"
+#include "samebits/family/disk_names.h"
 
 namespace samebits {
 namespace {
@@ -38,14 +39,45 @@ bool keeps_order(const Checkpoint& checkpoint) {
   return checkpoint.files[first.file].container.starts_with("torch-");
 }
 
+/// Shapes in which modules of transformers 5 hold all experts of a layer, where the file has them one
+/// by one: of w1 and w3 of shape [r, c] in each of n experts [n, 2 r, c], and of one of them
+/// [n, r, c].
+std::set<Shape> shapes_of_stacked_experts(const Checkpoint& checkpoint,
+                                          const std::vector<NamedShape>& parameters) {
+  constexpr std::string_view kExperts = ".experts.";
+  std::set<Shape> stacked;
+  const DiskNames* known = find_disk_names(checkpoint.model_type);
+  if (known == nullptr || !known->stacks_experts) return stacked;
+  std::map<std::pair<std::string, std::string>, std::pair<std::int64_t, Shape>> experts;
+  for (const NamedShape& parameter : parameters) {
+    const std::size_t at = parameter.name.find(kExperts);
+    if (at == std::string::npos || parameter.shape->size() != 2) continue;
+    const std::size_t number = at + kExperts.size();
+    const std::size_t behind = parameter.name.find('.', number);
+    if (behind == std::string::npos) continue;
+    auto& [count, shape] =
+        experts[{parameter.name.substr(0, at), parameter.name.substr(behind)}];
+    ++count;
+    shape = *parameter.shape;
+  }
+  for (const auto& [name, each] : experts) {
+    const auto& [count, shape] = each;
+    stacked.insert({count, shape[0], shape[1]});
+    stacked.insert({count, 2 * shape[0], shape[1]});
+  }
+  return stacked;
+}
+
 /// Moments of shapes that no weight of the model has (so often).
-std::vector<std::string> strangers(const std::map<std::string, const Shape*>& moments,
+std::vector<std::string> strangers(const Checkpoint& checkpoint,
+                                   const std::map<std::string, const Shape*>& moments,
                                    const std::vector<NamedShape>& parameters) {
+  const std::set<Shape> stacked = shapes_of_stacked_experts(checkpoint, parameters);
   std::map<Shape, std::int64_t> left;
   for (const NamedShape& parameter : parameters) ++left[*parameter.shape];
   std::vector<std::string> found;
   for (const auto& [key, shape] : moments) {
-    if (--left[*shape] < 0) found.push_back(fmt::format("{} {}", key, shape_text(*shape)));
+    if (--left[*shape] < 0 && !stacked.contains(*shape)) found.push_back(fmt::format("{} {}", key, shape_text(*shape)));
   }
   return found;
 }
@@ -155,7 +187,7 @@ void judge_shapes(const ResumeFacts& facts, const OptimizerState& optimizer, Res
   // Several optimizers share one model, and several models one file.
   if (parameters.empty() || moments.empty()) return;
   judge_names(optimizer, parameters, row);
-  const std::vector<std::string> strange = strangers(moments, parameters);
+  const std::vector<std::string> strange = strangers(*facts.checkpoint, moments, parameters);
   if (!strange.empty() && facts.checkpoint->candidates.size() == 1 &&
       facts.checkpoint->companions.empty()) {
     ResumeIssue issue = shape_issue(

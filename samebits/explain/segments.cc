@@ -109,9 +109,19 @@ class SegmentComparison {
     segment.most = std::max(segment.most.value_or(relative), relative);
   }
 
+  /// A second name of a tensor that the other side has once is nothing that it lacks.
+  std::set<std::string> without_second_names(const std::vector<std::string>& only) const {
+    std::set<std::string> lone(only.begin(), only.end());
+    for (const TieDifference& tie : pair_.comparison.ties) {
+      if (tie.names_a.empty() || tie.names_b.empty()) continue;
+      for (const auto& names : {tie.names_a, tie.names_b})
+        for (const std::string& name : names) lone.erase(name);
+    }
+    return lone;
+  }
+
   void add_lone_a() {
-    const std::set<std::string> lone(pair_.comparison.only_a.begin(),
-                                     pair_.comparison.only_a.end());
+    const std::set<std::string> lone = without_second_names(pair_.comparison.only_a);
     for (std::size_t i = 0; i < names_a_.size() && !lone.empty(); ++i) {
       if (!lone.contains(names_a_[i])) continue;
       Segment& segment = sums_[map_a_.of(i)].segment;
@@ -121,8 +131,7 @@ class SegmentComparison {
   }
 
   void add_lone_b() {
-    const std::set<std::string> lone(pair_.comparison.only_b.begin(),
-                                     pair_.comparison.only_b.end());
+    const std::set<std::string> lone = without_second_names(pair_.comparison.only_b);
     for (std::size_t i = 0; i < names_b_.size() && !lone.empty(); ++i) {
       if (!lone.contains(names_b_[i])) continue;
       Segment& segment = sums_[place_of_b(map_b_.of(i))].segment;

@@ -242,8 +242,9 @@ void find_tree_changes(Report& report, const Subject& a, const Subject& b) {
   Differences numbers, code, harmless, named, open;
   for (const ModuleDifference& each : all) {
     if (is_said(report, a, b, each)) continue;
-    const bool still =
-        each.effect == AttributeEffect::nothing || each.effect == AttributeEffect::training;
+    const bool still = each.effect == AttributeEffect::nothing ||
+                       each.effect == AttributeEffect::training ||
+                       each.effect == AttributeEffect::learning;
     Differences& place = still && each.by_name                     ? named
                          : still                                   ? harmless
                          : !each.comparable                        ? open

@@ -56,6 +56,9 @@ const StoredTensor* partner_of(const Report& report, const WeightPair& pair, boo
   return nullptr;
 }
 
+/// "encoder.embed_tokens.weight": a table of tokens that a class ties to another one.
+bool names_a_table(const std::string& name) { return name.ends_with("embed_tokens.weight"); }
+
 void add_own_head(Report& report, const WeightPair& pair, const Subject& tied, const Subject& other,
                   const std::string& name, const std::string& table) {
   Finding finding{.cause = "weights.tied",
@@ -69,10 +72,16 @@ void add_own_head(Report& report, const WeightPair& pair, const Subject& tied, c
       "from_pretrained fills it from {} in {}: nothing of it stays random", table, tied.label));
   finding.evidence = {
       {"count", 1}, {"tensors", Json::array({name})}, {"source", table}, {"side", other.label}};
-  finding.remedy = fmt::format(
-      "Take one of the two on both sides: a head of its own needs tie_word_embeddings false in the "
-      "config and {} in the file",
-      name);
+  finding.remedy =
+      names_a_table(name)
+          ? fmt::format(
+                "Take one of the two on both sides: of a file that holds both, from_pretrained of "
+                "transformers 5.24.0 keeps both, with a warning, and 4.57.6 takes {} for {}",
+                table, name)
+          : fmt::format(
+                "Take one of the two on both sides: a head of its own needs tie_word_embeddings "
+                "false in the config and {} in the file",
+                name);
   add_finding(report, std::move(finding));
 }
 
@@ -84,6 +93,15 @@ bool has_output_layer(const Json& config) {
     return false;
   const auto& name = (*classes)[0].get_ref<const std::string&>();
   return name.ends_with("ForCausalLM") || name.ends_with("LMHeadModel");
+}
+
+/// The classes whose ties were tried with files that hold more than one value.
+bool is_of_known_ties(const Json& config) {
+  constexpr auto kOneTable = std::to_array<std::string_view>({"t5", "mt5", "umt5"});
+  const auto type = config.find("model_type");
+  return has_output_layer(config) ||
+         (type != config.end() && type->is_string() &&
+          std::ranges::find(kOneTable, type->get_ref<const std::string&>()) != kOneTable.end());
 }
 
 bool is_any_head(const std::string& name) {
@@ -131,7 +149,7 @@ std::set<std::string> find_own_heads(Report& report, const WeightPair& pair) {
   for (const bool in_a : {true, false}) {
     const Subject& own = subject_of(report, in_a ? pair.a : pair.b);
     const Subject& other = subject_of(report, in_a ? pair.b : pair.a);
-    if (!other.checkpoint->config.is_object() || !has_output_layer(other.checkpoint->config))
+    if (!other.checkpoint->config.is_object() || !is_of_known_ties(other.checkpoint->config))
       continue;
     for (const std::string& name : in_a ? comparison.only_a : comparison.only_b) {
       const std::string table = source_of_tie(*other.checkpoint, name);
@@ -156,7 +174,7 @@ void find_tie_conflict(Report& report, const Subject& subject) {
     for (const std::uint32_t index : checkpoint.weights().weights) {
       const StoredTensor& tied = checkpoint.entries[index];
       if (!model::is_tied_to(tied.name, table) || !tied.name.ends_with("weight") ||
-          !has_output_layer(checkpoint.config) ||
+          !is_of_known_ties(checkpoint.config) ||
           !model::config_ties(checkpoint.config, {table, tied.name}))
         continue;
       const StoredTensor* source = weight_named(checkpoint, table);

@@ -38,7 +38,7 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     // The model.
     {"", "model_type", kOutputs, "", "another architecture", true},
     {"", "hidden_size", kOutputs, "", kShapes},
-    {"", "num_hidden_layers", kOutputs, "", "the number of blocks changes"},
+    {"", "num_hidden_layers", kOutputs, "", kBlockCount},
     {"", "num_attention_heads", kOutputs, "", "query, key and value are split into other heads"},
     {"", "intermediate_size", kOutputs, "", kShapes},
     {"", "mlp_ratio", kOutputs, "", kShapes},
@@ -305,10 +305,11 @@ bool says_shapes(std::string_view field) {
       {"num_labels", "image_size", "patch_size", "num_channels", "hidden_size", "intermediate_size",
        "num_hidden_layers", "mlp_ratio", "vocab_size", "max_position_embeddings", "type_vocab_size",
        "num_register_tokens", "decoder_hidden_size", "decoder_intermediate_size",
-       "decoder_num_hidden_layers", "num_frames", "pooler_output_size"});
+       "decoder_num_hidden_layers", "num_frames", "pooler_output_size", "window_size"});
+  field = field.substr(field.rfind('.') + 1);
   return std::ranges::find(kFields, field) != kFields.end() ||
          std::ranges::any_of(config_field_rows(), [&](const ConfigField& row) {
-           return row.name == field && row.why == kShapesChange;
+           return row.name == field && (row.why == kShapesChange || row.why == kBlockCount);
          });
 }
 

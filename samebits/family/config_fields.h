@@ -38,6 +38,7 @@ struct ConfigField {
 
 /// Why a field matters that is a size of tensors.
 inline constexpr std::string_view kShapesChange = "the shapes of the weights change";
+inline constexpr std::string_view kBlockCount = "the number of blocks changes";
 
 /// Why one may matter that rotary embeddings alone read, and not of every kind.
 inline constexpr std::string_view kOfRotaryKind = "rotary embeddings of some kinds depend on it";
@@ -59,7 +60,8 @@ std::span<const ConfigDefault> config_default_rows();
 /// The default of a field that is a number; where the type has no such field, that of a type that
 /// has one. Nothing where none has.
 std::optional<double> default_number(std::string_view model_type, std::string_view field);
-/// Whether the field says a shape of weights: another one needs other tensors.
+/// Whether the field says a shape of weights, or their number: another one needs other tensors. Of a
+/// field in a config inside the config ("vision_config.image_size") its last name.
 bool says_shapes(std::string_view field);
 /// Whether the type has a default of its own for the field.
 bool has_default(std::string_view model_type, std::string_view field);

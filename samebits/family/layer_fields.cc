@@ -5,7 +5,6 @@
 namespace samebits {
 namespace {
 
-constexpr std::string_view kBlockCount = "the number of blocks changes";
 constexpr std::string_view kEps = "norms divide by another number";
 constexpr std::string_view kActivation = "another activation in every MLP";
 constexpr std::string_view kHeads = "query, key and value are split into other heads";
@@ -86,6 +85,9 @@ constexpr auto kLayerFields = std::to_array<ConfigField>({
     {"wav2vec2 hubert wavlm mamba", "conv_kernel", kOutputs, "", kShapesChange},
     {"clip clip_text_model clip_vision_model paligemma", "projection_dim", kOutputs, "",
      kShapesChange},
+    {"mamba mamba2 falcon_mamba", "rescale_prenorm_residual", kOutputs, "",
+     "from_pretrained of 5.24.0 divides each out_proj.weight that it loads by the root of the "
+     "number of layers"},
     // Blocks.
     {"", "n_layer", kOutputs, "", kBlockCount},
     {"", "n_layers", kOutputs, "", kBlockCount},

@@ -67,7 +67,6 @@ constexpr auto kTrainingFields = std::to_array<ConfigField>({
     {"", "logit_scale_init_value", kTraining, "", kInitialValue},
     {"beit convnext", "layer_scale_init_value", kTraining, "", kInitialValue},
     {"distilbert", "sinusoidal_pos_embds", kTraining, "", kInitialValue},
-    {"mamba", "rescale_prenorm_residual", kTraining, "", kInitial},
     {"mamba", "time_step_min", kTraining, "", kInitial},
     {"mamba", "time_step_max", kTraining, "", kInitial},
     {"mamba", "time_step_floor", kTraining, "", kInitial},

@@ -53,6 +53,15 @@ def test_what_cannot_matter_is_the_same(name, compare):
     assert compare(a, b)["verdict"] == "same"
 
 
+@pytest.mark.parametrize("name", module_zoo.ALIKE_IN_TRAINING)
+def test_what_moves_no_output_in_training_mode_is_the_same(name, run, tmp_path):
+    a, b, x = module_zoo.ALIKE_IN_TRAINING[name]
+    for each, path in ((a, tmp_path / "a.pth"), (b, tmp_path / "b.pth")):
+        torch.save(each.train(), path)
+    assert equal(copy.deepcopy(a)(x), copy.deepcopy(b)(x))
+    assert run("diff", tmp_path / "a.pth", tmp_path / "b.pth")["verdict"] == "same"
+
+
 @pytest.mark.parametrize("name", module_zoo.OPEN)
 def test_what_only_code_could_tell_is_left_open(name, compare):
     a, b, x = module_zoo.OPEN[name]

@@ -327,6 +327,11 @@ def ragged(*parts):
 
 
 OTHER = {
+    "statistics on one side": (*changed(conv, lambda m: m.__setitem__(1, nn.BatchNorm2d(4, track_running_stats=False))), IMAGES),
+    "statistics of InstanceNorm that are not read": (
+        *changed(lambda: nn.Sequential(Gain(), nn.InstanceNorm2d(4, track_running_stats=True)), attribute("1.track_running_stats", False)), IMAGES),
+    "output_padding": (*changed(lambda: nn.Sequential(nn.ConvTranspose2d(4, 4, 3, stride=2)), attribute("0.output_padding", (1, 1))), IMAGES),
+    "eps of RMSNorm": (*changed(lambda: nn.Sequential(nn.RMSNorm(16)), attribute("0.eps", 1e-3)), VECTORS),
     # torch's own layers
     "LayerNorm eps": (*layers(nn.LayerNorm, {"normalized_shape": 16}, {"normalized_shape": 16, "eps": 0.1}), VECTORS),
     "GroupNorm groups": (*layers(nn.GroupNorm, {"num_groups": 2, "num_channels": 4}, {"num_groups": 4, "num_channels": 4}), IMAGES),
@@ -437,6 +442,14 @@ ALIKE = {
     "requires_grad": (*changed(mlp, lambda m: m.requires_grad_(False)), VECTORS),
     "backward hook": (*changed(mlp, lambda m: m[1].register_full_backward_hook(doubled)), VECTORS),
     "padding_idx": (*built(*(nn.Sequential(nn.Embedding(8, 4, padding_idx=p)) for p in (None, 0))), torch.arange(8)),
+    "statistics that are kept as they are": (*changed(conv, attribute("1.track_running_stats", False)), IMAGES),
+    "kernel_size, which the weight says": (*changed(conv, attribute("0.kernel_size", (5, 5))), IMAGES),
+    "output_padding of no transposed convolution": (*changed(conv, attribute("0.output_padding", (1, 1))), IMAGES),
+    "norm_type without max_norm": (*changed(lambda: nn.Sequential(nn.Embedding(8, 4)), attribute("0.norm_type", 1.0)), torch.arange(8)),
+    "eps of RMSNorm that is the type's own": (*changed(lambda: nn.Sequential(nn.RMSNorm(16)), attribute("0.eps", torch.finfo(torch.float32).eps)), VECTORS),
+    "num_parameters of PReLU": (*changed(lambda: nn.Sequential(nn.PReLU()), attribute("0.num_parameters", 4)), VECTORS),
+    "num_layers beside the list of layers": (*changed(lambda: nn.TransformerEncoder(encoder(), 2), attribute("num_layers", 1)), TOKENS),
+    "kdim beside equal weights": (*changed(encoder, attribute("self_attn.kdim", 8)), TOKENS),
     "padding by name": (*layers(nn.Conv2d, *({"in_channels": 4, "out_channels": 4, "kernel_size": 3, "padding": p} for p in (1, "same"))), IMAGES),
     "set in another order": (*own({"a", "b"}, {"b", "a"}, "tags"), VECTORS),
     "a config that every block holds": (*built(deep(), deep()), VECTORS[:, :4]),
@@ -453,4 +466,13 @@ OPEN = {
     "a hook that changes nothing": (*changed(mlp, hook("register_forward_hook", untouched)), VECTORS),
     "a text that nobody reads": (*own(None, pathlib.PurePosixPath("/a"), "place"), VECTORS),
     "a user's wrapper": (Gain(), Children(gain=Gain()), VECTORS),
+}
+
+# In training mode, where outputs are of the batch alone and what these say moves gradients or running statistics.
+ALIKE_IN_TRAINING = {
+    "padding_idx": (*changed(lambda: nn.Sequential(nn.Embedding(8, 4)), attribute("0.padding_idx", 0)), torch.arange(8)),
+    "sparse": (*changed(lambda: nn.Sequential(nn.Embedding(8, 4)), attribute("0.sparse", True)), torch.arange(8)),
+    "scale_grad_by_freq": (*changed(lambda: nn.Sequential(nn.Embedding(8, 4)), attribute("0.scale_grad_by_freq", True)), torch.arange(8)),
+    "momentum": (*changed(lambda: conv()[:3], attribute("1.momentum", 0.5)), IMAGES),
+    "track_running_stats": (*changed(lambda: conv()[:3], attribute("1.track_running_stats", False)), IMAGES),
 }

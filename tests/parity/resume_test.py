@@ -257,6 +257,14 @@ def test_no_false_alarm_for_a_schedule(judged, name, every):
     assert report["verdict"] == "clean", report["findings"]
 
 
+def test_a_plateau_that_was_not_saved_leaves_no_trace(judged):
+    saved = small(schedule=SCHEDULES["plateau"])
+    assert "initial_lr" not in saved["optimizer"]["param_groups"][0]
+    report = judged({key: value for key, value in saved.items() if key != "scheduler"})
+    part = {part["part"]: part for part in report["resume"]}["scheduler"]
+    assert report["verdict"] == "clean" and part["state"] == "none seen" and "ReduceLROnPlateau" in part["detail"]
+
+
 def test_a_schedule_of_averaging_counts_for_itself(judged):
     saved = small(steps=6)
     schedule = torch.optim.swa_utils.SWALR(torch.optim.SGD([nn.Parameter(torch.zeros(2))], 0.1), swa_lr=0.1)

@@ -72,6 +72,42 @@ def test_a_config_that_does_not_tie_leaves_names_without_values(run, tmp_path, p
     assert report.finding("weights.tied")["role"] == "risk" and report.status == 1
 
 
+HELD = '''
+import sys
+import torch, transformers as T
+from safetensors.torch import load_file
+T.logging.set_verbosity_error()
+T.logging.disable_progress_bar()
+state, loaded = load_file(sys.argv[1] + "/model.safetensors"), T.T5ForConditionalGeneration.from_pretrained(sys.argv[1]).state_dict()
+print(torch.equal(loaded[sys.argv[2]], state[sys.argv[2]]), torch.equal(loaded[sys.argv[2]], state["shared.weight"]))
+'''
+
+
+@pytest.mark.parametrize("name", ["encoder.embed_tokens.weight", "lm_head.weight"])
+def test_a_second_table_of_t5_with_values_of_its_own(name, run, tmp_path, python_t4):
+    """5.24.0 keeps what the file has, 4.57.6 takes `shared` for all: as the report says."""
+    import shutil
+    import sys
+
+    import safetensors.torch
+    import torch
+
+    folder = saved(sys.executable, tmp_path / "five", CLASSES[3])
+    state = safetensors.torch.load_file(folder / "apart.safetensors")
+    state[name] = torch.randn(60, 32, generator=torch.Generator().manual_seed(2))
+    shutil.copytree(folder / "hf", tmp_path / "own")
+    safetensors.torch.save_file(state, tmp_path / "own" / "model.safetensors", metadata={"format": "pt"})
+    held = [subprocess.run([str(p), "-c", HELD, str(tmp_path / "own"), name], capture_output=True, text=True).stdout.split() for p in (sys.executable, python_t4)]
+    assert held == [["True", "False"], ["False", "True"]]
+    torch.save(state, tmp_path / "own.pth")
+    for other in ("own", "own.pth"):
+        report = run("diff", folder / "hf", tmp_path / other)
+        said = [f for f in report.findings("weights.tied") if f["role"] == "cause"]
+        assert report["verdict"] == "different" and not report.findings("weights.missing")
+        assert [f["evidence"]["tensors"] for f in said] == [[name]]
+        assert report["diagnosis"].startswith(f"{name} has values of its own in B; in A, whose config ties it, it is shared.weight")
+
+
 MOVE = '''
 import sys
 import torch, transformers as T

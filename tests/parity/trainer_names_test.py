@@ -90,6 +90,23 @@ def test_experts_one_by_one_are_not_loaded_into_a_stack(run, tmp_path):
     assert all(torch.equal(value, loaded[name]) for name, value in torch.load(tmp_path / "live.pth").items())
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_moments_of_stacked_experts_fit_the_experts_of_the_file(run, tmp_path, fits):
+    model = MODELS["mixtral"]()
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.arange(4)[None], labels=torch.arange(4)[None]).loss.backward()
+    optimizer.step()
+    model.save_pretrained(tmp_path)
+    state = optimizer.state_dict()
+    if not fits:
+        place = next(key for key, value in state["state"].items() if value["exp_avg"].dim() == 3)
+        state["state"][place] = {name: value[:-1] if value.dim() == 3 else value for name, value in state["state"][place].items()}
+    torch.save(state, tmp_path / "optimizer.pt")
+    (tmp_path / "trainer_state.json").write_text('{"global_step": 1, "epoch": 1.0, "log_history": []}')
+    said = [f for f in run("resume", tmp_path)["findings"] if "shapes that no weight has" in f["summary"]]
+    assert len(said) == (not fits), said
+
+
 @pytest.mark.parametrize("name", ("swin", "llava", "segformer", "mixtral"))
 def test_names_in_the_files_of_a_directory_are_not_taken_for_those_of_its_model(run, tmp_path, name):
     model = MODELS[name]()

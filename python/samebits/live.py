@@ -62,8 +62,14 @@ class Explanation:
         self.factors, not_checked = runner.factors()
         self.not_checked += not_checked
         self._repeat()
-        repeats = [self._repeats(label) for label in self.labels]
-        if all(repeats):
+        writing = [side for side in (runner.a, runner.b) if side.label in runner.wrote_weights()]
+        repeats = [self._repeats(label) for label in self.labels] if not writing else []
+        if writing:
+            self.seeded = {label: outcomes[0] for label, outcomes in self.fresh.items()}
+            self.draws = {label: [] for label in self.labels}
+            self.findings.append(live_findings.writes_weights(writing, bool(self.outputs or self.unlike_itself)))
+            self.findings += live_findings.observed(self.factors, bool(self.outputs), self.labels, exchanged=False)
+        elif all(repeats):
             self._share()
             self._carry()
         differ = bool(self.outputs) or not all(repeats)

@@ -178,8 +178,23 @@ def _is_quiet(factor):
     return name in HARMLESS if factor.group in ("config", "attributes") else factor.group == "buffers" and name == "num_batches_tracked"
 
 
-def observed(factors, outputs_differ, labels=("A", "B")):
-    """Findings of what differs and was not needed."""
+def writes_weights(sides, differ):
+    """Of models whose weights another pass finds otherwise: `differ`, whether outputs were seen to. What an exchange shows of them is no proof."""
+    labels = [side.label for side in sides]
+    details = [
+        f"{side.label}: {path or 'the model'} has max_norm, and shortens rows of its weight in every pass in which they are too long (torch 2.13.0)"
+        for side in sides
+        for path, module in side.model.named_modules()
+        if getattr(module, "max_norm", None) is not None
+    ]
+    summary = f"a forward pass of {together(labels)} writes into its own weights: what it gives depends on the passes before it"
+    details.append("no factor was exchanged: a run with other weights proves nothing")
+    remedy = "Compare copies with which no pass was made; samebits.diff compares the weights as they are now"
+    return Finding(None, "repeat", "cause" if differ else "risk", "observed", summary, details, {"modules": labels}, remedy, subjects=labels)
+
+
+def observed(factors, outputs_differ, labels=("A", "B"), exchanged=True):
+    """Findings of what differs and was not needed; with `exchanged` false, of what differs where nothing was exchanged."""
     for group, members in by_group(factors).items():
         loud = [member for member in members if not _is_quiet(member)]
         quiet = [m for m in members if m not in loud]
@@ -187,7 +202,9 @@ def observed(factors, outputs_differ, labels=("A", "B")):
         if loud:
             role = "contributes" if group in MOVES or outputs_differ else "risk"
             said = (
-                "not needed to make the outputs agree on these inputs"
+                "whether outputs follow it was not tried"
+                if not exchanged
+                else "not needed to make the outputs agree on these inputs"
                 if outputs_differ
                 else "the outputs agree on these inputs all the same"
             )

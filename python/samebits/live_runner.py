@@ -75,6 +75,11 @@ class Side:
 
     def __init__(self, label, given, inputs):
         live = given if isinstance(given, Live) else Live(given)
+        if not hasattr(live.model, "named_modules"):
+            raise TypeError(
+                f"{label} is no torch module (found {type(live.model).__name__}): of files, samebits.check() says why they differ, and "
+                'with_="torch" runs them'
+            )
         self.label, self.model = label, live.model
         self.arguments, self.keywords = as_call(inputs if live.inputs is None else live.inputs)
         self.settings = {"threads": live.threads, "autocast": live.autocast, "deterministic": live.deterministic}
@@ -161,6 +166,10 @@ class TorchRunner:
                 for module in self._now.get("model", side.model).modules():
                     vars(module)["training"] = False
             return self._forward(side, settings, seed, options)
+        except Exception as error:
+            if not exchanged:
+                error.add_note(f"raised by the forward pass of {label}, which samebits ran on the inputs that it was given")
+            raise
         finally:
             if not keep:
                 self.restore()

@@ -22,6 +22,22 @@ MAX_BYTES = 1 << 28  # of outputs that are handed on
 DRAWS = ("rng.noise", "mode.training")
 
 
+def _idle_parts(model, called):
+    """The outermost modules with a tenth of the parameters and more of which no part was called, nor a module with the same parameters."""
+    import torch
+
+    modules = dict(model.named_modules(remove_duplicate=False))
+    read = {id(p) for name in called if name in modules for p in modules[name].parameters(recurse=False)}
+    least, found = sum(p.numel() for p in model.parameters()) / 10, []
+    for name, module in modules.items():
+        own = list(module.parameters())
+        reached = any(id(p) in read for p in own) or any(each == name or each.startswith(f"{name}.") for each in called)
+        by_its_owner = isinstance(module, torch.nn.modules.linear.NonDynamicallyQuantizableLinear)
+        if not reached and not by_its_owner and not any(name.startswith(f"{each}.") for each in found) and sum(p.numel() for p in own) > least:
+            found.append(name)
+    return found
+
+
 def _other_values(names, one, other):
     """Those that two loads of one model do not share: a new norm has ones and zeros in each."""
     left, right = one.state_dict(), other.state_dict()
@@ -183,6 +199,7 @@ class _Runs:
         try:
             report = explanation.report()
             self._say(label, explanation, report)
+            self._idle(label, explanation)
             for each in ("A", label) if earlier is None else (label,):
                 self._random_weights(runner, each)
             own = self._on_own_images(label, explanation)
@@ -221,6 +238,14 @@ class _Runs:
         fact["outputs"] = numbers_of(explanation.seeded["A"], own, numbers)
         self._list(f"{label} on what its own processor makes of the images", outcome_text(numbers, "A"))
         return None if label in explanation.unlike_itself else own
+
+    def _idle(self, label, explanation):
+        """Parts that the input never reached, as the vision tower of a model that was given text alone."""
+        for each in ("A", label):
+            names = _idle_parts(self.loaded[each].model, {call["module"] for call in explanation.seeded[each].recorder.calls})
+            sentence = f"{each}: {live_findings.some_of(names)} did not run on this input: outputs do not show what differs there"
+            if names and sentence not in self.answer["assumed"]:
+                self.answer["assumed"].append(sentence)
 
     def _random_weights(self, runner, label):
         """What the files do not hold is random in every load: whether that shows is asked of a second load, with another seed."""

@@ -24,24 +24,15 @@ struct NamedKind {
 };
 // The first row whose tensor or option is there.
 constexpr NamedKind kOptimizerKinds[] = {
-    {"", "ns_steps", "Muon"},
-    {"", "lambd", "ASGD"},
-    {"", "history_size", "LBFGS"},
-    {"", "beta2_decay", "Adafactor"},
-    {"", "relative_step", "Adafactor"},
-    {"exp_inf", "", "Adamax"},
-    {"mu_product", "", "NAdam"},
-    {"exp_avg_sq_row", "", "Adafactor"},
-    {"", "amsgrad", "Adam or AdamW"},
-    {"exp_avg_sq", "", "Adam or its kin"},
-    {"acc_delta", "rho", "Adadelta"},
-    {"square_avg", "alpha", "RMSprop"},
-    {"sum", "lr_decay", "Adagrad"},
-    {"prev", "etas", "Rprop"},
-    {"state1", "", "an 8-bit optimizer of bitsandbytes"},
-    {"", "nesterov", "SGD"},
-    {"momentum_buffer", "", "SGD"},
-    {"", "betas", "Adam or its kin"},
+    {"", "ns_steps", "Muon"},           {"", "lambd", "ASGD"},
+    {"", "history_size", "LBFGS"},      {"", "beta2_decay", "Adafactor"},
+    {"", "relative_step", "Adafactor"}, {"exp_inf", "", "Adamax"},
+    {"mu_product", "", "NAdam"},        {"exp_avg_sq_row", "", "Adafactor"},
+    {"", "amsgrad", "Adam or AdamW"},   {"exp_avg_sq", "", "Adam or its kin"},
+    {"acc_delta", "rho", "Adadelta"},   {"state1", "", "an optimizer of bitsandbytes"},
+    {"square_avg", "alpha", "RMSprop"}, {"sum", "lr_decay", "Adagrad"},
+    {"prev", "etas", "Rprop"},          {"", "nesterov", "SGD"},
+    {"momentum_buffer", "", "SGD"},     {"", "betas", "Adam or its kin"},
 };
 
 std::string printed_key(const Tree& tree, NodeId key) {
@@ -78,6 +69,21 @@ ParameterGroup read_parameter_group(const Checkpoint& checkpoint, const EntryInd
   return group;
 }
 
+/// Tensors of a parameter's state by their own names; those of an optimizer of bitsandbytes stand
+/// in a mapping of their own ("__bnb_optimizer_quant_state__").
+void add_state_tensors(const EntryIndex& index, const Tree& tree, NodeId node,
+                       const std::string& path, int depth, ParameterState* state) {
+  constexpr int kDeepest = 4;
+  for (const KeyValue& part : mapping_items(tree, node)) {
+    const std::string place = join_path(path, part.key);
+    if (const auto entry = index.find(place); entry != index.end()) {
+      state->tensors.emplace_back(part.key, entry->second);
+    } else if (depth < kDeepest && is_mapping(tree, part.value)) {
+      add_state_tensors(index, tree, part.value, place, depth + 1, state);
+    }
+  }
+}
+
 ParameterState read_parameter_state(const Checkpoint& checkpoint, const EntryIndex& index,
                                     const Tree& tree, const KeyValue& item,
                                     const std::string& path) {
@@ -85,13 +91,11 @@ ParameterState read_parameter_state(const Checkpoint& checkpoint, const EntryInd
   state.key = printed_key(tree, item.key_node);
   if (!is_mapping(tree, item.value)) return state;
   for (const KeyValue& part : mapping_items(tree, item.value)) {
-    const std::string place = join_path(path, part.key);
-    if (part.key == "step") {
-      state.step = number_at(checkpoint, index, tree, part.value, place);
-    } else if (const auto entry = index.find(place); entry != index.end()) {
-      state.tensors.emplace_back(part.key, entry->second);
-    }
+    if (part.key == "step")
+      state.step = number_at(checkpoint, index, tree, part.value, join_path(path, part.key));
   }
+  add_state_tensors(index, tree, item.value, path, 0, &state);
+  std::erase_if(state.tensors, [](const auto& tensor) { return tensor.first == "step"; });
   return state;
 }
 

@@ -99,8 +99,9 @@ TEST(Exchange, OfQueryAndKeyInOneBlockUnderOtherNames) {
   EXPECT_THAT(summaries(found), ElementsAre("alpha and beta are exchanged in block 2"));
 }
 
-/// Two stages of two blocks of two convolutions of one shape, each followed by a norm, with the seeds
-/// that `order` names; `convolution` and `norm` are given the stage, the block and the number.
+/// Two stages of two blocks of two convolutions of one shape, each followed by a norm, with the
+/// seeds that `order` names; `convolution` and `norm` are given the stage, the block and the
+/// number.
 template <typename Name>
 TestWeights residual_stages(const Name& convolution, const Name& norm,
                             const std::vector<std::uint32_t>& order) {
@@ -145,9 +146,8 @@ TEST(Exchange, OfLayersThatTwoLibrariesCountInOtherWords) {
               residual_stages(kTvConvolution, kTvNorm, {0, 1, 3, 2, 4, 5, 6, 7}));
   EXPECT_EQ(found.verdict, WeightsVerdict::different);
   EXPECT_EQ(found.changed, 6U);
-  EXPECT_THAT(summaries(found),
-              UnorderedElementsAre("bn1 and bn2 are exchanged in block 1",
-                                   "conv1 and conv2 are exchanged in block 1"));
+  EXPECT_THAT(summaries(found), UnorderedElementsAre("bn1 and bn2 are exchanged in block 1",
+                                                     "conv1 and conv2 are exchanged in block 1"));
 }
 
 TEST(Exchange, OfBlocksThatTwoLibrariesCountInOtherWords) {

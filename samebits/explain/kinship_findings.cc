@@ -307,14 +307,16 @@ StepsNamed steps_named(const Subject& a, const Subject& b, Json* evidence) {
   return named;
 }
 
-/// True where most of what could tell has changed: constants that are equal say nothing of kinship,
-/// nor do running statistics.
-bool most_changed(const Subject& a, const Subject& b, const WeightComparison& comparison) {
+/// True where most of what could tell has changed in a way that nothing explains: constants that
+/// are equal say nothing of kinship, nor do running statistics.
+bool most_changed(const Subject& a, const Subject& b, const WeightComparison& comparison,
+                  const std::set<std::string>& explained) {
   std::size_t telling = 0;
   std::size_t changed = 0;
   for (const TensorMatch& match : comparison.matches) {
     if (match.a.empty() || is_running_statistic(weight_name(a, match.a[0]))) continue;
-    const bool is_change = match.kind == MatchKind::changed;
+    const bool is_change =
+        match.kind == MatchKind::changed && !explained.contains(weight_name(a, match.a[0]));
     const bool one_to_one = match.a.size() == 1 && match.b.size() == 1;
     if (!is_change && one_to_one && is_constant(weight_entry(a, match.a[0]).view) &&
         is_constant(weight_entry(b, match.b[0]).view))
@@ -415,7 +417,7 @@ void add_dates(const Subject& a, const Subject& b, Finding* finding) {
                                       : "Compare each with the file that it was loaded from";
 }
 
-void find_mixup(Report& report, const WeightPair& pair) {
+void find_mixup(Report& report, const WeightPair& pair, const std::set<std::string>& explained) {
   const Subject& a = subject_of(report, pair.a);
   const Subject& b = subject_of(report, pair.b);
   if (is_explained(report, a, b) || says_turned(report, a.label, b.label) ||
@@ -423,7 +425,7 @@ void find_mixup(Report& report, const WeightPair& pair) {
     return;
   const ChangeExtent extent = change_extent(pair.comparison);
   // Weights of the other sign are no other training's.
-  if (!most_changed(a, b, pair.comparison) || extent.median_cosine < -0.9) return;
+  if (!most_changed(a, b, pair.comparison, explained) || extent.median_cosine < -0.9) return;
   if (!unlike_architectures(report, pair).empty()) return;
   Finding finding{.cause = "file.mixup",
                   .role = Role::contributes,

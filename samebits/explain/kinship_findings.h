@@ -15,6 +15,6 @@ std::set<std::string> find_reinitialized(Report& report, const WeightPair& pair)
 
 /// file.mixup, suspected: most weights differ. Says by how much, and what epochs and steps both
 /// files name. Not where another finding of the pair says what the difference is.
-void find_mixup(Report& report, const WeightPair& pair);
+void find_mixup(Report& report, const WeightPair& pair, const std::set<std::string>& explained);
 
 }  // namespace samebits

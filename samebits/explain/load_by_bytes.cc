@@ -76,18 +76,17 @@ bool contradicts_values(const Checkpoint& source, const LoadList& target, int th
 void repair_all(const Checkpoint& source, const LoadList& target, int threads, LoadReport& load) {
   WeightSet a = weight_set(source, source.weights());
   WeightSet b = weight_set(*target.checkpoint, target.checkpoint->weights());
-  const std::set<std::string> random(load.random.begin(), load.random.end());
+  const std::set<std::string> open = open_targets(load);
   std::vector<model::NamePair> pairs;
   std::set<std::string> restored;
   for (const TensorMatch& match : compare_weights(a, b, {.threads = threads}).matches) {
     if (match.a.size() != 1 || match.b.size() != 1) continue;
     const std::string &from = a[match.a[0]].name, &to = b[match.b[0]].name;
     if (from != to && match.kind != MatchKind::renamed) continue;
-    if (from != to && !random.contains(to)) continue;
     pairs.push_back({from, to});
-    if (from != to) restored.insert(to);
+    if (from != to && open.contains(to)) restored.insert(to);
   }
-  if (2 * restored.size() < load.random.size() || restored.size() < load.restored.size()) return;
+  if (2 * restored.size() < open.size() || restored.size() < load.restored.size()) return;
   const std::vector<model::RenameRule> rules = model::rules_for_names(pairs);
   if (rules.empty()) return;
   set_repair(rules, load);
@@ -156,7 +155,7 @@ void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threa
     return repair_all(source, target, threads, load);
   }
   if (!load.restored.empty()) return repair_rest(source, target, threads, load);
-  if (2 * load.random.size() > load.target_tensors) repair_all(source, target, threads, load);
+  if (!load.dropped.empty()) repair_all(source, target, threads, load);
 }
 
 }  // namespace samebits

@@ -21,8 +21,7 @@ std::vector<std::string> unused_tensors(const LoadReport& load);
 std::set<std::string> open_targets(const LoadReport& load);
 
 /// Where the target is a checkpoint that holds the same values: the renaming that equal bytes show,
-/// of all where names alone repair nothing and most of the target stays random, and of the rest
-/// where they repair a part.
+/// of all where names alone repair nothing, and of the rest where they repair a part.
 void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threads,
                      LoadReport& load);
 

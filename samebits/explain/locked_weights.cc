@@ -149,6 +149,46 @@ std::set<std::string> fused_names(const std::vector<NamedTensor>& whole,
   return names;
 }
 
+/// "3" of "model.layers.3.mlp.experts.0.w1.weight".
+std::string layer_of_experts(const std::string& name) {
+  const std::vector<std::string> numbers = name_numbers(name.substr(0, name.find("experts.")));
+  return numbers.empty() ? "" : numbers.back();
+}
+
+/// Of tensors of experts that one side has alone: their elements, by the layer.
+std::map<std::string, std::int64_t> expert_elements(const std::vector<LockedTensor>& tensors,
+                                                    const std::vector<std::string>& lone) {
+  const std::set<std::string> names(lone.begin(), lone.end());
+  std::map<std::string, std::int64_t> elements;
+  for (const LockedTensor& tensor : tensors) {
+    if (!names.contains(tensor.name) || tensor.name.find(".experts.") == std::string::npos)
+      continue;
+    std::int64_t count = 1;
+    for (const std::int64_t size : tensor.shape) count *= size;
+    elements[layer_of_experts(tensor.name)] += count;
+  }
+  return elements;
+}
+
+/// Names of experts that one side holds in one tensor and the other one by one, of layers where
+/// both hold as many elements.
+std::set<std::string> stacked_experts(const std::vector<LockedTensor>& a,
+                                      const std::vector<LockedTensor>& b,
+                                      const WeightComparison& comparison) {
+  const auto left = expert_elements(a, comparison.only_a);
+  const auto right = expert_elements(b, comparison.only_b);
+  std::set<std::string> names;
+  for (const auto* lone : {&comparison.only_a, &comparison.only_b}) {
+    for (const std::string& name : *lone) {
+      if (name.find(".experts.") == std::string::npos) continue;
+      const auto x = left.find(layer_of_experts(name));
+      const auto y = right.find(layer_of_experts(name));
+      if (x != left.end() && y != right.end() && x->second == y->second) names.insert(name);
+    }
+  }
+  return names;
+}
+
 void order_matches(const std::vector<LockedTensor>& a, std::vector<TensorMatch>* matches) {
   std::vector<std::string_view> names;
   for (const LockedTensor& tensor : a) names.push_back(tensor.name);
@@ -188,6 +228,7 @@ void set_aside_fused(const std::vector<LockedTensor>& a, const std::vector<Locke
   const std::vector<NamedTensor> right = named(b, true);
   std::set<std::string> fused = fused_names(left, right);
   fused.merge(fused_names(right, left));
+  fused.merge(stacked_experts(a, b, *comparison));
   std::size_t count = 0;
   for (auto* names : {&comparison->only_a, &comparison->only_b})
     count += std::erase_if(*names, [&](const std::string& name) { return fused.contains(name); });

@@ -316,6 +316,7 @@ ResumeRow judge_optimizer(const ResumeFacts& facts, const OptimizerState& optimi
     judge_own_steps(optimizer, moments, row);
     judge_loop_step(facts, optimizer, moments, row);
     if (!facts.state.zero) judge_shapes(facts, optimizer, row);  // partitions are flat
+    judge_types(facts, optimizer, row);
     note_empty_target(facts, optimizer, row);
   }
   const bool fresh = !why.empty() && row.issues[0].role == Role::risk;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -11,6 +12,8 @@
 
 namespace samebits {
 namespace {
+
+constexpr const char* kMoments = "optimizer moments";
 
 // Tensors of a parameter's state that have its shape, in every optimizer of torch.
 constexpr std::string_view kShaped[] = {"exp_avg",    "exp_avg_sq", "momentum_buffer",
@@ -39,8 +42,8 @@ bool keeps_order(const Checkpoint& checkpoint) {
   return checkpoint.files[first.file].container.starts_with("torch-");
 }
 
-/// Shapes in which modules of transformers 5 hold all experts of a layer, where the file has them one
-/// by one: of w1 and w3 of shape [r, c] in each of n experts [n, 2 r, c], and of one of them
+/// Shapes in which modules of transformers 5 hold all experts of a layer, where the file has them
+/// one by one: of w1 and w3 of shape [r, c] in each of n experts [n, 2 r, c], and of one of them
 /// [n, r, c].
 std::set<Shape> shapes_of_stacked_experts(const Checkpoint& checkpoint,
                                           const std::vector<NamedShape>& parameters) {
@@ -55,8 +58,7 @@ std::set<Shape> shapes_of_stacked_experts(const Checkpoint& checkpoint,
     const std::size_t number = at + kExperts.size();
     const std::size_t behind = parameter.name.find('.', number);
     if (behind == std::string::npos) continue;
-    auto& [count, shape] =
-        experts[{parameter.name.substr(0, at), parameter.name.substr(behind)}];
+    auto& [count, shape] = experts[{parameter.name.substr(0, at), parameter.name.substr(behind)}];
     ++count;
     shape = *parameter.shape;
   }
@@ -77,7 +79,8 @@ std::vector<std::string> strangers(const Checkpoint& checkpoint,
   for (const NamedShape& parameter : parameters) ++left[*parameter.shape];
   std::vector<std::string> found;
   for (const auto& [key, shape] : moments) {
-    if (--left[*shape] < 0 && !stacked.contains(*shape)) found.push_back(fmt::format("{} {}", key, shape_text(*shape)));
+    if (--left[*shape] < 0 && !stacked.contains(*shape))
+      found.push_back(fmt::format("{} {}", key, shape_text(*shape)));
   }
   return found;
 }
@@ -173,7 +176,7 @@ std::map<std::string, const Shape*> shapes_by_key(const Checkpoint& source,
 }
 
 ResumeIssue shape_issue(const OptimizerState& optimizer, std::string summary) {
-  ResumeIssue issue{.missing = {"optimizer moments"}, .summary = std::move(summary)};
+  ResumeIssue issue{.missing = {kMoments}, .summary = std::move(summary)};
   issue.details.push_back(
       "load_state_dict assigns moments by the place of a parameter and looks at no shape: the next "
       "step raises, or, where shapes agree, uses another parameter's moments (torch 2.13.0)");
@@ -212,6 +215,58 @@ void judge_shapes(const ResumeFacts& facts, const OptimizerState& optimizer, Res
                                       shape_text(*parameter.shape)));
   issue.evidence["place"] = at;
   issue.remedy = "Build the optimizer with its parameters in the order in which it was saved";
+  row.issues.push_back(std::move(issue));
+}
+
+/// The type of most of these views; nothing where none is floating.
+std::optional<DType> most_common_type(const std::vector<const TensorView*>& views) {
+  std::map<DType, std::size_t> counts;
+  for (const TensorView* view : views)
+    if (is_floating(view->dtype())) ++counts[view->dtype()];
+  const auto most = std::ranges::max_element(
+      counts, [](const auto& x, const auto& y) { return x.second < y.second; });
+  return most == counts.end() ? std::nullopt : std::optional(most->first);
+}
+
+void judge_types(const ResumeFacts& facts, const OptimizerState& optimizer, ResumeRow& row) {
+  const auto of_torch = [](const ParameterGroup& group) {
+    return group.options.contains("maximize") && group.options.contains("differentiable");
+  };
+  const Checkpoint& checkpoint = *facts.checkpoint;
+  if (!checkpoint.has_weights() || optimizer.groups.empty() ||
+      !std::ranges::all_of(optimizer.groups, of_torch))
+    return;
+  std::vector<const TensorView*> weights;
+  for (const std::uint32_t index : checkpoint.weights().weights)
+    if (checkpoint.entries[index].role != TensorRole::buffer)
+      weights.push_back(&checkpoint.entries[index].view);
+  std::vector<const TensorView*> moments;
+  for (const ParameterState& parameter : optimizer.parameters)
+    for (const auto& [name, entry] : parameter.tensors)
+      if (std::ranges::find(kShaped, name) != std::end(kShaped))
+        moments.push_back(&facts.state.source.entries[entry].view);
+  const auto held = most_common_type(weights), moved = most_common_type(moments);
+  if (!held || !moved || held == moved) return;
+  const bool of_weights = itemsize(*held) < itemsize(*moved);
+  const std::string own(info(*held).torch);
+  const std::string other(info(*moved).torch);
+  ResumeIssue issue{.missing = {of_weights ? "exact weights" : kMoments}};
+  issue.summary =
+      of_weights ? fmt::format(
+                       "the weights are {} and the moments of the optimizer ({}) {}: the weights "
+                       "were rounded after they were trained",
+                       own, optimizer.place, other)
+                 : fmt::format(
+                       "the weights are {} and the moments of the optimizer ({}) {}: the moments "
+                       "were rounded when they were saved",
+                       own, optimizer.place, other);
+  issue.details.emplace_back(
+      "torch's optimizers keep moments in the type of the weights that they move (torch 2.13.0)");
+  issue.evidence = {{"weights_dtype", own}, {"moments_dtype", other}};
+  issue.remedy = fmt::format(
+      "Save the {} in the type in which they are trained, for a training "
+      "that goes on to the same bits",
+      of_weights ? "weights" : "moments");
   row.issues.push_back(std::move(issue));
 }
 

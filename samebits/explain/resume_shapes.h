@@ -29,6 +29,10 @@ ResumeIssue shape_issue(const OptimizerState& optimizer, std::string summary);
 /// the parameters of the model, as far as shapes and names tell.
 void judge_shapes(const ResumeFacts& facts, const OptimizerState& optimizer, ResumeRow& row);
 
+/// Adds an issue where moments of an optimizer of torch have another type than the weights: one of
+/// the two was rounded when it was saved.
+void judge_types(const ResumeFacts& facts, const OptimizerState& optimizer, ResumeRow& row);
+
 /// Of a file with several models under names of their own (netG, netD): adds an issue where an
 /// optimizer that goes with one by its name (optG) holds moments of another's shapes, and a row for
 /// a model without an optimizer, where another one has its own. `rows` are those of the optimizers,

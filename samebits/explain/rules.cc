@@ -92,7 +92,7 @@ void find_in_weights(Report& report, const PairFacts& pair) {
   find_weight_causes(report, *pair.weights, explained);
   find_misspelt(report, *pair.weights);
   find_companion_changes(report, pair.a, pair.b, pair.options.threads);
-  if (!is_damaged) find_mixup(report, *pair.weights);
+  if (!is_damaged) find_mixup(report, *pair.weights, explained);
   if (says_equal(pair.weights->comparison.verdict)) find_unaligned_of_pair(report, pair.a, pair.b);
 }
 

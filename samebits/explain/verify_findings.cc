@@ -28,8 +28,14 @@ LockNames names_of_kind(const Report& report, MatchKind kind) {
 }
 
 void find_locked_changes(Report& report) {
+  constexpr std::size_t kShown = 3;
   const WeightComparison& comparison = report.weights[0].comparison;
-  const LockNames names = names_of_kind(report, MatchKind::changed);
+  LockNames names, details;
+  for (const TensorMatch& match : comparison.matches) {
+    if (match.kind != MatchKind::changed) continue;
+    names.push_back(weight_name(report.subjects[0], match.a[0]));
+    if (names.size() <= kShown) details.push_back(names.back() + ": " + match.how);
+  }
   if (names.empty()) return;
   Finding finding = locked_finding("weights.changed", Role::cause, names);
   finding.summary = counted_of(names.size(), comparison.matched, "tensor", "is", "are") +
@@ -37,9 +43,8 @@ void find_locked_changes(Report& report) {
   if (names.size() == 1)
     finding.summary = counted_of(1, comparison.matched, "tensor", "is", "are") +
                       " not as it was locked: " + names[0];
-  constexpr std::size_t kShown = 3;
-  for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i)
-    finding.details.push_back(names[i] + ": " + comparison.matches[i].how);
+  if (!comparison.exchanges.empty()) finding.summary += ", and others are exchanged";
+  finding.details = std::move(details);
   finding.details.emplace_back("a lock holds digests: by how much values differ is not in it");
   finding.remedy =
       "If the change was meant, write the lock anew; to learn what changed, run samebits diff "

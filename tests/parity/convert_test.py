@@ -1,6 +1,7 @@
 """convert and check --write: what they write, loaded by torch, safetensors, numpy and both versions of transformers."""
 
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -340,6 +341,21 @@ def test_a_repair_for_a_target_file(tmp_path):
     assert "4 of 4 tensors load into" in done.stdout and "outputs were not compared" in done.stdout
     model.load_state_dict(torch.load(tmp_path / "out.pth"), strict=True)
     assert_same(torch.load(tmp_path / "out.pth"), model.state_dict())
+
+
+@pytest.mark.parametrize("sizes", [(8, 8, 8, 2), (8, 8, 8, 8)])
+def test_a_repair_of_layers_that_are_counted_otherwise(sizes, tmp_path):
+    """Layers 0, 1, 2 for 0, 2, 4 of a Sequential with activations: names of both mean other layers, and values tell."""
+    layers = [torch.nn.Linear(x, y) for x, y in itertools.pairwise(sizes)]
+    torch.save(torch.nn.Sequential(*layers).state_dict(), tmp_path / "dense.pth")
+    model = torch.nn.Sequential(layers[0], torch.nn.ReLU(), layers[1], torch.nn.ReLU(), layers[2])
+    torch.save(model.state_dict(), tmp_path / "target.pth")
+    made = check_lines(tmp_path / "dense.pth", tmp_path / "target.pth", torch.load(tmp_path / "dense.pth"))
+    assert_same(dict(sorted(made.items())), dict(sorted(model.state_dict().items())))
+    words = [str(PROGRAM), "check", str(tmp_path / "dense.pth"), "--for", str(tmp_path / "target.pth"), "--write", str(tmp_path / "out.pth")]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert_same(dict(sorted(torch.load(tmp_path / "out.pth").items())), dict(sorted(model.state_dict().items())))
 
 
 def check_lines(source, target, state):

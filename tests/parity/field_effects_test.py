@@ -107,6 +107,9 @@ def test_rows_say_what_models_do(measured):
 BESIDE = {
     "use_sliding_window": ("qwen2", {"use_sliding_window": False}, "sliding_window", 4, 8),
     "layers without one": ("qwen2", {"use_sliding_window": False}, "max_window_layers", 1, 2),
+    "no layer with one": ("qwen3", {"layer_types": ["full_attention"] * 3, "sliding_window": 3}, "use_sliding_window", False, True),
+    "the activation itself": ("t5", {"dense_act_fn": "relu", "is_gated_act": False}, "feed_forward_proj", "relu", "gelu"),
+    "no bottlenecks": ("resnet", {"layer_type": "basic"}, "downsample_in_bottleneck", False, True),
     "default": ("llama", {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}, "max_position_embeddings", 64, 128),
     "linear": ("llama", {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 10000.0}}, "max_position_embeddings", 64, 128),
     "dynamic": ("llama", {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}}, "max_position_embeddings", 16, 128),

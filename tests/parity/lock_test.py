@@ -280,3 +280,29 @@ def test_fused_tensors_leave_it_unknown(run, routes, tmp_path):
     state["blocks.0.mlp.fc1.bias"] += 1
     torch.save({"model": state}, tmp_path / "mae.pth")
     assert run("verify", tmp_path / "mae.pth", tmp_path / "hf.lock").causes("cause") == {"weights.changed"}
+
+
+def mixtral(folder, name, order=None):
+    """Saved as a directory, its experts one by one, and as a state dict of transformers 5, which holds them in one tensor."""
+    import transformers
+
+    torch.manual_seed(4)
+    config = transformers.MixtralConfig(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+                                        num_local_experts=4, vocab_size=60)
+    model = transformers.MixtralForCausalLM(config)
+    if order is not None:
+        model.load_state_dict({name: value[order] if ".mlp." in name else value for name, value in model.state_dict().items()})
+    model.save_pretrained(folder / name)
+    torch.save(model.state_dict(), folder / f"{name}.pth")
+
+
+def test_experts_of_a_lock(run, tmp_path):
+    mixtral(tmp_path, "locked")
+    mixtral(tmp_path, "moved", torch.tensor([1, 0, 3, 2]))
+    subprocess.run([str(PROGRAM), "lock", str(tmp_path / "locked"), "-o", str(tmp_path / "lock")], check=True, capture_output=True)
+    stacked = run("verify", tmp_path / "locked.pth", tmp_path / "lock")
+    assert stacked["verdict"] == "unknown" and "fused on one side" in str(stacked["not_checked"]) and not stacked.causes("cause", "contributes")
+    found = run("verify", tmp_path / "moved", tmp_path / "lock")
+    said = found.finding("weights.changed")
+    assert {name.split(".")[-2] for name in said["evidence"]["tensors"]} == {"gate"}
+    assert [line.split(": ")[1] for line in said["details"][:2]] == ["another digest"] * 2

@@ -228,6 +228,22 @@ def test_batch_norms_that_were_folded_are_computed(diff):
     assert report.finding("weights.layout")["evidence"]["count"] == 4
 
 
+def test_the_bias_of_a_folded_norm_is_not_that_of_its_layer(diff):
+    """torchvision's ResNet has no bias in conv1, and a folded one has: bn1.bias is none of conv1 under another name."""
+    torch.manual_seed(3)
+    a = nn.Sequential(OrderedDict(conv1=nn.Conv2d(3, 8, 3, bias=False), bn1=nn.BatchNorm2d(8), conv2=nn.Conv2d(8, 8, 3, bias=False), bn2=nn.BatchNorm2d(8)))
+    a(torch.randn(8, 3, 9, 9))
+    with torch.no_grad():
+        for p in a.parameters():
+            p.add_(torch.randn_like(p) * 0.1)
+    b = copy.deepcopy(a.eval())
+    for n in "12":
+        setattr(b, f"conv{n}", fusion.fuse_conv_bn_eval(getattr(b, f"conv{n}"), getattr(b, f"bn{n}")))
+        setattr(b, f"bn{n}", nn.Identity())
+    report = diff(a.state_dict(), b.state_dict())
+    assert causes(report) == ["weights.layout"] and not report["weights"][0]["rules"]
+
+
 def test_other_weights_in_front_of_a_norm_are_not_folded(diff):
     a, b = net().state_dict(), folded(net()).state_dict()
     b["conv2.weight"][3, 2, 1, 1] += 1e-4
@@ -573,6 +589,36 @@ def test_one_number_that_is_not_finite_is_named(value, word, diff):
     broken = dict(state) | {"pooler.dense.weight": state["pooler.dense.weight"].clone()}
     broken["pooler.dense.weight"][3, 4] = value
     assert diff(state, broken)["diagnosis"] == f"only pooler.dense.weight differs: {word}"
+
+
+def saved_as(folder, name, cls, config, **fields):
+    torch.manual_seed(2)
+    getattr(transformers, cls)(getattr(transformers, config)(**fields)).save_pretrained(folder / name)
+
+
+SWIN = {"image_size": 32, "patch_size": 2, "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2]}
+BART = {"vocab_size": 60, "d_model": 32, "encoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 48,
+        "decoder_ffn_dim": 48, "max_position_embeddings": 24}
+
+
+@pytest.mark.parametrize("cls, config, fields, field, values", [
+    ("SwinModel", "SwinConfig", SWIN, "window_size", (4, 8)), ("BartModel", "BartConfig", BART, "decoder_layers", (3, 2)),
+    ("CLIPVisionModel", "CLIPVisionConfig", {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2, "patch_size": 8},
+     "image_size", (32, 64)),
+])
+def test_sizes_that_the_weights_need_are_not_to_be_made_equal(cls, config, fields, field, values, run, tmp_path):
+    for name, value in zip("ab", values, strict=True):
+        saved_as(tmp_path, name, cls, config, **fields, **{field: value})
+    held = [{name: value.shape for name, value in safetensors_of(tmp_path / each).items()} for each in "ab"]
+    assert held[0] != held[1]
+    said = run("diff", tmp_path / "a", tmp_path / "b").finding("config.changed")
+    assert said["remedy"] == "The config of each fits its own weights: give neither file that of the other"
+
+
+def safetensors_of(folder):
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model.safetensors")
 
 
 def test_a_vocabulary_that_was_enlarged_is_in_the_shapes_and_in_the_config(run, tmp_path):

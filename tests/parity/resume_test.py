@@ -250,6 +250,45 @@ def test_no_false_alarm_for_an_optimizer(judged, name):
     assert judged(small(OPTIMIZERS[name]))["verdict"] == "clean"
 
 
+def in_type(state, dtype):
+    return {key: in_type(value, dtype) if isinstance(value, dict) else value.to(dtype) if torch.is_tensor(value) and value.dim() else value
+            for key, value in state.items()}
+
+
+@pytest.mark.parametrize("weights, moments, said", [
+    (torch.float32, torch.float32, ""), (torch.bfloat16, torch.float32, "the weights were rounded"),
+    (torch.float32, torch.float16, "the moments were rounded"), (torch.bfloat16, torch.bfloat16, ""),
+])
+def test_weights_and_moments_of_two_types(judged, weights, moments, said):
+    saved = small(OPTIMIZERS["two groups"])
+    saved["model"] = in_type(saved["model"], weights)
+    saved["optimizer"]["state"] = in_type(saved["optimizer"]["state"], moments)
+    if weights == moments:  # as torch keeps them
+        parameter = nn.Parameter(torch.ones(4, dtype=weights))
+        optimizer = torch.optim.AdamW([parameter])
+        parameter.grad = torch.ones_like(parameter)
+        optimizer.step()
+        assert optimizer.state[parameter]["exp_avg"].dtype == weights
+    report = judged(saved)
+    assert report["verdict"] == ("clean" if not said else "risk")
+    assert [said in f["summary"] for f in report["findings"] if "were rounded" in f["summary"]] == ([True] if said else [])
+
+
+def test_moments_of_bitsandbytes_stand_in_a_mapping_of_their_own(judged):
+    """As optimizer.state_dict() of bitsandbytes 0.50.2 has them for PyTorch's FSDP."""
+    saved = small(OPTIMIZERS["two groups"])
+    for state in saved["optimizer"]["state"].values():
+        state["__bnb_optimizer_quant_state__"] = {"state1": state.pop("exp_avg"), "state2": state.pop("exp_avg_sq")}
+        state["step"] = int(state["step"])
+    for group in saved["optimizer"]["param_groups"]:
+        for name in set(group) - {"params", "lr", "betas", "eps", "weight_decay"}:
+            del group[name]
+        group.update(alpha=0.0, t_alpha=None, t_beta3=None)
+    report = judged(saved)
+    part = {part["part"]: part for part in report["resume"]}["optimizer moments"]
+    assert report["verdict"] == "clean" and part["state"] == "present" and "an optimizer of bitsandbytes, state of 4 of 4 parameters" in part["detail"]
+
+
 @pytest.mark.parametrize("every", [1, 3])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_no_false_alarm_for_a_schedule(judged, name, every):

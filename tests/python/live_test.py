@@ -514,6 +514,30 @@ def test_with_gradients_and_in_inference_mode(mode):
     assert state(b) == before and not any(p.is_inference() for p in b.parameters())
 
 
+def test_a_pass_that_writes_into_its_weights_proves_nothing():
+    """Embedding with max_norm shortens the rows that it reads, in place."""
+    torch.manual_seed(0)
+    a, b = torch.nn.Embedding(10, 4).eval(), torch.nn.Embedding(10, 4, max_norm=0.1).eval()
+    b.load_state_dict(a.state_dict())
+    before = b.weight.detach().clone()
+    report = explain_live(a, b, torch.tensor([1, 2, 3]))
+    assert not torch.equal(before, b.weight)
+    said = report.findings[0]
+    assert report.verdict == "different" and said.summary.startswith("a forward pass of B writes into its own weights")
+    assert any("max_norm" in line for line in said.details)
+    assert all(f.proof != "proved" and f.cause != "mode.training" for f in report.findings) and "not needed" not in str(report)
+    assert any("max_norm" in str(f.evidence) for f in report.findings if f.factor == "attributes")
+
+
+def test_what_is_no_module_and_what_a_pass_raises():
+    model = torch.nn.Linear(4, 2)
+    with pytest.raises(TypeError, match=r"A is no torch module \(found str\): of files, samebits.check"):
+        explain_live("weights.pth", model, torch.ones(1, 4))
+    with pytest.raises(RuntimeError) as raised:
+        explain_live(model, copy.deepcopy(model), torch.ones(1, 5))
+    assert "raised by the forward pass of A" in str(raised.value.__notes__)
+
+
 def test_a_call_of_ones_own():
     a, inputs = made(live_models.gpt2)
     b = copy.deepcopy(a)

@@ -107,6 +107,29 @@ def test_tensors_that_files_lack_are_random_and_that_is_proved(saved, tmp_path):
     assert finding.evidence.tensors == ["cls.predictions.transform.dense.weight"]
 
 
+def test_constants_that_files_lack_are_not_said_to_be_random(saved, tmp_path):
+    """A new norm has ones and zeros in every load, and outputs depend on it all the same."""
+    source = with_tensors(saved("bert"), tmp_path / "a", lambda tensors: {n: t * 1.5 if "LayerNorm" in n else t for n, t in tensors.items()})
+    other = with_tensors(saved("bert"), tmp_path / "b", lambda tensors: {n: t for n, t in tensors.items() if "output.LayerNorm" not in n})
+    report = samebits.explain(source, other, with_="torch")
+    said = [line for line in report.data["assumed"] if "none of its files" in line]
+    assert report.verdict == "different" and len(said) == 1 and "left at the values of a new model, the same in every load" in said[0]
+    assert not any(f.cause == "weights.reinitialized" and f.proof == "proved" for f in report.findings) and "drawn at random" not in str(report.data)
+
+
+def test_a_part_that_the_input_does_not_reach_is_said(tmp_path, saved):
+    vision = transformers.CLIPVisionConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, image_size=32, patch_size=8)
+    text = transformers.LlamaConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2, intermediate_size=64, vocab_size=60)
+    torch.manual_seed(0)
+    model = transformers.LlavaForConditionalGeneration(transformers.LlavaConfig(vision_config=vision, text_config=text, image_token_index=59))
+    model.save_pretrained(tmp_path / "a")
+    model.save_pretrained(tmp_path / "b")
+    report = samebits.explain(tmp_path / "a", tmp_path / "b", with_="torch")
+    assert any("vision_tower did not run on this input" in line for line in report.data["assumed"])
+    for name in ("bert", "t5", "gpt2"):
+        assert not any("did not run" in line for line in samebits.explain(saved(name), saved(name), with_="torch").data["assumed"])
+
+
 def test_running_statistics_are_found_and_proved(saved, tmp_path):
     model = transformers.ResNetForImageClassification.from_pretrained(saved("resnet")).train()
     with torch.no_grad():

@@ -86,7 +86,8 @@ class Merger {
                             fmt::format("the adapter holds {} that the base lacks: {}",
                                         counted(absent.size(), "weight"), some_of(absent)),
                             "Save the base with the class that was adapted, head included, and "
-                            "give that"));
+                            "give that; where the class ties its head to the embeddings, merge "
+                            "with peft: model.merge_and_unload()"));
   }
 
   std::uint64_t merged_bytes() const {

@@ -9,6 +9,20 @@
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
+namespace {
+
+/// Whether adapter_config.json says that the module of this name is trained whole: modules_to_save,
+/// which peft takes for the ends of modules' names.
+bool is_saved_whole(const Json& config, const std::string& name) {
+  const auto modules = config.is_object() ? config.find("modules_to_save") : config.end();
+  if (!config.is_object() || modules == config.end() || !modules->is_array()) return false;
+  return std::ranges::any_of(*modules, [&](const Json& module) {
+    return module.is_string() &&
+           ("." + name).find("." + module.get<std::string>() + ".") != std::string::npos;
+  });
+}
+
+}  // namespace
 
 std::set<std::string> own_modules(const Subject& plain, const Subject& adapted,
                                   std::set<std::string>* explained) {
@@ -19,7 +33,9 @@ std::set<std::string> own_modules(const Subject& plain, const Subject& adapted,
   for (std::uint32_t i = 0; i < adapted.checkpoint->weights().weights.size(); ++i) {
     const std::string& name = weight_name(adapted, i);
     const std::string in_base = name_in_base(name);
-    if (adapter_part(name) || in_base == name || !base.contains(in_base)) continue;
+    // A head that the base ties to its embeddings has no tensor there.
+    const bool known = base.contains(in_base) || is_saved_whole(adapted.checkpoint->adapter, name);
+    if (adapter_part(name) || in_base == name || !known) continue;
     whole.insert(in_base);
     explained->insert({name, in_base});
   }

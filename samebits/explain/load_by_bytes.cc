@@ -5,6 +5,7 @@
 #include <set>
 
 #include "samebits/compare/alignment.h"
+#include "samebits/compare/name_pieces.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/model/name_rules.h"
 #include "samebits/model/repair.h"
@@ -124,6 +125,39 @@ void repair_rest(const Checkpoint& source, const LoadList& target, int threads, 
   set_repair(all, load);
 }
 
+/// "0.parametrizations.weight.original0" for "0.weight_g": torch's two weight_norm() call the
+/// length and the direction so. The newer one takes the older names, and not the other way round
+/// (torch 2.13.0 nn/utils/parametrizations.py).
+std::string newer_weight_norm(const std::string& name) {
+  const std::string module = module_of(name), leaf = leaf_of(name);
+  for (const auto& [ending, number] : {std::pair("_g", '0'), std::pair("_v", '1')})
+    if (leaf.ends_with(ending))
+      return module + "parametrizations." + leaf.substr(0, leaf.size() - 2) + ".original" + number;
+  return "";
+}
+
+void repair_weight_norm(const Checkpoint& source, const LoadList& target, LoadReport& load) {
+  const std::set<std::string> dropped(load.dropped.begin(), load.dropped.end());
+  std::map<std::string, const Shape*> held;
+  for (const std::uint32_t index : source.weights().weights)
+    held[source.entries[index].name] = &source.entries[index].view.shape();
+  const std::set<std::string> random(load.random.begin(), load.random.end());
+  std::vector<model::NamePair> pairs;
+  std::set<std::string> restored;
+  for (const model::StoredShape& each : target.names) {
+    const std::string from = random.contains(each.name) ? newer_weight_norm(each.name) : each.name;
+    const auto at = held.find(from);
+    if (at == held.end() || *at->second != each.shape) continue;
+    pairs.push_back({from, each.name});
+    if (from != each.name && dropped.contains(from)) restored.insert(each.name);
+  }
+  if (restored.empty()) return;
+  const std::vector<model::RenameRule> rules = model::rules_for_names(pairs);
+  if (rules.empty()) return;
+  set_repair(rules, load);
+  load.restored = std::move(restored);
+}
+
 }  // namespace
 
 std::set<std::string> open_targets(const LoadReport& load) {
@@ -145,7 +179,9 @@ std::vector<std::string> unused_tensors(const LoadReport& load) {
 
 void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threads,
                      LoadReport& load) {
-  if (!load.searched || !target.checkpoint || !target.checkpoint->has_weights()) return;
+  if (!load.searched) return;
+  if (load.restored.empty() && load.ambiguous.empty()) repair_weight_norm(source, target, load);
+  if (!target.checkpoint || !target.checkpoint->has_weights()) return;
   // Of several renamings that fit, the one that the values show.
   if (!load.ambiguous.empty()) repair_all(source, target, threads, load);
   if (!load.restored.empty() && contradicts_values(source, target, threads, load)) {

@@ -188,6 +188,18 @@ def test_what_an_adapter_holds_whole_is_connected(run, tmp_path):
     assert any("head.weight" in line and "whole" in line for line in alone.finding("weights.adapted")["details"])
 
 
+def test_a_head_that_the_base_ties_is_the_adapters_own(run, tmp_path):
+    """modules_to_save=["lm_head"]: the base has no tensor of that name."""
+    _, report = related(run, tmp_path, base(), extra={"lm_head.weight": randn(5, 32, seed=50)}, modules_to_save=["lm_head"])
+    alone = run("diff", tmp_path / "base", tmp_path / "adapter")
+    assert not alone.findings("weights.missing") and not report.findings("weights.missing")
+    assert any("lm_head.weight" in line and "whole" in line for line in alone.finding("weights.adapted")["details"])
+    other = tmp_path / "other"
+    other.mkdir()
+    related(run, other, base(), extra={"lm_head.weight": randn(5, 32, seed=50)})
+    assert run("diff", other / "base", other / "adapter").findings("weights.missing")
+
+
 def dora(seed):
     return lora(seed) | {"lora_magnitude_vector": 0.5 + randn(32, seed=seed + 5).abs()}
 

@@ -5,7 +5,9 @@ import collections
 import copy
 import json
 import shutil
+import subprocess
 
+import conftest
 import numpy
 import pytest
 import safetensors.torch
@@ -88,6 +90,23 @@ def test_a_newer_weight_norm_loads_the_older_one(run, tmp_path):
         missing, unexpected = model.load_state_dict(torch.load(tmp_path / f"{source}.pth"), strict=False)
         load = run("check", tmp_path / f"{source}.pth", "--for", tmp_path / f"{target}.pth")
         assert load["loads"][0]["random"] == missing and load["loads"][0]["dropped"] == unexpected and load.status == status
+
+
+def test_the_names_of_a_newer_weight_norm_are_written_for_the_older_one(run, tmp_path):
+    """Values are of two models: the names alone tell."""
+    torch.save(with_module(parametrizations.weight_norm).state_dict(), tmp_path / "new.pth")
+    torch.manual_seed(77)
+    old = with_module(nn.utils.weight_norm)
+    nn.init.normal_(old[0].weight_v)
+    torch.save(old.state_dict(), tmp_path / "old.pth")
+    load = run("check", tmp_path / "new.pth", "--for", tmp_path / "old.pth")["loads"][0]
+    assert load["repair"]
+    words = [str(conftest.PROGRAM), "check", tmp_path / "new.pth", "--for", tmp_path / "old.pth", "--write", tmp_path / "out.pth"]
+    assert subprocess.run([str(word) for word in words], capture_output=True, text=True).returncode == 0
+    old.load_state_dict(torch.load(tmp_path / "out.pth"), strict=True)
+    source = torch.load(tmp_path / "new.pth")
+    assert torch.equal(old[0].weight_g, source["0.parametrizations.weight.original0"])
+    assert torch.equal(old[0].weight_v, source["0.parametrizations.weight.original1"])
 
 
 def test_an_attribute_that_stands_for_a_parameter_is_not_absent(run, tmp_path):

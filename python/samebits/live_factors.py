@@ -42,6 +42,7 @@ INTERNAL = {  # of torch.nn.Module, beside what begins with the prefixes below
     "_is_full_backward_hook",
     "call_super_init",
     "_compiled_call_impl",
+    "_is_torch_compile",  # told by the factor "compilation"
 }
 HOOKS = (
     "_forward_hooks",
@@ -66,7 +67,7 @@ class Factor:
 
 def find_factors(model_a, model_b):
     """The factors in which two models differ, and sentences on what differs and cannot be exchanged."""
-    finder = _Finder()
+    finder = _Finder((live_alike.own_names(model_a), live_alike.own_names(model_b)))
     finder.pair(model_a, model_b, "", None)
     finder.pair_configs()
     return finder.factors, finder.not_checked
@@ -92,7 +93,8 @@ def _exchange_tensor(a, b, groups):
 
 
 class _Finder:
-    def __init__(self):
+    def __init__(self, own):
+        self._own = own
         self.factors, self.not_checked = [], []
         self._paired, self._tensors, self._configs = set(), {}, []
 
@@ -184,11 +186,11 @@ class _Finder:
             if one is None and other is None or one is other:
                 continue
             if one is None or other is None or one.shape != other.shape or type(one) is not type(other) or not _is_dense(one, other):
-                self._slot(ours, theirs, name, full, group)
+                self._slot(b, ours, theirs, name, full, group)
             else:
                 self._tensor(one, other, full, group)
 
-    def _slot(self, ours, theirs, name, full, group):
+    def _slot(self, module, ours, theirs, name, full, group):
         one, other = ours.get(name), theirs.get(name)
         if one is not None and other is not None and one.shape == other.shape and live_alike.same_tensor(one, other):
             return
@@ -198,6 +200,7 @@ class _Finder:
                 theirs[name] = one
             else:
                 del theirs[name]
+            _set_in_lists(module, other, one)
 
         self.add(group, full, _shown_tensor(one), _shown_tensor(other), apply)
 
@@ -223,17 +226,19 @@ class _Finder:
 
     def _attributes(self, a, b, path):
         swapped = type(a) is not type(b)  # then what one side has alone belongs to the class
+        computed = _computed_by_hooks(a) & _computed_by_hooks(b)
         for name in {**vars(a), **vars(b)}:
             if name in INTERNAL or name.startswith(INTERNAL_PREFIXES) or (swapped and (name not in vars(a) or name not in vars(b))):
                 continue
             one, other = vars(a).get(name, ABSENT), vars(b).get(name, ABSENT)
-            if hasattr(one, "to_dict") and hasattr(other, "to_dict") or live_alike.alike(one, other):
+            if name in computed or hasattr(one, "to_dict") and hasattr(other, "to_dict") or live_alike.alike(one, other, own=self._own):
                 continue
             full = f"{path}.{name}" if path else name
             self.add("attributes", full, live_alike.shown(one), live_alike.shown(other), functools.partial(set_attribute, a, b, name))
 
     def _hooks(self, a, b, path):
-        unlike = [name for name in HOOKS if not live_alike.alike(list(vars(a)[name].values()), list(vars(b)[name].values()))]
+        both = [(name, list(vars(a)[name].values()), list(vars(b)[name].values())) for name in HOOKS]
+        unlike = [name for name, *hooks in both if not live_alike.alike(*hooks, own=self._own)]
         if unlike:
             counts = [sum(len(vars(side)[name]) for name in HOOKS[:2]) for side in (a, b)]
             self.add("hooks", path, *[f"{count} hooks" for count in counts], functools.partial(_set_hooks, a, b))
@@ -259,6 +264,12 @@ class _Finder:
                 self.add(group, full, live_alike.shown(one), live_alike.shown(other), functools.partial(set_attribute, a, b, name))
 
 
+def _computed_by_hooks(module):
+    """Attributes that weight_norm, spectral_norm and prune of torch.nn.utils compute anew before every pass."""
+    hooks = [hook for hook in vars(module)["_forward_pre_hooks"].values() if type(hook).__module__.startswith("torch.nn.utils.")]
+    return {getattr(hook, "_tensor_name", None) or getattr(hook, "name", None) for hook in hooks}
+
+
 def set_attribute(a, b, name):
     if name not in vars(a):
         del vars(b)[name]
@@ -267,6 +278,15 @@ def set_attribute(a, b, name):
     if isinstance(value, types.MethodType) and value.__self__ is a:
         value = types.MethodType(value.__func__, b)
     vars(b)[name] = value
+
+
+def _set_in_lists(module, old, new):
+    """Lists in which a module keeps its own tensors for its forward, as those of torch.nn do that have states from step to step."""
+    if old is None or new is None:
+        return
+    for name, value in list(vars(module).items()):
+        if isinstance(value, list) and any(each is old for each in value):
+            vars(module)[name] = [new if each is old else each for each in value]
 
 
 def _set_child(ours, theirs, name):

@@ -7,6 +7,7 @@ One JSON object goes to standard output. Nothing is fetched from a network.
 
 import argparse
 import contextlib
+import copy
 import json
 import logging
 import os
@@ -67,11 +68,41 @@ def _loaded(kind, path, trust_code):
                 model, loading = kind.from_pretrained(path, **options, **_IGNORED)
             except Exception as second:
                 raise live_files.NotLoaded(live_files.why(second)) from second
-    found = {"missing": sorted(loading["missing_keys"]), "unexpected": sorted(loading["unexpected_keys"])}
+    computed = _computed(model, set(loading["missing_keys"]))
+    found = {"missing": sorted(set(loading["missing_keys"]) - computed), "unexpected": sorted(loading["unexpected_keys"])}
+    found["computed"] = sorted(computed)
     found["mismatched"] = sorted(_mismatched(each, model, path) for each in loading["mismatched_keys"])
     text = "\n".join(heard)
     said = {key: any(_short(name) in text for name in found[key]) for key in ("missing", "unexpected")}
     return model, found, raises, said
+
+
+def _computed(model, missing):
+    """Of the names that no file has, tables that the class computes whenever it is built: transformers 4 counts them as missing, and leaves
+    them as they were built. What is one number throughout is no table: running statistics and empty codebooks are filled in training."""
+    import torch
+
+    held = {name: buffer for name, buffer in model.named_buffers() if name in missing and _is_table(buffer)}
+    if not held:
+        return set()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            built = dict(type(model)(copy.deepcopy(model.config)).named_buffers())
+    except Exception:  # whatever a class of the user's raises: then nothing is known of them
+        return set()
+    return {name for name, buffer in held.items() if name in built and _same(buffer, built[name])}
+
+
+def _is_table(tensor):
+    if tensor.is_meta or not tensor.numel():
+        return False
+    return tensor.dim() > 1 and not tensor.is_floating_point() or bool((tensor != tensor.flatten()[0]).any())
+
+
+def _same(one, other):
+    """As the class computes it, in whatever type the model was loaded."""
+    return one.shape == other.shape and one.equal(other.to(one.dtype))
 
 
 def _mismatched(key, model, path):

@@ -193,9 +193,14 @@ std::string text_for(const Json& value) {
 
 FieldJudgement judge_difference(const ConfigLevel& level, const ConfigTable& table,
                                 const std::string& name) {
-  if (name == "tie_word_embeddings")
+  if (name == "tie_word_embeddings") {
     if (const char* why = unread_tie(level.a, level.b, level.classes))
       return {FieldEffect::nothing, why};
+    if (is_tie_of_4_alone(level.a, level.b))
+      return {FieldEffect::version,
+              "transformers 4 shares the embeddings, and scales logits, by it; 5 ties only equal "
+              "values of the file, and makes the same of both"};
+  }
   if (const char* why = unread_by_classes(name, level.classes)) return {FieldEffect::nothing, why};
   if (const char* why = unread_rule(level, name)) return {FieldEffect::nothing, why};
   if (const char* why = unread_beside(level, table, name)) return {FieldEffect::nothing, why};

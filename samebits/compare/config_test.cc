@@ -346,6 +346,30 @@ TEST(CompareConfigs, SpellingsOfTwoVersionsAreOne) {
       {R"({"model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2.0}})",
        R"({"model_type": "llama", "rope_parameters": {
            "rope_theta": 10000.0, "rope_type": "linear", "factor": 2.0}})"},
+      {R"({"model_type": "llama", "rope_scaling": {"type": "linear", "rope_type": "linear",
+           "factor": 2.0}})",
+       R"({"model_type": "llama", "rope_parameters": {"rope_theta": 10000.0, "type": "linear",
+           "rope_type": "linear", "factor": 2.0}})"},
+      {R"({"model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2.0}})",
+       R"({"model_type": "llama", "rope_scaling": {"rope_type": "linear", "factor": 2.0}})"},
+      {R"({"model_type": "qwen2_vl", "rope_theta": 1.0, "rope_scaling": {"type": "mrope"}})",
+       R"({"model_type": "qwen2_vl", "rope_parameters": {"rope_theta": 1.0, "type": "mrope",
+           "rope_type": "default"}})"},
+      {R"({"model_type": "llama", "max_position_embeddings": 64,
+           "rope_scaling": {"rope_type": "yarn", "factor": 2.0}})",
+       R"({"model_type": "llama", "max_position_embeddings": 64, "rope_parameters": {
+           "original_max_position_embeddings": 64, "rope_theta": 10000.0, "rope_type": "yarn",
+           "factor": 2.0}})"},
+      {R"({"model_type": "gemma3_text", "rope_theta": 1e6, "rope_local_base_freq": 1e4,
+           "rope_scaling": {"type": "linear", "factor": 8.0}})",
+       R"({"model_type": "gemma3_text", "rope_parameters": {
+           "full_attention": {"rope_theta": 1e6, "rope_type": "linear", "type": "linear",
+                              "factor": 8.0},
+           "sliding_attention": {"rope_theta": 1e4, "rope_type": "default"}}})"},
+      {R"({"model_type": "olmo3", "rope_theta": 500000, "rope_scaling": null})",
+       R"({"model_type": "olmo3", "rope_parameters": {
+           "full_attention": {"rope_theta": 500000, "rope_type": "default"},
+           "sliding_attention": {"rope_theta": 500000.0, "rope_type": "default"}}})"},
       {R"({"model_type": "esm"})", R"({"model_type": "esm", "rope_theta": 10000.0})"},
       {R"({"encoder_layers": 2, "num_hidden_layers": 2})", R"({"encoder_layers": 2})"},
       {R"({"hidden_size": 16, "num_attention_heads": 2})",
@@ -374,6 +398,14 @@ TEST(CompareConfigs, WhatTwoVersionsMeanOtherwiseIsADifference) {
       {R"({"model_type": "llama", "rope_theta": 10000.0})",
        R"({"model_type": "llama", "rope_parameters": {
            "rope_theta": 10000.0, "rope_type": "linear", "factor": 2.0}})"},
+      {R"({"model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2.0}})",
+       R"({"model_type": "llama", "rope_parameters": {"rope_theta": 10000.0, "type": "linear",
+           "rope_type": "dynamic", "factor": 2.0}})"},
+      {R"({"model_type": "llama", "max_position_embeddings": 64,
+           "rope_scaling": {"rope_type": "yarn", "factor": 2.0}})",
+       R"({"model_type": "llama", "max_position_embeddings": 64, "rope_parameters": {
+           "original_max_position_embeddings": 32, "rope_theta": 10000.0, "rope_type": "yarn",
+           "factor": 2.0}})"},
       {R"({"model_type": "mixtral"})",
        R"({"model_type": "mixtral", "rope_parameters": {"rope_theta": 10000.0}})"},
       {R"({"encoder_layers": 2, "num_hidden_layers": 3})", R"({"encoder_layers": 2})"},
@@ -398,6 +430,24 @@ TEST(CompareConfigs, TiesCountWhereAClassHasAnOutputLayer) {
   EXPECT_EQ(tie("", "true", "false"), "outputs");
   EXPECT_EQ(tie("BertForTokenClassification", "true", "false"), "nothing");
   EXPECT_EQ(tie("BertForMaskedLM", "null", "false"), "nothing");  // the class decides
+}
+
+TEST(CompareConfigs, TransformersFiveTiesT5ByTheValuesInTheFiles) {
+  const auto found = [](const char* a, const char* b) {
+    const auto config = [](const char* fields) {
+      return R"({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"])" +
+             std::string(fields) + "}";
+    };
+    return names(compare(config(a).c_str(), config(b).c_str()));
+  };
+  const char* apart = R"(, "tie_word_embeddings": false)";
+  const char* rewritten = R"(, "tie_word_embeddings": true, "scale_decoder_outputs": false)";
+  EXPECT_THAT(found(apart, rewritten), ElementsAre("tie_word_embeddings:version"));
+  EXPECT_THAT(found(rewritten, apart), ElementsAre("tie_word_embeddings:version"));
+  EXPECT_THAT(found(apart, ""), ElementsAre("tie_word_embeddings:outputs"));
+  EXPECT_THAT(found("", rewritten), ElementsAre("scale_decoder_outputs:outputs"));
+  EXPECT_THAT(found("", R"(, "tie_word_embeddings": true, "scale_decoder_outputs": true)"),
+              IsEmpty());
 }
 
 TEST(ConfigTable, EveryRowSaysWhyAndEveryDefaultIsJson) {

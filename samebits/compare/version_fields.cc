@@ -5,6 +5,8 @@
 #include <initializer_list>
 #include <optional>
 
+#include "samebits/family/word_list.h"
+
 namespace samebits {
 namespace {
 
@@ -31,20 +33,55 @@ Json take_field(FieldMap& fields, std::string_view name) {
   return value;
 }
 
+/// "type" is what rope_type was called, and both stand in files whose first version said "type".
+/// Where they contradict each other both stay: 4.57.6 takes the one, 5.24.0 the other.
+void unify_rope_type(Json* rope) {
+  const auto old = rope->find("type");
+  if (old == rope->end() || !old->is_string()) return;
+  const Json kind = *old == "mrope" ? Json("default") : *old;  // which sections say already
+  if (!rope->contains("rope_type") || (*rope)["rope_type"] == "mrope") (*rope)["rope_type"] = kind;
+  if ((*rope)["rope_type"] == kind) rope->erase("type");
+}
+
+/// For how many positions a model was trained before its angles were scaled: 5.24.0 writes the
+/// number that these kinds took before from the fields beside them.
+void state_trained_positions(const FieldMap& fields, Json* rope) {
+  constexpr const char* kTrained = "original_max_position_embeddings";
+  const Json kind = rope->value("rope_type", Json());
+  if (kind != "yarn" && kind != "longrope" && kind != "llama3") return;
+  const Json* beside = find_value(fields, kTrained);
+  const Json* most = beside != nullptr ? beside : find_value(fields, "max_position_embeddings");
+  if (most == nullptr || !most->is_number()) return;
+  if (beside != nullptr || rope->value(kTrained, Json()).is_null()) (*rope)[kTrained] = *most;
+}
+
+void complete_rope(const FieldMap& fields, Json* rope) {
+  unify_rope_type(rope);
+  state_trained_positions(fields, rope);
+}
+
+/// rope_parameters with one object for each kind of layers.
+void complete_rope_by_layer(FieldMap& fields) {
+  Json rope = fields.find("rope_parameters")->second.value;
+  for (Json& layers : rope) {
+    if (layers.is_object()) complete_rope(fields, &layers);
+  }
+  fields.insert_or_assign("rope_parameters", FieldValue{std::move(rope), false});
+}
+
 /// 4.57.6 writes rope_theta, rope_scaling and partial_rotary_factor beside one another.
 void unify_rope(FieldMap& fields) {
   const Json* written = find_value(fields, "rope_parameters");
-  if (is_plain_object(written) && is_by_layer(*written)) return;
+  if (is_plain_object(written) && is_by_layer(*written)) return complete_rope_by_layer(fields);
   Json rope = is_plain_object(written) ? *written : Json::object();
   const Json* scaling = find_value(fields, "rope_scaling");
   if (is_plain_object(scaling)) {
     if (is_by_layer(*scaling)) return;
-    for (const auto& [name, value] : scaling->items()) {
-      const std::string field = name == "type" ? "rope_type" : name;
-      if (!rope.contains(field)) rope[field] = value;
-    }
+    for (const auto& [name, value] : scaling->items())
+      if (!rope.contains(name)) rope[name] = value;
     fields.erase("rope_scaling");
   }
+  complete_rope(fields, &rope);
   const auto move_to = [&](const char* name, std::initializer_list<const char*> spellings) {
     for (const char* spelling : spellings) {
       Json value = take_field(fields, spelling);
@@ -60,6 +97,9 @@ void unify_rope(FieldMap& fields) {
     if (!rope.contains(name)) rope[name] = std::move(value);
   };
   if (has_usual) assume_in("rope_theta", 10000.0);
+  // 5.24.0 writes "axial" where the class has no other kind.
+  if (type == "pixtral" && rope.value("rope_type", Json()) == "axial")
+    rope["rope_type"] = "default";
   assume_in("rope_type", "default");
   assume_in("partial_rotary_factor", 1.0);
   fields.insert_or_assign("rope_parameters", FieldValue{std::move(rope), false});
@@ -79,13 +119,32 @@ void unify_rope_by_layer(FieldMap& fields) {
     Json whole = {{"rope_theta", *own}, {"rope_type", "default"}};
     Json window = {{"rope_theta", *local}, {"rope_type", "default"}};
     const Json* scaling = find_value(fields, "rope_scaling");
-    if (is_plain_object(scaling)) whole.update(*scaling);
+    if (is_plain_object(scaling)) {
+      if (scaling->contains("type") && !scaling->contains("rope_type")) whole.erase("rope_type");
+      whole.update(*scaling);
+    }
     for (const std::string_view name : {full, sliding, std::string_view("rope_scaling")})
       if (const auto field = fields.find(name); field != fields.end()) fields.erase(field);
     Json rope = {{"full_attention", std::move(whole)}, {"sliding_attention", std::move(window)}};
     fields.insert_or_assign("rope_parameters", FieldValue{std::move(rope), false});
     return;
   }
+}
+
+/// OLMo 3 in 4.57.6 has one base, which 5.24.0 takes for the layers that see all tokens, with the
+/// scaling; for the others it takes its class's own.
+void unify_olmo3_rope(FieldMap& fields) {
+  const Json* theta = find_value(fields, "rope_theta");
+  if (text_of(fields, "model_type") != "olmo3" ||
+      find_value(fields, "rope_parameters") != nullptr || theta == nullptr)
+    return;
+  Json whole = {{"rope_theta", *theta}, {"rope_type", "default"}};
+  const Json* scaling = find_value(fields, "rope_scaling");
+  if (is_plain_object(scaling)) whole.update(*scaling);
+  Json rope = {{"full_attention", std::move(whole)},
+               {"sliding_attention", {{"rope_theta", 500000.0}, {"rope_type", "default"}}}};
+  fields.insert_or_assign("rope_parameters", FieldValue{std::move(rope), false});
+  for (const char* name : {"rope_theta", "rope_scaling"}) fields.erase(name);
 }
 
 /// ModernBERT in 4.57.6 counts which layers see all tokens, and 5.24.0 lists the kind of each.
@@ -171,16 +230,35 @@ bool says_nothing(const FieldMap& fields, std::string_view name, const Json& val
   if (name == "head_dim" || (name == "scale" && type == "sam_vision_model"))
     return is_width_of_heads(fields, value);
   if (name == "layer_types") return are_all_full(fields, value);
-  if (name == "scale_decoder_outputs") {
-    const Json* tied = find_value(fields, "tie_word_embeddings");
-    return value == (tied == nullptr ? Json(true) : *tied);
-  }
   if (name == "use_timm_backbone" || name == "use_pretrained_backbone")
     return value == false && is_plain_object(find_value(fields, "backbone_config"));
   if (name == "_remove_final_layer_norm") return value == false;
   if (name == "sliding_window") return equals_any(fields, false, {"use_sliding_window"});
   if (name == "vocab_size") return is_plain_object(find_value(fields, "text_config"));
   return name == "vision_use_head" && value == true;
+}
+
+/// Types whose classes in 5.24.0 do not read tie_word_embeddings for what is tied: there the values
+/// in the files decide. Of the first four it says whether logits are scaled, where
+/// scale_decoder_outputs does not.
+constexpr std::string_view kScaleDecoder = "t5 umt5 longt5 pop2piano";
+constexpr std::string_view kTiedByValues = "mt5 udop";
+
+void state_decoder_scale(FieldMap& fields) {
+  if (!lists_word(kScaleDecoder, text_of(fields, "model_type"))) return;
+  const Json* tied = find_value(fields, "tie_word_embeddings");
+  assume(fields, "scale_decoder_outputs", tied == nullptr || *tied != false);
+}
+
+/// Where neither side states it, tie_word_embeddings says it.
+void drop_assumed_scale(FieldMap& a, FieldMap& b) {
+  constexpr std::string_view kScale = "scale_decoder_outputs";
+  const auto left = a.find(kScale);
+  const auto right = b.find(kScale);
+  if (left == a.end() || right == b.end() || !left->second.assumed || !right->second.assumed)
+    return;
+  a.erase(left);
+  b.erase(right);
 }
 
 void drop_derived_of(FieldMap& owner, const FieldMap& other) {
@@ -206,8 +284,10 @@ void unify_spellings(FieldMap& fields) {
   if (text_of(fields, "model_type") == "blip_text_model") assume(fields, "is_decoder", true);
   if (text_of(fields, "model_type") == "paligemma") state_prefix_attention(fields);
   for (auto& [name, field] : fields) unify_infinities(&field.value, 0);
+  state_decoder_scale(fields);
   list_layer_types(fields);
   unify_rope_by_layer(fields);
+  unify_olmo3_rope(fields);
   unify_rope(fields);
 }
 
@@ -230,7 +310,17 @@ const char* unread_tie(const FieldMap& a, const FieldMap& b, const std::string& 
   return "transformers 4 reads that of text_config, which is the same";
 }
 
+bool is_tie_of_4_alone(const FieldMap& a, const FieldMap& b) {
+  const std::string type = text_of(a, "model_type");
+  if (type != text_of(b, "model_type")) return false;
+  if (lists_word(kTiedByValues, type)) return true;
+  const Json* left = find_value(a, "scale_decoder_outputs");
+  const Json* right = find_value(b, "scale_decoder_outputs");
+  return lists_word(kScaleDecoder, type) && left != nullptr && right != nullptr && *left == *right;
+}
+
 void drop_derived(FieldMap& a, FieldMap& b) {
+  drop_assumed_scale(a, b);
   drop_derived_of(a, b);
   drop_derived_of(b, a);
 }

@@ -20,4 +20,8 @@ void drop_derived(FieldMap& a, FieldMap& b);
 /// architectures of both, as text, with "?" where a side names none.
 const char* unread_tie(const FieldMap& a, const FieldMap& b, const std::string& classes);
 
+/// Whether transformers 5 makes the same of both sides' tie_word_embeddings, since it ties by the
+/// values in the files, while 4 shares the embeddings, and scales logits, by the field.
+bool is_tie_of_4_alone(const FieldMap& a, const FieldMap& b);
+
 }  // namespace samebits

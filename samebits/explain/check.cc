@@ -307,6 +307,7 @@ Result<Report> check_now(const SubjectOptions& options, const SubjectOptions& ta
   report.command = "check";
   const Result<model::TargetName> built_in = model::parse_target(target.path);
   if (!built_in && !target.in_memory && !is_load_list(target.path)) return fail(built_in.error());
+  report.for_transformers_4 = built_in && built_in->library == model::Library::transformers4;
   open_subjects(report, {options}, {.cross_check = true, .threads = threads});
   const Subject& subject = report.subjects[0];
   if (subject.checkpoint && !subject.checkpoint->has_weights()) {

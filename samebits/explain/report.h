@@ -165,10 +165,11 @@ struct Report {
   std::vector<RunLine> runs;
   std::vector<Divergence> divergence;
   std::vector<TokenMap> token_maps;
-  bool traces = false;            // outputs are all points of two traces, in execution order
-  bool in_file_order = false;     // or, where that is not known, in A's file's
-  std::vector<LoadReport> loads;  // check: first the way that fits the file, then the other
-  PackedWeights packed;           // check
+  bool traces = false;              // outputs are all points of two traces, in execution order
+  bool in_file_order = false;       // or, where that is not known, in A's file's
+  std::vector<LoadReport> loads;    // check: first the way that fits the file, then the other
+  PackedWeights packed;             // check
+  bool for_transformers_4 = false;  // check: the library that is to load it
   /// check, of a Trainer's checkpoint: tensors that a resumed training would not find by name.
   std::vector<std::string> lost_on_resume;
   std::optional<RunFacts> ran;  // explain: what runs showed

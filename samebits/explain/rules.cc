@@ -30,6 +30,7 @@
 #include "samebits/explain/other_weights.h"
 #include "samebits/explain/own_code.h"
 #include "samebits/explain/quantized_findings.h"
+#include "samebits/explain/rotary_findings.h"
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/script_findings.h"
 #include "samebits/explain/settings_findings.h"
@@ -137,6 +138,7 @@ constexpr auto kPairRules = std::to_array<PairRule>({
        find_buffer_changes(report, pair.a, pair.b, pair.options.threads);
      }},
     {kCompared, of_subjects<find_version_changes>},
+    {kCompared, of_subjects<find_unread_rotary_of_pair>},
     {kCompared, of_subjects<find_loaded_dtype_of_pair>},
 });
 
@@ -163,6 +165,7 @@ constexpr auto kSubjectRules = std::to_array<SubjectRule>({
     {kExplain, find_resume_leftovers},
     {kExplain, find_implied_eps},
     {kCheck, find_absent_parts},
+    {kCheck, find_unread_rotary},
     {kInspect | kCompared | kCheck, find_tie_conflict},
 });
 

@@ -32,12 +32,14 @@ class LoadReading {
     const Strings missing = json_.at("missing").get<Strings>();
     for (const std::string& each : missing)
       (is_counter(each) ? load.counters : load.random).push_back(each);
+    load.tables = json_.at("computed").get<Strings>();
     load.dropped = json_.at("unexpected").get<Strings>();
     for (const Json& each : json_.at("mismatched")) {
       load.mismatched.push_back(each.at(0).get<std::string>());
       load.mismatches.push_back({each.at(1).get<Shape>(), each.at(2).get<Shape>()});
     }
-    load.loaded = load.target_tensors - missing.size() - load.mismatched.size();
+    load.loaded =
+        load.target_tensors - missing.size() - load.tables.size() - load.mismatched.size();
     if (!json_.at("raises").is_null()) load.raises = json_.at("raises").get<std::string>();
     const bool tells_missing = json_.at("said").at("missing").get<bool>();
     load.dropped_silently = !load.dropped.empty() && !json_.at("said").at("unexpected").get<bool>();

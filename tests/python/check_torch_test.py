@@ -96,6 +96,37 @@ def test_transformers_4_tells_shapes_too(saved, program):
     assert f"{load['mismatched'][0]}: 7 in the checkpoint, 32 in the target" in json.dumps(report)
 
 
+def test_tables_that_the_class_computes_are_not_random(saved, program, tmp_path):
+    """transformers 5 does not write them, and 4 counts them as missing, and computes them."""
+    python = os.environ.get("SAMEBITS_PYTHON_T4")
+    if not python:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("SAMEBITS_PYTHON_T4 names no interpreter")
+    status, report = check(program, saved / "swin as it is", "--for", "transformers-4", SAMEBITS_PYTHON=python)
+    load = report["loads"][0]
+    assert (status, report["verdict"]) == (0, "clean") and not load["random"] and load["loaded"] == load["target_tensors"] - 2
+    (finding,) = [each for each in report["findings"] if "relative_position_index" in json.dumps(each)]
+    assert finding["role"] == "note" and len(finding["evidence"]["tensors"]) == 2
+    saves = f"""
+import transformers
+model, loading = transformers.SwinModel.from_pretrained({str(saved / "swin as it is")!r}, output_loading_info=True)
+built = transformers.SwinModel(model.config).state_dict()
+assert all(name.endswith("relative_position_index") and model.state_dict()[name].equal(built[name]) for name in loading["missing_keys"])
+assert len(loading["missing_keys"]) == 2
+"""
+    subprocess.run([python, "-c", saves], check=True)
+
+
+def test_running_statistics_that_are_missing_are_told(saved, program, tmp_path):
+    torch.manual_seed(1)
+    config = transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
+    transformers.ResNetModel(config).save_pretrained(tmp_path)
+    tensors = safetensors.torch.load_file(tmp_path / "model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if not name.endswith("running_mean")}
+    safetensors.torch.save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    status, report = check(program, tmp_path, "--for", "transformers-5")
+    assert status == 1 and report["loads"][0]["random"] == sorted(set(tensors) - set(kept))
+
+
 def test_a_prefix_is_taken_off(saved):
     load = samebits.check(saved / "bert prefix", "transformers-5", with_="torch").data["loads"][0]
     assert [(rule["from"], rule["to"]) for rule in load["repair"]] == [("module.", "")] and load["restored"] == load["target_tensors"] == len(load["random"])

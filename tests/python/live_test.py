@@ -3,6 +3,8 @@
 import copy
 import json
 import random
+import threading
+import weakref
 
 import pytest
 import torch
@@ -550,3 +552,61 @@ def test_a_call_of_ones_own():
 
     assert causes(explain_live(a, b, inputs)) == []
     assert causes(explain_live(a, b, inputs, call=generate)) == [("weights.changed", "weights")]
+
+
+class Holder(torch.nn.Module):
+    """What a user's module may hold beside its parameters: its own parts, locks, handles, weak references, functions."""
+
+    def __init__(self, scale=1.0):
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(8, 8), torch.nn.Linear(8, 8)
+        self.order, self.named = [self.first, self.second], {"weight": self.first.weight}
+        self.lock, self.reference, self.generator = threading.Lock(), weakref.ref(self.first), torch.Generator()
+        self.handle = self.first.register_forward_hook(lambda module, inputs, output: output)
+        self.scaled = lambda x: x * scale
+        object.__setattr__(self, "itself", self)
+
+    def forward(self, x):
+        for layer in self.order:
+            x = self.scaled(layer(x))
+        return x
+
+
+KEEPERS = {
+    "lstm": lambda: torch.nn.LSTM(8, 12, 2, batch_first=True), "gru": lambda: torch.nn.GRU(8, 12, batch_first=True),
+    "rnn": lambda: torch.nn.RNN(8, 12, batch_first=True), "own": Holder,
+    "weight_norm": lambda: torch.nn.Sequential(torch.nn.utils.weight_norm(torch.nn.Linear(8, 8))),
+    "spectral_norm": lambda: torch.nn.Sequential(torch.nn.utils.spectral_norm(torch.nn.Linear(8, 8))),
+}
+
+
+@pytest.mark.parametrize("name", KEEPERS)
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
+def test_what_modules_keep_of_their_own_parts_is_no_setting(name):
+    x = torch.randn(2, 5, 8)
+    a, b = KEEPERS[name]().eval(), KEEPERS[name]().eval()
+    b.load_state_dict(a.state_dict())
+    report = explain_live(a, b, x)
+    assert report.verdict == "same" and not report.findings
+    changed = next(parameter for parameter in b.parameters() if parameter.dim() > 1)
+    changed[0, 0] += 1
+    before = state(b)
+    report = explain_live(a, b, x)
+    assert causes(report) == [("weights.changed", "weights")] and len(report.findings) == 1 and state(b) == before
+
+
+def test_other_sizes_of_a_recurrent_module_are_exchanged_with_its_lists():
+    a, b = torch.nn.LSTM(8, 12, batch_first=True).eval(), torch.nn.LSTM(8, 16, batch_first=True).eval()
+    report = explain_live(a, b, torch.randn(2, 5, 8))
+    assert sorted(causes(report)) == [("config.changed", "attributes"), ("weights.changed", "weights")]
+    assert fields(report, "attributes") == ["hidden_size"]
+
+
+def test_own_parts_in_another_order_are_a_cause_without_addresses():
+    torch.manual_seed(1)
+    a, b = Holder().eval(), Holder().eval()
+    b.load_state_dict(a.state_dict())
+    b.order.reverse()
+    report = explain_live(a, b, torch.randn(2, 8))
+    assert causes(report) == [("config.changed", "attributes")] and fields(report, "attributes") == ["order"]
+    assert "0x" not in report.to_json()

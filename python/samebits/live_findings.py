@@ -161,7 +161,7 @@ def proved(factors, smallest, labels=("A", "B")):
     groups = by_group(factors)
     besides = f" (together with {len(groups) - 1} more of the causes here)" if len(groups) > 1 else ""
     for group, members in groups.items():
-        words, plural, remedy = WORDS[group]
+        words, plural, remedy = *WORDS[group][:2], _remedy(group, members)
         count = f"{len(members)} {plural}" if len(members) > 1 else members[0].name or "the model"
         said = f"{labels[1]} with what {labels[0]} has there gives {labels[0]}'s outputs, bit for bit{besides}"
         without = "without any one of these exchanges it does not" if len(factors) > 1 else "without this exchange it does not"
@@ -170,6 +170,14 @@ def proved(factors, smallest, labels=("A", "B")):
             details.append("the search ended before every one of them was shown to be needed")
         evidence = {**evidence_of(group, members), "is_minimal": smallest.minimal}
         yield Finding(cause_of(group, members), group, "cause", "proved", f"{words}: {count}", details, evidence, remedy, subjects=list(labels))
+
+
+def _remedy(group, members):
+    """Passes in training mode move statistics alone; what else is a buffer a module computes when it is built, as frequencies of its config."""
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    if group == "buffers" and not any(member.name.endswith(statistics) for member in members):
+        return "Build both models with the same settings, and load what their state_dict() holds: such buffers are computed of them"
+    return WORDS[group][2]
 
 
 def _is_quiet(factor):
@@ -198,7 +206,7 @@ def observed(factors, outputs_differ, labels=("A", "B"), exchanged=True):
     for group, members in by_group(factors).items():
         loud = [member for member in members if not _is_quiet(member)]
         quiet = [m for m in members if m not in loud]
-        words, plural, remedy = WORDS[group]
+        words, plural, remedy = *WORDS[group][:2], _remedy(group, loud)
         if loud:
             role = "contributes" if group in MOVES or outputs_differ else "risk"
             said = (

@@ -71,6 +71,7 @@ def _loaded(kind, path, trust_code):
     computed = _computed(model, set(loading["missing_keys"]))
     found = {"missing": sorted(set(loading["missing_keys"]) - computed), "unexpected": sorted(loading["unexpected_keys"])}
     found["computed"] = sorted(computed)
+    found["changed"] = _changed(model, path)
     found["mismatched"] = sorted(_mismatched(each, model, path) for each in loading["mismatched_keys"])
     text = "\n".join(heard)
     said = {key: any(_short(name) in text for name in found[key]) for key in ("missing", "unexpected")}
@@ -92,6 +93,32 @@ def _computed(model, missing):
     except Exception:  # whatever a class of the user's raises: then nothing is known of them
         return set()
     return {name for name, buffer in held.items() if name in built and _same(buffer, built[name])}
+
+
+def _changed(model, path):
+    """Names, with the factor of each or None, of tensors that have other values than the files hold under these names and in their type."""
+    import torch
+
+    from . import open as open_checkpoint
+
+    files, rows = open_checkpoint(path), []
+    for name, held in model.state_dict().items():
+        if name not in files or held.is_meta or not held.numel():
+            continue
+        stored = files.tensor(name)
+        if tuple(stored.shape) != tuple(held.shape) or str(stored.dtype) != str(held.dtype).removeprefix("torch."):
+            continue
+        if stored.bits().tobytes() == held.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes():
+            continue
+        rows.append([name, _factor(torch.from_numpy(stored.numpy().copy()), held) if held.dtype == torch.float32 else None])
+    return rows
+
+
+def _factor(stored, held):
+    """What one tensor is the other times, but for rounding; None where that is no number."""
+    ratios = (held.detach().double() / stored.double())[stored != 0]
+    one = float(ratios.median()) if ratios.numel() else 0.0
+    return round(one, 6) if one and bool(((ratios - one).abs() <= 1e-6 * abs(one)).all()) else None
 
 
 def _is_table(tensor):

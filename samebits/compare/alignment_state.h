@@ -134,13 +134,13 @@ KeptBlocks kept_blocks(AlignmentState& state, const std::vector<Link>& links);
 std::vector<Misplaced> take_misplaced(const WeightSet& a, const WeightSet& b,
                                       std::vector<Link>* links,
                                       std::vector<std::string>* unsearched);
-/// The weight of a module goes with its bias, and a mean is no bias, whatever modules are called: two
-/// tensors that lead each to the module of the other's companions are exchanged, and so are two of
-/// one module that lead each to the other's last word.
+/// The weight of a module goes with its bias, and a mean is no bias, whatever modules are called:
+/// two tensors that lead each to the module of the other's companions are exchanged, and so are two
+/// of one module that lead each to the other's last word.
 void take_apart_modules(const WeightSet& a, const WeightSet& b, std::vector<Link>* links,
                         std::vector<Misplaced>* misplaced);
-/// Libraries count alike, from 0 or from 1, in one number or in two: of names that differ in numbers
-/// only, the few whose numbers do not keep the order of all others are exchanged.
+/// Libraries count alike, from 0 or from 1, in one number or in two: of names that differ in
+/// numbers only, the few whose numbers do not keep the order of all others are exchanged.
 void take_out_of_order(const WeightSet& a, const WeightSet& b, std::vector<Link>* links,
                        std::vector<Misplaced>* misplaced);
 /// In words; one Exchange for each permutation.

@@ -10,7 +10,7 @@
 namespace samebits {
 namespace {
 
-using Numbers = std::vector<std::uint64_t>;
+using NameNumbers = std::vector<std::uint64_t>;
 
 /// "layer1.0.conv2.weight" as "layer#.#.conv#.weight" and 1, 0, 2.
 struct CountedName {
@@ -31,13 +31,13 @@ struct CountedName {
   }
 
   std::string text;
-  Numbers numbers;
+  NameNumbers numbers;
 };
 
 /// Tensors whose names are alike but for their numbers, on both sides.
 class CountedLinks {
  public:
-  void add(std::size_t link, Numbers from, Numbers to) {
+  void add(std::size_t link, NameNumbers from, NameNumbers to) {
     links_.push_back(link);
     from_.push_back(std::move(from));
     to_.push_back(std::move(to));
@@ -68,7 +68,7 @@ class CountedLinks {
     std::iota(by_from.begin(), by_from.end(), 0);
     std::vector<std::size_t> by_to = by_from;
     const auto permuted = [&](std::size_t i) {
-      Numbers numbers;
+      NameNumbers numbers;
       for (const std::size_t at : taken) numbers.push_back(from_[i][at]);
       return numbers;
     };
@@ -81,7 +81,7 @@ class CountedLinks {
   }
 
   std::vector<std::size_t> links_;
-  std::vector<Numbers> from_, to_;
+  std::vector<NameNumbers> from_, to_;
 };
 
 bool has_digit(std::string_view text) {

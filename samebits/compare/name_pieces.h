@@ -24,8 +24,8 @@ std::string templated(std::string_view piece);
 std::string_view without_dot(std::string_view piece);
 /// Pieces [begin, end), joined.
 std::string joined_pieces(const Pieces& pieces, std::size_t begin, std::size_t end);
-/// The module that holds a tensor, with the dot, "" for one of the model itself; and what the module
-/// calls it. Joined, they are the name.
+/// The module that holds a tensor, with the dot, "" for one of the model itself; and what the
+/// module calls it. Joined, they are the name.
 std::string module_of(const std::string& name);
 std::string leaf_of(const std::string& name);
 /// The place of the only piece in which two names differ, where it is a number in both.

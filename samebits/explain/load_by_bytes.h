@@ -20,9 +20,9 @@ std::vector<std::string> unused_tensors(const LoadReport& load);
 /// Of `random` and `mismatched`, what has no value with the repair either.
 std::set<std::string> open_targets(const LoadReport& load);
 
-/// Where no rule of names was found: the renaming between torch's two weight_norm(). Then, where the
-/// target is a checkpoint that holds the same values: the renaming that equal bytes show,
-/// of all where names alone repair nothing, and of the rest where they repair a part.
+/// Where no rule of names was found: the renaming between torch's two weight_norm(). Then, where
+/// the target is a checkpoint that holds the same values: the renaming that equal bytes show, of
+/// all where names alone repair nothing, and of the rest where they repair a part.
 void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threads,
                      LoadReport& load);
 

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "samebits/explain/load_changes.h"
 #include "samebits/explain/load_forms.h"
 #include "samebits/explain/load_shapes.h"
 #include "samebits/explain/load_ties.h"
@@ -308,6 +309,7 @@ void find_load_risks(Report& report) {
   find_dropped_tables(report, load);
   find_dropped(report, load);
   find_mismatched(report, load);
+  find_changed_by_load(report, load);
   // Of a directory the names of its files come last.
   for (const LoadReport& each : report.loads) {
     find_transposed(report, each);

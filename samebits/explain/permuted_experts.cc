@@ -14,12 +14,12 @@
 namespace samebits {
 namespace {
 
-using Order = std::vector<std::size_t>;  // the expert of A that stands in each place of B
+using ExpertOrder = std::vector<std::size_t>;  // the expert of A that stands in each place of B
 
-constexpr std::string_view kExperts = "experts.";
+constexpr std::string_view kExpertsPath = "experts.";
 
 /// A tensor of A, its partner in B, and the name under which B holds its bytes.
-struct Place {
+struct ExpertPlace {
   const TensorView* a = nullptr;
   const TensorView* b = nullptr;
   std::string name_b;
@@ -34,8 +34,8 @@ std::optional<std::pair<std::size_t, std::string>> expert_of(const std::string& 
 
 class ExpertsOfRouter {
  public:
-  ExpertsOfRouter(const std::map<std::string, Place>& places, const std::string& router,
-                  const Order& order)
+  ExpertsOfRouter(const std::map<std::string, ExpertPlace>& places, const std::string& router,
+                  const ExpertOrder& order)
       : places_(places), order_(order), gate_(module_of(router)) {
     const std::string inner = gate_.substr(0, gate_.size() - 1);
     block_ = module_of(inner);
@@ -49,8 +49,8 @@ class ExpertsOfRouter {
          at != places_.end() && at->first.starts_with(block_); ++at) {
       const std::string rest = at->first.substr(block_.size());
       const bool of_gate = at->first.starts_with(gate_);
-      if (!of_gate && !rest.starts_with(kExperts)) continue;
-      if (!follows(at->second, of_gate ? "" : rest.substr(kExperts.size()))) return {};
+      if (!of_gate && !rest.starts_with(kExpertsPath)) continue;
+      if (!follows(at->second, of_gate ? "" : rest.substr(kExpertsPath.size()))) return {};
       has_experts = has_experts || !of_gate;
       found.insert(at->first);
     }
@@ -59,9 +59,9 @@ class ExpertsOfRouter {
   }
 
  private:
-  bool follows(const Place& place, const std::string& rest) const {
+  bool follows(const ExpertPlace& place, const std::string& rest) const {
     if (const auto own = expert_of(rest)) {
-      const std::string experts = block_ + std::string(kExperts);
+      const std::string experts = block_ + std::string(kExpertsPath);
       if (!place.name_b.starts_with(experts)) return false;
       const auto there = expert_of(place.name_b.substr(experts.size()));
       return there && there->second == own->second && there->first < order_.size() &&
@@ -74,8 +74,8 @@ class ExpertsOfRouter {
            permutation_order(*place.a, *place.b, false, 1) == order_;
   }
 
-  const std::map<std::string, Place>& places_;
-  const Order& order_;
+  const std::map<std::string, ExpertPlace>& places_;
+  const ExpertOrder& order_;
   std::string gate_, block_;  // with their dots
 };
 
@@ -84,8 +84,8 @@ class ExpertsOfRouter {
 std::set<std::string> permuted_experts(const Report& report, const WeightPair& pair) {
   const Subject& a = subject_of(report, pair.a);
   const Subject& b = subject_of(report, pair.b);
-  std::map<std::string, Place> places;
-  std::vector<std::pair<std::string, Order>> routers;
+  std::map<std::string, ExpertPlace> places;
+  std::vector<std::pair<std::string, ExpertOrder>> routers;
   for (const TensorMatch& match : pair.comparison.matches) {
     if (match.a.size() != 1 || match.b.size() != 1) continue;
     const std::string& name = weight_name(a, match.a[0]);
@@ -95,7 +95,7 @@ std::set<std::string> permuted_experts(const Report& report, const WeightPair& p
     const bool rows = match.stats && is_permutation(match.stats->pattern) &&
                       x.shape().size() == 2 &&
                       match.stats->pattern.find("columns") == std::string::npos;
-    if (!rows || name.find(kExperts) != std::string::npos) continue;
+    if (!rows || name.find(kExpertsPath) != std::string::npos) continue;
     if (auto order = permutation_order(x, y, false, 1))
       routers.emplace_back(name, *std::move(order));
   }

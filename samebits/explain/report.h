@@ -98,6 +98,8 @@ struct LoadReport {
   std::vector<std::string> counters;        // absent, and so left at 0
   std::vector<std::string> tables;          // absent, and computed when the model is built
   std::vector<std::string> dropped_tables;  // not used, and computed when the model is built
+  std::vector<std::string> changed;         // loaded, with other values than the files hold
+  std::set<double> factors;                 // by which they were multiplied, where it was so
   /// A resumed Trainer: the version that wrote the optimizer, where it numbers parameters
   /// otherwise.
   std::string numbered_by;

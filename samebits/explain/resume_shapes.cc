@@ -13,7 +13,7 @@
 namespace samebits {
 namespace {
 
-constexpr const char* kMoments = "optimizer moments";
+constexpr const char* kMomentsPart = "optimizer moments";
 
 // Tensors of a parameter's state that have its shape, in every optimizer of torch.
 constexpr std::string_view kShaped[] = {"exp_avg",    "exp_avg_sq", "momentum_buffer",
@@ -176,7 +176,7 @@ std::map<std::string, const Shape*> shapes_by_key(const Checkpoint& source,
 }
 
 ResumeIssue shape_issue(const OptimizerState& optimizer, std::string summary) {
-  ResumeIssue issue{.missing = {kMoments}, .summary = std::move(summary)};
+  ResumeIssue issue{.missing = {kMomentsPart}, .summary = std::move(summary)};
   issue.details.push_back(
       "load_state_dict assigns moments by the place of a parameter and looks at no shape: the next "
       "step raises, or, where shapes agree, uses another parameter's moments (torch 2.13.0)");
@@ -250,7 +250,7 @@ void judge_types(const ResumeFacts& facts, const OptimizerState& optimizer, Resu
   const bool of_weights = itemsize(*held) < itemsize(*moved);
   const std::string own(info(*held).torch);
   const std::string other(info(*moved).torch);
-  ResumeIssue issue{.missing = {of_weights ? "exact weights" : kMoments}};
+  ResumeIssue issue{.missing = {of_weights ? "weights" : kMomentsPart}};
   issue.summary =
       of_weights ? fmt::format(
                        "the weights are {} and the moments of the optimizer ({}) {}: the weights "

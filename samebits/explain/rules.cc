@@ -21,6 +21,7 @@
 #include "samebits/explain/judged.h"
 #include "samebits/explain/kinship_findings.h"
 #include "samebits/explain/layout_findings.h"
+#include "samebits/explain/load_changes.h"
 #include "samebits/explain/load_risks.h"
 #include "samebits/explain/loaded_dtype.h"
 #include "samebits/explain/loading_findings.h"
@@ -166,6 +167,7 @@ constexpr auto kSubjectRules = std::to_array<SubjectRule>({
     {kExplain, find_implied_eps},
     {kCheck, find_absent_parts},
     {kCheck, find_unread_rotary},
+    {kCheck, find_rescaled},
     {kInspect | kCompared | kCheck, find_tie_conflict},
 });
 

@@ -33,6 +33,10 @@ class LoadReading {
     for (const std::string& each : missing)
       (is_counter(each) ? load.counters : load.random).push_back(each);
     load.tables = json_.at("computed").get<Strings>();
+    for (const Json& each : json_.at("changed")) {
+      load.changed.push_back(each.at(0).get<std::string>());
+      if (!each.at(1).is_null()) load.factors.insert(each.at(1).get<double>());
+    }
     load.dropped = json_.at("unexpected").get<Strings>();
     for (const Json& each : json_.at("mismatched")) {
       load.mismatched.push_back(each.at(0).get<std::string>());

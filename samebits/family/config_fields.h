@@ -60,8 +60,8 @@ std::span<const ConfigDefault> config_default_rows();
 /// The default of a field that is a number; where the type has no such field, that of a type that
 /// has one. Nothing where none has.
 std::optional<double> default_number(std::string_view model_type, std::string_view field);
-/// Whether the field says a shape of weights, or their number: another one needs other tensors. Of a
-/// field in a config inside the config ("vision_config.image_size") its last name.
+/// Whether the field says a shape of weights, or their number: another one needs other tensors. Of
+/// a field in a config inside the config ("vision_config.image_size") its last name.
 bool says_shapes(std::string_view field);
 /// Whether the type has a default of its own for the field.
 bool has_default(std::string_view model_type, std::string_view field);

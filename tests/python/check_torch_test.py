@@ -116,6 +116,29 @@ assert len(loading["missing_keys"]) == 2
     subprocess.run([python, "-c", saves], check=True)
 
 
+@pytest.mark.parametrize("kind", ["Mamba", "FalconMamba"])
+def test_weights_that_a_load_changes_are_told(kind, program, tmp_path):
+    """transformers 5.24.0 scales loaded weights of these classes as if they were new; 4.57.6 does not."""
+    torch.manual_seed(1)
+    config = getattr(transformers, f"{kind}Config")(vocab_size=50, hidden_size=32, num_hidden_layers=4, state_size=4, expand=2, rescale_prenorm_residual=True)
+    model = getattr(transformers, f"{kind}ForCausalLM")(config)
+    model.save_pretrained(tmp_path / "model")
+    before, after = model.state_dict(), type(model).from_pretrained(tmp_path / "model").state_dict()
+    changed = sorted(name for name in before if not torch.equal(before[name], after[name]))
+    assert len(changed) == 4
+    _, report = check(program, tmp_path / "model", "--for", "transformers-5")
+    (said,) = [f for f in report["findings"] if f["cause"] == "code.version"]
+    assert report["verdict"] == "risk" and sorted(said["evidence"]["tensors"]) == changed
+    assert "each is the file's times 0.5" in said["details"] and "rescale_prenorm_residual to false" in said["remedy"]
+    predicted = ran(program, "check", tmp_path / "model", "--for", "transformers-5")[1]
+    assert any("other weights than its file holds" in f["summary"] for f in predicted["findings"])
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config | {"rescale_prenorm_residual": False}))
+    after = type(model).from_pretrained(tmp_path / "model").state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert check(program, tmp_path / "model", "--for", "transformers-5")[1]["verdict"] == "clean"
+
+
 def test_running_statistics_that_are_missing_are_told(saved, program, tmp_path):
     torch.manual_seed(1)
     config = transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")

@@ -9,6 +9,7 @@ import weakref
 import pytest
 import torch
 import torch.nn.functional as F
+import transformers
 
 import live_docs
 import live_models
@@ -529,6 +530,18 @@ def test_a_pass_that_writes_into_its_weights_proves_nothing():
     assert any("max_norm" in line for line in said.details)
     assert all(f.proof != "proved" and f.cause != "mode.training" for f in report.findings) and "not needed" not in str(report)
     assert any("max_norm" in str(f.evidence) for f in report.findings if f.factor == "attributes")
+
+
+def test_frequencies_are_not_mended_by_eval_mode():
+    def llama(theta):
+        torch.manual_seed(0)
+        sizes = dict(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2, intermediate_size=48, vocab_size=60)
+        config = transformers.LlamaConfig(**sizes, rope_parameters={"rope_type": "default", "rope_theta": theta})
+        return transformers.LlamaForCausalLM(config).eval()
+
+    report = explain_live(llama(1e4), llama(1e6), torch.arange(9)[None])
+    (said,) = [f for f in report.findings if f.cause == "state.buffers" and f.role == "cause"]
+    assert "eval()" not in said.remedy and said.remedy.startswith("Build both models with the same settings")
 
 
 def test_what_is_no_module_and_what_a_pass_raises():

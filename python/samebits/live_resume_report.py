@@ -14,10 +14,10 @@ STATES = {  # generator -> how its state is read
     "rng.loader": "the states of the data loader's own generators",
 }
 SAVED = {
-    "weights": "model.state_dict()",
-    "buffers": "every buffer, those that state_dict() leaves out, too",
+    "weights": "model.state_dict() in its own type, load it, and change no weight between that and the first step",
+    "buffers": "every buffer, those that state_dict() leaves out, too, and reset none between their load and the first step",
     "moments": "optimizer.state_dict(), and load it into the optimizer that was built",
-    "groups": "optimizer.state_dict(); build optimizer and schedule, then load both, in this order",
+    "groups": "optimizer.state_dict(); build optimizer and schedule, then load both, in this order, and set no option anew behind that",
     "gradients": "the gradients that are accumulated, p.grad of every parameter",
 }
 

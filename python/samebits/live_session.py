@@ -109,7 +109,7 @@ class Session:
             raise RuntimeError("session.step() before session.begin(model, optimizer)")
         entry = {"batch": {"batch": self._batches}} if self.result["batches"] else {}
         for name in ("gradients", "groups"):  # with which the optimizer made its step
-            entry[name] = {f"{place}{i}": value for i, seen in enumerate(self._at_steps) for place, value in seen[name].items()}
+            entry[name] = {_nth(place, i): value for i, seen in enumerate(self._at_steps) for place, value in seen[name].items()}
         state = self._training.digests()
         entry.update({part: state[part] for part in state if part not in ("gradients", "groups")})
         entry.update(live_training.random_digests(self._epoch["generators"] if self._epoch else ()))
@@ -150,3 +150,8 @@ class Session:
         for part, state in plan.donor["random"].items():
             if part in plan.given and (part != "rng.loader" or self._epoch):
                 live_training.give_random(part, state, generators)
+
+
+def _nth(name, i):
+    """A session's step may be several of the optimizer: what the first one saw has its own name."""
+    return f"{name} (step {i + 1} of the optimizer)" if i else name

@@ -43,9 +43,9 @@ def set_random_state(state):
     random.setstate(state["python"])
 
 
-def run(session, keep, workers=0, augment=True, every=None, restore=None, loader=None):
+def run(session, keep, workers=0, augment=True, every=None, restore=None, loader=None, changed=None):
     """`keep`: parts that a checkpoint holds. `every`: steps between checkpoints; None saves at the end of each epoch. `restore`: how the
-    generators come back: "before", or "inside" an epoch by the whole recipe."""
+    generators come back: "before", or "inside" an epoch by the whole recipe. `changed` is called with the objects when all are restored."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     numpy.random.seed(0)
@@ -62,6 +62,8 @@ def run(session, keep, workers=0, augment=True, every=None, restore=None, loader
             if name in saved:
                 value.load_state_dict(saved[name])
         first, skip = saved["epoch"], saved.get("count", 0)
+        if changed:
+            changed(objects)
         if restore == "before":
             set_random_state(saved["now"])
         if restore == "inside":
@@ -114,6 +116,14 @@ def complete(session):
 
 def without_scheduler(session):
     run(session, ("model", "optimizer", "now"), restore="before")
+
+
+def another_rate(session):
+    run(session, (*USUAL, "now"), restore="before", changed=lambda objects: objects["optimizer"].param_groups[0].update(lr=0.01))
+
+
+def statistics_lost(session):
+    run(session, (*USUAL, "now"), restore="before", changed=lambda objects: objects["model"].norm.reset_running_stats())
 
 
 def with_workers(session):

@@ -49,6 +49,14 @@ def test_a_schedule_that_starts_again():
     assert lacks(report) == ["scheduler"] and report.restored["scheduler"] is False and report.restored["groups"]
 
 
+def test_what_is_changed_behind_the_load_has_its_name_and_its_remedy():
+    report = checked(live_trainings.another_rate)
+    assert report.first["parts"][0] == "groups" and report.first["names"] == ["param_groups[0].lr"] and lacks(report) == ["groups"]
+    assert "set no option anew behind that" in report.lacks[0]["do"]
+    report = checked(live_trainings.statistics_lost)
+    assert lacks(report) == ["buffers"] and "reset none between their load and the first step" in report.lacks[0]["do"]
+
+
 @pytest.mark.long
 def test_two_workers():
     report = checked(live_trainings.with_workers)

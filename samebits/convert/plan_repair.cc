@@ -7,11 +7,6 @@
 namespace samebits {
 namespace {
 
-bool is_of_template(const std::string& name, const std::string& pattern) {
-  std::string rest;
-  return model::rename({pattern, ""}, name, &rest) && rest.empty();
-}
-
 /// "a.3.key" of "a.3.query", a name of the template "a.{n}.query", for the template "a.{n}.key".
 std::string beside(const std::string& name, const std::string& pattern, const std::string& other) {
   std::string found;
@@ -44,7 +39,7 @@ class RepairPlanner {
  private:
   Result<void> add_refit(const LoadRefit& refit) {
     for (const auto& [name, tensor] : tensors_) {
-      if (!is_of_template(name, refit.from[0])) continue;
+      if (!model::is_of_template(name, refit.from[0])) continue;
       std::vector<TensorView> sources;
       for (const std::string& pattern : refit.from) {
         const std::string part = beside(name, refit.from[0], pattern);

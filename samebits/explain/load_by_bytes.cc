@@ -26,15 +26,11 @@ void set_repair(const std::vector<model::RenameRule>& rules, LoadReport& load) {
     load.repair.push_back({rule.from, rule.to, rule.count});
 }
 
-bool is_of_template(const std::string& name, const std::string& pattern) {
-  std::string rest;
-  return model::rename({pattern, ""}, name, &rest) && rest.empty();
-}
-
 bool is_refitted(const LoadReport& load, const std::string& name) {
   return std::ranges::any_of(load.refits, [&](const LoadRefit& refit) {
-    return std::ranges::any_of(
-        refit.from, [&](const std::string& pattern) { return is_of_template(name, pattern); });
+    return std::ranges::any_of(refit.from, [&](const std::string& pattern) {
+      return model::is_of_template(name, pattern);
+    });
   });
 }
 

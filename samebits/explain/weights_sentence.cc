@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "samebits/compare/constant_tensor.h"
 #include "samebits/explain/segment_text.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/weight_findings.h"
@@ -226,9 +227,20 @@ class Sentence {
       return other_shape() ? "another seed and another size: both hold initial values; "
                            : "another seed: both hold initial values from other random draws; ";
     const ChangeExtent extent = change_extent(found_);
-    if (!any(equal_) && extent.changed > 0 && std::abs(extent.median_cosine) < kUnlikeCosine)
+    if (!any(equal_) && !any(rounded_) && !shares_a_matrix() && extent.changed > 0 &&
+        std::abs(extent.median_cosine) < kUnlikeCosine)
       return "unlike throughout: ";
     return as_after_fine_tuning() ? "as after fine-tuning: " : "";
+  }
+
+  /// Whether some matrix is the same on both sides. Constants are the same in all new models.
+  bool shares_a_matrix() const {
+    const Subject& a = subject_of(report_, pair_.a);
+    return std::ranges::any_of(found_.matches, [&](const TensorMatch& match) {
+      if (match.kind == MatchKind::changed || match.a.size() != 1) return false;
+      const TensorView& view = weight_entry(a, match.a[0]).view;
+      return view.shape().size() > 1 && view.numel() > 1 && !is_constant(view);
+    });
   }
 
   bool other_shape() const {

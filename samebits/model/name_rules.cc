@@ -336,4 +336,9 @@ std::vector<RenameRule> rules_for_names(const std::vector<NamePair>& pairs) {
   return rules;
 }
 
+bool is_of_template(std::string_view name, const std::string& pattern) {
+  std::string rest;
+  return rename({pattern, ""}, name, &rest) && rest.empty();
+}
+
 }  // namespace samebits::model

@@ -27,4 +27,7 @@ std::size_t common_end(std::string_view x, std::string_view y);
 /// The name that the rule makes of this one; false where it does not begin with `from`.
 bool rename(const RenameRule& rule, std::string_view name, std::string* renamed);
 
+/// Whether the whole name is "a.3.query" for the template "a.{n}.query".
+bool is_of_template(std::string_view name, const std::string& pattern);
+
 }  // namespace samebits::model

@@ -113,7 +113,8 @@ def test_an_absent_token_is_that_of_the_class_and_null_is_none(defaults, field):
         values = {json.dumps(defaults[v][each].get(field)) for v in (4, 5) if each in defaults[v]}
         said = re.search(r"absent means (.*)$", answer[field]["why"])
         assert {said[1]} == values if said else len(values) == 2 and answer[field]["effect"] == "unknown", (each, values, answer)
-        assert null[field]["effect"] in ("outputs", "unknown") and (not said or "absent means" not in null[field]["why"]), (each, null)
+        allowed = ("training",) if "the blank of the loss" in null[field]["why"] else ("outputs", "unknown")
+        assert null[field]["effect"] in allowed and (not said or "absent means" not in null[field]["why"]), (each, null)
     assert read >= {"pad_token_id": 150, "eos_token_id": 20, "bos_token_id": 10, "decoder_start_token_id": 30, "sep_token_id": 2}[field]
 
 

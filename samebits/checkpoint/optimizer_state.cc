@@ -69,12 +69,13 @@ ParameterGroup read_parameter_group(const Checkpoint& checkpoint, const EntryInd
   return group;
 }
 
-/// Tensors of a parameter's state by their own names; those of an optimizer of bitsandbytes stand
-/// in a mapping of their own ("__bnb_optimizer_quant_state__").
+/// Tensors of a parameter's state by their own names, but its step; those of an optimizer of
+/// bitsandbytes stand in a mapping of their own ("__bnb_optimizer_quant_state__").
 void add_state_tensors(const EntryIndex& index, const Tree& tree, NodeId node,
                        const std::string& path, int depth, ParameterState* state) {
   constexpr int kDeepest = 4;
   for (const KeyValue& part : mapping_items(tree, node)) {
+    if (part.key == "step") continue;
     const std::string place = join_path(path, part.key);
     if (const auto entry = index.find(place); entry != index.end()) {
       state->tensors.emplace_back(part.key, entry->second);
@@ -95,7 +96,6 @@ ParameterState read_parameter_state(const Checkpoint& checkpoint, const EntryInd
       state.step = number_at(checkpoint, index, tree, part.value, join_path(path, part.key));
   }
   add_state_tensors(index, tree, item.value, path, 0, &state);
-  std::erase_if(state.tensors, [](const auto& tensor) { return tensor.first == "step"; });
   return state;
 }
 

@@ -163,9 +163,8 @@ const char* unread_beside(const ConfigLevel& level, const ConfigTable& table,
     return layers != nullptr && layers->is_array() &&
            std::ranges::all_of(*layers, [](const Json& kind) { return kind == "full_attention"; });
   };
-  const bool of_windows =
-      name == "sliding_window" || name == "max_window_layers" || name == "use_sliding_window";
-  if (of_windows && lists_word("qwen2 qwen3", level.type) && both("layer_types", all_full))
+  if (name == "use_sliding_window" && lists_word("qwen2 qwen3", level.type) &&
+      both("layer_types", all_full))
     return "both configs list layers without a window alone";
   const auto is_there = [](const Json* value) { return value != nullptr; };
   if (name == "feed_forward_proj" && lists_word("t5 mt5 umt5", level.type) &&

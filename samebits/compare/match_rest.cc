@@ -1,6 +1,7 @@
 // The pairs whose bytes differ: who belongs to whom, and how their values are related.
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -159,7 +160,6 @@ class Rest {
   /// one value, one kind of name ("q_bias" and "query.bias") and little else that is left.
   void pair_alike(bool constants) {
     constexpr double kAlike = 0.6;
-    both_ = modules_of_both(state_.a(), state_.b());
     const double least = constants && !only_constants_left() ? 0.7 : kAlike;
     std::map<std::pair<Shape, std::vector<std::string>>, OpenTensors> groups;
     for (const std::uint32_t a : state_.all_free_a()) {
@@ -173,6 +173,8 @@ class Rest {
       const auto at = groups.find({tensor.view.shape(), name_numbers(tensor.name)});
       if (at != groups.end()) at->second.b.push_back(b);
     }
+    if (groups.empty()) return;
+    if (!both_) both_ = modules_of_both(state_.a(), state_.b());
     std::size_t untried = 0;
     for (const auto& [key, members] : groups) {
       const AlikePairs found =
@@ -215,8 +217,8 @@ class Rest {
   bool is_slip(std::string_view x, std::string_view y) const {
     const std::string_view of_x = module_around(x);
     const std::string_view of_y = module_around(y);
-    const bool in_x = both_.contains(of_x);
-    const bool in_y = both_.contains(of_y);
+    const bool in_x = both_->contains(of_x);
+    const bool in_y = both_->contains(of_y);
     return (in_x && in_y) || ((in_x || in_y) && x.substr(of_x.size()) == y.substr(of_y.size()));
   }
 
@@ -407,7 +409,7 @@ class Rest {
 
   AlignmentState& state_;
   std::vector<bool> paired_a_, paired_b_;
-  std::set<std::string, std::less<>> both_;  // modules_of_both()
+  std::optional<std::set<std::string, std::less<>>> both_;  // modules_of_both(), once one is asked
   std::vector<Link> pairs_;
   std::map<std::uint32_t, std::uint32_t>
       holds_;  // tensor of B, and the one of A whose bytes it has

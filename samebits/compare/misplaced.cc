@@ -196,9 +196,7 @@ std::string where(const MoveNames& names) {
 /// "blocks." where home and place are "blocks.0" and "blocks.2"; "" where they differ in words.
 std::string stem_of(const Move& move) {
   const auto stem = [](const std::string& name) {
-    const std::size_t dot = name.rfind('.');
-    const std::string last = dot == std::string::npos ? name : name.substr(dot + 1);
-    return is_number(last) && dot != std::string::npos ? name.substr(0, dot + 1) : std::string();
+    return is_number(leaf_of(name)) ? module_of(name) : std::string();
   };
   return stem(move.home) == stem(move.place) ? stem(move.home) : "";
 }

@@ -14,8 +14,9 @@ namespace {
 /// Whether adapter_config.json says that the module of this name is trained whole: modules_to_save,
 /// which peft takes for the ends of modules' names.
 bool is_saved_whole(const Json& config, const std::string& name) {
-  const auto modules = config.is_object() ? config.find("modules_to_save") : config.end();
-  if (!config.is_object() || modules == config.end() || !modules->is_array()) return false;
+  if (!config.is_object()) return false;
+  const auto modules = config.find("modules_to_save");
+  if (modules == config.end() || !modules->is_array()) return false;
   return std::ranges::any_of(*modules, [&](const Json& module) {
     return module.is_string() &&
            ("." + name).find("." + module.get<std::string>() + ".") != std::string::npos;

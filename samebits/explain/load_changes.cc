@@ -22,6 +22,10 @@ bool rescales_on_load(const Json& config) {
          lists_word("mamba mamba2 falcon_mamba", type->get_ref<const std::string&>());
 }
 
+std::string rescaling_remedy() {
+  return fmt::format("Set {} to false in config.json: it is for new weights alone", kRescaled);
+}
+
 }  // namespace
 
 void find_changed_by_load(Report& report, const LoadReport& load) {
@@ -42,10 +46,9 @@ void find_changed_by_load(Report& report, const LoadReport& load) {
     finding.details.push_back(fmt::format(
         "{} is true: 5.24.0 scales what it loads as it scales new weights, in every load",
         kRescaled));
-  finding.remedy =
-      known ? fmt::format("Set {} to false in config.json: it is for new weights alone", kRescaled)
-            : "Build the class from its config and load the weights into it with "
-              "load_state_dict(), which takes them as they are";
+  finding.remedy = known ? rescaling_remedy()
+                         : "Build the class from its config and load the weights into it with "
+                           "load_state_dict(), which takes them as they are";
   add_finding(report, std::move(finding));
 }
 
@@ -68,8 +71,7 @@ void find_rescaled(Report& report, const Subject& subject) {
       "in every load: saved and loaded again they are divided twice; load_state_dict() and 4.57.6 "
       "take them as they are");
   finding.evidence = {{"fields", {{std::string(kRescaled), true}}}};
-  finding.remedy =
-      fmt::format("Set {} to false in config.json: it is for new weights alone", kRescaled);
+  finding.remedy = rescaling_remedy();
   add_finding(report, std::move(finding));
 }
 

@@ -19,6 +19,12 @@
 namespace samebits {
 namespace {
 
+/// Of what computes the same on both sides, but for the order of sums.
+constexpr const char* kOnlyRounding =
+    "Nothing where outputs may differ by rounding; for equal bits take one of the two files on "
+    "both "
+    "sides";
+
 Finding rearranged_finding(const WeightPair& pair, Role role,
                            const std::vector<std::string>& names) {
   Finding finding{.cause = "weights.rearranged",
@@ -108,9 +114,7 @@ void add_permuted_units(Report& report, const WeightPair& pair,
       "where the layers with the columns take what those with the rows give, they compute the "
       "same, but for the order of their sums");
   finding.evidence["units"] = true;
-  finding.remedy =
-      "Nothing where outputs may differ by rounding; for equal bits take one of the two files on "
-      "both sides";
+  finding.remedy = kOnlyRounding;
   add_finding(report, std::move(finding));
 }
 
@@ -129,9 +133,7 @@ void add_permuted_experts(Report& report, const WeightPair& pair,
       "each token goes to the same experts: the model computes the same, but for the order of "
       "sums");
   finding.evidence["experts"] = true;
-  finding.remedy =
-      "Nothing where outputs may differ by rounding; for equal bits take one of the two files on "
-      "both sides";
+  finding.remedy = kOnlyRounding;
   add_finding(report, std::move(finding));
 }
 

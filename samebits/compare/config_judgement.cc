@@ -156,16 +156,16 @@ const char* unread_beside(const ConfigLevel& level, const ConfigTable& table,
     return says(find_value(level.a, field)) && says(find_value(level.b, field));
   };
   const auto is_false = [](const Json* value) { return value != nullptr && *value == false; };
-  if ((name == "sliding_window" || name == "max_window_layers") &&
-      lists_word("qwen2 qwen2_moe qwen3 qwen3_moe", level.type))
-    return both("use_sliding_window", is_false) ? "neither config switches the window on" : nullptr;
   const auto all_full = [](const Json* layers) {
     return layers != nullptr && layers->is_array() &&
            std::ranges::all_of(*layers, [](const Json& kind) { return kind == "full_attention"; });
   };
-  if (name == "use_sliding_window" && lists_word("qwen2 qwen3", level.type) &&
+  const bool of_window = name == "sliding_window" || name == "max_window_layers";
+  if ((of_window || name == "use_sliding_window") && lists_word("qwen2 qwen3", level.type) &&
       both("layer_types", all_full))
     return "both configs list layers without a window alone";
+  if (of_window && lists_word("qwen2 qwen2_moe qwen3 qwen3_moe", level.type))
+    return both("use_sliding_window", is_false) ? "neither config switches the window on" : nullptr;
   const auto is_there = [](const Json* value) { return value != nullptr; };
   if (name == "feed_forward_proj" && lists_word("t5 mt5 umt5", level.type) &&
       both("dense_act_fn", is_there) && both("is_gated_act", is_there))

@@ -162,6 +162,12 @@ TEST(CompareConfigs, AWindowThatIsOffSaysNothing) {
           R"({"model_type": "qwen2", "sliding_window": 4096, "use_sliding_window": true})",
           R"({"model_type": "qwen2", "sliding_window": 32768, "use_sliding_window": true})")),
       ElementsAre("sliding_window:outputs"));
+  EXPECT_THAT(names(compare(
+                  R"({"model_type": "qwen3", "sliding_window": 4, "use_sliding_window": true,
+              "max_window_layers": 1, "layer_types": ["full_attention", "full_attention"]})",
+                  R"({"model_type": "qwen3", "sliding_window": 8, "use_sliding_window": true,
+              "max_window_layers": 2, "layer_types": ["full_attention", "full_attention"]})")),
+              ElementsAre("max_window_layers:nothing", "sliding_window:nothing"));
 }
 
 TEST(CompareConfigs, CodeBesideTheWeightsMayReadWhatAClassDoesNot) {

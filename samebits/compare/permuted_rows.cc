@@ -95,19 +95,6 @@ std::optional<std::vector<std::size_t>> order_of_rows(const TensorView& a, const
   return order;
 }
 
-// The largest number of neighbouring rows that stay together wherever they went.
-std::size_t block_of(const std::vector<std::size_t>& order) {
-  for (std::size_t size = order.size() / 2; size > 1; --size) {
-    if (order.size() % size != 0) continue;
-    bool whole = true;
-    for (std::size_t i = 0; i < order.size() && whole; ++i) {
-      whole = i % size == 0 ? order[i] % size == 0 : order[i] == order[i - 1] + 1;
-    }
-    if (whole) return size;
-  }
-  return 1;
-}
-
 /// The size of the heads whose rows rotary embeddings order otherwise: in halves (transformers), or
 /// in pairs (Meta's code). 0 where the order is no such one.
 std::size_t rotary_head(const std::vector<std::size_t>& order, bool to_pairs) {
@@ -143,6 +130,18 @@ std::string permutation_of_rows(const TensorView& a, const TensorView& b, const 
 
 }  // namespace
 
+std::size_t block_of_order(const std::vector<std::size_t>& order) {
+  for (std::size_t size = order.size() / 2; size > 1; --size) {
+    if (order.size() % size != 0) continue;
+    bool whole = true;
+    for (std::size_t i = 0; i < order.size() && whole; ++i) {
+      whole = i % size == 0 ? order[i] % size == 0 : order[i] == order[i - 1] + 1;
+    }
+    if (whole) return size;
+  }
+  return 1;
+}
+
 std::vector<Digest128> row_digests(const TensorView& view, int threads) {
   std::vector<Digest128> digests(static_cast<std::size_t>(view.shape()[0]));
   for_each_row(view, threads,
@@ -156,7 +155,7 @@ std::string row_order_text(const std::vector<std::size_t>& order, const char* wh
       return fmt::format("{} of heads of {} permuted ({})", what, head,
                          to_pairs ? kRotaryToPairs : kRotaryToHalves);
   }
-  const std::size_t block = block_of(order);
+  const std::size_t block = block_of_order(order);
   return block == 1 ? fmt::format("{} permuted", what)
                     : fmt::format("blocks of {} {} permuted", block, what);
 }

@@ -38,6 +38,9 @@ bool is_permutation(std::string_view pattern);
 /// The same words for an order: row `order[i]` of A stands in row i of B.
 std::string row_order_text(const std::vector<std::size_t>& order, const char* what);
 
+/// The largest number of neighbouring rows that stay together wherever they went; 1 where none do.
+std::size_t block_of_order(const std::vector<std::size_t>& order);
+
 /// The digest of each row. Requires a dimension.
 std::vector<Digest128> row_digests(const TensorView& view, int threads);
 

@@ -36,7 +36,7 @@ class ModuleMaps {
   ModuleMaps(const Report& report, const WeightPair& pair)
       : pair_(pair), a_(subject_of(report, pair.a)) {
     for (const Segment& segment : pair.segments) {
-      if (segment.kind != SegmentKind::block) continue;
+      if (segment.kind != SegmentKind::block || segment.inserted) continue;
       block_of_.emplace(segment.name, &segment);
       if (!stacks_.contains(segment.stack)) order_.push_back(segment.stack);
       stacks_[segment.stack].blocks.push_back(segment.number);

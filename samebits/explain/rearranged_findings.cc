@@ -137,39 +137,83 @@ void add_permuted_experts(Report& report, const WeightPair& pair,
   add_finding(report, std::move(finding));
 }
 
+bool all_in(const std::vector<std::string>& names, const std::set<std::string>& known) {
+  return std::ranges::all_of(names, [&](const std::string& name) { return known.contains(name); });
+}
+
+/// Exchanges with one reason and one remedy.
+struct ExchangeGroup {
+  std::vector<const Exchange*> members;
+  std::string remedy;
+  bool labelled = false;  // the labels moved with the rows
+};
+
+std::vector<ExchangeGroup> grouped(const std::vector<const Exchange*>& exchanges,
+                                   const std::set<std::string>& labelled) {
+  constexpr std::size_t kMostApart = 3;  // of tensors in one another's places, which are told apart
+  const auto moved = static_cast<std::size_t>(std::ranges::count_if(
+      exchanges, [](const Exchange* exchange) { return exchange->how.empty(); }));
+  std::vector<ExchangeGroup> groups;
+  for (const Exchange* exchange : exchanges) {
+    const bool keeps_labels = !labelled.empty() && all_in(exchange->names_a, labelled);
+    const std::string remedy = exchange_remedy(*exchange);
+    const auto known = std::ranges::find_if(groups, [&](const ExchangeGroup& group) {
+      return group.members[0]->how == exchange->how && group.remedy == remedy &&
+             group.labelled == keeps_labels && (!exchange->how.empty() || moved > kMostApart);
+    });
+    ExchangeGroup& group = known != groups.end()
+                               ? *known
+                               : groups.emplace_back(ExchangeGroup{{}, remedy, keeps_labels});
+    group.members.push_back(exchange);
+  }
+  return groups;
+}
+
+std::string summary_of(const ExchangeGroup& group) {
+  const Exchange& first = *group.members[0];
+  if (group.members.size() == 1) return first.summary;
+  std::vector<std::string> places;
+  for (const Exchange* exchange : group.members) places.push_back(place_of(*exchange));
+  if (first.how.empty())
+    return fmt::format("{}, and {} more like it", first.summary, group.members.size() - 1);
+  return fmt::format("{}: each {}", some_of(places), first.how);
+}
+
+void add_exchanges(Report& report, const WeightPair& pair, const ExchangeGroup& group) {
+  std::vector<std::string> names;
+  std::vector<std::string> from;
+  for (const Exchange* exchange : group.members) {
+    names.insert(names.end(), exchange->names_a.begin(), exchange->names_a.end());
+    from.insert(from.end(), exchange->names_b.begin(), exchange->names_b.end());
+  }
+  Finding finding = rearranged_finding(pair, Role::cause, names);
+  finding.summary = summary_of(group);
+  finding.details.push_back(fmt::format("{}: {}", counted(names.size(), "tensor"), some_of(names)));
+  finding.evidence["from"] = name_list(from);
+  finding.remedy = group.remedy;
+  if (group.labelled) {
+    finding.details.emplace_back(
+        "id2label names the classes in the same other order: each label keeps its row");
+    finding.evidence["labels"] = true;
+    finding.remedy =
+        "Nothing where outputs are read by label; where they are read by number, take the "
+        "weights and the config of one of the two on both sides";
+  }
+  add_finding(report, std::move(finding));
+}
+
 void find_exchanges(Report& report, const WeightPair& pair) {
   if (pair.comparison.exchanges.empty()) return;
   const std::set<std::string> experts = permuted_experts(report, pair);
   const std::set<std::string> in_units = permuted_units(report, pair);
-  const std::set<std::string> labelled = rows_with_their_labels(report, pair);
   std::vector<const Exchange*> of_units;
+  std::vector<const Exchange*> others;
   for (const Exchange& exchange : pair.comparison.exchanges) {
-    if (std::ranges::all_of(exchange.names_a,
-                            [&](const std::string& name) { return experts.contains(name); }))
-      continue;
-    if (std::ranges::all_of(exchange.names_a,
-                            [&](const std::string& name) { return in_units.contains(name); })) {
-      of_units.push_back(&exchange);
-      continue;
-    }
-    Finding finding = rearranged_finding(pair, Role::cause, exchange.names_a);
-    finding.summary = exchange.summary;
-    finding.details.push_back(fmt::format("{}: {}", counted(exchange.names_a.size(), "tensor"),
-                                          some_of(exchange.names_a)));
-    finding.evidence["from"] = name_list(exchange.names_b);
-    finding.remedy = exchange_remedy(exchange);
-    if (!labelled.empty() && std::ranges::all_of(exchange.names_a, [&](const std::string& name) {
-          return labelled.contains(name);
-        })) {
-      finding.details.emplace_back(
-          "id2label names the classes in the same other order: each label keeps its row");
-      finding.evidence["labels"] = true;
-      finding.remedy =
-          "Nothing where outputs are read by label; where they are read by number, take the "
-          "weights and the config of one of the two on both sides";
-    }
-    add_finding(report, std::move(finding));
+    if (all_in(exchange.names_a, experts)) continue;
+    (all_in(exchange.names_a, in_units) ? of_units : others).push_back(&exchange);
   }
+  for (const ExchangeGroup& group : grouped(others, rows_with_their_labels(report, pair)))
+    add_exchanges(report, pair, group);
   if (!experts.empty()) add_permuted_experts(report, pair, experts);
   if (!of_units.empty()) add_permuted_units(report, pair, of_units);
 }

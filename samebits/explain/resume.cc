@@ -184,7 +184,11 @@ void judge_one(Report& report, const Subject& subject) {
 
 void judge_pair(Report& report) {
   const ResumeFacts a = read_resume_facts(*report.subjects[0].checkpoint);
-  const ResumeFacts b = read_resume_facts(*report.subjects[1].checkpoint);
+  ResumeFacts b = read_resume_facts(*report.subjects[1].checkpoint);
+  if (new_start(a, b) != NewStart::none) {
+    b.begun_at_step = a.step;
+    b.begun_at_epoch = a.epoch;
+  }
   add_rows(report, a, judge_all(a, native_training_rows(*a.checkpoint)), "A", RowFindings::doubts);
   add_rows(report, b, judge_all(b, native_training_rows(*b.checkpoint)), "B", RowFindings::doubts);
   note_not_read(report, a);

@@ -16,6 +16,8 @@ struct ResumeFacts {
   ResumeState state;
   std::optional<double> step, epoch;  // of the loop
   std::string step_text, epoch_text;  // "global_step 30"; "" without
+  // The counts at which its optimizer began anew, where a file from before it is known.
+  std::optional<double> begun_at_step, begun_at_epoch;
 
   bool has_gone_on() const;  // steps or epochs above 0 are counted
   /// "global_step 30", "epoch 3", or "".

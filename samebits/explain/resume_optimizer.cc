@@ -317,6 +317,7 @@ ResumeRow judge_optimizer(const ResumeFacts& facts, const OptimizerState& optimi
     judge_loop_step(facts, optimizer, moments, row);
     if (!facts.state.zero) judge_shapes(facts, optimizer, row);  // partitions are flat
     judge_types(facts, optimizer, row);
+    if (!facts.state.zero) note_untrained(facts, optimizer, row);
     note_empty_target(facts, optimizer, row);
   }
   const bool fresh = !why.empty() && row.issues[0].role == Role::risk;

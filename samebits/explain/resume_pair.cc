@@ -218,34 +218,57 @@ bool find_other_optimizer(Report& report, const ResumeFacts& a, const ResumeFact
   return true;
 }
 
+/// How often the first schedule was stepped.
+std::optional<double> schedule_count(const ResumeFacts& facts) {
+  if (facts.state.schedulers.empty() || !facts.state.schedulers[0].values.is_object())
+    return std::nullopt;
+  const Json& values = facts.state.schedulers[0].values;
+  const auto found = values.find("last_epoch");
+  return found != values.end() && found->is_number() ? std::optional(found->get<double>())
+                                                     : std::nullopt;
+}
+
+std::optional<std::string> loop_counts(const ResumeFacts& a, const ResumeFacts& b) {
+  if (a.step && b.step) return fmt::format("the loops count {} and {}", a.step_text, b.step_text);
+  if (a.epoch && b.epoch)
+    return fmt::format("the loops count {} and {}", a.epoch_text, b.epoch_text);
+  return std::nullopt;
+}
+
+/// Whether B's count is above A's.
+bool grew(const std::optional<double>& from, const std::optional<double>& to) {
+  return from && to && *to > *from;
+}
+
 /// The optimizer's own steps must go on as the loop's do.
-void find_new_moments(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
-  const auto from = a.optimizer_step();
+void find_new_moments(Report& report, const ResumeFacts& a, const ResumeFacts& b, NewStart start) {
+  if (start == NewStart::none || find_other_optimizer(report, a, b)) return;
+  const double from = *a.optimizer_step();
   const auto to = b.optimizer_step();
-  const bool goes_back = a.step && b.step && *b.step < *a.step;
-  if (!from || *from == 0 || goes_back) return;
-  if (find_other_optimizer(report, a, b)) return;
-  const bool lost = !to && b.state.not_read.empty();
-  const bool fell = to && *to < *from;
-  // A scaler skips some steps, but hardly as many as make a new start.
-  const bool loop_says = to && a.step && b.step && *a.step == *from && *b.step > *to + 1 &&
-                         (b.state.scalers.empty() || *to == *b.step - *a.step);
-  if (!lost && !fell && !loop_says) return;
   Finding finding{.cause = "resume.missing",
                   .role = Role::risk,
                   .proof = Proof::observed,
                   .subjects = {"A", "B"}};
-  finding.summary =
-      lost ? "B has no optimizer steps, and A's optimizer made " + count_text(*from)
-           : fmt::format("B's optimizer did not go on from A's: it stands at step {}, A's at {}",
-                         count_text(*to), count_text(*from));
-  if (a.step && b.step)
-    finding.details.push_back(fmt::format("the loops count {} and {}", a.step_text, b.step_text));
+  const bool with_schedule = start == NewStart::optimizer_and_schedule;
+  if (to)
+    finding.summary = fmt::format(
+        "B's optimizer {} go on from A's: it stands at step {}, A's at {}",
+        with_schedule ? "and schedule did not" : "did not", count_text(*to), count_text(from));
+  else
+    finding.summary = "B has no optimizer steps, and A's optimizer made " + count_text(from);
+  if (const auto loops = loop_counts(a, b)) finding.details.push_back(*loops);
+  if (with_schedule)
+    finding.details.push_back(fmt::format("the schedules stand at {} and {}",
+                                          count_text(*schedule_count(a)),
+                                          count_text(*schedule_count(b))));
   finding.evidence = {{"missing", {"optimizer moments"}},
                       {"present", Json::array()},
-                      {"from", *from},
+                      {"from", from},
                       {"to", to ? Json(*to) : Json()}};
-  finding.remedy = "Load A's optimizer state when B is started from it";
+  if (with_schedule) finding.evidence["missing"].push_back("scheduler");
+  finding.remedy = with_schedule
+                       ? "Load A's states of optimizer and schedule when B is started from it"
+                       : "Load A's optimizer state when B is started from it";
   add_finding(report, std::move(finding));
 }
 
@@ -338,7 +361,8 @@ void find_optimizer_changes(Report& report, const ResumeFacts& a, const ResumeFa
   find_changed_fields(report, changes, "hyper-parameters");
 }
 
-void find_schedule_changes(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
+void find_schedule_changes(Report& report, const ResumeFacts& a, const ResumeFacts& b,
+                           NewStart start) {
   const auto& left = a.state.schedulers;
   const auto& right = b.state.schedulers;
   if (left.empty() && right.empty()) return;
@@ -350,7 +374,7 @@ void find_schedule_changes(Report& report, const ResumeFacts& a, const ResumeFac
     const Json from = left[i].values.value("last_epoch", Json());
     const Json to = right[i].values.value("last_epoch", Json());
     // Of a B that stands before A it is said already, and its schedule is where it should be.
-    if (a.step && b.step && *b.step < *a.step) continue;
+    if (grew(b.step, a.step) || start == NewStart::optimizer_and_schedule) continue;
     if (from.is_number() && to.is_number() && to.get<double>() < from.get<double>())
       changes.add(left[i].place + ".last_epoch", from, to);
   }
@@ -395,16 +419,39 @@ void find_other_seed(Report& report, const ResumeFacts& a, const ResumeFacts& b)
 
 }  // namespace
 
+NewStart new_start(const ResumeFacts& a, const ResumeFacts& b) {
+  const auto from = a.optimizer_step();
+  const auto to = b.optimizer_step();
+  if (!from || *from == 0 || grew(b.step, a.step)) return NewStart::none;
+  if (!to) return b.state.not_read.empty() ? NewStart::optimizer : NewStart::none;
+  const bool went_on = grew(a.step, b.step) || grew(a.epoch, b.epoch);
+  // A scaler skips some steps, but hardly as many as make a new start.
+  const bool as_many_as_since =
+      a.step && b.step && *from * (*b.step - *a.step) == *to * *a.step && *a.step > 0;
+  const bool far_behind =
+      a.step && b.step && *a.step == *from && *b.step > *to + 1 && b.state.scalers.empty();
+  if (*to >= *from && !(went_on && (*to == *from || as_many_as_since || far_behind)))
+    return NewStart::none;
+  const auto schedule_from = schedule_count(a);
+  const auto schedule_to = schedule_count(b);
+  if (!schedule_from || !schedule_to || *schedule_from == 0) return NewStart::optimizer;
+  // In step with the optimizer: as many of its counts a step as in A.
+  const bool with_it = *schedule_to * *from == *schedule_from * *to;
+  return with_it ? NewStart::optimizer_and_schedule : NewStart::optimizer;
+}
+
 void find_contradictions(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
   const WeightRelation weights = relate_weights(*a.checkpoint, *b.checkpoint);
+  const bool unmoved = weights.comparable && weights.identical && weights.unlike.empty();
+  const NewStart start = unmoved ? NewStart::none : new_start(a, b);
   if (!weights.comparable) {
     add_gap(report, "the weights of A against those of B: one of them has none", Gap::blocking);
   }
   find_other_parameters(report, weights);
   find_count_faults(report, a, b, weights);
-  find_new_moments(report, a, b);
+  find_new_moments(report, a, b, start);
   find_optimizer_changes(report, a, b);
-  find_schedule_changes(report, a, b);
+  find_schedule_changes(report, a, b, start);
   find_setting_changes(report, a, b);
   find_other_seed(report, a, b);
 }

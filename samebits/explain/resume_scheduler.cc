@@ -101,6 +101,13 @@ bool may_count(double last, double count, bool several) {
   return several && count > 0 && std::fmod(last, count) == 0;
 }
 
+/// The schedule is behind the epochs as much as the optimizer is behind the steps.
+bool began_with_optimizer(const ResumeFacts& facts, double last) {
+  const std::optional<double> own = facts.optimizer_step();
+  return own && facts.step && facts.epoch && last > 0 && *own > 0 && *own < *facts.step &&
+         last * *facts.step == *own * *facts.epoch;
+}
+
 void judge_last_epoch(const ResumeFacts& facts, const PlacedValues& schedule, ResumeRow& row) {
   const auto found = schedule.values.find("last_epoch");
   if (found == schedule.values.end() || !found->is_number() || !facts.has_gone_on() ||
@@ -120,6 +127,10 @@ void judge_last_epoch(const ResumeFacts& facts, const PlacedValues& schedule, Re
     if (!facts.epoch && last > 0 && std::fmod(*count, last) == 0) return;
     counts.push_back(text);
   }
+  for (const auto& [count, begun] :
+       {std::pair(facts.step, facts.begun_at_step), std::pair(facts.epoch, facts.begun_at_epoch)}) {
+    if (count && begun && may_count(last, *count - *begun, several)) return;
+  }
   if (counts.empty() || facts.is(TrainingFramework::deepspeed)) return;
   // Stepped with every batch, beside a count of epochs alone: its rate is the optimizer's.
   if (!facts.step && !own && last > *facts.epoch && row.issues.empty()) return;
@@ -132,6 +143,16 @@ void judge_last_epoch(const ResumeFacts& facts, const PlacedValues& schedule, Re
                 : "it is of another save, or is stepped at times of its own");
   issue.evidence = {{"scheduler", schedule.place}, {"last_epoch", last}};
   issue.remedy = "Take the schedule from the save of the optimizer";
+  if (began_with_optimizer(facts, last)) {
+    issue.summary = fmt::format(
+        "the schedule ({}) and the optimizer stand at {} and {}, and the "
+        "loop counts {} and {}",
+        schedule.place, count_text(last), count_text(*own), facts.epoch_text, facts.step_text);
+    issue.details = {"they agree with each other, as where both began anew on the way"};
+    issue.remedy =
+        "Go on from a save of before that, and load the states of optimizer and schedule; "
+        "nothing, where the new start was meant";
+  }
   row.issues.push_back(std::move(issue));
 }
 

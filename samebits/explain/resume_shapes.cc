@@ -218,6 +218,60 @@ void judge_shapes(const ResumeFacts& facts, const OptimizerState& optimizer, Res
   row.issues.push_back(std::move(issue));
 }
 
+/// The weights that stand in no group, where the order of the shapes leaves one reading; nothing
+/// else. `moments` are shapes in the order of the groups.
+std::vector<std::string> skipped_names(const std::vector<NamedShape>& parameters,
+                                       const std::vector<const Shape*>& moments) {
+  const auto taken = [&](bool from_the_end) {
+    std::vector<bool> used(parameters.size(), false);
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < parameters.size() && next < moments.size(); ++i) {
+      const std::size_t at = from_the_end ? parameters.size() - 1 - i : i;
+      const std::size_t moment = from_the_end ? moments.size() - 1 - next : next;
+      used[at] = *parameters[at].shape == *moments[moment];
+      next += used[at] ? 1 : 0;
+    }
+    return next == moments.size() ? used : std::vector<bool>();
+  };
+  const std::vector<bool> first = taken(false);
+  if (first.empty() || first != taken(true)) return {};
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    if (!first[i]) names.push_back(parameters[i].name);
+  return names;
+}
+
+void note_untrained(const ResumeFacts& facts, const OptimizerState& optimizer, ResumeRow& row) {
+  const Checkpoint& checkpoint = *facts.checkpoint;
+  const bool one_of_each = facts.state.optimizers.size() == 1 &&
+                           checkpoint.candidates.size() == 1 && checkpoint.companions.empty() &&
+                           !optimizer.keeps_one_state();
+  if (!one_of_each) return;
+  std::vector<NamedShape> parameters = model_parameters(checkpoint);
+  std::erase_if(parameters, [](const NamedShape& parameter) { return parameter.frozen; });
+  const std::size_t listed = optimizer.listed();
+  if (listed == 0 || listed >= parameters.size() ||
+      !shapes_of_stacked_experts(checkpoint, parameters).empty())
+    return;
+  const auto shapes = shapes_by_key(facts.state.source, optimizer);
+  std::vector<const Shape*> moments;
+  for (const ParameterGroup& group : optimizer.groups)
+    for (const std::string& key : group.keys)
+      if (const auto found = shapes.find(key); found != shapes.end())
+        moments.push_back(found->second);
+  ResumeIssue issue{.missing = {}, .role = Role::note};
+  issue.summary = fmt::format("{} in no group of the optimizer ({}): no step of it moves {}",
+                              counted_of(parameters.size() - listed, parameters.size(),
+                                         "floating tensor", "stands", "stand"),
+                              optimizer.place, parameters.size() - listed == 1 ? "it" : "them");
+  const std::vector<std::string> names = keeps_order(checkpoint) && moments.size() == listed
+                                             ? skipped_names(parameters, moments)
+                                             : std::vector<std::string>();
+  if (!names.empty()) issue.details.push_back("they are " + some_of(names));
+  issue.evidence = {{"optimizer", optimizer.place}, {"outside", parameters.size() - listed}};
+  row.issues.push_back(std::move(issue));
+}
+
 /// The type of most of these views; nothing where none is floating.
 std::optional<DType> most_common_type(const std::vector<const TensorView*>& views) {
   std::map<DType, std::size_t> counts;

@@ -29,6 +29,10 @@ ResumeIssue shape_issue(const OptimizerState& optimizer, std::string summary);
 /// the parameters of the model, as far as shapes and names tell.
 void judge_shapes(const ResumeFacts& facts, const OptimizerState& optimizer, ResumeRow& row);
 
+/// Adds a note on the weights that no group lists, by name where the moments' shapes leave one
+/// reading. Of a file with one model and one optimizer.
+void note_untrained(const ResumeFacts& facts, const OptimizerState& optimizer, ResumeRow& row);
+
 /// Adds an issue where moments of an optimizer of torch have another type than the weights: one of
 /// the two was rounded when it was saved.
 void judge_types(const ResumeFacts& facts, const OptimizerState& optimizer, ResumeRow& row);

@@ -45,6 +45,13 @@ SegmentPlace place_by_words(const Pieces& pieces) {
       return place;
     }
   }
+  if (pieces.empty()) return place;
+  if (const auto layer = model::recurrent_layer(pieces.back())) {
+    place.kind = SegmentKind::block;
+    place.path = joined(pieces, pieces.size() - 1);
+    place.number = *layer;
+    place.recurrent = true;
+  }
   return place;
 }
 
@@ -55,6 +62,10 @@ std::string_view end_of_path(std::string_view path) {
 }
 
 }  // namespace
+
+std::string SegmentPlace::name() const {
+  return number < 0 ? path : path + (recurrent ? "l" : "") + std::to_string(number);
+}
 
 SegmentMap::SegmentMap(const std::vector<std::string>& names_as_written) {
   std::vector<std::string> names = names_as_written;
@@ -115,7 +126,7 @@ void SegmentMap::add(SegmentPlace place) {
   const auto [at, is_new] = index_.try_emplace(key, places_.size());
   segment_of_.push_back(at->second);
   if (is_new) {
-    shown_.push_back(place.path + (place.number < 0 ? "" : std::to_string(place.number)));
+    shown_.push_back(place.name());
     places_.push_back(std::move(place));
   }
 }

@@ -21,8 +21,12 @@ struct SegmentPlace {
   SegmentKind kind = SegmentKind::other;
   std::string path;          // ends with a dot: of a block what stands in front of its number
   std::int64_t number = -1;  // of a block
+  bool recurrent = false;    // a layer of a module that holds several
   bool decoder = false;
   bool end = false;  // a module behind the blocks beside which it stands
+
+  /// "vit.layers.3"; of no block its path.
+  std::string name() const;
 };
 
 /// The place of every name. At most a few hundred segments are no blocks: more modules beside the

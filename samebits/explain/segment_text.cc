@@ -61,13 +61,22 @@ void add_kind(const std::vector<Segment>& all, const std::vector<bool>& chosen, 
   texts->insert(texts->end(), names.begin(), names.end());
 }
 
+/// Blocks whose numbers are other blocks' of A.
+void add_inserted(const std::vector<Segment>& all, const std::vector<bool>& chosen,
+                  std::vector<std::string>* texts) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) count += chosen[i] && all[i].inserted ? 1 : 0;
+  if (count > 0)
+    texts->push_back(count == 1 ? "one block more" : fmt::format("{} blocks more", count));
+}
+
 void add_blocks(const std::vector<Segment>& all, const std::vector<bool>& chosen,
                 std::vector<std::string>* texts) {
   std::vector<std::string> stacks;  // in their order
   std::map<std::string, std::vector<std::int64_t>> numbers;
   std::map<std::string, std::size_t> sizes;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i].kind != SegmentKind::block) continue;
+    if (all[i].kind != SegmentKind::block || all[i].inserted) continue;
     if (++sizes[all[i].stack] == 1) stacks.push_back(all[i].stack);
     if (chosen[i]) numbers[all[i].stack].push_back(all[i].number);
   }
@@ -77,6 +86,7 @@ void add_blocks(const std::vector<Segment>& all, const std::vector<bool>& chosen
     texts->push_back(blocks_text(numbers[stack], sizes[stack],
                                  stacks.size() == 1 || stack.empty() ? "" : " of " + stack));
   }
+  add_inserted(all, chosen, texts);
   if (named > kMostModulesNamed)
     texts->push_back(named - kMostModulesNamed == 1
                          ? std::string("blocks of one more stack")

@@ -23,6 +23,8 @@ struct SegmentSums {
   Segment segment;
   bool decoder = false, end = false;
   std::size_t stack = 0;  // in the order in which stacks and modules come
+  /// In its stack: the number of A's block, and how many inserted ones stand behind that.
+  std::pair<std::int64_t, std::int64_t> order;
   ChangeSums sums;
 };
 
@@ -62,6 +64,7 @@ class SegmentComparison {
     sums.segment.name = shown;
     sums.segment.kind = place.kind;
     sums.segment.number = place.number;
+    sums.order = {place.number, 0};
     if (place.kind == SegmentKind::block) {
       sums.segment.stack = place.path;
       if (sums.segment.stack.ends_with('.')) sums.segment.stack.pop_back();
@@ -149,18 +152,39 @@ class SegmentComparison {
     if (place.kind == SegmentKind::block && sibling != partners_.end()) {
       place.path = sibling->second->path;
       place.decoder = sibling->second->decoder;
-      shown = place.path + std::to_string(place.number);
+      shown = place.name();
     }
     auto known = by_name_.find(shown);
     // A's block of that number is another one, where it has a partner of its own.
     if (place.kind == SegmentKind::block && known != by_name_.end() &&
         std::ranges::find(of_b_, known->second) != of_b_.end()) {
-      shown += " of " + pair_.b;
-      known = by_name_.find(shown);
+      return of_b_[segment] = insert_block(segment, place, shown + " of " + pair_.b);
     }
     const bool is_known =
         known != by_name_.end() && sums_[known->second].segment.kind == place.kind;
     return of_b_[segment] = is_known ? known->second : add_place(place, shown);
+  }
+
+  /// A block that B has more, behind the partner of the one in front of it.
+  std::size_t insert_block(std::size_t segment, const SegmentPlace& place,
+                           const std::string& shown) {
+    const SegmentPlace& own = map_b_.places()[segment];
+    std::size_t before = kNowhere;
+    for (std::size_t i = 0; i < of_b_.size(); ++i) {
+      const SegmentPlace& other = map_b_.places()[i];
+      const bool in_front = other.kind == SegmentKind::block && other.path == own.path &&
+                            other.number < own.number && of_b_[i] != kNowhere;
+      if (in_front && (before == kNowhere || map_b_.places()[before].number < other.number))
+        before = i;
+    }
+    const std::size_t added = add_place(place, shown);
+    sums_[added].segment.inserted = true;
+    sums_[added].order = {-1, 1};
+    if (before != kNowhere) {
+      sums_[added].order = sums_[of_b_[before]].order;
+      ++sums_[added].order.second;
+    }
+    return added;
   }
 
   /// To each stack of B the stack of A that holds its blocks' partners.
@@ -211,8 +235,7 @@ class SegmentComparison {
       return stage + (kind == SegmentKind::embeddings ? 0 : sums.end ? 2 : 1);
     };
     std::ranges::stable_sort(sums_, [&](const SegmentSums& x, const SegmentSums& y) {
-      return std::tuple(rank(x), x.stack, x.segment.number) <
-             std::tuple(rank(y), y.stack, y.segment.number);
+      return std::tuple(rank(x), x.stack, x.order) < std::tuple(rank(y), y.stack, y.order);
     });
     std::vector<Segment> segments;
     for (SegmentSums& sums : sums_) {

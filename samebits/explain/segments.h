@@ -44,6 +44,9 @@ struct Segment {
   SegmentKind kind = SegmentKind::other;
   std::string stack;         // of a block: the path in front of its number, "vit.layers"
   std::int64_t number = -1;  // of a block
+  /// A block of B that has no partner, and whose number is another block's in A: it stands behind
+  /// the partner of the block that is in front of it in B.
+  bool inserted = false;
   SegmentStatus status = SegmentStatus::identical;
   /// Of all its tensors whose values differ and have numbers: norm of B - A over norm of A, taken
   /// together. Nothing where there are none; infinite where A's are zero.

@@ -263,8 +263,8 @@ class Sentence {
     if (text.empty()) return;
     const bool plural = text.find(" and ") != std::string::npos || text.starts_with("blocks") ||
                         text.starts_with("all ") || text.starts_with("both ") ||
-                        text.ends_with("embeddings") || text.ends_with("modules") ||
-                        text.ends_with("heads");
+                        text.ends_with(" blocks more") || text.ends_with("embeddings") ||
+                        text.ends_with("modules") || text.ends_with("heads");
     clauses->push_back(text + " " + (plural ? several : one));
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <vector>
 
 namespace samebits::model {
@@ -58,6 +59,22 @@ bool names_head(Text part, bool is_first) {
   // Not in the middle: "multi_head_attention".
   const std::vector<Text> words = words_of(part);
   return holds(kHeadWords, words.front()) || holds(kHeadWords, words.back());
+}
+
+std::optional<std::int64_t> recurrent_layer(std::string_view leaf) {
+  constexpr std::size_t kMostDigits = 9;
+  const auto take = [&](std::string_view start) {
+    const bool there = leaf.starts_with(start);
+    if (there) leaf.remove_prefix(start.size());
+    return there;
+  };
+  if (!take("weight_") && !take("bias_")) return std::nullopt;
+  if (!take("ih_l") && !take("hh_l") && !take("hr_l")) return std::nullopt;
+  const std::size_t digits = std::min(leaf.find_first_not_of("0123456789"), leaf.size());
+  if (digits == 0 || digits > kMostDigits) return std::nullopt;
+  const std::string_view rest = leaf.substr(digits);
+  if (!rest.empty() && rest != "_reverse") return std::nullopt;
+  return std::stoll(std::string(leaf.substr(0, digits)));
 }
 
 }  // namespace samebits::model

@@ -6,6 +6,8 @@
 // is made of it is the names themselves, in an order, and no claim about what they compute.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace samebits::model {
@@ -18,5 +20,9 @@ bool names_head(std::string_view part, bool is_first);
 bool names_end(std::string_view part);
 /// "decoder", "decoder_norm".
 bool names_decoder(std::string_view part);
+
+/// The layer of a recurrent module whose tensor is called so: 1 of "weight_hh_l1_reverse". Source:
+/// torch 2.13.0, nn.RNNBase (RNN, LSTM, GRU), which keeps all layers' tensors in one module.
+std::optional<std::int64_t> recurrent_layer(std::string_view leaf);
 
 }  // namespace samebits::model

@@ -69,10 +69,9 @@ std::string strip_part(const WeightPair& pair, std::size_t begin, std::size_t en
                        MarkLegend* legend) {
   const Segment& first = pair.segments[begin];
   std::string name = first.name;
-  if (first.kind == SegmentKind::block) {
-    name = fmt::format("{} {}", first.stack, first.number);
-    if (end - begin > 1) name += fmt::format("-{}", pair.segments[end - 1].number);
-  }
+  if (first.kind == SegmentKind::block)
+    name = fmt::format("{}{}{}", first.stack, first.stack.empty() ? "" : " ",
+                       block_numbers(pair, begin, end));
   std::string items;
   for (std::size_t i = begin; i < end; ++i) {
     const SegmentMark mark = segment_mark(pair, pair.segments[i]);

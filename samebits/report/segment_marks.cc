@@ -62,6 +62,16 @@ std::vector<SegmentMark> MarkLegend::marks() const {
   return sorted;
 }
 
+std::string block_numbers(const WeightPair& pair, std::size_t begin, std::size_t end) {
+  std::vector<std::int64_t> numbers;
+  for (const bool inserted : {false, true}) {
+    for (std::size_t i = begin; i < end && (!inserted || numbers.empty()); ++i)
+      if (pair.segments[i].inserted == inserted) numbers.push_back(pair.segments[i].number);
+  }
+  const std::string first = std::to_string(numbers.front());
+  return numbers.back() == numbers.front() ? first : first + "-" + std::to_string(numbers.back());
+}
+
 bool has_strip(const Report& report, const WeightPair& pair) {
   const bool unlike = std::ranges::any_of(report.findings, [&](const Finding& finding) {
     return finding.evidence.contains("architectures") &&

@@ -2,6 +2,7 @@
 // the same marks.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,10 @@ class MarkLegend {
  private:
   std::vector<SegmentMark> met_;
 };
+
+/// "0-11": the numbers of the blocks of one stack, segments [begin, end), in A; in B where A has
+/// none of them.
+std::string block_numbers(const WeightPair& pair, std::size_t begin, std::size_t end);
 
 /// Equal weights need no strip; two architectures have no blocks in common.
 bool has_strip(const Report& report, const WeightPair& pair);

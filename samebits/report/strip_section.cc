@@ -82,7 +82,10 @@ class Strip {
     const std::vector<Segment>& all = pair_.segments;
     std::vector<const Segment*> blocks;  // nullptr where a number is missing
     const auto span = static_cast<std::size_t>(all[end - 1].number - all[begin].number) + 1;
-    const bool with_gaps = span <= 4 * (end - begin);
+    const bool with_gaps = span <= 4 * (end - begin) &&
+                           std::none_of(all.begin() + static_cast<std::ptrdiff_t>(begin),
+                                        all.begin() + static_cast<std::ptrdiff_t>(end),
+                                        [](const Segment& segment) { return segment.inserted; });
     for (std::size_t i = begin; i < end; ++i) {
       const auto gap = static_cast<std::size_t>(all[i].number - all[begin].number);
       while (with_gaps && blocks.size() < gap) blocks.push_back(nullptr);
@@ -91,8 +94,7 @@ class Strip {
     Marks part;
     part.name = elide_middle(printable(last_parts(all[begin].stack, names_)), kLongestName);
     if (!part.name.empty()) part.name += ' ';
-    part.name += std::to_string(all[begin].number);
-    if (end - begin > 1) part.name += "-" + std::to_string(all[end - 1].number);
+    part.name += block_numbers(pair_, begin, end);
     fold(blocks, &part);
     parts_.push_back(std::move(part));
   }

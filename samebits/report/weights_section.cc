@@ -202,6 +202,14 @@ void only_table(const std::string& label, const std::vector<std::string>& names,
               screen);
 }
 
+void exchange_rows(const std::vector<Exchange>& exchanges, Screen* screen) {
+  constexpr std::size_t kMostExchanges = 8;
+  const std::size_t shown =
+      exchanges.size() > kMostExchanges + 1 && !screen->all() ? kMostExchanges : exchanges.size();
+  for (std::size_t i = 0; i < shown; ++i) screen->row("", exchanges[i].summary);
+  if (shown < exchanges.size()) screen->row("", and_more(exchanges.size() - shown));
+}
+
 void ties_rows(const std::vector<TieDifference>& ties, Screen* screen) {
   constexpr std::size_t kMostTies = 3;
   for (std::size_t i = 0; i < std::min(ties.size(), kMostTies); ++i)
@@ -223,7 +231,7 @@ void weights_section(const Report& report, Screen* screen) {
       screen->phrases(&pair == &report.weights.front() ? "weights" : "",
                       pair_phrases(report, pair));
     }
-    for (const Exchange& exchange : pair.comparison.exchanges) screen->row("", exchange.summary);
+    exchange_rows(pair.comparison.exchanges, screen);
     ties_rows(pair.comparison.ties, screen);
     if (lists) rules_table(pair, screen);
     only_table(pair.a, pair.comparison.only_a, screen);

@@ -28,7 +28,10 @@ struct RopeFields {
 void collect_rope(const Json& config, int depth, RopeFields* found) {
   if (!config.is_object() || depth > kDeepestConfig) return;
   for (const auto& [name, value] : config.items()) {
-    if (name == "rope_theta" && value.is_number()) found->bases.push_back(value.get<double>());
+    // Gemma 3, ModernBERT and GPT-NeoX of transformers 4.57.6 have names of their own.
+    const bool is_base =
+        name.ends_with("rope_theta") || name == "rope_local_base_freq" || name == "rotary_emb_base";
+    if (is_base && value.is_number()) found->bases.push_back(value.get<double>());
     if (name == "rope_scaling" && value.is_object()) found->scaled = true;
     if (name == "rope_type" && value.is_string()) found->scaled |= value != "default";
     collect_rope(value, depth + 1, found);
@@ -77,6 +80,17 @@ void settle_counters(const Report& report, WeightPair* pair, bool in_a) {
 }
 
 }  // namespace
+
+bool contradicts_rope(const Json& config, const std::string& name, const TensorView& view) {
+  if (!name.ends_with("inv_freq") || view.dtype() != DType::float32 || view.shape().size() != 1 ||
+      view.numel() < 2)
+    return false;
+  RopeFields rope;
+  collect_rope(config, 0, &rope);
+  if (rope.scaled || rope.bases.empty()) return false;
+  const auto table = computed_table("inv_freq", view);
+  return !table || !may_compute(config, *table);
+}
 
 void settle_computed(const Report& report, WeightPair* pair) {
   for (const bool in_a : {true, false}) {

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "samebits/explain/architectures.h"
+#include "samebits/explain/computed_findings.h"
 #include "samebits/explain/loaded_dtype.h"
 #include "samebits/explain/permuted_labels.h"
 #include "samebits/explain/script_findings.h"
@@ -183,7 +184,7 @@ std::string wrong_positions(const NamedTensor& tensor) {
 }
 
 /// Buffers that state_dict() leaves out, in one file only: what the other side's class builds is
-/// known of positions alone.
+/// known of positions and plain rotary frequencies.
 void find_buffers_of_one(Report& report, const Subject& owner, const Subject& a, const Subject& b,
                          const WeightSet& present, const FieldNames& alone) {
   if (alone.empty()) return;
@@ -196,6 +197,17 @@ void find_buffers_of_one(Report& report, const Subject& owner, const Subject& a,
   for (const std::string& name : alone) {
     const NamedTensor& tensor = present[present.find(name).value()];
     names.push_back(name);
+    const bool own = owner.checkpoint->config.is_object();
+    const Subject& other = &owner == &a ? b : a;
+    if (tensor.readable &&
+        contradicts_rope(own ? owner.checkpoint->config : other.checkpoint->config, tensor.name,
+                         tensor.view)) {
+      wrong.push_back(tensor.name);
+      finding.details.push_back(
+          fmt::format("{} holds frequencies in {} that rope_theta of the config does not give",
+                      tensor.name, owner.label));
+      continue;
+    }
     const std::string held = wrong_positions(tensor);
     if (held.empty()) continue;
     wrong.push_back(tensor.name);

@@ -11,6 +11,7 @@
 #include "samebits/explain/beside_findings.h"
 #include "samebits/explain/coarse_findings.h"
 #include "samebits/explain/config_findings.h"
+#include "samebits/explain/configured_findings.h"
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/damaged_findings.h"
 #include "samebits/explain/factored_findings.h"
@@ -123,6 +124,7 @@ constexpr auto kPairRules = std::to_array<PairRule>({
     {kCompared, of_subjects<find_script_changes>},
     {kCompared, of_subjects<find_graph_changes>},
     {kCompared, of_subjects<find_unlike_config>},
+    {kCompared, of_subjects<find_loose_modules>},
     {kCompared | kVerify,
      [](Report& report, const PairFacts& pair) {
        find_preprocessing_changes(report, pair.a, pair.b, pair.options.preprocessing_role);

@@ -135,6 +135,8 @@ constexpr auto kConfigFields = std::to_array<ConfigField>({
     {"", "transformers_version", kNothing, "", kBook, true},
     {"", "_name_or_path", kNothing, "", "where it was loaded from", true},
     {"", "_commit_hash", kNothing, "", kBook},
+    {"", "_label_trainable_num_channels", kNothing, "", kBook},
+    {"", "ignore_keys_at_rope_validation", kNothing, "", kBook},
     {"", "_attn_implementation_autoset", kNothing, "", kBook},
     {"", "_post_init_done", kNothing, "", kBook},
     {"", "transformers.js_config", kNothing, "", "read by another library"},

@@ -35,6 +35,29 @@ constexpr NamedKind kOptimizerKinds[] = {
     {"momentum_buffer", "", "SGD"},     {"", "betas", "Adam or its kin"},
 };
 
+struct NeededState {
+  std::string_view option;   // a group of the optimizer has it
+  std::string_view without;  // and not this one; "" for any
+  std::string_view flag;     // and this one is on; "" for any
+  std::array<std::string_view, 3> names;
+};
+// "step" is a number or a tensor; numbers of other names (eta, mu_product) are not read.
+constexpr NeededState kNeededStates[] = {
+    {"amsgrad", "", "", {"step", "exp_avg", "exp_avg_sq"}},
+    {"amsgrad", "", "amsgrad", {"max_exp_avg_sq"}},
+    {"momentum_decay", "", "", {"step", "exp_avg", "exp_avg_sq"}},
+    {"rho", "", "", {"step", "square_avg", "acc_delta"}},
+    {"lr_decay", "", "", {"step", "sum"}},
+    {"centered", "", "", {"step", "square_avg"}},
+    {"centered", "", "centered", {"grad_avg"}},
+    {"centered", "", "momentum", {"momentum_buffer"}},
+    {"etas", "", "", {"step", "prev", "step_size"}},
+    {"lambd", "", "", {"step", "ax"}},
+    {"beta2_decay", "", "", {"step"}},
+    // RAdam and Adamax are told apart by what they have no option for.
+    {"decoupled_weight_decay", "amsgrad", "", {"step", "exp_avg", "exp_avg_sq"}},
+};
+
 std::string printed_key(const Tree& tree, NodeId key) {
   if (tree.kind(key) == Kind::integer) return std::to_string(tree.integer(key));
   return "'" + as_string(tree, key).value_or("?") + "'";
@@ -145,6 +168,33 @@ bool OptimizerState::keeps_moments() const {
 bool OptimizerState::keeps_one_state() const {
   return std::ranges::any_of(
       groups, [](const ParameterGroup& group) { return group.options.contains("history_size"); });
+}
+
+std::vector<std::pair<std::string, std::size_t>> OptimizerState::lacking() const {
+  const auto of_torch = [](const ParameterGroup& group) {
+    return group.options.contains("maximize") && group.options.contains("differentiable");
+  };
+  std::vector<std::pair<std::string, std::size_t>> found;
+  if (groups.empty() || !std::ranges::all_of(groups, of_torch)) return found;
+  const Json& options = groups[0].options;
+  const auto has = [&](std::string_view name) { return options.contains(std::string(name)); };
+  const auto holds = [](const ParameterState& state, std::string_view name) {
+    return (name == "step" && state.step) ||
+           std::ranges::any_of(state.tensors, [&](const auto& each) { return each.first == name; });
+  };
+  for (const NeededState& need : kNeededStates) {
+    const bool applies = has(need.option) && (need.without.empty() || !has(need.without)) &&
+                         (need.flag.empty() || is_on(options, std::string(need.flag).c_str()));
+    if (!applies) continue;
+    for (const std::string_view name : need.names) {
+      const auto without = static_cast<std::size_t>(std::ranges::count_if(
+          parameters, [&](const ParameterState& state) { return !holds(state, name); }));
+      const bool known =
+          std::ranges::any_of(found, [&](const auto& each) { return each.first == name; });
+      if (!name.empty() && without > 0 && !known) found.emplace_back(name, without);
+    }
+  }
+  return found;
 }
 
 std::string OptimizerState::kind() const {

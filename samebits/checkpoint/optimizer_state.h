@@ -42,6 +42,9 @@ struct OptimizerState {
   std::size_t listed() const;    // parameters in the groups
   bool keeps_moments() const;    // a group has betas, a momentum or the like
   bool keeps_one_state() const;  // for all parameters together, under the first one's key (LBFGS)
+  /// Of torch's own optimizers: what step() needs of each parameter's state, and how many of those
+  /// that have a state lack it. Source: torch 2.13.0, torch/optim.
+  std::vector<std::pair<std::string, std::size_t>> lacking() const;
   /// "Adam or AdamW", "AdamW", "SGD", ... by what its groups and states hold; "" where nothing
   /// tells.
   std::string kind() const;

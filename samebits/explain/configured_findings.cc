@@ -80,6 +80,10 @@ void find_loose_modules(Report& report, const Subject& a, const Subject& b) {
   const bool own = owner.checkpoint->config.is_object();
   const Json& config = own ? owner.checkpoint->config : other.checkpoint->config;
   if (!other.checkpoint->config.is_object() || !family_class(*owner.checkpoint).empty()) return;
+  const bool of_transformers = std::ranges::any_of(
+      owner.checkpoint->modules,
+      [](const ModuleRecord& module) { return module.class_path.starts_with("transformers."); });
+  if (!own && !of_transformers) return;  // see find_unlike_config()
   Loose hooks;
   Loose contradicting;
   Loose untold;

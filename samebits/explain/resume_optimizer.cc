@@ -132,6 +132,25 @@ std::string why_fresh(const ResumeFacts& facts, const OptimizerState& optimizer,
   return at_zero && facts.has_gone_on() ? "it stands at step 0" : "";
 }
 
+void judge_lacking(const OptimizerState& optimizer, const MomentFacts& moments, ResumeRow& row) {
+  const auto lacking = optimizer.lacking();
+  if (lacking.empty()) return;
+  std::vector<std::string> names;
+  std::size_t most = 0;
+  for (const auto& [name, count] : lacking) {
+    names.push_back(name);
+    most = std::max(most, count);
+  }
+  ResumeIssue issue{.missing = {kOptimizerPart}};
+  issue.summary =
+      fmt::format("the state of {} of {} in the optimizer ({}) lacks {}", most,
+                  counted(moments.with_state, "parameter"), optimizer.place, some_of(names));
+  issue.details.emplace_back("the next step needs it, and raises without it (torch 2.13.0)");
+  issue.evidence = {{"optimizer", optimizer.place}, {"lacking", name_list(names)}};
+  issue.remedy = "Take the optimizer's state from another save, as state_dict() gives it";
+  row.issues.push_back(std::move(issue));
+}
+
 void judge_keys(const OptimizerState& optimizer, const MomentFacts& moments, ResumeRow& row) {
   if (moments.unlisted.empty() || optimizer.listed() == 0) return;
   const std::string& key = moments.unlisted[0];
@@ -312,6 +331,7 @@ ResumeRow judge_optimizer(const ResumeFacts& facts, const OptimizerState& optimi
   judge_numbers(optimizer, row);
   judge_finite(facts, optimizer, moments, row);
   if (why.empty()) {
+    judge_lacking(optimizer, moments, row);
     judge_without_state(facts, optimizer, moments, row);
     judge_own_steps(optimizer, moments, row);
     judge_loop_step(facts, optimizer, moments, row);

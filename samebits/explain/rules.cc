@@ -36,6 +36,7 @@
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/script_findings.h"
 #include "samebits/explain/settings_findings.h"
+#include "samebits/explain/summed_biases.h"
 #include "samebits/explain/tokenizer_findings.h"
 #include "samebits/explain/trainer_resume.h"
 #include "samebits/explain/training_findings.h"
@@ -88,6 +89,7 @@ void find_in_weights(Report& report, const PairFacts& pair) {
   explained.merge(find_layouts(report, *pair.weights, explained));
   explained.merge(find_factored(report, *pair.weights));
   explained.merge(find_folded(report, *pair.weights));
+  explained.merge(find_summed_biases(report, *pair.weights));
   explained.merge(find_adapted(report, *pair.weights));
   if (!is_damaged) explained.merge(find_coarse(report, *pair.weights, explained));
   explained.merge(find_running_statistics(report, *pair.weights, explained));

@@ -250,6 +250,37 @@ def test_no_false_alarm_for_an_optimizer(judged, name):
     assert judged(small(OPTIMIZERS[name]))["verdict"] == "clean"
 
 
+NEEDED = {
+    "AdamW": (lambda p: torch.optim.AdamW(p, amsgrad=True), ["step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"]),
+    "RMSprop": (lambda p: torch.optim.RMSprop(p, momentum=0.9, centered=True), ["square_avg", "momentum_buffer", "grad_avg"]),
+    "NAdam": (torch.optim.NAdam, ["exp_avg_sq"]), "RAdam": (torch.optim.RAdam, ["exp_avg"]), "Adadelta": (torch.optim.Adadelta, ["acc_delta"]),
+    "Adagrad": (torch.optim.Adagrad, ["step"]), "Rprop": (torch.optim.Rprop, ["step_size"]), "ASGD": (torch.optim.ASGD, ["ax"]),
+}
+
+
+@pytest.mark.parametrize("name, key", [(name, key) for name, (_, keys) in NEEDED.items() for key in keys])
+def test_a_part_of_a_state_that_a_step_needs(judged, name, key):
+    make = NEEDED[name][0]
+    saved = small(make)
+    for state in saved["optimizer"]["state"].values():
+        del state[key]
+    parameters = [nn.Parameter(torch.zeros(tensor.shape)) for tensor in saved["model"].values()]
+    optimizer = make(parameters)
+    optimizer.load_state_dict(copy.deepcopy(saved["optimizer"]))
+    for parameter in parameters:
+        parameter.grad = torch.ones_like(parameter)
+    with pytest.raises(KeyError, match=key):
+        optimizer.step()
+    said = [f for f in judged(saved)["findings"] if key in f["evidence"].get("lacking", [])]
+    assert said and said[0]["role"] == "risk" and "4 of 4 parameters" in said[0]["summary"]
+
+
+def test_weights_that_no_group_lists(judged):
+    saved = small(lambda p: torch.optim.SGD(p[2:], 0.1, momentum=0.9))
+    note = next(f for f in judged(saved)["findings"] if "outside" in f["evidence"])
+    assert note["role"] == "note" and note["evidence"]["outside"] == 2 and "0.weight" in note["details"][0]
+
+
 def in_type(state, dtype):
     return {key: in_type(value, dtype) if isinstance(value, dict) else value.to(dtype) if torch.is_tensor(value) and value.dim() else value
             for key, value in state.items()}
@@ -332,6 +363,11 @@ def test_a_continuation_and_what_contradicts_it(judged, file):
     assert fields == {"optimizer.param_groups.0.weight_decay": [0.01, 0.5]}
     fresh = Training().resume({k: v for k, v in file.items() if k != "optimizer"}).run().checkpoint()
     assert "optimizer moments" in missing(judged(file, fresh))
+    begun = judged(file, fresh).finding("resume.missing")
+    assert begun["evidence"]["missing"] == ["optimizer moments"] and "did not go on" in begun["summary"]
+    both = judged(file, Training().resume({k: v for k, v in file.items() if k not in ("optimizer", "scheduler")}).run().checkpoint())
+    assert both["findings"][0]["evidence"]["missing"] == ["optimizer moments", "scheduler"] and "and schedule did not go on" in both["diagnosis"]
+    assert not any("no count of the training" in finding["summary"] for finding in both["findings"])
     reseeded = copy.deepcopy(later)
     reseeded["rng"]["torch"] = torch.Generator().manual_seed(1).get_state()
     assert judged(file, reseeded).finding("rng.seed")["evidence"]["seeds"] == [7, 1]

@@ -282,6 +282,29 @@ TEST_F(Calls, AMethodThatIsKeptIsAValue) {
               Contains("REDUCE builtins.getattr 1"));
 }
 
+// As pickle writes torch.relu, which is a static method of a class of torch.
+TEST_F(Calls, AFunctionOfTorchThatIsKeptIsAValue) {
+  const auto function_of = [](const char* module, const char* owner, const char* name) {
+    return call(global("__builtin__", "getattr"), {global(module, owner), text(name)});
+  };
+  const std::string relu = function_of("torch._C", "_VariableFunctionsClass", "relu");
+  EXPECT_THAT(alarming(pickled(relu)), IsEmpty());
+  EXPECT_THAT(alarming(pickled(call(global("functools", "partial"), {relu}))), IsEmpty());
+  EXPECT_THAT(alarming(pickled(relu + ")R")),
+              ElementsAre("REDUCE the result of __builtin__.getattr 1"));
+  EXPECT_THAT(alarming(pickled(relu + dict({{"a", text("b")}}) + "b")),
+              ElementsAre("BUILD (the result of __builtin__.getattr).__setstate__ 1"));
+  for (const char* name : {"__reduce__", "_relu", "from_file", "relu.x", "", "Relu"})
+    EXPECT_THAT(alarming(pickled(function_of("torch._C", "_VariableFunctionsClass", name))),
+                ElementsAre("REDUCE __builtin__.getattr 1"))
+        << name;
+  for (const auto& [module, owner] :
+       {std::pair{"torch", "hub"}, {"torch", "_C"}, {"torch._C", "_VariableFunctions"}})
+    EXPECT_THAT(alarming(pickled(function_of(module, owner, "load"))),
+                ElementsAre("REDUCE __builtin__.getattr 1"))
+        << owner;
+}
+
 TEST_F(Calls, APartialOfAModelsFunctionIsNone) {
   const auto kept = [](const char* module, const char* name) {
     return call(global("functools", "partial"), {global(module, name)});

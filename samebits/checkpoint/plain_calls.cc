@@ -49,6 +49,12 @@ constexpr std::array kInertBases = std::to_array<std::string_view>({
 constexpr std::array kComputingModules = std::to_array<std::string_view>(
     {"torch.nn.functional", "torch._C._nn", "torch._C._fft", "torch._C._special"});
 
+/// A function of tensors by its name, "relu" or "clamp_": torch.from_file() opens a file.
+bool is_function_of_tensors(std::string_view name) {
+  return !name.empty() && name[0] >= 'a' && name[0] <= 'z' && name != "from_file" &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == name.npos;
+}
+
 bool is_class_name(std::string_view name) {
   return !name.empty() && name[0] >= 'A' && name[0] <= 'Z';
 }
@@ -322,6 +328,7 @@ bool PlainCalls::keeps_computation(NodeId object) {
   if (!tree_.is_global(tree_.callable(object), "functools", "partial")) return false;
   const auto computes = [&](NodeId arguments) {
     const auto kept = elements(tree_, arguments);
+    if (!kept.empty() && is_torch_function(kept[0])) return true;
     if (kept.empty() || tree_.kind(kept[0]) != Kind::global) return false;
     const std::string_view module = tree_.module(kept[0]);
     const std::string_view name = tree_.name(kept[0]);
@@ -335,15 +342,31 @@ bool PlainCalls::keeps_computation(NodeId object) {
   return computes(tree_.args(object)) && std::ranges::all_of(tree_.states(object), computes);
 }
 
-/// getattr(Class, "NAME"), as Python 3.11 writes members of enumerations, or getattr(object,
-/// "name"), as pickle writes a method that is kept for later (a hook). What is called or changed
-/// through it is listed on its own.
-bool PlainCalls::is_member(NodeId object) {
+bool PlainCalls::gets_by_name(NodeId object) const {
   const NodeId callable = tree_.callable(object);
   const auto given = elements(tree_, tree_.args(object));
   const bool gets = tree_.is_global(callable, "builtins", "getattr") ||
                     tree_.is_global(callable, "__builtin__", "getattr");
-  if (!gets || given.size() != 2 || tree_.kind(given[1]) != Kind::text) return false;
+  return gets && given.size() == 2 && tree_.kind(given[1]) == Kind::text;
+}
+
+/// getattr(torch._C._VariableFunctionsClass, "relu"): so pickle writes torch.relu, which a module
+/// keeps as its activation.
+bool PlainCalls::is_torch_function(NodeId object) const {
+  if (tree_.kind(object) != Kind::object || constructed_class(tree_, object)) return false;
+  if (!gets_by_name(object)) return false;
+  const auto given = elements(tree_, tree_.args(object));
+  return tree_.is_global(given[0], "torch._C", "_VariableFunctionsClass") &&
+         is_function_of_tensors(tree_.text(given[1]));
+}
+
+/// getattr(Class, "NAME"), as Python 3.11 writes members of enumerations, or getattr(object,
+/// "name"), as pickle writes a method that is kept for later (a hook). What is called or changed
+/// through it is listed on its own.
+bool PlainCalls::is_member(NodeId object) {
+  if (!gets_by_name(object)) return false;
+  if (is_torch_function(object)) return true;
+  const auto given = elements(tree_, tree_.args(object));
   const std::string_view name = tree_.text(given[1]);
   if (const auto owner = constructed_class(tree_, given[0]))
     return callee(*owner).is_foreign_class && !name.empty() && name[0] != '_';

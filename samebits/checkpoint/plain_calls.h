@@ -63,6 +63,8 @@ class PlainCalls {
   bool is_stored(NodeId node) const;
   bool is_empty_mapping(NodeId node) const;
   bool keeps_computation(NodeId object);
+  bool gets_by_name(NodeId object) const;
+  bool is_torch_function(NodeId object) const;
   bool is_member(NodeId object);
   bool has_inert_base(NodeId object, int depth);
   bool sets_only_data_attributes(NodeId state) const;

@@ -10,9 +10,11 @@
 #include "samebits/compare/name_pieces.h"
 #include "samebits/explain/directory_load.h"
 #include "samebits/explain/load_by_bytes.h"
+#include "samebits/explain/load_codes.h"
 #include "samebits/explain/load_contents.h"
 #include "samebits/explain/load_forms.h"
 #include "samebits/explain/load_list.h"
+#include "samebits/explain/load_states.h"
 #include "samebits/explain/load_ties.h"
 #include "samebits/explain/load_transposes.h"
 #include "samebits/explain/reported.h"
@@ -165,7 +167,7 @@ Result<void> check_built_in(Report& report, const model::TargetName& name) {
     check_list_of_pairs(report, name);
     return {};
   }
-  const StoredWeights weights = stored_weights(checkpoint);
+  const StoredWeights weights = stored_weights(checkpoint, transformers && directory);
   // Without config.json from_pretrained builds its class with the defaults.
   const bool by_defaults = directory && transformers && !checkpoint.config.is_object() &&
                            checkpoint.config_faults.empty();
@@ -234,6 +236,7 @@ Result<void> leave_adapter(Report& report) {
 /// comes first.
 void add_live_models(Report& report, const Checkpoint& target, const StoredWeights& weights) {
   if (target.kind != CheckpointKind::hf_directory || !target.config.is_object()) return;
+  if (!quantization_method(target).empty()) return;  // its layers are not those of the class
   const std::vector<model::StoredShape> own = stored_weights(target).shapes;
   const std::string version = target.config.value("transformers_version", Json()).is_string()
                                   ? target.config["transformers_version"].get<std::string>()
@@ -273,12 +276,13 @@ bool has_quantized(const LoadList& list) {
 Result<void> check_list(Report& report, const SubjectOptions& target, int threads) {
   const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
   SAMEBITS_TRY(const LoadList list, list_of_target(target));
-  const StoredWeights weights = stored_weights(checkpoint);
+  const StoredWeights weights = stored_weights(checkpoint, false);
   report.loads.push_back(load_into_list(list, weights.shapes, target.path));
   repair_by_bytes(checkpoint, list, threads, report.loads.back());
   find_held(checkpoint, list, threads, report.loads.back());
   note_transposes(checkpoint, list, threads, report.loads.back());
   settle_load_ties(checkpoint, list, report.loads.back());
+  note_extra_states(checkpoint, list, report.loads.back());
   refuse_values(checkpoint, !has_quantized(list), report.loads.back());
   const bool by_state_dict = checkpoint.kind != CheckpointKind::hf_directory;
   if (list.checkpoint && by_state_dict) add_live_models(report, *list.checkpoint, weights);
@@ -323,7 +327,13 @@ Result<Report> check_now(const SubjectOptions& options, const SubjectOptions& ta
       add_gap(report, to_string(checked.error()), Gap::blocking);
     }
   }
+  if (!report.loads.empty())
+    report.damage = faults_of_records(*subject.checkpoint, subject.checkpoint->weights().weights,
+                                      RecordCheck::checksums, threads);
   for (LoadReport& load : report.loads) {
+    const bool unpacks =
+        !report.packed.names.empty() && load.way == model::way_name(Way::from_pretrained);
+    if (load.run_by.empty() && !unpacks) note_codes(*subject.checkpoint, load);
     set_tables_aside(*subject.checkpoint, load);
     load.unplaced = unplaced_tensors(load);
   }

@@ -89,14 +89,14 @@ std::string damage_summary(const DamageSide& side, std::size_t count, bool unwri
 }
 
 /// `alike`: tensors without values that are equal on both sides all the same.
-Finding damage_finding(const WeightPair& pair, const DamageSide& side,
-                       const std::vector<RecordFault>& faults, bool unwritten, std::size_t alike) {
+Finding damage_finding(const DamageSide& side, const std::vector<RecordFault>& faults,
+                       bool unwritten, std::size_t alike) {
   constexpr std::size_t kShown = 5;
   constexpr std::size_t kMostRecords = 100;
   Finding finding{.cause = "weights.invalid",
                   .role = Role::cause,
                   .proof = Proof::observed,
-                  .subjects = {pair.a, pair.b}};
+                  .subjects = {side.subject.label}};
   std::set<std::string> names;
   Json records = Json::array();
   for (const RecordFault& fault : faults) {
@@ -116,6 +116,11 @@ Finding damage_finding(const WeightPair& pair, const DamageSide& side,
                        : "Get the file again from its source, or from an earlier save: "
                          "torch.load takes the damaged values and says nothing";
   return finding;
+}
+
+bool has_faults(const std::vector<RecordFault>& faults, bool unwritten) {
+  return std::ranges::any_of(
+      faults, [&](const RecordFault& fault) { return fault.unwritten == unwritten; });
 }
 
 /// What was read of the tensors of one side that differ.
@@ -142,9 +147,9 @@ void find_on_side(Report& report, const WeightPair& pair, const DamageSide& side
                   const std::vector<RecordFault>& faults, std::size_t alike,
                   const std::string& other_is_whole, std::set<std::string>* explained) {
   for (const bool unwritten : {false, true}) {
-    const auto is_wanted = [&](const RecordFault& f) { return f.unwritten == unwritten; };
-    if (std::ranges::none_of(faults, is_wanted)) continue;
-    Finding finding = damage_finding(pair, side, faults, unwritten, alike);
+    if (!has_faults(faults, unwritten)) continue;
+    Finding finding = damage_finding(side, faults, unwritten, alike);
+    finding.subjects = {pair.a, pair.b};
     if (!other_is_whole.empty()) finding.details.push_back(other_is_whole);
     add_finding(report, std::move(finding));
   }
@@ -172,6 +177,20 @@ void require_values(Report& report, const DamageSide& side, const std::set<std::
 }
 
 }  // namespace
+
+void find_damaged_load(Report& report) {
+  if (report.damage.empty()) return;
+  const Subject& subject = report.subjects[0];
+  DamageSide side{subject, {}, {}};
+  for (const std::uint32_t index : subject.checkpoint->weights().weights)
+    side.unlike[index] = subject.checkpoint->entries[index].name;
+  for (const bool unwritten : {false, true}) {
+    if (!has_faults(report.damage, unwritten)) continue;
+    Finding finding = damage_finding(side, report.damage, unwritten, 0);
+    finding.role = Role::risk;
+    add_finding(report, std::move(finding));
+  }
+}
 
 std::set<std::string> find_damaged(Report& report, const WeightPair& pair, int threads) {
   std::set<std::string> explained;

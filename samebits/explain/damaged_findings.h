@@ -15,6 +15,9 @@ namespace samebits {
 /// that it accounts for.
 std::set<std::string> find_damaged(Report& report, const WeightPair& pair, int threads);
 
+/// weights.invalid, a risk, of what `check` read of the weights that a load takes.
+void find_damaged_load(Report& report);
+
 /// Whether an oddity of the subject is said by such a finding.
 bool is_said_of_pair(const Report& report, const Subject& subject, const Oddity& oddity);
 

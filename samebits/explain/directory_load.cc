@@ -125,9 +125,9 @@ bool has_false_index(const Checkpoint& checkpoint) {
   });
 }
 
-StoredWeights stored_weights(const Checkpoint& checkpoint) {
+StoredWeights stored_weights(const Checkpoint& checkpoint, bool unpacks) {
   StoredWeights out;
-  const bool packed = quantization_method(checkpoint) == "bitsandbytes";
+  const bool packed = unpacks && quantization_method(checkpoint) == "bitsandbytes";
   std::map<std::string, std::optional<Shape>> matrices;
   std::set<std::string> names, states;
   for (const std::uint32_t index : checkpoint.weights().weights)

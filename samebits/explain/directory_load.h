@@ -22,14 +22,14 @@ void refuse_missing_files(const Checkpoint& checkpoint, LoadReport& load);
 /// says nothing, 5.24.0 at random values. What lies beside it may hold them.
 bool has_false_index(const Checkpoint& checkpoint);
 
-/// The weights that stand in the files, as a loader sees them. bitsandbytes' packed matrices have
-/// the shapes that their states give, and the states are no tensors of their own; nor are the parts
-/// of a sparse tensor.
+/// The weights that stand in the files, as a loader sees them; the parts of a sparse tensor are no
+/// tensors of their own. Where the loader `unpacks`, bitsandbytes' packed matrices have the shapes
+/// that their states give, and neither are the states.
 struct StoredWeights {
   std::vector<model::StoredShape> shapes;
   std::vector<std::string> quantized;  // names
 };
-StoredWeights stored_weights(const Checkpoint& checkpoint);
+StoredWeights stored_weights(const Checkpoint& checkpoint, bool unpacks = true);
 
 /// config.json's quantization_config.quant_method: "bitsandbytes"; "" where there is none.
 std::string quantization_method(const Checkpoint& checkpoint);

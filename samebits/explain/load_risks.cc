@@ -10,8 +10,10 @@
 #include <fmt/ranges.h>
 
 #include "samebits/explain/load_changes.h"
+#include "samebits/explain/load_codes.h"
 #include "samebits/explain/load_forms.h"
 #include "samebits/explain/load_shapes.h"
+#include "samebits/explain/load_states.h"
 #include "samebits/explain/load_ties.h"
 #include "samebits/explain/load_transposes.h"
 #include "samebits/explain/running_statistics.h"
@@ -93,6 +95,7 @@ std::size_t count_constant(const std::vector<std::string>& names) {
 }
 
 std::string text_without_repair(const LoadReport& load) {
+  if (!load.codes.absent.empty()) return codes_remedy(load);
   if (!load.searched) return "Too many tensors to search for a renaming: compare the names by hand";
   if (std::string held = held_text(load); !held.empty()) return held;
   if (count_constant(load.random) == load.random.size())
@@ -233,7 +236,7 @@ std::string unplaced_text(const LoadReport& load) {
 }
 
 void find_dropped(Report& report, const LoadReport& load) {
-  if (load.dropped.empty()) return;
+  if (load.dropped.empty() || are_scales_alone(load)) return;
   Finding finding = load_finding(load, "weights.missing", load.dropped,
                                  fmt::format("{} would be dropped: the target has no such name",
                                              counted(load.dropped.size(), "tensor")));
@@ -257,7 +260,7 @@ void find_dropped(Report& report, const LoadReport& load) {
 }
 
 void find_mismatched(Report& report, const LoadReport& load) {
-  if (load.mismatched.empty() || !load.remedy.empty()) return;
+  if (load.mismatched.empty() || !load.remedy.empty() || !load.codes.packed.empty()) return;
   Finding finding = load_finding(
       load, "weights.missing", load.mismatched,
       counted(load.mismatched.size(), "tensor", "has", "have") + " another shape in the target");
@@ -309,6 +312,8 @@ void find_load_risks(Report& report) {
   find_dropped_tables(report, load);
   find_dropped(report, load);
   find_mismatched(report, load);
+  find_codes(report, load);
+  find_states(report, load);
   find_changed_by_load(report, load);
   // Of a directory the names of its files come last.
   for (const LoadReport& each : report.loads) {

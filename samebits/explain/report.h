@@ -12,6 +12,7 @@
 
 #include "samebits/base/json.h"
 #include "samebits/checkpoint/checkpoint.h"
+#include "samebits/checkpoint/record_checksums.h"
 #include "samebits/compare/alignment.h"
 #include "samebits/compare/config.h"
 #include "samebits/compare/name_filter.h"
@@ -75,6 +76,17 @@ struct HeldValues {
   std::vector<std::int64_t> sizes;    // the shape in the target; of a cut the rows of its pieces
 };
 
+/// Weights that a checkpoint stores as codes, with scales or tables for which a target has no
+/// place.
+struct CodesWithoutScales {
+  std::vector<std::string> raw;     // taken as if the codes were the numbers
+  std::vector<std::string> packed;  // of mismatched: another shape than that of the numbers
+  std::vector<std::string> absent;  // of random: the codes stand under other names
+  std::set<std::string> parts;      // of dropped: codes, scales and tables
+  std::string form;                 // "bitsandbytes nf4, blocks of 64"; "" of several
+  bool readable = true;             // all numbers are known to the last bit
+};
+
 struct LoadReport {
   std::string target;  // "transformers-4:ViTMAEForPreTraining"
   std::string way;     // "from_pretrained", "load_state_dict(strict=False)"
@@ -107,6 +119,9 @@ struct LoadReport {
   std::vector<NamePairOfOne> copies;    // a tensor, and what of `random` it is too, by a tie
   std::vector<std::string> transposed;  // hold the target's values, transposed
   std::vector<HeldValues> held;         // of random and mismatched, what no renaming fills
+  CodesWithoutScales codes;
+  /// Keys of get_extra_state(), which are no tensors, on one side alone.
+  std::vector<std::string> states_dropped, states_kept;
 };
 
 /// Weights of a directory that the library `by` packed; it builds their layers when it loads them.
@@ -171,6 +186,7 @@ struct Report {
   bool in_file_order = false;       // or, where that is not known, in A's file's
   std::vector<LoadReport> loads;    // check: first the way that fits the file, then the other
   PackedWeights packed;             // check
+  std::vector<RecordFault> damage;  // check: records that do not hold what was saved
   bool for_transformers_4 = false;  // check: the library that is to load it
   /// check, of a Trainer's checkpoint: tensors that a resumed training would not find by name.
   std::vector<std::string> lost_on_resume;

@@ -182,6 +182,7 @@ struct ReportRule {
 
 constexpr auto kLoadRules = std::to_array<ReportRule>({
     {kCheck, find_packed},
+    {kCheck, find_damaged_load},
     {kCheck, find_trainer_resume},
     {kCheck, find_renamed_on_disk},
     {kCheck, find_load_risks},

@@ -69,6 +69,41 @@ bool contradicts_values(const Checkpoint& source, const LoadList& target, int th
       });
 }
 
+/// How many names of the checkpoint the rules lead to each name.
+std::map<std::string, std::size_t> count_places(const Checkpoint& source,
+                                                const std::vector<model::RenameRule>& rules) {
+  std::map<std::string, std::size_t> places;
+  for (const std::uint32_t index : source.weights().weights)
+    ++places[model::apply_rules(rules, source.entries[index].name)];
+  return places;
+}
+
+bool has_doubles(const Checkpoint& source, const std::vector<model::RenameRule>& rules) {
+  return std::ranges::any_of(count_places(source, rules),
+                             [](const auto& place) { return place.second > 1; });
+}
+
+/// Rules for these pairs that lead no other tensor of the checkpoint to a place that is taken, as
+/// another copy of the weights would be. Empty where there are none.
+std::vector<model::RenameRule> rules_without_doubles(const Checkpoint& source,
+                                                     std::vector<model::NamePair> pairs) {
+  std::vector<model::RenameRule> rules = model::rules_for_names(pairs);
+  if (!has_doubles(source, rules)) return rules;
+  std::set<std::string> placed;
+  for (const model::NamePair& pair : pairs) placed.insert(pair.from);
+  for (const std::uint32_t index : source.weights().weights)
+    if (const std::string& name = source.entries[index].name; !placed.contains(name))
+      pairs.push_back({name, name});
+  rules = model::rules_for_names(pairs);
+  return has_doubles(source, rules) ? std::vector<model::RenameRule>() : rules;
+}
+
+void clear_repair(LoadReport& load) {
+  load.repair.clear();
+  load.refits.clear();
+  load.restored.clear();
+}
+
 /// The renaming of a whole checkpoint.
 void repair_all(const Checkpoint& source, const LoadList& target, int threads, LoadReport& load) {
   WeightSet a = weight_set(source, source.weights());
@@ -84,7 +119,7 @@ void repair_all(const Checkpoint& source, const LoadList& target, int threads, L
     if (from != to && open.contains(to)) restored.insert(to);
   }
   if (2 * restored.size() < open.size() || restored.size() < load.restored.size()) return;
-  const std::vector<model::RenameRule> rules = model::rules_for_names(pairs);
+  const std::vector<model::RenameRule> rules = rules_without_doubles(source, pairs);
   if (rules.empty()) return;
   set_repair(rules, load);
   load.restored = std::move(restored);
@@ -116,7 +151,7 @@ void repair_rest(const Checkpoint& source, const LoadList& target, int threads, 
   if (all.empty()) return;
   const std::vector<model::RenameRule> before = model_rules(load.repair);
   all.insert(all.end(), before.begin(), before.end());
-  if (!keeps_places(source, left, before, all)) return;
+  if (!keeps_places(source, left, before, all) || has_doubles(source, all)) return;
   for (const model::NamePair& pair : pairs) load.restored.insert(pair.to);
   set_repair(all, load);
 }
@@ -176,14 +211,13 @@ std::vector<std::string> unused_tensors(const LoadReport& load) {
 void repair_by_bytes(const Checkpoint& source, const LoadList& target, int threads,
                      LoadReport& load) {
   if (!load.searched) return;
+  if (load.refits.empty() && has_doubles(source, model_rules(load.repair))) clear_repair(load);
   if (load.restored.empty() && load.ambiguous.empty()) repair_weight_norm(source, target, load);
   if (!target.checkpoint || !target.checkpoint->has_weights()) return;
   // Of several renamings that fit, the one that the values show.
   if (!load.ambiguous.empty()) repair_all(source, target, threads, load);
   if (!load.restored.empty() && contradicts_values(source, target, threads, load)) {
-    load.repair.clear();
-    load.refits.clear();
-    load.restored.clear();
+    clear_repair(load);
     return repair_all(source, target, threads, load);
   }
   if (!load.restored.empty()) return repair_rest(source, target, threads, load);

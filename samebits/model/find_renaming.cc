@@ -47,6 +47,22 @@ struct Found {
   std::vector<std::string> ambiguous;
 };
 
+/// Whether all that loads as it stands is moved to a place, and all that is filled stays so.
+bool keeps_what_loads(const Search& search, const Pairs& pairs) {
+  std::unordered_set<std::size_t> filled;
+  for (const auto& [tensor, target] : pairs) filled.insert(target);
+  for (std::size_t i = 0; i < search.targets.size(); ++i)
+    if (!search.unfilled[i] && !filled.contains(i)) return false;
+  for (std::size_t i = 0; i < search.tensors.size(); ++i)
+    if (!search.unused[i] && !pairs.contains(i)) return false;
+  return true;
+}
+
+std::size_t count_restored(const Search& search, const Pairs& pairs) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(pairs, [&](const auto& pair) { return search.unfilled[pair.second]; }));
+}
+
 /// `chunks`: blocks in chunks are counted through on both sides.
 Found search_names(const Search& search, bool chunks) {
   std::vector<Sought> from = sought(search.tensors, search.unused, chunks);
@@ -54,6 +70,46 @@ Found search_names(const Search& search, bool chunks) {
   Found found;
   pair_equal_names(from, to, found.pairs);
   pair_by_changes(from, to, found.pairs, found.ambiguous);
+  return found;
+}
+
+/// Blocks in their order, whatever their numbers: 1 to 4 where 0 to 3 are wanted. What loads as it
+/// stands moves with the rest of its list. Nothing where this fills no more than names as they are.
+Found search_ranks(const Search& search) {
+  const auto names = [](const std::vector<StoredShape>& all) {
+    std::vector<std::string> out;
+    for (const StoredShape& each : all) out.push_back(unwrapped(each.name));
+    return out;
+  };
+  const std::vector<std::string> own = names(search.tensors), wanted = names(search.targets);
+  const std::vector<std::string> from_names = with_ranks(own), to_names = with_ranks(wanted);
+  if (from_names == own && to_names == wanted) return {};
+  const auto sought_as = [](const std::vector<StoredShape>& all,
+                            const std::vector<std::string>& by) {
+    std::vector<Sought> out;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      out.push_back({.name = by[i], .shape = &all[i].shape, .index = i});
+    return out;
+  };
+  std::vector<Sought> from = sought_as(search.tensors, from_names);
+  std::vector<Sought> to = sought_as(search.targets, to_names);
+  Found found;
+  pair_equal_names(from, to, found.pairs);
+  pair_by_changes(from, to, found.pairs, found.ambiguous);
+  return keeps_what_loads(search, found.pairs) ? found : Found{};
+}
+
+/// Names that are numbers alone, in the order of the target's tensors.
+Found search_order(const Search& search) {
+  std::vector<std::string> names;
+  for (const StoredShape& tensor : search.tensors) names.push_back(tensor.name);
+  const std::vector<std::size_t> positions = positions_in(names);
+  if (positions.empty() || names.size() != search.targets.size()) return {};
+  Found found;
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    if (search.tensors[i].shape != search.targets[positions[i]].shape) return {};
+    found.pairs.emplace(i, positions[i]);
+  }
   return found;
 }
 
@@ -102,7 +158,7 @@ Repair repair_of(const Search& search, const Pairs& pairs) {
   std::vector<bool> restored(search.targets.size());
   for (const auto& [tensor, target] : pairs) restored[target] = true;
   for (std::size_t i = 0; i < restored.size(); ++i)
-    if (restored[i]) repair.restored.push_back(search.targets[i].name);
+    if (restored[i] && search.unfilled[i]) repair.restored.push_back(search.targets[i].name);
   return repair;
 }
 
@@ -136,7 +192,12 @@ Renaming find_renaming(const std::vector<StoredShape>& targets, const std::vecto
   Found best = search_names(search, false);
   Found counted = search_names(search, true);
   if (counted.pairs.size() > best.pairs.size()) best = std::move(counted);
-  if (!best.pairs.empty() && related(search, best.pairs.size())) {
+  for (const auto& search_whole : {search_ranks, search_order}) {
+    Found whole = search_whole(search);
+    const std::size_t restored = count_restored(search, whole.pairs);
+    if (restored > 0 && restored >= best.pairs.size()) best = std::move(whole);
+  }
+  if (!best.pairs.empty() && related(search, count_restored(search, best.pairs))) {
     renaming.repair = repair_of(search, best.pairs);
     renaming.ambiguous = std::move(best.ambiguous);
   }

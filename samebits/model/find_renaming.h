@@ -1,7 +1,8 @@
 // Which renaming makes a checkpoint's tensors those of a target, found from names and shapes alone.
 //
 // What is tried: the wrappers that libraries put into names (DataParallel and DDP, torch.compile,
-// FSDP, activation checkpointing, Lightning, SWA), gamma and beta for a norm's weight and bias,
+// FSDP, activation checkpointing, Lightning, SWA), blocks under other numbers in their order, names
+// that are an order alone, gamma and beta for a norm's weight and bias,
 // blocks in chunks, parts that one side has more (any prefix, "heads." and "heads.head.",
 // "encoder.encoder."), another name for a whole subtree or a classifier, and the tables of the ViT
 // family (recognize.h). A renaming is one to one, and every tensor that it moves has the shape of

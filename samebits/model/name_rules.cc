@@ -75,6 +75,8 @@ std::optional<std::string> from_one(const Numbers& to, const Numbers& from,
   const std::int64_t more = to[0] - from[0];
   if (more > 0 && makes(to, [&](std::size_t i) { return from[i] + more; }))
     return "{" + letter + " + " + std::to_string(more) + "}";
+  if (more < 0 && makes(to, [&](std::size_t i) { return from[i] + more; }))
+    return "{" + letter + " - " + std::to_string(-more) + "}";
   return std::nullopt;
 }
 
@@ -226,7 +228,7 @@ std::vector<RenameRule> solve(std::vector<Work> works, bool plain_prefix) {
 
 std::int64_t floor_of(std::int64_t a, std::int64_t b) { return b == 0 ? 0 : a / b; }
 
-/// The value of "n", "n // 2", "n % 2", "n + 1" or "2 * m + n".
+/// The value of "n", "n // 2", "n % 2", "n + 1", "n - 1" or "2 * m + n".
 std::optional<std::int64_t> evaluated(std::string_view text,
                                       const std::map<char, std::int64_t>& numbers) {
   std::vector<std::string> words;
@@ -251,6 +253,7 @@ std::optional<std::int64_t> evaluated(std::string_view text,
     result = words[i] == "//"  ? floor_of(*result, *next)
              : words[i] == "%" ? *result - floor_of(*result, *next) * *next
              : words[i] == "*" ? *result * *next
+             : words[i] == "-" ? std::max<std::int64_t>(*result - *next, 0)
                                : *result + *next;
   }
   return words.size() % 2 == 1 ? result : std::nullopt;

@@ -2,7 +2,7 @@
 //
 // A rule is a RenameRule (repair.h): where a name begins with `from`, that becomes `to`. "{n}",
 // "{m}" ... stand for numbers; in `to` also "{n // 2}" and "{n % 2}" (blocks in chunks of two),
-// "{2 * m + n}" (the reverse) and "{n + 1}".
+// "{2 * m + n}" (the reverse), "{n + 1}" and "{n - 1}".
 #pragma once
 
 #include <string>

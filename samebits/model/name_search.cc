@@ -248,6 +248,41 @@ std::optional<Best> best_change(const Rest& rest, std::vector<std::string>& ambi
   return best;
 }
 
+/// Whether two renamings that are alone right could not both be.
+bool contradict(const Outcome& a, const Outcome& b) {
+  return std::ranges::any_of(a.hits, [&](const auto& x) {
+    return std::ranges::any_of(
+        b.hits, [&](const auto& y) { return (x.first == y.first) != (x.second == y.second); });
+  });
+}
+
+/// One to one between two subtrees that nothing else of their lists is in.
+bool is_whole_subtree(const Change& change, const Outcome& outcome, const Rest& rest) {
+  constexpr std::size_t kFewest = 4;  // tensors
+  const std::size_t hits = outcome.hits.size();
+  return !change.taken.empty() && !change.put.empty() && hits >= kFewest && outcome.clashes == 0 &&
+         hits == outcome.moved && hits == wanted_by(change, rest);
+}
+
+/// The largest subtree that has one place alone.
+std::optional<Outcome> lone_subtree(const Rest& rest) {
+  std::optional<Outcome> best;
+  bool alone = true;
+  for (const Change& change : changes_of(rest)) {
+    Outcome outcome = outcome_of(change, rest);
+    if (!is_whole_subtree(change, outcome, rest)) continue;
+    const std::size_t hits = outcome.hits.size(), before = best ? best->hits.size() : 0;
+    if (hits < before) continue;
+    if (hits == before) {
+      alone = alone && !contradict(*best, outcome);
+      continue;
+    }
+    best = std::move(outcome);
+    alone = true;
+  }
+  return alone ? best : std::nullopt;
+}
+
 /// Numbers of chunks and blocks below one place.
 struct Chunked {
   std::set<std::pair<std::int64_t, std::int64_t>> blocks;
@@ -303,6 +338,38 @@ std::vector<std::string> without_chunks(const std::vector<std::string>& names) {
   return out;
 }
 
+std::vector<std::string> with_ranks(const std::vector<std::string>& names) {
+  std::map<std::string, std::set<std::int64_t>> lists;
+  std::vector<Words> split;
+  for (const std::string& name : names) split.push_back(parts_in(name));
+  for (const Words& parts : split)
+    for (std::size_t i = 0; i + 1 < parts.size(); ++i)
+      if (is_number(parts[i])) lists[joined(parts, 0, i)].insert(number_of(parts[i]));
+  std::vector<std::string> out;
+  for (const Words& parts : split) {
+    Words ranked = parts;
+    for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
+      if (!is_number(parts[i])) continue;
+      const auto& list = lists[joined(parts, 0, i)];
+      ranked[i] = std::to_string(std::distance(list.begin(), list.find(number_of(parts[i]))));
+    }
+    out.push_back(joined(ranked, 0, ranked.size()));
+  }
+  return out;
+}
+
+std::vector<std::size_t> positions_in(const std::vector<std::string>& names) {
+  std::vector<std::size_t> positions;
+  std::set<std::size_t> seen;
+  for (std::string_view name : names) {
+    if (name.starts_with("arr_")) name.remove_prefix(4);
+    if (!is_number(name)) return {};
+    positions.push_back(static_cast<std::size_t>(number_of(std::string(name))));
+    if (positions.back() >= names.size() || !seen.insert(positions.back()).second) return {};
+  }
+  return positions;
+}
+
 void pair_equal_names(std::vector<Sought>& tensors, std::vector<Sought>& targets, Pairs& pairs) {
   std::map<std::string, std::pair<std::vector<std::size_t>, std::vector<std::size_t>>> by_name;
   for (std::size_t i = 0; i < tensors.size(); ++i) by_name[tensors[i].name].first.push_back(i);
@@ -321,9 +388,13 @@ void pair_by_changes(std::vector<Sought>& tensors, std::vector<Sought>& targets,
   constexpr int kMostRounds = 8;
   for (int round = 0; round < kMostRounds && !tensors.empty() && !targets.empty(); ++round) {
     const Rest rest(tensors, targets);
-    const auto best = best_change(rest, ambiguous);
-    if (!best) return;
-    take(best->outcome, tensors, targets, pairs);
+    if (const auto best = best_change(rest, ambiguous)) {
+      take(best->outcome, tensors, targets, pairs);
+      continue;
+    }
+    const auto lone = lone_subtree(rest);
+    if (!lone) return;
+    take(*lone, tensors, targets, pairs);
   }
 }
 

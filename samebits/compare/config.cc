@@ -260,7 +260,7 @@ std::string class_names(const FieldMap& fields) {
 
 std::string type_of(const Json& config, const std::string& otherwise) {
   const std::string own = text_of(fields_of(config), "model_type");
-  return own.empty() ? otherwise : own;
+  return own.empty() ? otherwise : usual_type(own);
 }
 
 std::vector<FieldDifference> compare_at(const Json& a, const Json& b, const std::string& model_type,

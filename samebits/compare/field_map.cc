@@ -63,6 +63,10 @@ FieldMap flatten(const FieldMap& fields) {
   return flat;
 }
 
+/// A default of null, on a side that does not state the field, is what the other side's silence
+/// means.
+bool is_silence(const FieldValue& value) { return value.assumed && value.value.is_null(); }
+
 Json shown(const Json& value) {
   if (value.is_structured() && value.size() > kShownMembers)
     return std::to_string(value.size()) + " entries";
@@ -131,13 +135,13 @@ std::vector<FieldDifference> compare_fields(const FieldMap& a, const FieldMap& b
   for (const auto& [name, value] : left) {
     const auto other = right.find(name);
     if (other == right.end()) {
-      differences.push_back(difference(name, &value, nullptr, judge));
+      if (!is_silence(value)) differences.push_back(difference(name, &value, nullptr, judge));
     } else if (!same_value(value.value, other->second.value)) {
       differences.push_back(difference(name, &value, &other->second, judge));
     }
   }
   for (const auto& [name, value] : right) {
-    if (left.find(name) == left.end())
+    if (left.find(name) == left.end() && !is_silence(value))
       differences.push_back(difference(name, nullptr, &value, judge));
   }
   std::sort(differences.begin(), differences.end(),

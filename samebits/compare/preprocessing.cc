@@ -48,6 +48,8 @@ constexpr auto kFields = std::to_array<PreprocessingField>({
     {"return_tensors", kNoEffect, "the container of the same values", ""},
     {"image_seq_length", kNoEffect, "read by text processors only", ""},
     {"processor_class", kNoEffect, "bookkeeping of the library", ""},
+    {"valid_processor_keys", kNoEffect, "names arguments that a call may have", ""},
+    {"_valid_processor_keys", kNoEffect, "names arguments that a call may have", ""},
     {"auto_map", FieldEffect::unknown, "code beside the weights would run", ""},
 });
 
@@ -81,6 +83,7 @@ constexpr auto kDefaults = std::to_array<PreprocessingDefault>({
     {"Bit CLIP", "do_convert_rgb", "true"},
     {"", "rescale_factor", "0.00392156862745098"},
     {"", "data_format", "\"channels_first\""},
+    {"", "device", "\"cpu\""},
     {"", "do_center_crop", "false"},
     {"", "do_convert_rgb", "false"},
     {"", "do_flip_channel_order", "false"},
@@ -204,6 +207,40 @@ bool is_off(const FieldMap& fields, std::string_view gate) {
   return value != nullptr && value->is_boolean() && !value->get<bool>();
 }
 
+bool is_on(const FieldMap& fields, std::string_view gate) {
+  const Json* value = find_value(fields, gate);
+  return value != nullptr && value->is_boolean() && value->get<bool>();
+}
+
+/// Whether every image leaves with the same height and width before it may be padded: by a resize
+/// to both, or a crop, of a class that has no procedure of its own.
+bool makes_one_size(const FieldMap& fields, const ProcessorClass& processor) {
+  constexpr std::string_view kCommonProcedure = "ViT DeiT Bit CLIP Siglip";
+  const auto has_both = [&](std::string_view size) {
+    const Json* value = find_value(fields, size);
+    return value != nullptr && value->is_object() && value->contains("height") &&
+           value->contains("width");
+  };
+  if (!lists_word(kCommonProcedure, processor.family)) return false;
+  return (is_on(fields, "do_resize") && has_both("size")) ||
+         (is_on(fields, "do_center_crop") && has_both("crop_size"));
+}
+
+/// Padding to the largest of images that have one size adds nothing.
+bool pads_nothing(const FieldMap& fields, const ProcessorClass& processor) {
+  return is_off(fields, "do_pad") ||
+         (find_value(fields, "pad_size") == nullptr && makes_one_size(fields, processor));
+}
+
+/// Fields of a feature extractor of sound that none of its features depends on.
+FieldJudgement judge_audio(const std::string& family, const std::string& name) {
+  if (family == "Whisper" && name == "do_normalize")
+    return {kNoEffect, "an argument of the call alone; the file's value is not read"};
+  if (family == "Whisper" && name == "return_attention_mask")
+    return {kNoEffect, "a mask stands beside the same features or not"};
+  return {FieldEffect::unknown, ""};
+}
+
 FieldJudgement judge(const FieldMap& a, const FieldMap& b, const std::string& name) {
   const PreprocessingField* field = find_field(std::string_view(name).substr(0, name.find('.')));
   if (field == nullptr) return {FieldEffect::unknown, "a field that is not in the table"};
@@ -247,8 +284,12 @@ std::vector<FieldDifference> compare_preprocessing(const Json& a, const Json& b)
     right.insert_or_assign("image_processor_type", FieldValue{class_b.name, false});
   }
   const bool audio = prepares_audio(a) || prepares_audio(b);
+  const std::string family = class_a.family == class_b.family ? class_a.family : "";
+  const bool no_padding = pads_nothing(left, class_a) && pads_nothing(right, class_b);
   return compare_fields(left, right, [&](const std::string& name) {
-    if (audio) return FieldJudgement{FieldEffect::unknown, ""};
+    if (audio) return judge_audio(family, name);
+    if (name == "do_pad" && no_padding)
+      return FieldJudgement{kNoEffect, "all images have one size by then, and none is padded"};
     return classes && name == "image_processor_type" ? *classes : judge(left, right, name);
   });
 }

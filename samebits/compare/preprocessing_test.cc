@@ -114,5 +114,34 @@ TEST(ComparePreprocessing, UnknownFieldIsUnknown) {
   EXPECT_THAT(compared_fields(R"({"do_sharpen": true})", "{}"), ElementsAre("do_sharpen:unknown"));
 }
 
+TEST(ComparePreprocessing, PaddingOfImagesOfOneSizeIsNothing) {
+  constexpr const char* kSiglip =
+      R"({"image_processor_type": "SiglipImageProcessor", "do_resize": true,
+          "size": {"height": 16, "width": 16}})";
+  EXPECT_THAT(compared_fields(kSiglip, R"({"image_processor_type": "SiglipImageProcessor",
+                              "do_resize": true, "size": {"height": 16, "width": 16},
+                              "do_pad": true, "device": "cpu", "valid_processor_keys": ["size"]})"),
+              ElementsAre("do_pad:nothing", "valid_processor_keys:nothing"));
+  EXPECT_THAT(
+      compared_fields(R"({"image_processor_type": "SiglipImageProcessor", "do_resize": false})",
+                      R"({"image_processor_type": "SiglipImageProcessor", "do_resize": false,
+                          "do_pad": true})"),
+      ElementsAre("do_pad:outputs"));
+  EXPECT_THAT(compared_fields(kSiglip, R"({"image_processor_type": "SiglipImageProcessor",
+                              "do_resize": true, "size": {"height": 16, "width": 16},
+                              "do_pad": true, "pad_size": {"height": 32, "width": 32}})"),
+              testing::Contains("do_pad:outputs"));
+}
+
+TEST(ComparePreprocessing, WhisperReadsSomeFieldsOfItsFileNever) {
+  constexpr const char* kWhisper =
+      R"({"feature_extractor_type": "WhisperFeatureExtractor", "sampling_rate": 16000})";
+  EXPECT_THAT(
+      compared_fields(kWhisper, R"({"feature_extractor_type": "WhisperFeatureExtractor",
+                                    "sampling_rate": 16000, "do_normalize": true,
+                                    "return_attention_mask": true, "n_fft": 200})"),
+      ElementsAre("do_normalize:nothing", "n_fft:unknown", "return_attention_mask:nothing"));
+}
+
 }  // namespace
 }  // namespace samebits

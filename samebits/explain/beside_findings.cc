@@ -10,6 +10,7 @@
 #include "samebits/checkpoint/companions.h"
 #include "samebits/checkpoint/shards.h"
 #include "samebits/compare/field_map.h"
+#include "samebits/explain/graph_findings.h"
 #include "samebits/explain/other_weights.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/uncompared_files.h"
@@ -125,8 +126,9 @@ Json settled_adapter(Json adapter) {
 }
 
 /// Entries outside the chosen weights and their buffers, by path; optimizer and generator states
-/// and other candidates apart.
-std::map<std::string, const StoredTensor*> loose_tensors(const Checkpoint& checkpoint) {
+/// and other candidates apart, and constants where find_graph_changes() compares them.
+std::map<std::string, const StoredTensor*> loose_tensors(const Checkpoint& checkpoint,
+                                                         bool with_constants) {
   std::set<std::uint32_t> known(checkpoint.companions.begin(), checkpoint.companions.end());
   for (const Candidate& candidate : checkpoint.candidates) {
     known.insert(candidate.weights.begin(), candidate.weights.end());
@@ -136,7 +138,8 @@ std::map<std::string, const StoredTensor*> loose_tensors(const Checkpoint& check
   for (std::uint32_t i = 0; i < checkpoint.entries.size(); ++i) {
     const StoredTensor& tensor = checkpoint.entries[i];
     const bool apart = tensor.role == TensorRole::optimizer || tensor.role == TensorRole::rng ||
-                       tensor.role == TensorRole::transient;
+                       tensor.role == TensorRole::transient ||
+                       (tensor.role == TensorRole::other && !with_constants);
     if (known.contains(i) || apart) continue;
     loose[tensor.path] = &tensor;
   }
@@ -145,8 +148,9 @@ std::map<std::string, const StoredTensor*> loose_tensors(const Checkpoint& check
 
 void add_loose(const Subject& a, const Subject& b, ValueDifferences* found) {
   constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20U;
-  const auto left = loose_tensors(*a.checkpoint);
-  const auto right = loose_tensors(*b.checkpoint);
+  const bool with_constants = !have_like_graphs(a, b);
+  const auto left = loose_tensors(*a.checkpoint, with_constants);
+  const auto right = loose_tensors(*b.checkpoint, with_constants);
   for (const auto& [path, tensor] : left) {
     const auto other = right.find(path);
     if (other == right.end()) {

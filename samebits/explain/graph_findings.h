@@ -6,8 +6,11 @@
 
 namespace samebits {
 
-/// Of two graphs that differ the report is left undecided; of one alone not_checked says that it
-/// was not looked at.
+/// Both have a graph, and of the same kind: its constants are compared with it.
+bool have_like_graphs(const Subject& a, const Subject& b);
+
+/// Of two graphs that differ, be it in a constant, the report is left undecided; of one alone
+/// not_checked says that it was not looked at.
 void find_graph_changes(Report& report, const Subject& a, const Subject& b);
 
 }  // namespace samebits

@@ -41,6 +41,7 @@
 #include "samebits/explain/trainer_resume.h"
 #include "samebits/explain/training_findings.h"
 #include "samebits/explain/tree_findings.h"
+#include "samebits/explain/uncompared_files.h"
 #include "samebits/explain/untied_findings.h"
 #include "samebits/explain/weight_findings.h"
 
@@ -125,6 +126,7 @@ constexpr auto kPairRules = std::to_array<PairRule>({
     {kCompared, of_subjects<find_tree_changes>},
     {kCompared, of_subjects<find_script_changes>},
     {kCompared, of_subjects<find_graph_changes>},
+    {kCompared, of_subjects<find_module_folder_changes>},
     {kCompared, of_subjects<find_unlike_config>},
     {kCompared, of_subjects<find_loose_modules>},
     {kCompared | kVerify,

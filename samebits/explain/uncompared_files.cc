@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 
 #include "samebits/base/mapped_file.h"
+#include "samebits/checkpoint/companions.h"
 #include "samebits/explain/settings_findings.h"
+#include "samebits/explain/subjects.h"
 
 namespace samebits {
 namespace {
@@ -24,9 +26,26 @@ bool may_hold_weights(const fs::path& path) {
   return std::ranges::find(kEndings, path.extension().string()) != kEndings.end();
 }
 
+bool may_move_outputs(const fs::path& path) {
+  return may_hold_weights(path) || path.extension() == ".json";
+}
+
+/// "1_Pooling": what sentence-transformers calls the folder of a module behind the model.
+bool is_module_folder(const std::string& folder) {
+  const std::size_t digits = folder.find_first_not_of("0123456789");
+  return digits != 0 && digits != std::string::npos && folder[digits] == '_' &&
+         folder.find('/') == std::string::npos;
+}
+
+bool lies_in_module_folder(const std::string& name) {
+  return is_module_folder(fs::path(name).parent_path().string());
+}
+
 /// Files that no reader opened, by their paths in the directory: all of its own, and of folders two
-/// levels deep those that may hold weights. Candidates that were not chosen are named elsewhere.
-std::set<std::string> unread_files(const Checkpoint& checkpoint) {
+/// levels deep those of which `is_meant` says so. Candidates that were not chosen are named
+/// elsewhere.
+std::set<std::string> unread_files(const Checkpoint& checkpoint,
+                                   bool (*is_meant)(const fs::path&)) {
   constexpr int kDeepest = 2;
   std::set<std::string> known;
   for (const SourceFile& file : checkpoint.files)
@@ -43,7 +62,7 @@ std::set<std::string> unread_files(const Checkpoint& checkpoint) {
     const bool hidden = at->path().filename().string().starts_with('.');
     if (hidden || at.depth() >= kDeepest) at.disable_recursion_pending();
     if (hidden || known.contains(name) || !at->is_regular_file(unknown)) continue;
-    if (at.depth() == 0 || may_hold_weights(at->path())) names.insert(name);
+    if (at.depth() == 0 || is_meant(at->path())) names.insert(name);
   }
   return names;
 }
@@ -65,11 +84,24 @@ bool lies_in(const Checkpoint& checkpoint, const std::string& name) {
   return fs::exists(fs::path(checkpoint.path) / name, error);
 }
 
+enum class FilePair : std::uint8_t { equal, unlike, uncertain };
+
+/// Two files of this name, by their bytes.
+FilePair compare_file(const Subject& a, const Subject& b, const std::string& name) {
+  constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20U;
+  const auto left = MappedFile::open((fs::path(a.checkpoint->path) / name).string());
+  const auto right = MappedFile::open((fs::path(b.checkpoint->path) / name).string());
+  if (!left || !right) return FilePair::uncertain;
+  if ((*left)->size() != (*right)->size()) return FilePair::unlike;
+  if ((*left)->size() > kMostBytes) return FilePair::uncertain;
+  return std::ranges::equal((*left)->bytes(), (*right)->bytes()) ? FilePair::equal
+                                                                 : FilePair::unlike;
+}
+
 void compare_files(const Subject& a, const Subject& b, std::vector<std::string>* details,
                    std::vector<std::string>* uncertain) {
-  constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20U;
-  std::set<std::string> names = unread_files(*a.checkpoint);
-  names.merge(unread_files(*b.checkpoint));
+  std::set<std::string> names = unread_files(*a.checkpoint, may_move_outputs);
+  names.merge(unread_files(*b.checkpoint, may_move_outputs));
   for (const std::string& name : names) {
     const bool in_a = lies_in(*a.checkpoint, name);
     const bool in_b = lies_in(*b.checkpoint, name);
@@ -81,16 +113,9 @@ void compare_files(const Subject& a, const Subject& b, std::vector<std::string>*
       continue;
     }
     if (is_settings_file(name)) continue;
-    const auto left = MappedFile::open((fs::path(a.checkpoint->path) / name).string());
-    const auto right = MappedFile::open((fs::path(b.checkpoint->path) / name).string());
-    const bool both = left && right;
-    if (both && (*left)->size() != (*right)->size()) {
-      details->push_back(name + " differs");
-    } else if (!both || (*left)->size() > kMostBytes) {
-      uncertain->push_back(name);
-    } else if (!std::ranges::equal((*left)->bytes(), (*right)->bytes())) {
-      details->push_back(name + " differs");
-    }
+    const FilePair pair = compare_file(a, b, name);
+    if (pair == FilePair::unlike) details->push_back(name + " differs");
+    if (pair == FilePair::uncertain) uncertain->push_back(name);
   }
 }
 
@@ -154,14 +179,35 @@ void note_processor_of_one(const Subject& a, const Subject& b, std::vector<std::
 /// that no reader opened.
 std::vector<std::string> folders_of_weights(const Checkpoint& checkpoint) {
   std::set<std::string> folders;
-  for (const std::string& name : unread_files(checkpoint)) {
+  for (const std::string& name : unread_files(checkpoint, may_hold_weights)) {
     const std::string folder = fs::path(name).parent_path().string();
     if (!folder.empty()) folders.insert(folder);
   }
   return {folders.begin(), folders.end()};
 }
 
+bool is_directory(const Subject& subject) {
+  return subject.checkpoint->kind == CheckpointKind::hf_directory;
+}
+
 }  // namespace
+
+void find_module_folder_changes(Report& report, const Subject& a, const Subject& b) {
+  if (!is_directory(a) || !is_directory(b)) return;
+  if (lists_modules_behind(*a.checkpoint) || lists_modules_behind(*b.checkpoint)) return;
+  std::set<std::string> names = unread_files(*a.checkpoint, may_move_outputs);
+  names.merge(unread_files(*b.checkpoint, may_move_outputs));
+  for (const std::string& name : names) {
+    const bool both = lies_in(*a.checkpoint, name) && lies_in(*b.checkpoint, name);
+    if (!both || !lies_in_module_folder(name) || compare_file(a, b, name) == FilePair::equal)
+      continue;
+    add_gap(report,
+            fmt::format("{} and {}: {} differs, a module behind the model for a library that reads "
+                        "that folder; no modules.json says whether it is one",
+                        a.label, b.label, name),
+            Gap::open);
+  }
+}
 
 std::vector<std::string> unread_models_below(const Checkpoint& checkpoint) {
   if (checkpoint.kind != CheckpointKind::hf_directory) return {};
@@ -170,9 +216,6 @@ std::vector<std::string> unread_models_below(const Checkpoint& checkpoint) {
 
 void compare_unread_files(const Subject& a, const Subject& b, std::vector<std::string>* details,
                           std::vector<std::string>* uncertain) {
-  const auto is_directory = [](const Subject& subject) {
-    return subject.checkpoint->kind == CheckpointKind::hf_directory;
-  };
   if (is_directory(a) && is_directory(b)) {
     note_processor_of_one(a, b, details);
     compare_files(a, b, details, uncertain);

@@ -1,5 +1,6 @@
 #include "samebits/family/attribute_names.h"
 
+#include <algorithm>
 #include <array>
 
 #include "samebits/family/word_list.h"
@@ -175,7 +176,23 @@ constexpr auto kAttributeNames = std::to_array<AttributeName>({
     {"org_vocab_size", "vocab_size", "hunyuan_vl_text"},
 });
 
+constexpr std::string_view kHyphenatedTypes =
+    "audio-spectrogram-transformer bert-generation blenderbot-small blip-2 dab-detr "
+    "data2vec-audio data2vec-text data2vec-vision deberta-v2 donut-swin encoder-decoder "
+    "gptsan-japanese grounding-dino kosmos-2 lfm2-vl maskformer-swin megatron-bert mgp-str "
+    "mm-grounding-dino modernbert-decoder nllb-moe omdet-turbo open-llama openai-gpt "
+    "roberta-prelayernorm sew-d speech-encoder-decoder table-transformer transfo-xl "
+    "unispeech-sat vision-encoder-decoder vision-text-dual-encoder vit-hybrid wav2vec2-bert "
+    "wav2vec2-conformer xlm-prophetnet xlm-roberta xlm-roberta-xl";
+
 }  // namespace
+
+std::string usual_type(std::string model_type) {
+  if (model_type.find('_') == std::string::npos) return model_type;
+  std::string hyphenated = model_type;
+  std::ranges::replace(hyphenated, '_', '-');
+  return lists_word(kHyphenatedTypes, hyphenated) ? hyphenated : model_type;
+}
 
 std::span<const AttributeName> attribute_name_rows() { return kAttributeNames; }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace samebits {
@@ -20,5 +21,9 @@ std::span<const AttributeName> attribute_name_rows();
 
 /// The name of other classes for a field of this type; "" where it has none.
 std::string_view usual_name(std::string_view own, std::string_view model_type);
+
+/// "vision-encoder-decoder" of vision_encoder_decoder, the folder of the class: a model type as a
+/// config.json writes it. Types without a hyphen are returned as they are.
+std::string usual_type(std::string model_type);
 
 }  // namespace samebits

@@ -232,6 +232,18 @@ def test_other_graphs_of_onnx_are_no_same(run, tmp_path):
     assert run("diff", tmp_path / "a.onnx", tmp_path / "c.onnx")["verdict"] == "same"
 
 
+def test_graphs_with_other_constants_are_no_same(run, tmp_path):
+    """The operations are equal; what they compute with stands in the values of Constant nodes."""
+    weights = [onnx.numpy_helper.from_array(numpy.arange(4, dtype="f4"), "w")]
+    for name, value in (("a", 2.0), ("b", 4.0), ("c", 2.0)):
+        constant = onnx.helper.make_tensor("of a node", onnx.TensorProto.FLOAT, [1], [value])
+        nodes = [onnx.helper.make_node("Constant", [], ["k"], value=constant), onnx.helper.make_node("Mul", ["w", "k"], ["y"])]
+        onnx.save(onnx_model(weights, nodes), tmp_path / f"{name}.onnx")
+    report = run("diff", tmp_path / "a.onnx", tmp_path / "b.onnx")
+    assert report["verdict"] == "unknown" and "1 constant that differs: k" in str(report["not_checked"])
+    assert run("diff", tmp_path / "a.onnx", tmp_path / "c.onnx")["verdict"] == "same"
+
+
 def test_damaged_onnx_files(run, tmp_path):
     tensor = onnx.numpy_helper.from_array(numpy.ones((2, 3), "f4"), "w")
     tensor.dims[0] = 5

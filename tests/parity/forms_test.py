@@ -224,6 +224,20 @@ def test_modules_behind_a_model_are_part_of_it(run, tmp_path):
     assert not [file for file in run("inspect", b)["subjects"][0]["entries"] if ".." in file["name"]]
 
 
+def test_folders_of_modules_that_no_list_names_are_no_same(run, tmp_path):
+    a, b = sentence_model(tmp_path / "a"), sentence_model(tmp_path / "b", pooling="cls")
+    for folder in (a, b):
+        (folder / "modules.json").unlink()
+    report = run("diff", a, b)
+    assert report["verdict"] == "unknown" and "1_Pooling/config.json differs" in str(report["not_checked"])
+    shutil.copy(a / "1_Pooling" / "config.json", b / "1_Pooling" / "config.json")
+    assert run("diff", a, b)["verdict"] == "same"
+    (b / "extra").mkdir()
+    (b / "extra" / "config.json").write_text("{}")
+    report = run("diff", a, b)
+    assert report["verdict"] == "same" and "extra/config.json stands only in B" in str(report["not_checked"])
+
+
 def test_an_averaged_model_is_known_by_its_count(run, tmp_path):
     model = vit()
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9))

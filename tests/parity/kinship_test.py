@@ -141,6 +141,32 @@ def test_running_statistics_are_no_trained_weights(run, tmp_path, passes):
     assert not any("running" in name for name in report.finding("weights.changed")["evidence"]["tensors"])
 
 
+def test_counters_of_batches_alone_move_no_output(run, tmp_path):
+    model = train(convolutions(9), 2).eval()
+    state = copy.deepcopy(model.state_dict())
+    other = {name: torch.zeros_like(value) if name.endswith("num_batches_tracked") else value for name, value in state.items()}
+    expected = model(PIXELS)
+    model.load_state_dict(other)
+    assert torch.equal(model(PIXELS), expected)
+    report = pair(run, tmp_path, state, other)
+    finding = report.finding("state.buffers")
+    assert "only counters of batches" in finding["summary"] and "running statistics" not in finding["summary"]
+    assert "outputs do not depend" in str(finding["details"]) and "model.eval()" not in finding["remedy"]
+
+
+def test_statistics_of_a_new_model_are_called_so(run, tmp_path):
+    model = train(convolutions(9), 2)
+    state = copy.deepcopy(model.state_dict())
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+    report = pair(run, tmp_path, state, model.state_dict())
+    finding = report.finding("state.buffers")
+    assert finding["evidence"]["initial"] == "B" and "B's are those of a new model" in finding["summary"]
+    assert "model.eval()" not in finding["remedy"] and "named_parameters()" in finding["remedy"]
+    assert pair(run, tmp_path, model.state_dict(), state).finding("state.buffers")["evidence"]["initial"] == "A"
+
+
 def test_kinship_is_what_epochs_and_norms_show(run, tmp_path):
     model = train(vit(10), 3)
     early = copy.deepcopy(model.state_dict())

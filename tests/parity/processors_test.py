@@ -75,3 +75,31 @@ def test_two_fast_processors_are_one_procedure(model, tmp_path):
     a, b = (directory(tmp_path / label, "ViTImageProcessorFast", model) for label in "ab")
     report = explain(0, a, b, "--images", picture(tmp_path))
     assert report["verdict"] == "same" and any("which are not computed" in line for line in report["assumed"])
+
+
+@pytest.mark.parametrize("field", [{"valid_processor_keys": ["size"]}, {"device": "cpu"}, {"do_pad": True}])
+def test_fields_that_move_no_pixel_are_notes(run, model, tmp_path, field):
+    from transformers import SiglipImageProcessorPil
+
+    a, b = (directory(tmp_path / name, "SiglipImageProcessor", model) for name in "ab")
+    (b / "preprocessor_config.json").write_text(json.dumps(FIELDS | {"image_processor_type": "SiglipImageProcessor"} | field))
+    pictures = [Image.fromarray(numpy.random.default_rng(i).integers(0, 256, (40 + 9 * i, 50, 3), dtype=numpy.uint8)) for i in range(2)]
+    pixels = [SiglipImageProcessorPil.from_pretrained(folder)(pictures, return_tensors="np")["pixel_values"] for folder in (a, b)]
+    assert numpy.array_equal(*pixels)
+    assert run("diff", a, b)["verdict"] == "same"
+
+
+@pytest.mark.parametrize("field", [{"do_normalize": True}, {"return_attention_mask": True}])
+def test_fields_that_move_no_feature_of_whisper_are_notes(run, model, tmp_path, field):
+    from transformers import WhisperFeatureExtractor
+
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        model.save_pretrained(folder)
+        WhisperFeatureExtractor(feature_size=8).save_pretrained(folder)
+    file = folders[1] / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | field))
+    sound = [numpy.random.default_rng(0).standard_normal(8000).astype("f4"), numpy.random.default_rng(1).standard_normal(5000).astype("f4")]
+    features = [WhisperFeatureExtractor.from_pretrained(folder)(sound, sampling_rate=16000, return_tensors="np")["input_features"] for folder in folders]
+    assert numpy.array_equal(*features)
+    assert run("diff", *folders)["verdict"] == "same"

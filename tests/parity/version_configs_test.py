@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 TYPES = ["bert", "roberta", "gemma3_text", "gemma3n_text", "modernbert", "qwen2_vl", "qwen2_5_vl", "qwen3_moe", "deepseek_v3", "glm4_moe",
          "dots1", "hiera", "maskformer-swin", "falcon_mamba", "bamba", "cohere2", "llama4_text", "mixtral", "granitemoe", "aimv2", "lfm2", "mlcd"]
@@ -53,3 +54,16 @@ def test_what_was_changed_in_one_of_them_is_seen(run, folder, name, tmp_path):
         if name == "granitemoe" and other == "5":  # which does not read the field
             continue
         assert run("diff", folder / f"{name}-{other}", tmp_path)["verdict"] == "different", other
+
+
+def test_an_encoder_with_a_decoder_is_one_by_its_directory_and_its_module(run, tmp_path):
+    """Its type has hyphens in config.json and none in the folder of its class."""
+    from transformers import GPT2Config, VisionEncoderDecoderConfig, VisionEncoderDecoderModel, ViTConfig
+
+    vision = ViTConfig(hidden_size=32, num_attention_heads=4, num_hidden_layers=1, intermediate_size=48, image_size=32, patch_size=8)
+    text = GPT2Config(n_embd=32, n_head=4, n_layer=1, n_positions=32, vocab_size=64, add_cross_attention=True, is_decoder=True)
+    model = VisionEncoderDecoderModel(config=VisionEncoderDecoderConfig.from_encoder_decoder_configs(vision, text)).eval()
+    model.save_pretrained(tmp_path / "a")
+    torch.save(model, tmp_path / "b.pth")
+    report = run("diff", tmp_path / "a", tmp_path / "b.pth")
+    assert report["verdict"] == "same" and not report.findings("config.changed")

@@ -128,6 +128,8 @@ def why(error):
     text = " ".join(str(error).split())
     if "trust_remote_code" in text:
         return "its class is code that the directory brings: --trust-code runs it"
+    if isinstance(error, FileNotFoundError):
+        return f"a file of it is missing: from_pretrained raises {short(error)}"
     if "safetensors" in text and isinstance(error, OSError):
         return "it has no safetensors file: --trust-code loads a .bin, too"
     unheard = re.search(r"has model type `([^`]+)` but Transformers does not recognize", text)

@@ -59,6 +59,7 @@ Result<void> read_npy_file(Checkpoint& checkpoint, const FilePart& part) {
   SAMEBITS_TRY_VOID(
       add_npy(checkpoint,
               {.file = part.file, .bytes = checkpoint.files[part.file].map->bytes(), .name = ""}));
+  if (checkpoint.has_weights()) return choose_weights(checkpoint, part.key);
   return choose_numpy(checkpoint);
 }
 

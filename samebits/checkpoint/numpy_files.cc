@@ -3,11 +3,26 @@
 #include "samebits/checkpoint/byte_account.h"
 #include "samebits/checkpoint/calls.h"
 #include "samebits/checkpoint/choice.h"
+#include "samebits/checkpoint/numpy_objects.h"
+#include "samebits/checkpoint/object_reader.h"
 #include "samebits/checkpoint/torch_files.h"
 #include "samebits/checkpoint/tree_digest.h"
+#include "samebits/checkpoint/tree_view.h"
 #include "samebits/container/npy.h"
 
 namespace samebits {
+namespace {
+
+/// The dict that numpy.save wrote as an array of one object; kNone for other arrays.
+NodeId lone_mapping(const pickle::Tree& tree, NodeId array) {
+  if (!is_numpy_array(tree, array) || tree.states(array).empty()) return pickle::kNone;
+  const auto state = elements(tree, tree.states(array).back());
+  if (state.empty()) return pickle::kNone;
+  const auto objects = elements(tree, state.back());
+  return objects.size() == 1 && is_mapping(tree, objects[0]) ? objects[0] : pickle::kNone;
+}
+
+}  // namespace
 
 Result<void> add_npy(Checkpoint& checkpoint, const NpyPart& part) {
   const std::string& path = checkpoint.files[part.file].path;
@@ -26,8 +41,13 @@ Result<void> add_npy(Checkpoint& checkpoint, const NpyPart& part) {
                                      .base = part.base,
                                      .position = pickle.end - part.base,
                                      .file = part.file});
+    if (const NodeId mapping = lone_mapping(pickle.tree, pickle.root);
+        part.name.empty() && mapping != pickle::kNone) {
+      const StorageTable storages;
+      return read_main_object(checkpoint, {pickle.tree, mapping, storages, part.file, ""}, "");
+    }
     const TreeDigest digest = digest_of_tree(pickle.tree, pickle.root);
-    checkpoint.values.push_back({.path = part.name,
+    checkpoint.values.push_back({.path = part.name.empty() ? "the array of objects" : part.name,
                                  .loaded = true,
                                  .text = "",
                                  .digest = digest.digest,

@@ -16,7 +16,8 @@ struct NpyPart {
   std::string name;        // "" for a file of one array
 };
 
-/// Adds the array as an entry; an object array's pickle is read for its calls only. Errors: as
+/// Adds the array as an entry. Of an object array the calls of its pickle are read; a file that
+/// holds one dict alone (numpy.save of a dict) is read as its pickle would be. Errors: as
 /// read_npy_header and npy_view.
 Result<void> add_npy(Checkpoint& checkpoint, const NpyPart& part);
 

@@ -120,6 +120,26 @@ void read_lightning(Checkpoint& checkpoint, const Tree& tree, const std::vector<
   }
 }
 
+/// "state_dict.ema": where an AveragedModel lies among the weights, by its count and its module
+/// (torch 2.13.0, optim/swa_utils.py).
+std::optional<std::string> average_among_weights(const Checkpoint& checkpoint) {
+  constexpr std::string_view kCount = ".n_averaged";
+  for (const Candidate& candidate : checkpoint.candidates) {
+    const auto name_of = [&](std::uint32_t entry) -> const std::string& {
+      return checkpoint.entries[entry].name;
+    };
+    for (const std::uint32_t count : candidate.weights) {
+      if (!name_of(count).ends_with(kCount)) continue;
+      const std::string owner = name_of(count).substr(0, name_of(count).size() - kCount.size());
+      const bool has_module = std::ranges::any_of(candidate.weights, [&](std::uint32_t entry) {
+        return name_of(entry).starts_with(owner + ".module.");
+      });
+      if (has_module) return candidate.key.empty() ? owner : candidate.key + "." + owner;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 void read_training_state(Checkpoint& checkpoint, const Tree& tree, NodeId root) {
@@ -138,6 +158,9 @@ void read_training_state(Checkpoint& checkpoint, const Tree& tree, NodeId root) 
     if (!weights || is_average_key(item.key)) reader.read(item, item.key);
   }
   reader.finish();
+  TrainingState& training = checkpoint.training;
+  if (has_training_state(training) && !training.ema)
+    training.ema = average_among_weights(checkpoint);
 }
 
 bool has_training_state(const TrainingState& training) {

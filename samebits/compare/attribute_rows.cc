@@ -23,6 +23,8 @@ constexpr std::string_view kLightning = "bookkeeping of Lightning";
 constexpr std::string_view kTransformers = "bookkeeping of transformers";
 constexpr std::string_view kRunName = "by its name a run or a place";
 constexpr std::string_view kCounter = "by its name a counter or a record of a training";
+constexpr std::string_view kOfPowerSteps = "its vectors move in training mode only";
+constexpr std::string_view kLeftByTorch = "torch leaves it there";
 constexpr std::string_view kPrivate = "what a library's class keeps for itself";
 
 constexpr auto kAttributeRows = std::to_array<AttributeRow>({
@@ -52,6 +54,20 @@ constexpr auto kAttributeRows = std::to_array<AttributeRow>({
     {"", "_strict_loading", kStill, kLightning},
     {"", "_jit_is_scripting", kStill, kLightning},
     {"", "_should_prevent_trainer_and_dataloaders_deepcopy", kStill, kLightning},
+    // What torch.jit.script, torch.compile and the wrappers of parallel training set on a module of
+    // any class (jit/_recursive.py, _dynamo/eval_frame.py, distributed/).
+    {"", "__overloads__", kStill, kLeftByTorch},
+    {"", "_is_torch_compile", kStill, kLeftByTorch},
+    {"", "_ddp_params_and_buffers_to_ignore", kStill, kLeftByTorch},
+    {"", "_is_fsdp_managed_module", kStill, kLeftByTorch},
+    {"", "_fsdp_use_orig_params", kStill, kLeftByTorch},
+    {"", "_wrap_overrides", kStill, kLeftByTorch},
+    {"", "_state_dict_type", kStill, kLeftByTorch},
+    {"", "_state_dict_config", kStill, kLeftByTorch},
+    {"", "_optim_state_dict_config", kStill, kLeftByTorch},
+    {"", "_distribute_module_applied", kStill, kLeftByTorch},
+    {"", "_is_replica", kStill, kLeftByTorch},
+    {"", "_former_parameters", kStill, kLeftByTorch},
     {"", "_backward_hooks", kStill, kActsInTraining},
     {"", "gradient_checkpointing", kInTraining, "it recomputes activations in training"},
     {"", "_gradient_checkpointing_func", kInTraining, "it recomputes activations in training"},
@@ -158,6 +174,8 @@ constexpr auto kAttributeRows = std::to_array<AttributeRow>({
     {"torch.nn.modules.transformer.TransformerEncoderLayer", "activation_relu_or_gelu", kStill,
      "follows from the activation"},
     {"torch.nn.modules.loss.", "*", kStill, "a loss is no output"},
+    {"torch.nn.utils.parametrizations._SpectralNorm", "n_power_iterations", kInTraining,
+     kOfPowerSteps},
     {"torch.nn.parallel.", "*", kStill, "how work is divided, not what is computed"},
     {"torch.distributed.", "*", kStill, "how work is divided, not what is computed"},
     {"torch._dynamo.", "*", kStill, "how code is compiled"},
@@ -312,6 +330,15 @@ bool is_other_in_versions(std::string_view class_path, std::string_view attribut
          std::ranges::any_of(kOtherInVersions, [&](const OtherInVersions& each) {
            return each.class_name == last_part(class_path) && each.attribute == attribute;
          });
+}
+
+bool is_left_by_torch(const AttributeRow& row) { return row.why == kLeftByTorch; }
+
+AttributeRow hook_row(std::string_view hook_class, std::string_view field) {
+  const bool of_steps = field == "n_power_iterations" || field == "eps";
+  if (hook_class == "torch.nn.utils.spectral_norm.SpectralNorm" && of_steps)
+    return {hook_class, field, kInTraining, kOfPowerSteps};
+  return {"", field, kUnsure, ""};
 }
 
 bool names_a_run(const AttributeRow& row) { return row.why == kRunName; }

@@ -33,6 +33,12 @@ bool is_unlisted_private(const AttributeRow& row, std::string_view attribute);
 /// and the same model.
 bool is_other_in_versions(std::string_view class_path, std::string_view attribute);
 
+/// Whether torch sets the attribute on modules that it scripts, compiles or wraps.
+bool is_left_by_torch(const AttributeRow& row);
+
+/// Of a field of a hook that is an object; `unknown` where nothing is known of it.
+AttributeRow hook_row(std::string_view hook_class, std::string_view field);
+
 /// Whether the row says that the attribute names a run or a place.
 bool names_a_run(const AttributeRow& row);
 

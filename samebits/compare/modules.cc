@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -146,6 +147,7 @@ class TreeComparison {
   void compare_attribute(const ModuleRecord& a, const ModuleRecord& b, const std::string& name,
                          const Json* left, const Json* right) {
     AttributeRow row = attribute_row(a.class_path, name);
+    if (is_left_by_torch(row)) return;
     if (name == "inplace" && may_change_what_others_read(a, b, row))
       row = {"", name, AttributeEffect::unknown, "whether own code reads its input again"};
     if (is_library_class(a.class_path) && stands_for_a_method(row, name, left, right))
@@ -169,6 +171,7 @@ class TreeComparison {
                                   is_code(row, left, right),
                                   each.comparable,
                                   std::string(row.why)};
+      settle_hook(left, each.path, &difference);
       judge(a, b, &difference);
       difference.by_name = !is_library_class(a.class_path);
       found_.push_back(std::move(difference));
@@ -208,6 +211,25 @@ class TreeComparison {
   static bool is_code(const AttributeRow& row, const Json* left, const Json* right) {
     return row.attribute == "forward" || row.attribute.starts_with("_forward") ||
            (row.effect == AttributeEffect::outputs && (is_function(left) || is_function(right)));
+  }
+
+  /// "[0].n_power_iterations" of a list of hooks: what is known of a field of such an object.
+  static void settle_hook(const Json* hooks, const std::string& path,
+                          ModuleDifference* difference) {
+    const std::size_t dot = path.find("].");
+    if (hooks == nullptr || !hooks->is_array() || !path.starts_with('[') ||
+        dot == std::string::npos)
+      return;
+    const std::size_t index = std::strtoull(path.c_str() + 1, nullptr, 10);
+    if (index >= hooks->size() || !(*hooks)[index].is_object()) return;
+    const auto type = (*hooks)[index].find("$class");
+    if (type == (*hooks)[index].end() || !type->is_string()) return;
+    const AttributeRow row =
+        hook_row(type->get_ref<const std::string&>(), std::string_view(path).substr(dot + 2));
+    if (row.effect == AttributeEffect::unknown) return;
+    difference->effect = row.effect;
+    difference->why = std::string(row.why);
+    difference->is_code = false;
   }
 
   /// Effects in this mode, and of a field of a user's settings by its own name.
@@ -338,12 +360,29 @@ class TreeComparison {
       const auto [before, is_first] = last.emplace(parent, j);
       if (is_first) continue;
       if (j < before->second && out_of_order_.insert(parent).second)
-        add(*owner, "order", a_.modules[i].path, b_.modules[j].path,
+        add(*owner, "order", parts_in_order(parent, true), parts_in_order(parent, false),
             runs_in_order(*owner) ? AttributeEffect::outputs : AttributeEffect::unknown, true,
-            fmt::format("its parts stand in another order: {} of A is {} of B", path,
-                        b_.modules[j].path));
+            "its parts stand in another order");
       before->second = std::max(before->second, j);
     }
+  }
+
+  /// "0, 1": names of the parts of a module of A that have a partner, in A's order or in B's.
+  std::string parts_in_order(std::string_view parent, bool of_a) const {
+    constexpr std::size_t kShown = 8;
+    std::vector<std::pair<std::size_t, std::string_view>> parts;
+    for (std::size_t i = 0; i < a_.modules.size(); ++i) {
+      const std::string_view path = a_.modules[i].path;
+      const std::size_t j = pairs_.of_a[i];
+      if (j == kAlone || path.empty() || parent_path(path) != parent) continue;
+      const std::string_view own = of_a ? path : std::string_view(b_.modules[j].path);
+      parts.emplace_back(of_a ? i : j, own.substr(own.rfind('.') + 1));
+    }
+    std::ranges::sort(parts);
+    std::string text;
+    for (std::size_t i = 0; i < std::min(parts.size(), kShown); ++i)
+      text += (i == 0 ? "" : ", ") + std::string(parts[i].second);
+    return parts.size() > kShown ? text + ", ..." : text;
   }
 
   /// A ModuleDict, or a user's class, may be gone through in its order.

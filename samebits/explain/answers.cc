@@ -166,6 +166,7 @@ std::string code_text(const Report& report) {
 std::string values_text(const Report& report) {
   const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
   if (const Finding* invalid = find_of(report, "weights.invalid", true)) return invalid->summary;
+  if (checkpoint.entries.empty()) return "it holds no tensor";
   if (!checkpoint.read_in_depth) return "values were not read";
   const bool all = std::ranges::all_of(checkpoint.entries, &StoredTensor::readable);
   const bool checked =

@@ -10,6 +10,7 @@
 #include "samebits/checkpoint/companions.h"
 #include "samebits/checkpoint/shards.h"
 #include "samebits/compare/field_map.h"
+#include "samebits/explain/adapter_names.h"
 #include "samebits/explain/graph_findings.h"
 #include "samebits/explain/other_weights.h"
 #include "samebits/explain/subjects.h"
@@ -114,6 +115,54 @@ FieldJudgement judge_adapter_field(const std::string& field) {
       top == "peft_type")
     return {FieldEffect::outputs, "the update is applied otherwise"};
   return {};
+}
+
+/// "h.0.attn.c_attn" where a list names it, or an end of it (peft 0.21:
+/// check_target_module_exists).
+bool names_layer(const Json& targets, const std::string& layer) {
+  return targets.is_array() && std::ranges::any_of(targets, [&](const Json& target) {
+           if (!target.is_string()) return false;
+           const auto& name = target.get_ref<const std::string&>();
+           return layer == name || layer.ends_with("." + name);
+         });
+}
+
+using AdaptedLayers = std::map<std::string, AdapterFactors>;
+
+/// Whether the lists of both sides name every layer whose factors the files hold.
+bool name_all_layers(const Json& a, const Json& b, const AdaptedLayers& layers) {
+  return !layers.empty() && std::ranges::all_of(layers, [&](const auto& layer) {
+    return names_layer(a.value("target_modules", Json()), layer.first) &&
+           names_layer(b.value("target_modules", Json()), layer.first);
+  });
+}
+
+/// Whether a pattern of rank_pattern or alpha_pattern is a plain name that none of the layers has.
+bool fits_no_layer(std::string_view pattern, const AdaptedLayers& layers) {
+  const bool plain = std::ranges::all_of(pattern, [](char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  });
+  return plain && !layers.empty() && std::ranges::none_of(layers, [&](const auto& layer) {
+           return layer.first.ends_with(pattern);
+         });
+}
+
+/// Fields that move nothing in these two adapters, whose factors are of the same layers.
+std::optional<FieldJudgement> judge_by_layers(const std::string& field, const Json& a,
+                                              const Json& b, const AdaptedLayers& layers) {
+  const bool lora =
+      a.value("peft_type", Json()) == "LORA" && b.value("peft_type", Json()) == "LORA";
+  if (lora && field == "fan_in_fan_out")
+    return FieldJudgement{FieldEffect::nothing, "peft sets it by the class of each layer"};
+  if (field == "target_modules" && name_all_layers(a, b, layers))
+    return FieldJudgement{FieldEffect::nothing, "both name every layer whose factors are there"};
+  const std::size_t dot = field.find('.');
+  const std::string top = field.substr(0, dot);
+  const bool is_pattern = top == "rank_pattern" || top == "alpha_pattern";
+  if (is_pattern && dot != std::string::npos &&
+      fits_no_layer(std::string_view(field).substr(dot + 1), layers))
+    return FieldJudgement{FieldEffect::nothing, "no layer of the adapter has that name"};
+  return std::nullopt;
 }
 
 /// target_modules is a set that peft writes in any order.
@@ -300,8 +349,17 @@ void find_adapter_config_changes(Report& report, const Subject& a, const Subject
   const Json& left = a.checkpoint->adapter;
   const Json& right = b.checkpoint->adapter;
   if (!left.is_object() || !right.is_object()) return;
+  const AdaptedLayers layers = adapter_parts(a).layers;
+  const AdaptedLayers others = adapter_parts(b).layers;
+  const bool alike = std::ranges::equal(
+      layers, others, {}, [](const auto& each) { return each.first; },
+      [](const auto& each) { return each.first; });
   const std::vector<FieldDifference> fields = compare_fields(
-      fields_of(settled_adapter(left)), fields_of(settled_adapter(right)), judge_adapter_field);
+      fields_of(settled_adapter(left)), fields_of(settled_adapter(right)),
+      [&](const std::string& field) {
+        const auto known = judge_by_layers(field, left, right, alike ? layers : AdaptedLayers());
+        return known ? *known : judge_adapter_field(field);
+      });
   for (const bool matters : {true, false}) {
     Finding finding{.cause = "config.changed",
                     .role = matters ? Role::contributes : Role::note,

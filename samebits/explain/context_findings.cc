@@ -11,6 +11,7 @@
 #include "samebits/explain/computed_findings.h"
 #include "samebits/explain/loaded_dtype.h"
 #include "samebits/explain/permuted_labels.h"
+#include "samebits/explain/quantization_fields.h"
 #include "samebits/explain/script_findings.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/explain/untied_findings.h"
@@ -316,6 +317,7 @@ void find_config_changes(Report& report, const Subject& a, const Subject& b) {
   if (two)
     std::erase_if(pair.fields, [](const FieldDifference& f) { return f.missing_a || f.missing_b; });
   recognize_sizes(report, a, b, &pair.fields);
+  settle_quantization_fields(a, b, &pair.fields);
   if (is_tied_in_values_alone(report, a, b)) {
     const auto tie = std::ranges::find(pair.fields, "tie_word_embeddings", &FieldDifference::field);
     if (tie != pair.fields.end()) {
@@ -480,7 +482,12 @@ void find_version_changes(Report& report, const Subject& a, const Subject& b) {
                   .role = Role::note,
                   .proof = Proof::observed,
                   .subjects = {a.label, b.label}};
-  finding.summary = "other versions or classes wrote the two files";
+  const bool classes = evidence.contains("classes");
+  const bool versions = evidence.size() > (classes ? 1U : 0U);
+  finding.summary = !versions ? "the modules of the two are not all of the same classes"
+                    : classes ? "other versions wrote the two files, and their modules are not all "
+                                "of the same classes"
+                              : "other versions wrote the two files";
   finding.details = std::move(details);
   finding.evidence = std::move(evidence);
   add_finding(report, std::move(finding));

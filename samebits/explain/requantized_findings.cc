@@ -17,6 +17,7 @@ namespace {
 /// What differs between the layers of both sides, all in all.
 struct Requantized {
   std::vector<std::string> changed, equal;  // layers that say other numbers, and the same ones
+  std::vector<std::string> beside;          // parts that differ where codes and scales do not
   std::set<std::string> forms;
   std::size_t codes = 0, scales = 0, tables = 0;  // layers of one form in which they differ
   std::size_t other_forms = 0;
@@ -40,6 +41,10 @@ struct Requantized {
   }
 };
 
+bool is_equal_in_codes(const CodeDifference& difference) {
+  return difference.codes == 0 && !difference.scales && !difference.tables;
+}
+
 /// Names of either side that have no equal partner.
 std::set<std::string> unequal_names(const Report& report, const WeightPair& pair) {
   std::set<std::string> names(pair.comparison.only_a.begin(), pair.comparison.only_a.end());
@@ -59,9 +64,28 @@ std::string differing_text(const Requantized& found) {
   add(found.codes, "codes");
   add(found.scales, "scales or zero points");
   add(found.tables, "what codes mean");
-  add(found.other_forms, "the form");
-  return parts.empty() ? "neither codes nor scales differ"
-                       : fmt::format("what differs: {}", fmt::join(parts, ", "));
+  if (found.other_forms > 0)
+    parts.push_back(fmt::format("which elements share a scale, or how codes are read, in {}",
+                                found.other_forms));
+  if (!found.beside.empty()) parts.push_back("beside codes and scales: " + some_of(found.beside));
+  return fmt::format("what differs: {}", fmt::join(parts, ", "));
+}
+
+/// Every layer has the codes and scales of the other side: what differs is how inputs and outputs
+/// of layers are quantized.
+bool differs_beside_alone(const Requantized& found) {
+  return found.changed.empty() && found.codes + found.scales + found.tables == 0 &&
+         found.other_forms == 0;
+}
+
+std::string equal_summary(const Requantized& found, const std::string& forms) {
+  if (differs_beside_alone(found))
+    return fmt::format(
+        "{} of equal codes and scales, and differ in what stands beside them: scales, zero points "
+        "or settings by which inputs or outputs are quantized ({})",
+        counted(found.equal.size(), "quantized layer", "is", "are"), forms);
+  return fmt::format("{} with other codes or scales on each side, which say the same numbers ({})",
+                     counted(found.equal.size(), "weight", "is stored", "are stored"), forms);
 }
 
 void report_requantized(Report& report, const WeightPair& pair, const Requantized& found) {
@@ -73,9 +97,7 @@ void report_requantized(Report& report, const WeightPair& pair, const Requantize
   const std::string forms = fmt::format("{}", fmt::join(found.forms, "; "));
   finding.summary =
       found.changed.empty()
-          ? fmt::format(
-                "{} with other codes or scales on each side, which say the same numbers ({})",
-                counted(all, "weight", "is stored", "are stored"), forms)
+          ? equal_summary(found, forms)
           : fmt::format("{} quantized on both sides, and {} other numbers in {} than in {} ({})",
                         counted(all, "weight", "is", "are"),
                         found.changed.size() == all ? (all == 1 ? "says" : "say")
@@ -123,6 +145,8 @@ std::set<std::string> find_requantized(Report& report, const WeightPair& pair,
     if (!difference) continue;
     found.add(layer, *difference, a->numel(), a->form == b->form);
     found.forms.insert({a->form, b->form});
+    if (is_equal_in_codes(*difference) && a->form == b->form)
+      std::ranges::copy_if(parts_a, std::back_inserter(found.beside), is_unequal);
     explained.insert(parts_a.begin(), parts_a.end());
     explained.insert(parts_b.begin(), parts_b.end());
   }

@@ -116,7 +116,29 @@ ResumeIssue fresh_issue(const ResumeFacts& facts, const OptimizerState& optimize
   else
     issue.role = Role::note;
   issue.evidence["optimizer"] = optimizer.place;
+  issue.remedy = fmt::format(
+      "The file has a state ({}), of an optimizer that made no step: save that of the optimizer "
+      "that made them, and load it once the optimizer is built anew",
+      optimizer.place);
   return issue;
+}
+
+/// Moments that were kept beside a count that was not.
+void judge_step_zero(const ResumeFacts& facts, const OptimizerState& optimizer,
+                     const MomentFacts& moments, ResumeRow& row) {
+  const bool at_zero = moments.steps.size() == 1 && moments.steps.begin()->first == 0;
+  if (!at_zero || !facts.has_gone_on()) return;
+  ResumeIssue issue{.missing = {kOptimizerPart}};
+  issue.summary = fmt::format("the optimizer ({}) stands at step 0, and its moments are not zero",
+                              optimizer.place);
+  issue.details = {"the file says " + facts.progress(),
+                   "the moments go on, and the count of their steps starts anew: Adam's bias "
+                   "correction takes them for those of the first step (torch 2.13.0)"};
+  issue.evidence = {{"optimizer", optimizer.place}};
+  issue.remedy =
+      "Take the optimizer's state from another save, or set the step of every parameter's state to "
+      "the count of steps that were made";
+  row.issues.push_back(std::move(issue));
 }
 
 /// "" where it is not fresh.
@@ -129,7 +151,7 @@ std::string why_fresh(const ResumeFacts& facts, const OptimizerState& optimizer,
   if (moments.with_moments > 0 && moments.zero == moments.with_moments)
     return "its moments are all zero";
   const bool at_zero = moments.steps.size() == 1 && moments.steps.begin()->first == 0;
-  return at_zero && facts.has_gone_on() ? "it stands at step 0" : "";
+  return at_zero && facts.has_gone_on() && moments.with_moments == 0 ? "it stands at step 0" : "";
 }
 
 void judge_lacking(const OptimizerState& optimizer, const MomentFacts& moments, ResumeRow& row) {
@@ -333,6 +355,7 @@ ResumeRow judge_optimizer(const ResumeFacts& facts, const OptimizerState& optimi
   if (why.empty()) {
     judge_lacking(optimizer, moments, row);
     judge_without_state(facts, optimizer, moments, row);
+    judge_step_zero(facts, optimizer, moments, row);
     judge_own_steps(optimizer, moments, row);
     judge_loop_step(facts, optimizer, moments, row);
     if (!facts.state.zero) judge_shapes(facts, optimizer, row);  // partitions are flat

@@ -69,7 +69,8 @@ bool is_rate(const std::string& key) { return key == "lr" || key == "d" || key =
 /// None and what is not there are not told apart.
 std::string value_text(const Json& value) { return value.is_null() ? "none" : json_text(value); }
 
-void find_changed_fields(Report& report, const FieldChanges& changes, const char* what) {
+void find_changed_fields(Report& report, const FieldChanges& changes, const char* what,
+                         const char* remedy) {
   if (changes.fields.empty()) return;
   Finding finding{.cause = "config.changed",
                   .role = Role::risk,
@@ -83,6 +84,7 @@ void find_changed_fields(Report& report, const FieldChanges& changes, const char
   }
   finding.summary = fmt::format("A and B have other {}: {}", what, some_of(names));
   finding.evidence = {{"fields", changes.fields}};
+  finding.remedy = remedy;
   add_finding(report, std::move(finding));
 }
 
@@ -342,6 +344,46 @@ void note_rates(Report& report, const ResumeFacts& a, const ResumeFacts& b,
   add_finding(report, std::move(finding));
 }
 
+/// torch's schedules leave initial_lr in the groups that they drive: where one side has none, that
+/// is no hyper-parameter but the trace of a schedule.
+Json without_trace(const ParameterGroup& own, const ParameterGroup& other) {
+  Json options = own.options;
+  if (!other.options.contains("initial_lr")) options.erase("initial_lr");
+  return options;
+}
+
+bool has_trace_of_schedule(const ResumeFacts& facts) {
+  return std::ranges::any_of(facts.state.optimizers, [](const OptimizerState& optimizer) {
+    return std::ranges::any_of(optimizer.groups, [](const ParameterGroup& group) {
+      return group.options.contains("initial_lr");
+    });
+  });
+}
+
+/// A schedule drove the optimizer of one side alone.
+bool find_lone_schedule(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
+  const bool of_a = has_trace_of_schedule(a);
+  const bool both_known = !a.state.optimizers.empty() && !b.state.optimizers.empty();
+  if (!both_known || of_a == has_trace_of_schedule(b)) return false;
+  const bool other_has = !(of_a ? b : a).state.schedulers.empty();
+  if (other_has) return false;  // ReduceLROnPlateau leaves no trace
+  Finding finding{.cause = "config.changed",
+                  .role = Role::risk,
+                  .proof = Proof::observed,
+                  .subjects = {"A", "B"}};
+  finding.summary = fmt::format("a schedule drove {}'s optimizer, and none drove {}'s",
+                                of_a ? "A" : "B", of_a ? "B" : "A");
+  finding.details.emplace_back(
+      "the groups of one side have initial_lr, which torch's schedules leave, but for "
+      "ReduceLROnPlateau");
+  finding.evidence = {
+      {"fields", {{"schedules", {a.state.schedulers.size(), b.state.schedulers.size()}}}}};
+  finding.remedy = of_a ? "Build B's schedule as A's was built, and load A's state into it"
+                        : "Look whether B was meant to have a schedule that A had not";
+  add_finding(report, std::move(finding));
+  return true;
+}
+
 void find_optimizer_changes(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
   const auto& left = a.state.optimizers;
   const auto& right = b.state.optimizers;
@@ -355,19 +397,23 @@ void find_optimizer_changes(Report& report, const ResumeFacts& a, const ResumeFa
     if (find_moved_groups(report, left[i], right[i])) continue;
     note_rates(report, a, b, left[i], right[i]);
     for (std::size_t g = 0; g < std::min(left[i].groups.size(), right[i].groups.size()); ++g)
-      changes.add_object(fmt::format("{}.param_groups.{}", place, g), left[i].groups[g].options,
-                         right[i].groups[g].options, is_rate);
+      changes.add_object(fmt::format("{}.param_groups.{}", place, g),
+                         without_trace(left[i].groups[g], right[i].groups[g]),
+                         without_trace(right[i].groups[g], left[i].groups[g]), is_rate);
   }
-  find_changed_fields(report, changes, "hyper-parameters");
+  find_changed_fields(report, changes, "hyper-parameters",
+                      "Build B's optimizer with A's values before its state is loaded, unless they "
+                      "were meant to change");
 }
 
 void find_schedule_changes(Report& report, const ResumeFacts& a, const ResumeFacts& b,
                            NewStart start) {
   const auto& left = a.state.schedulers;
   const auto& right = b.state.schedulers;
+  const bool is_said = find_lone_schedule(report, a, b);
   if (left.empty() && right.empty()) return;
   FieldChanges changes;
-  changes.add("schedules", left.size(), right.size());
+  if (!is_said) changes.add("schedules", left.size(), right.size());
   for (std::size_t i = 0; i < std::min(left.size(), right.size()); ++i) {
     if (!left[i].values.is_object() || !right[i].values.is_object()) continue;
     changes.add_object(left[i].place, left[i].values, right[i].values, is_moving_field);
@@ -378,7 +424,8 @@ void find_schedule_changes(Report& report, const ResumeFacts& a, const ResumeFac
     if (from.is_number() && to.is_number() && to.get<double>() < from.get<double>())
       changes.add(left[i].place + ".last_epoch", from, to);
   }
-  find_changed_fields(report, changes, "schedules");
+  find_changed_fields(report, changes, "schedules",
+                      "Build B's schedule as A's was built, and load A's state into it");
 }
 
 void find_setting_changes(Report& report, const ResumeFacts& a, const ResumeFacts& b) {
@@ -389,7 +436,8 @@ void find_setting_changes(Report& report, const ResumeFacts& a, const ResumeFact
         changes.add_object(left.place, left.values, right.values, may_differ);
     }
   }
-  find_changed_fields(report, changes, "settings");
+  find_changed_fields(report, changes, "settings",
+                      "Start B with A's settings, unless they were meant to change");
 }
 
 std::optional<std::uint64_t> torch_seed(const ResumeFacts& facts) {

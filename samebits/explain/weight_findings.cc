@@ -274,12 +274,21 @@ class Finder {
     return match.a.empty() ? weight_name(b_, match.b[0]) : weight_name(a_, match.a[0]);
   }
 
+  /// What the statistics count.
+  const char* counted_parts(const TensorMatch& match) const {
+    const bool is_complex =
+        match.a.size() == 1 &&
+        info(weight_entry(a_, match.a[0]).view.dtype()).family == DTypeFamily::complex;
+    return is_complex ? "real and imaginary parts" : "elements";
+  }
+
   std::string describe(const TensorMatch& match) const {
     const TensorStats& stats = *match.stats;
     if (const std::string text = not_finite_text(stats, pair_.a, pair_.b); !text.empty())
-      return fmt::format("{}: {}, of {} elements", name_of(match), text, stats.elements);
-    std::string text = fmt::format("{}: {} of {} elements, up to {:.3g}", name_of(match),
-                                   stats.differing, stats.elements, stats.max_abs);
+      return fmt::format("{}: {}, of {} {}", name_of(match), text, stats.elements,
+                         counted_parts(match));
+    std::string text = fmt::format("{}: {} of {} {}, up to {:.3g}", name_of(match), stats.differing,
+                                   stats.elements, counted_parts(match), stats.max_abs);
     const bool says_more = !stats.pattern.empty() && stats.pattern != "one element";
     if (says_more) text += " (" + pattern_text(stats, pair_.a, pair_.b) + ")";
     return text;

@@ -379,6 +379,30 @@ def test_a_continuation_and_what_contradicts_it(judged, file):
     assert judged(file, wider).finding("file.mixup")["evidence"]["parameters"] == ["head.weight"]
 
 
+def test_a_state_that_is_there_is_not_said_to_be_missing(judged, file):
+    """A count of 0 beside moments, and moments of zeros: neither is helped by saving the state, too."""
+    at_zero, zeros = copy.deepcopy(file), copy.deepcopy(file)
+    for state in at_zero["optimizer"]["state"].values():
+        state["step"] = torch.zeros_like(state["step"])
+    for state in zeros["optimizer"]["state"].values():
+        state["exp_avg"].zero_(), state["exp_avg_sq"].zero_()
+    said = [f for f in judged(at_zero)["findings"] if "step 0" in f["summary"]]
+    assert len(said) == 1 and "moments are not zero" in said[0]["summary"] and "without it" not in str(said[0]["details"])
+    (fresh,) = [f for f in judged(zeros)["findings"] if "is fresh" in f["summary"]]
+    for finding in (said[0], fresh):
+        assert "state_dict(), too" not in finding["remedy"]
+
+
+def test_a_schedule_of_one_side_is_no_hyper_parameter(judged):
+    driven, free = small(schedule=SCHEDULES["cosine"]), small()
+    report = judged(driven, free)
+    said = [finding["summary"] for finding in report["findings"]]
+    assert "a schedule drove A's optimizer, and none drove B's" in said and not any("initial_lr" in text for text in said), said
+    other = copy.deepcopy(free)
+    other["optimizer"]["param_groups"][0]["eps"] = 0.5
+    assert "A's values" in judged(free, other).finding("config.changed")["remedy"]
+
+
 # ---- frameworks
 def lightning_parts():
     lightning = pytest.importorskip("pytorch_lightning")

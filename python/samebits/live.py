@@ -6,7 +6,7 @@
 What is said to be a cause was exchanged: B was run with what A has of it, and gave A's bits. docs/live.md tells how it searches.
 """
 
-from . import live_compare, live_findings, live_rng, live_search, live_tensors
+from . import live_compare, live_diff, live_findings, live_rng, live_search, live_tensors
 from .live_recorder import Options
 from .live_report import Finding, LiveReport, ordered
 from .live_runner import Live, RestoreError, Side, TorchRunner, inner, input_groups
@@ -68,7 +68,7 @@ class Explanation:
             self.seeded = {label: outcomes[0] for label, outcomes in self.fresh.items()}
             self.draws = {label: [] for label in self.labels}
             self.findings.append(live_findings.writes_weights(writing, bool(self.outputs or self.unlike_itself)))
-            self.findings += live_findings.observed(self.factors, bool(self.outputs), self.labels, exchanged=False)
+            self.findings += self._observed(self.factors, bool(self.outputs), exchanged=False)
         elif all(repeats):
             self._share()
             self._carry()
@@ -77,10 +77,25 @@ class Explanation:
             self.not_checked.append(
                 f"a forward pass of {' and '.join(runner.wrote_weights())} writes into its own weights, which cannot be taken back"
             )
+        self._ask_diff()
         verdict = self._verdict(differ)
         findings = ordered(self.findings)
         diagnosis = findings[0].summary if findings and findings[0].role in ("cause", "contributes") else _diagnosis(verdict, self)
         return LiveReport(verdict, diagnosis, self._subjects, self.outputs, self.first, self.draws, findings, self.runs, self.not_checked)
+
+    def _observed(self, factors, outputs_differ, exchanged=True):
+        compared = not any(isinstance(leaf, live_tensors.Opaque) for one, _ in self.fresh.values() for _, leaf in one.leaves)
+        return live_findings.observed(factors, outputs_differ, self.labels, exchanged, compared, self.runner.known())
+
+    def _ask_diff(self):
+        """Gives findings on weights what diff knows of them, and says which parts have other names."""
+        known = self.runner.known()
+        if known is None:
+            return
+        live_diff.refined(self.findings, known)
+        names = [{name for name, _ in inner(side.model).named_parameters()} for side in (self.runner.a, self.runner.b)]
+        if names[0] != names[1]:
+            self.findings += live_findings.renamed(known, self.labels)
 
     def _verdict(self, differ):
         if differ or any(finding.factor in live_findings.MOVES and finding.role == "contributes" for finding in self.findings):
@@ -172,7 +187,7 @@ class Explanation:
         if self.unlike_itself:
             self._random(agree)
         if agree:
-            self.findings += live_findings.observed(self.factors, bool(self.outputs), self.labels)
+            self.findings += self._observed(self.factors, bool(self.outputs))
             return
         self.outputs = self.outputs or a.difference(b)
         self._locate()
@@ -268,14 +283,14 @@ class Explanation:
             )
             self.not_checked.append(f"the cause was not found: {said}")
             self._said(f"{self.other} with everything of {self.one} that could be exchanged", f"other bits than {self.one}")
-            self.findings += live_findings.observed(self.factors, True, self.labels)
+            self.findings += self._observed(self.factors, True)
             return
         names = ", ".join(live_findings.by_group(found.factors))
         count = f"{len(found.factors)} factors of {len(self.factors)}; {found.runs} runs"
         self._said(f"{self.other} with {self.one}'s {names} ({count})", f"the same bits as {self.one}")
         self.findings += live_findings.proved(found.factors, found, self.labels)
         kept = {id(factor) for factor in found.factors}
-        self.findings += live_findings.observed([factor for factor in self.factors if id(factor) not in kept], True, self.labels)
+        self.findings += self._observed([factor for factor in self.factors if id(factor) not in kept], True)
         if self.failed:
             self._said(f"{self.failed} of these runs raised an exception", "counted as other bits")
 

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import types
 
-from . import live_alike, live_state, live_tensors
+from . import live_alike, live_names, live_state, live_tensors
 
 # group -> cause (docs/causes.md; None where none fits), in the order in which they are exchanged
 GROUPS = {
@@ -25,6 +25,7 @@ GROUPS = {
     "layout": None,
     "alignment": "numerics.alignment",
     "weights": "weights.changed",
+    "reparametrized": "weights.layout",
     "buffers": "state.buffers",
     "requires_grad": None,
     "attributes": "config.changed",
@@ -43,6 +44,7 @@ INTERNAL = {  # of torch.nn.Module, beside what begins with the prefixes below
     "call_super_init",
     "_compiled_call_impl",
     "_is_torch_compile",  # told by the factor "compilation"
+    "_flat_weight_refs",  # of recurrent modules: for flatten_parameters() alone
 }
 HOOKS = (
     "_forward_hooks",
@@ -53,6 +55,9 @@ HOOKS = (
 )
 INTERNAL_PREFIXES = ("_forward_hooks", "_forward_pre_hooks", "_backward_", "_state_dict_", "_load_state_dict_")
 ABSENT = "(none)"
+OF_WEIGHTS = ("weights.changed", "weights.missing", "weights.rounded", "weights.layout")  # causes of the group "weights"
+# Names of what torch.nn.utils computes a weight from, by the names that they add to the weight's.
+COMPUTED_FROM = ("_orig", "_mask", "_g", "_v", "_u")
 
 
 @dataclasses.dataclass(eq=False)
@@ -63,12 +68,14 @@ class Factor:
     b: str
     apply: object  # gives B what A has; of tensors None: exchange() builds them
     tensors: tuple = None  # (A's, B's) of a tensor factor
+    kind: str = ""  # "non-persistent" of a buffer that state_dict() leaves out; of a weight that one side computes, by what
 
 
-def find_factors(model_a, model_b):
-    """The factors in which two models differ, and sentences on what differs and cannot be exchanged."""
-    finder = _Finder((live_alike.own_names(model_a), live_alike.own_names(model_b)))
-    finder.pair(model_a, model_b, "", None)
+def find_factors(model_a, model_b, known=None):
+    """The factors in which two models differ, and sentences on what differs and cannot be exchanged. `known`: a live_diff.Known, which tells
+    parts of other names apart."""
+    finder = _Finder((live_alike.own_names(model_a), live_alike.own_names(model_b)), live_names.Partners(model_a, model_b, known))
+    finder.pair(*live_names.unwrapped(model_a, model_b), "", None)
     finder.pair_configs()
     return finder.factors, finder.not_checked
 
@@ -93,13 +100,13 @@ def _exchange_tensor(a, b, groups):
 
 
 class _Finder:
-    def __init__(self, own):
-        self._own = own
+    def __init__(self, own, partners):
+        self._own, self._partners = own, partners
         self.factors, self.not_checked = [], []
         self._paired, self._tensors, self._configs = set(), {}, []
 
-    def add(self, group, name, a, b, apply=None, tensors=None):
-        self.factors.append(Factor(group, name, a, b, apply, tensors))
+    def add(self, group, name, a, b, apply=None, tensors=None, kind=""):
+        self.factors.append(Factor(group, name, a, b, apply, tensors, kind))
 
     def pair(self, a, b, path, slot):
         """Two modules at one place; `slot`: (parent of B's, its name there), None of the root."""
@@ -112,10 +119,12 @@ class _Finder:
         if any(type(side).__module__.startswith("torch.jit") for side in (a, b)):
             self._script(a, b, path, slot)
             return
-        self._tensor_slots(a, b, path, "_parameters", "weights")
-        self._tensor_slots(a, b, path, "_buffers", "buffers")
-        self._attributes(a, b, path)
-        self._hooks(a, b, path)
+        apart = self._computed_weights(a, b, path)
+        self._tensor_slots(a, b, path, "_parameters", "weights", apart)
+        self._tensor_slots(a, b, path, "_buffers", "buffers", apart)
+        self._attributes(a, b, path, apart)
+        if not apart:
+            self._hooks(a, b, path)
         if a.training != b.training:
             self.add("mode", path, _mode(a), _mode(b), lambda: vars(b).__setitem__("training", a.training))
         config_a, config_b = vars(a).get("config"), vars(b).get("config")
@@ -165,22 +174,42 @@ class _Finder:
 
     def _children(self, a, b, path):
         ours, theirs = vars(a)["_modules"], vars(b)["_modules"]
+        partners = self._partners.of_children(ours, theirs)
         for name in {**ours, **theirs}:
             below = f"{path}.{name}" if path else name
-            one, other = ours.get(name), theirs.get(name)
-            if one is None and other is None:
+            one, other = ours.get(name), theirs.get(partners.get(name, name))
+            if one is None and other is None or name not in ours and name in partners.values():
                 continue
             if one is not None and other is not None:
-                self.pair(one, other, below, (b, name))
+                self.pair(one, other, below, (b, partners.get(name, name)))
                 continue
             shown = [ABSENT if side is None else live_alike.class_of(side) for side in (one, other)]
             self.add("modules", below, *shown, functools.partial(_set_child, ours, theirs, name))
 
     # Tensors.
 
-    def _tensor_slots(self, a, b, path, kind, group):
+    def _computed_weights(self, a, b, path):
+        """A factor for each weight that torch.nn.utils computes on one side before every pass, and the other side holds; names of what
+        belongs to it."""
+        computed = [_computed_by_hooks(side) for side in (a, b)]
+        apart = set()
+        for name in sorted(computed[0] ^ computed[1]):
+            with_it = a if name in computed[0] else b
+            held = {name, *[name + end for end in COMPUTED_FROM if any(name + end in vars(with_it)[kind] for kind in ("_parameters", "_buffers"))]}
+            how = _how_computed(with_it, name)
+            shown = [f"computed by {how}" if side is with_it else "held as it is" for side in (a, b)]
+            values = [getattr(side, name, None) for side in (a, b)]
+            group = "reparametrized" if None not in values and live_tensors.same_numbers(*values) else "weights"
+            self.add(group, f"{path}.{name}" if path else name, *shown, functools.partial(_set_computed, a, b, held), kind=how)
+            apart |= held
+        return apart
+
+    def _tensor_slots(self, a, b, path, kind, group, apart):
         ours, theirs = vars(a)[kind], vars(b)[kind]
+        hidden = vars(a).get("_non_persistent_buffers_set", set()) & vars(b).get("_non_persistent_buffers_set", set())
         for name in {**ours, **theirs}:
+            if name in apart:
+                continue
             full = f"{path}.{name}" if path else name
             one, other = ours.get(name), theirs.get(name)
             if one is None and other is None or one is other:
@@ -188,7 +217,7 @@ class _Finder:
             if one is None or other is None or one.shape != other.shape or type(one) is not type(other) or not _is_dense(one, other):
                 self._slot(b, ours, theirs, name, full, group)
             else:
-                self._tensor(one, other, full, group)
+                self._tensor(one, other, full, group, "non-persistent" if name in hidden else "")
 
     def _slot(self, module, ours, theirs, name, full, group):
         one, other = ours.get(name), theirs.get(name)
@@ -204,7 +233,7 @@ class _Finder:
 
         self.add(group, full, _shown_tensor(one), _shown_tensor(other), apply)
 
-    def _tensor(self, a, b, name, group):
+    def _tensor(self, a, b, name, group, kind):
         before = self._tensors.get(id(b))
         if before is not None:  # tied: exchanged once, under its first name
             if before is not a and not live_tensors.same_bits(before, a):
@@ -218,20 +247,20 @@ class _Finder:
         if not live_state.same_place(a, b):
             self.add("alignment", name, f"address {a.data_ptr() % 64} mod 64", f"address {b.data_ptr() % 64} mod 64", tensors=(a, b))
         if not live_tensors.same_bits(a, b.detach().to(a.dtype)):
-            self.add(group, name, _shown_tensor(a), _shown_tensor(b), tensors=(a, b))
+            self.add(group, name, _shown_tensor(a), _shown_tensor(b), tensors=(a, b), kind=kind)
         if a.requires_grad != b.requires_grad:
             self.add("requires_grad", name, str(a.requires_grad), str(b.requires_grad), lambda: b.requires_grad_(a.requires_grad))
 
     # Everything else that a module holds.
 
-    def _attributes(self, a, b, path):
+    def _attributes(self, a, b, path, apart):
         swapped = type(a) is not type(b)  # then what one side has alone belongs to the class
         computed = _computed_by_hooks(a) & _computed_by_hooks(b)
         for name in {**vars(a), **vars(b)}:
             if name in INTERNAL or name.startswith(INTERNAL_PREFIXES) or (swapped and (name not in vars(a) or name not in vars(b))):
                 continue
             one, other = vars(a).get(name, ABSENT), vars(b).get(name, ABSENT)
-            if name in computed or hasattr(one, "to_dict") and hasattr(other, "to_dict") or live_alike.alike(one, other, own=self._own):
+            if name in computed or name in apart or hasattr(one, "to_dict") and hasattr(other, "to_dict") or live_alike.alike(one, other, own=self._own):
                 continue
             full = f"{path}.{name}" if path else name
             self.add("attributes", full, live_alike.shown(one), live_alike.shown(other), functools.partial(set_attribute, a, b, name))
@@ -268,6 +297,27 @@ def _computed_by_hooks(module):
     """Attributes that weight_norm, spectral_norm and prune of torch.nn.utils compute anew before every pass."""
     hooks = [hook for hook in vars(module)["_forward_pre_hooks"].values() if type(hook).__module__.startswith("torch.nn.utils.")]
     return {getattr(hook, "_tensor_name", None) or getattr(hook, "name", None) for hook in hooks}
+
+
+def _how_computed(module, name):
+    """By what of torch.nn.utils a weight is computed: "torch.nn.utils.prune"."""
+    for hook in vars(module)["_forward_pre_hooks"].values():
+        if name == (getattr(hook, "_tensor_name", None) or getattr(hook, "name", None)):
+            return type(hook).__module__
+    return "torch.nn.utils"
+
+
+def _set_computed(a, b, names):
+    """Gives B a weight, what it is computed from and the hook that does so as A has them."""
+    for name in names:
+        for kind in ("_parameters", "_buffers"):
+            vars(b)[kind].pop(name, None)
+            if name in vars(a)[kind]:
+                vars(b)[kind][name] = vars(a)[kind][name]
+        vars(b).pop(name, None)
+        if name in vars(a):
+            vars(b)[name] = vars(a)[name]
+    _set_hooks(a, b)
 
 
 def set_attribute(a, b, name):

@@ -1,6 +1,6 @@
 """From factors to findings: what is said of each group of factors, as data and in a few functions that look closer."""
 
-from . import live_factors, live_tensors
+from . import live_diff, live_factors, live_tensors
 from .live_report import Finding
 
 SHOWN = 3  # factors named in a finding's details
@@ -33,6 +33,7 @@ MOVES = {
 # group -> (what differs, plural of what is counted, what to do)
 WORDS = {
     "weights": ("weights have other values", "tensors", "Load both from one file: these are other weights"),
+    "reparametrized": ("weights are computed from others on one side alone", "weights", "Build both models alike"),
     "buffers": ("buffers have other values", "buffers", "Give both the same buffers; call model.eval() before passes that are no training"),
     "dtype": ("tensors have another dtype", "tensors", "Load both with one dtype, or convert both by model.to(dtype)"),
     "modules": ("other modules stand in the same place", "modules", "Build both models alike"),
@@ -70,6 +71,8 @@ def cause_of(group, factors):
     if group == "weights":
         if all("(none)" in (factor.a, factor.b) for factor in factors):
             return "weights.missing"
+        if all(factor.kind for factor in factors):
+            return "weights.layout"
         if all(rounded_to(factor) for factor in factors):
             return "weights.rounded"
     if group == "modules":
@@ -84,15 +87,19 @@ def cause_of(group, factors):
 
 
 def rounded_to(factor):
-    """The narrower type to which B's values are A's rounded, or None."""
-    import torch
-
+    """The narrower type to which the values of one side are the other's rounded, or None."""
     if not factor.tensors:
         return None
     a, b = (tensor.detach() for tensor in factor.tensors)
+    return _rounded_to(a, b) or _rounded_to(b, a)
+
+
+def _rounded_to(wide, other):
+    import torch
+
     for narrow in (torch.bfloat16, torch.float16):
-        if a.is_floating_point() and b.is_floating_point() and a.element_size() > 2:
-            if live_tensors.same_bits(a.to(narrow).to(b.dtype), b):
+        if wide.is_floating_point() and other.is_floating_point() and wide.element_size() > 2:
+            if live_tensors.same_bits(wide.to(narrow).to(other.dtype), other):
                 return str(narrow).removeprefix("torch.")
     return None
 
@@ -107,10 +114,22 @@ def lines_of(factors):
 def _pair(factor):
     if not factor.tensors or factor.group not in ("weights", "buffers"):
         return f"{factor.a} and {factor.b}"
+    if is_same_numbers(factor):
+        return "the same numbers with other bits (-0 and 0, or another NaN)"
     narrow = rounded_to(factor)
     numbers = live_tensors.difference(*factor.tensors)
     most = "" if numbers["max_abs"] is None else f", up to {numbers['max_abs']:.3g}"
-    return f"{numbers['differing']} of {numbers['elements']} elements{most}{f': rounded to {narrow}' if narrow else ''}"
+    return f"{numbers['differing']} of {numbers['elements']} elements{most}{f': rounded to {narrow}' if narrow else ''}{_not_numbers(*factor.tensors)}"
+
+
+def is_same_numbers(factor):
+    """Whether it is a tensor whose bits differ and whose numbers do not: -0 against 0, one NaN against another."""
+    return factor.group in ("weights", "buffers") and factor.tensors is not None and live_tensors.same_numbers(*factor.tensors)
+
+
+def _not_numbers(*tensors):
+    counts = [int(tensor.isnan().sum()) if tensor.is_floating_point() else 0 for tensor in tensors]
+    return f"; NaN in {counts[0]} (A) and {counts[1]} (B)" if counts[0] != counts[1] else ""
 
 
 def evidence_of(group, factors):
@@ -161,7 +180,7 @@ def proved(factors, smallest, labels=("A", "B")):
     groups = by_group(factors)
     besides = f" (together with {len(groups) - 1} more of the causes here)" if len(groups) > 1 else ""
     for group, members in groups.items():
-        words, plural, remedy = *WORDS[group][:2], _remedy(group, members)
+        words, plural, remedy = _words(group, members), WORDS[group][1], _remedy(group, members)
         count = f"{len(members)} {plural}" if len(members) > 1 else members[0].name or "the model"
         said = f"{labels[1]} with what {labels[0]} has there gives {labels[0]}'s outputs, bit for bit{besides}"
         without = "without any one of these exchanges it does not" if len(factors) > 1 else "without this exchange it does not"
@@ -172,12 +191,51 @@ def proved(factors, smallest, labels=("A", "B")):
         yield Finding(cause_of(group, members), group, "cause", "proved", f"{words}: {count}", details, evidence, remedy, subjects=list(labels))
 
 
+def _words(group, members):
+    cause = cause_of(group, members)
+    if group == "weights" and cause == "weights.missing":
+        return "weights stand in one of the models alone"
+    if group == "weights" and cause == "weights.rounded":
+        return "weights are rounded on one side"
+    if group == "weights" and cause == "weights.layout":
+        return WORDS["reparametrized"][0]
+    return WORDS[group][0]
+
+
 def _remedy(group, members):
-    """Passes in training mode move statistics alone; what else is a buffer a module computes when it is built, as frequencies of its config."""
-    statistics = ("running_mean", "running_var", "num_batches_tracked")
-    if group == "buffers" and not any(member.name.endswith(statistics) for member in members):
-        return "Build both models with the same settings, and load what their state_dict() holds: such buffers are computed of them"
+    """By how the values differ: what was rounded, computed or left out is mended otherwise than what was trained otherwise."""
+    if group == "buffers":
+        return _remedy_of_buffers(members)
+    if group in ("weights", "reparametrized") and members:
+        if all(is_same_numbers(member) for member in members):
+            return "The numbers are equal: for equal bits give both the same sign of zero, and the same NaN"
+        if all(member.kind for member in members):
+            return _remedy_of_computed(members[0].kind)
+        cause = cause_of(group, members)
+        if cause == "weights.rounded":
+            return live_diff.ROUNDED
+        if cause == "weights.missing":
+            return "Build both models with the same parts, and load both from one file"
     return WORDS[group][2]
+
+
+def _remedy_of_computed(how):
+    undo = {"prune": "prune.remove(module, name)", "weight_norm": "remove_weight_norm(module)", "spectral_norm": "remove_spectral_norm(module)"}
+    own = undo.get(how.rpartition(".")[2])
+    return "Build both models with it, and load the state_dict() of one into the other" + (f"; or take it away: torch.nn.utils.{own}" if own else "")
+
+
+def _remedy_of_buffers(members):
+    """Passes in training mode move statistics and the vectors of a spectral norm; buffers that state_dict() leaves out a module computes when
+    it is built, as frequencies of its config; any other is state, which no setting gives."""
+    names = [member.name.rpartition(".")[2] for member in members]
+    if any(name in ("running_mean", "running_var", "num_batches_tracked") for name in names):
+        return WORDS["buffers"][2]
+    if all(name in ("_u", "_v") or name.endswith(("_u", "_v")) for name in names):
+        return "Load the state_dict() of one into the other: passes in training mode move these vectors; call model.eval() before those that are no training"
+    if members and all(member.kind == "non-persistent" for member in members):
+        return "Build both models with the same settings: such buffers are computed of them"
+    return "Load the state_dict() of one into the other: such buffers are state, as weights are"
 
 
 def _is_quiet(factor):
@@ -201,32 +259,42 @@ def writes_weights(sides, differ):
     return Finding(None, "repeat", "cause" if differ else "risk", "observed", summary, details, {"modules": labels}, remedy, subjects=labels)
 
 
-def observed(factors, outputs_differ, labels=("A", "B"), exchanged=True):
-    """Findings of what differs and was not needed; with `exchanged` false, of what differs where nothing was exchanged."""
+def observed(factors, outputs_differ, labels=("A", "B"), exchanged=True, compared=True, known=None):
+    """Findings of what differs and was not needed; with `exchanged` false, of what differs where nothing was exchanged. `compared`: whether
+    all of the outputs were. `known`: a live_diff.Known, which knows config fields without effect."""
+    said = _said_of_outputs(outputs_differ, exchanged, compared)
     for group, members in by_group(factors).items():
-        loud = [member for member in members if not _is_quiet(member)]
-        quiet = [m for m in members if m not in loud]
-        words, plural, remedy = *WORDS[group][:2], _remedy(group, loud)
+        idle = known.idle_fields if known and group == "config" else {}
+        equal = [member for member in members if is_same_numbers(member)]
+        quiet = [member for member in members if member not in equal and (_is_quiet(member) or member.name in idle)]
+        loud = [member for member in members if member not in equal and member not in quiet]
         if loud:
             role = "contributes" if group in MOVES or outputs_differ else "risk"
-            said = (
-                "whether outputs follow it was not tried"
-                if not exchanged
-                else "not needed to make the outputs agree on these inputs"
-                if outputs_differ
-                else "the outputs agree on these inputs all the same"
-            )
-            summary = f"{words}: {len(loud)} {plural}" if len(loud) > 1 else f"{words}: {loud[0].name or 'the model'}"
+            summary = f"{_words(group, loud)}: {len(loud)} {WORDS[group][1]}" if len(loud) > 1 else f"{_words(group, loud)}: {loud[0].name or 'the model'}"
             details, evidence = [*lines_of(loud), said], evidence_of(group, loud)
-            yield Finding(cause_of(group, loud), group, role, "observed", summary, details, evidence, remedy, subjects=list(labels))
+            yield Finding(cause_of(group, loud), group, role, "observed", summary, details, evidence, _remedy(group, loud), subjects=list(labels))
         if quiet:
-            yield Finding(
-                cause_of(group, quiet),
-                group,
-                "note",
-                "observed",
-                f"{words}, which passes usually do not read: {', '.join(m.name for m in quiet)}",
-                [],
-                evidence_of(group, quiet),
-                subjects=list(labels),
-            )
+            reasons = [idle[member.name] for member in quiet if member.name in idle]
+            yield _note(group, quiet, f"{_words(group, quiet)}, which passes usually do not read", reasons, labels)
+        if equal:
+            yield _note(group, equal, "tensors hold the same numbers with other bits (-0 and 0, or another NaN)", [], labels)
+
+
+def _said_of_outputs(outputs_differ, exchanged, compared):
+    if not exchanged:
+        return "whether outputs follow it was not tried"
+    if outputs_differ:
+        return "not needed to make the outputs agree on these inputs"
+    return "the outputs agree on these inputs all the same" if compared else "what was compared of the outputs agrees; the rest was not compared"
+
+
+def _note(group, members, words, details, labels):
+    summary = f"{words}: {', '.join(member.name for member in members)}"
+    return Finding(cause_of(group, members), group, "note", "observed", summary, details, evidence_of(group, members), subjects=list(labels))
+
+
+def renamed(known, labels=("A", "B")):
+    """The note that what the two hold has other names, or none."""
+    if known.renamed is not None:
+        evidence = {"count": known.renamed.evidence["count"], "tensors": list(known.renamed.evidence["tensors"])[:NAMED]}
+        yield Finding("weights.renamed", "names", "note", "observed", known.renamed.summary, [], evidence, subjects=list(labels))

@@ -7,7 +7,7 @@ a run did: weights, buffers, attributes, config, modes, hooks, threads, flags. G
 import contextlib
 import dataclasses
 
-from . import live_factors, live_rng, live_state, live_tensors
+from . import live_diff, live_factors, live_rng, live_state, live_tensors
 from .live_facts import autocast
 from .live_recorder import Recorder
 
@@ -77,7 +77,7 @@ class Side:
         live = given if isinstance(given, Live) else Live(given)
         if not hasattr(live.model, "named_modules"):
             raise TypeError(
-                f"{label} is no torch module (found {type(live.model).__name__}): of files, samebits.check() says why they differ, and "
+                f"{label} is no torch module (found {type(live.model).__name__}): of files, samebits.explain() says why they differ, and "
                 'with_="torch" runs them'
             )
         self.label, self.model = label, live.model
@@ -119,6 +119,7 @@ class TorchRunner:
         self._inputs = [
             (leaf, leaf.detach().clone()) for side in (a, b) for _, leaf in side.input_leaves if _is_tensor(leaf) and not leaf.is_meta
         ]
+        self._known_by_diff = None
         self._now = {}  # what exchanged factors of the run give B: settings, inputs, model
 
     def close(self):
@@ -126,8 +127,14 @@ class TorchRunner:
 
     def factors(self):
         """The factors in which the two differ, and sentences on what cannot be exchanged."""
-        found, not_checked = live_factors.find_factors(inner(self.a.model), inner(self.b.model))
+        found, not_checked = live_factors.find_factors(inner(self.a.model), inner(self.b.model), self.known())
         return [*self._own_factors(), *found], not_checked
+
+    def known(self):
+        """What samebits.diff says of the two; None where that was asked of their files."""
+        if self._known_by_diff is None:
+            self._known_by_diff = live_diff.Known(inner(self.a.model), inner(self.b.model))
+        return self._known_by_diff
 
     def stages(self, factors):
         """The factors among which a smallest set is looked for, and where these do not do, more of them."""

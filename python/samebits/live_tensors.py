@@ -183,6 +183,14 @@ def same_bits(a, b):
     return numpy.array_equal(host_bytes(a), host_bytes(b))
 
 
+def same_numbers(a, b):
+    """Whether two tensors of one shape hold equal numbers, NaN where NaN is: -0 is 0. False where that cannot be asked."""
+    try:
+        return a.shape == b.shape and not difference(a, b)["differing"]
+    except (TypeError, RuntimeError, NotImplementedError):
+        return False
+
+
 def difference(a, b):
     """How two tensors of one shape differ, as numbers: elements, how many differ in value, the largest distance, of all or of the finite."""
     import torch

@@ -546,7 +546,7 @@ def test_frequencies_are_not_mended_by_eval_mode():
 
 def test_what_is_no_module_and_what_a_pass_raises():
     model = torch.nn.Linear(4, 2)
-    with pytest.raises(TypeError, match=r"A is no torch module \(found str\): of files, samebits.check"):
+    with pytest.raises(TypeError, match=r"A is no torch module \(found str\): of files, samebits.explain"):
         explain_live("weights.pth", model, torch.ones(1, 4))
     with pytest.raises(RuntimeError) as raised:
         explain_live(model, copy.deepcopy(model), torch.ones(1, 5))

@@ -62,9 +62,9 @@ def explain(
     brings, which run what their author wrote.
     """
     if len(paths) > 1 and all(is_module(each) for each in paths[:2]):
-        from .live import explain_live
-
-        return explain_live(*paths)
+        return _explain_modules(paths, x)
+    if any(is_module(each) for each in paths):
+        raise Error("explain takes two modules, or files and directories: load a state_dict into a module, which can be run", code="unsupported")
     if len(paths) < 2:
         raise Error("explain needs two subjects or more")
     if filter is not None and not files_only:
@@ -83,6 +83,16 @@ def explain(
     return Report(
         _native.explain(asked, given, threads, files_only, path_bytes(config), json_text(fields), budget, filter, None)
     )
+
+
+def _explain_modules(given: Sequence[Any], x: Any) -> "LiveReport":
+    from .live import explain_live
+
+    if len(given) > 3 or any(is_module(each) for each in given[2:]):
+        raise Error("explain takes two modules: give a third one a call of its own", code="usage")
+    if len(given) == 3 and x is not None:
+        raise Error("give one input: as the third argument, or as x", code="usage")
+    return explain_live(*given[:2], given[2] if len(given) == 3 else x)
 
 
 def _need_torch() -> None:

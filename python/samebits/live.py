@@ -9,7 +9,7 @@ What is said to be a cause was exchanged: B was run with what A has of it, and g
 from . import live_compare, live_diff, live_findings, live_rng, live_search, live_tensors
 from .live_recorder import Options
 from .live_report import Finding, LiveReport, ordered
-from .live_runner import Live, RestoreError, Side, TorchRunner, inner, input_groups
+from .live_runner import Live, RestoreError, Side, TorchRunner, demand_inputs, inner, input_groups
 
 __all__ = ["Finding", "Live", "LiveReport", "RestoreError", "explain_live"]
 
@@ -24,10 +24,12 @@ def explain_live(a, b, inputs=None, *, call=None, seed=0, max_runs=400):
     **keywords)`: how to run them, where that is not to call them. `seed`: of the runs with equal random numbers. `max_runs`: the budget of
     the search.
 
-    Both models, all generators and settings are given back as they were. Grad mode is the caller's. The report says nothing that was not
+    Both models, all generators and settings are given back as they were; weights into which a forward pass writes, too, as far as a model's
+    are no more than 8 GiB. Grad mode is the caller's. The report says nothing that was not
     run or seen: see LiveReport. An exception of a model in a run without exchange is the caller's.
     """
     sides = [Side(label, given, inputs) for label, given in (("A", a), ("B", b))]
+    demand_inputs(sides, call)
     compiled = [inner(side.model) is not side.model and type(side.model).__name__ == "OptimizedModule" for side in sides]
     if sides[0].batch != sides[1].batch and input_groups(*sides) == ["batch"]:
         sides[0].rows = sides[1].rows = min(side.batch for side in sides)
@@ -73,10 +75,9 @@ class Explanation:
             self._share()
             self._carry()
         differ = bool(self.outputs) or not all(repeats)
-        if runner.wrote_weights():
-            self.not_checked.append(
-                f"a forward pass of {' and '.join(runner.wrote_weights())} writes into its own weights, which cannot be taken back"
-            )
+        if runner.kept_writes():
+            said = f"a forward pass of {' and '.join(runner.kept_writes())} writes into its own weights, which are too large to be copied and given back"
+            self.not_checked.append(said)
         self._ask_diff()
         verdict = self._verdict(differ)
         findings = ordered(self.findings)
@@ -92,7 +93,7 @@ class Explanation:
         known = self.runner.known()
         if known is None:
             return
-        live_diff.refined(self.findings, known)
+        self.findings = live_findings.one_of_modes(live_diff.refined(self.findings, known))
         names = [{name for name, _ in inner(side.model).named_parameters()} for side in (self.runner.a, self.runner.b)]
         if names[0] != names[1]:
             self.findings += live_findings.renamed(known, self.labels)
@@ -195,8 +196,12 @@ class Explanation:
 
     def _random(self, agree):
         """Which part the random numbers have: those that eval mode leaves, and those that training mode adds."""
-        still, quiet = [], []
+        still, quiet, kept = [], [], []
         for label in self.unlike_itself:
+            if self._once(label, "keeps", lambda label=label: self.runner.keeps_what_it_draws(label)):
+                self._said(f"{label} twice, without giving back what the first call changed", "the same bits")
+                kept.append((label, self.draws[label]))
+                continue
             one, other = self._once(
                 label, "eval", lambda: [self.runner.run(label, eval_mode=True, options=Options("none", False)) for _ in range(2)]
             )
@@ -208,7 +213,7 @@ class Explanation:
             if one.same_bits(other) or in_training:
                 quiet.append((label, in_training or self.draws[label]))
         self._noisy = [label for label, _ in still]
-        for pairs, cause in ((still, "rng.noise"), (quiet, "mode.training")):
+        for pairs, cause in ((still, "rng.noise"), (quiet, "mode.training"), (kept, None)):
             if pairs:
                 self.findings.append(self._drawn(pairs, cause, agree))
 
@@ -224,22 +229,28 @@ class Explanation:
             if modules
             else "no module was seen to draw: it is done outside of them, or from a generator that is not looked at"
         ]
+        most = f", up to {numbers['max_abs']:.3g}" if numbers["max_abs"] is not None else ""
+        keeps = cause is None
         details.append(
-            f"{labels[0]} run twice differs from itself" + (f", up to {numbers['max_abs']:.3g}" if numbers["max_abs"] is not None else "")
+            f"two first passes of {labels[0]} differ from one another{most}; a second pass gives the bits of the first"
+            if keeps
+            else f"{labels[0]} run twice differs from itself{most}"
         )
         details.append(
             f"with every generator seeded alike {self.one} and {self.other} " + ("give the same bits" if agree else "still differ: see the other causes")
         )
-        if not noise:
+        if not noise and not keeps:
             repeat = f"{who} repeat" if len(labels) > 1 else f"{who} repeats"
             details.append("in eval mode " + ("these modules draw nothing" if set(labels) & set(self._noisy) else repeat))
         remedy = (
-            "Draw the random numbers once and pass them, or seed before every call"
+            "Seed before the first pass of each, or copy what the first pass keeps from one to the other"
+            if keeps
+            else "Draw the random numbers once and pass them, or seed before every call"
             if noise
             else "model.eval() before passes that are no training"
         )
         evidence = {"modules": modules, "self_difference": numbers["max_abs"], "equal_with_one_seed": agree}
-        return Finding(cause, "random numbers", "cause", "proved", summary, details, evidence, remedy, subjects=labels)
+        return Finding(cause or "rng.noise", "random numbers", "cause", "proved", summary, details, evidence, remedy, subjects=labels)
 
     def _carry(self):
         """Whether a first call changes what a second one gives."""
@@ -345,7 +356,7 @@ def _outcome(one, other):
     if numbers is None:
         return "the same bits"
     if numbers["elements"] is None:
-        return "other types or shapes"
+        return "other types, shapes or values"
     return f"{numbers['differing']} of {numbers['elements']} elements differ" + (
         f", up to {numbers['max_abs']:.3g}" if numbers["max_abs"] is not None else ""
     )

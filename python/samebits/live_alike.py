@@ -135,6 +135,66 @@ def shown(value):
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
 
 
+def shown_unlike(a, b, own=({}, {})):
+    """Short texts of two values that are not alike; where these are equal, of the first part in which they differ."""
+    texts = [shown(a), shown(b)]
+    if texts[0] != texts[1]:
+        return texts
+    path, one, other = _first_unlike(a, b, own)
+    texts = [shown(one), shown(other)]
+    if texts[0] == texts[1] and isinstance(one, torch_tensor()) and same_tensor(one, other) is False:
+        texts[1] += _other_values(one, other)
+    return [f"{path} {text}".strip() for text in texts]
+
+
+def torch_tensor():
+    import torch
+
+    return torch.Tensor
+
+
+def _other_values(a, b):
+    if a.shape != b.shape or live_tensors.unreadable(a) or live_tensors.unreadable(b):
+        return ""
+    numbers = live_tensors.difference(a, b)
+    return f", other in {numbers['differing']} of {numbers['elements']} elements"
+
+
+def _first_unlike(a, b, own):
+    """(path, A's, B's) of the innermost part in which two values that are not alike differ."""
+    path = ""
+    for _ in range(MAX_DEPTH):
+        parts = _parts(a), _parts(b)
+        if type(a) is not type(b) or None in parts or list(parts[0]) != list(parts[1]):
+            break
+        step = next((step for step in parts[0] if not alike(parts[0][step], parts[1][step], own=own)), None)
+        if step is None:
+            break
+        path, a, b = path + step, parts[0][step], parts[1][step]
+    return path.removeprefix("."), a, b
+
+
+def _parts(value):
+    """path -> part of a value that alike() looks into; None of any other."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return None
+    if isinstance(value, torch.nn.Module):
+        return {f".{name}": part for name, part in {**value._parameters, **value._buffers, **value._modules}.items()}
+    if isinstance(value, (list, tuple)):
+        return {f"[{i}]": part for i, part in enumerate(value)}
+    if isinstance(value, dict):
+        return {f"[{shown(key)}]": part for key, part in value.items()}
+    if isinstance(value, functools.partial):
+        return {".func": value.func, ".args": value.args, ".keywords": value.keywords}
+    if isinstance(value, types.FunctionType):
+        cells = zip(value.__code__.co_freevars, value.__closure__ or ())
+        return {**{f".{name}": cell.cell_contents for name, cell in cells}, ".__defaults__": value.__defaults__, ".__kwdefaults__": value.__kwdefaults__}
+    held = getattr(value, "__dict__", None)
+    return {f".{name}": part for name, part in held.items()} if isinstance(held, dict) and held else None
+
+
 def _text(value, depth):
     import torch
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 from . import live_file, live_tensors
+from .live_report import as_html
 
 
 @dataclasses.dataclass
@@ -30,6 +31,9 @@ class RecordComparison:
 
     def __str__(self):
         return "\n".join(_lines(self))
+
+    def _repr_html_(self):
+        return as_html(self)
 
 
 def compare_documents(a, b):

@@ -17,6 +17,7 @@ GROUPS = {
     "autocast": "numerics.dtype",
     "deterministic": None,
     "inputs": None,
+    "input layout": None,
     "batch": "numerics.batch",
     "compilation": None,
     "modules": "code.version",
@@ -263,7 +264,7 @@ class _Finder:
             if name in computed or name in apart or hasattr(one, "to_dict") and hasattr(other, "to_dict") or live_alike.alike(one, other, own=self._own):
                 continue
             full = f"{path}.{name}" if path else name
-            self.add("attributes", full, live_alike.shown(one), live_alike.shown(other), functools.partial(set_attribute, a, b, name))
+            self.add("attributes", full, *live_alike.shown_unlike(one, other, self._own), functools.partial(set_attribute, a, b, name))
 
     def _hooks(self, a, b, path):
         both = [(name, list(vars(a)[name].values()), list(vars(b)[name].values())) for name in HOOKS]

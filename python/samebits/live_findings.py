@@ -54,6 +54,7 @@ WORDS = {
     "autocast": ("autocast differs", "settings", "Run both under the same autocast, or none"),
     "deterministic": ("the deterministic flags differ", "settings", "torch.use_deterministic_algorithms alike"),
     "batch": ("the batches have other sizes", "inputs", "Run both with one batch size"),
+    "input layout": ("the inputs lie in memory with other strides", "inputs", "Convert both inputs to one memory format"),
     "inputs": ("the inputs differ", "inputs", "Give both the same input"),
     "compilation": ("one side is compiled", "models", "Run both compiled, or neither"),
 }
@@ -141,6 +142,8 @@ def evidence_of(group, factors):
 
 def drawn(labels, cause):
     """The summary of a finding on what passes draw."""
+    if cause is None:
+        return f"the first forward pass of {together(labels)} draws random numbers and keeps them: later passes repeat it"
     return f"every forward pass of {together(labels)} draws random numbers{', in eval mode too' if cause == 'rng.noise' else ' in training mode'}"
 
 
@@ -151,6 +154,26 @@ def join_drawn(finding, other):
     finding.details = list(dict.fromkeys([*finding.details, *other.details]))
     finding.evidence["modules"] = list(dict.fromkeys([*finding.evidence["modules"], *other.evidence["modules"]]))
     finding.evidence["equal_with_one_seed"] = finding.evidence["equal_with_one_seed"] and other.evidence["equal_with_one_seed"]
+
+
+def one_of_modes(findings):
+    """Of findings on training mode the one that an exchange proved holds what was drawn, and what was not needed: it is one cause."""
+    proofs = [each for each in findings if each.factor == "mode" and each.role == "cause"]
+    drawn = [each for each in findings if each.cause == "mode.training" and each.factor == "random numbers"]
+    rest = [each for each in findings if each.factor == "mode" and each.role != "cause"]
+    gone = []
+    for proof in proofs[:1]:
+        for each in drawn:
+            if set(each.evidence["modules"]) & set(proof.evidence["fields"]):
+                proof.details += [each.summary, *each.details]
+                proof.evidence.update({name: value for name, value in each.evidence.items() if name not in proof.evidence})
+                gone.append(each)
+    for each in rest if proofs or drawn else []:
+        into = (proofs or drawn)[0]
+        count = each.evidence["count"]
+        into.details.append(f"{count} more module{'s are' if count > 1 else ' is'} in another mode, which does not matter on these inputs")
+        gone.append(each)
+    return [each for each in findings if each not in gone]
 
 
 def left_random(label, names, numbers):

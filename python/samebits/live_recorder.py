@@ -184,8 +184,9 @@ def describe_leaf(path, leaf, statistics=True):
         return {"path": path, "opaque": leaf.kind}
     if not isinstance(leaf, torch.Tensor):
         return {"path": path, "value": repr(leaf)}
-    entry = {"path": path, "dtype": live_tensors.dtype_name(leaf), "shape": list(leaf.shape), "device": str(leaf.device)}
+    entry = {"path": path, "dtype": live_tensors.dtype_name(leaf), "device": str(leaf.device)}
     try:
+        entry["shape"] = list(leaf.shape)
         with torch.no_grad():
             entry.update(live_tensors.described(leaf, statistics))
     except (TypeError, RuntimeError, NotImplementedError) as error:

@@ -1,6 +1,7 @@
 """The result of explain_live() as a value, its JSON and its text."""
 
 import dataclasses
+import html
 import textwrap
 
 from . import live_file
@@ -27,7 +28,8 @@ class Finding:
 
 @dataclasses.dataclass
 class LiveReport:
-    """`verdict`: "same", "different" or "unknown". `outputs`: of the first output that differs, path, elements, differing, max_abs, or None.
+    """`verdict`: "same", "different" or "unknown". `outputs`: of the first output that differs, path, elements, differing, max_abs, or None;
+    of what has no numbers `shown`, A's and B's, in their place.
     `first`: the first module whose output differs with equal random numbers, or None. `draws`: per model the modules that drew random
     numbers. `runs`: what was run and what it showed."""
 
@@ -47,6 +49,14 @@ class LiveReport:
 
     def __str__(self):
         return "\n".join(_lines(self))
+
+    def _repr_html_(self):
+        return as_html(self)
+
+
+def as_html(report):
+    """The text of a report for a notebook, in which nothing is HTML of its own."""
+    return f'<pre style="white-space:pre-wrap">{html.escape(str(report))}</pre>'
 
 
 def ordered(findings):
@@ -88,8 +98,9 @@ def _at(path):
 
 
 def _numbers(outputs):
-    if outputs["elements"] is None:
-        return ": another type or shape"
+    shown = outputs.get("shown") or ["", ""]
+    if not outputs["differing"] and (outputs["elements"] is None or shown[0] != shown[1]):
+        return f": {shown[0]} and {shown[1]}" if shown[0] != shown[1] else ": another type, shape or value"
     most = f", up to {outputs['max_abs']:.3g}" if outputs["max_abs"] is not None else ""
     if not outputs["differing"]:
         return ": the same numbers with other bits (-0 and 0, or another NaN)"

@@ -4,6 +4,7 @@ import dataclasses
 import textwrap
 
 from . import live_file
+from .live_report import as_html
 from .live_session import EPOCH, PLACES, POSITION
 
 WIDTH = 80
@@ -62,6 +63,9 @@ class ResumeReport:
 
     def __str__(self):
         return "\n".join(_lines(self))
+
+    def _repr_html_(self):
+        return as_html(self)
 
 
 def _lines(report):

@@ -6,8 +6,10 @@ a run did: weights, buffers, attributes, config, modes, hooks, threads, flags. G
 
 import contextlib
 import dataclasses
+import inspect
+import re
 
-from . import live_diff, live_factors, live_rng, live_state, live_tensors
+from . import live_alike, live_diff, live_factors, live_rng, live_state, live_tensors
 from .live_facts import autocast
 from .live_recorder import Recorder
 
@@ -25,6 +27,11 @@ class Live:
     threads: int = None
     autocast: object = None
     deterministic: bool = None
+
+
+SHOWN_INPUTS, SMALL_INPUT = 3, 4  # how many inputs are named, and up to how many elements they are shown
+ABSENT = object()
+NO_NUMBERS = {"elements": None, "differing": None, "max_abs": None}  # of values that are no tensors of one shape
 
 
 class RestoreError(RuntimeError):
@@ -51,20 +58,22 @@ class Outcome:
         for (path, x), (other_path, y) in zip(self.leaves, other.leaves):
             if path != other_path or not _same_leaf(x, y):
                 comparable = isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor) and x.shape == y.shape
-                return {
-                    "path": path,
-                    **(live_tensors.difference(x, y) if comparable else {"elements": None, "differing": None, "max_abs": None}),
-                }
+                shown = {} if comparable and x.dtype == y.dtype else {"shown": _shown_pair(x, y)}
+                return {"path": path, **(live_tensors.difference(x, y) if comparable else NO_NUMBERS), **shown}
         if len(self.leaves) != len(other.leaves):
-            return {"path": "", "elements": None, "differing": None, "max_abs": None}
+            return {"path": "", **NO_NUMBERS, "shown": [f"{len(side.leaves)} values" for side in (self, other)]}
         return None
+
+
+def _shown_pair(x, y):
+    return [leaf.kind if isinstance(leaf, live_tensors.Opaque) else live_alike.shown(leaf if _is_tensor(leaf) else repr(leaf)) for leaf in (x, y)]
 
 
 def _same_leaf(x, y):
     import torch
 
     if isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor):
-        return live_tensors.same_bits(x, y)
+        return live_alike.same_tensor(x, y)
     if isinstance(x, live_tensors.Opaque) and isinstance(y, live_tensors.Opaque):
         return x.kind == y.kind
     return type(x) is type(y) and repr(x) == repr(y)
@@ -81,11 +90,46 @@ class Side:
                 'with_="torch" runs them'
             )
         self.label, self.model = label, live.model
+        _demand_modules(label, live.model)
         self.arguments, self.keywords = as_call(inputs if live.inputs is None else live.inputs)
         self.settings = {"threads": live.threads, "autocast": live.autocast, "deterministic": live.deterministic}
         self.input_leaves = live_tensors.leaves((self.arguments, self.keywords))
         self.rows = None  # how many rows of the outputs are compared, where the batches differ
         self.batch = next((len(leaf) for _, leaf in self.input_leaves if _is_tensor(leaf) and leaf.dim()), None)
+
+
+def _demand_modules(label, model):
+    """Refuses what has no Python modules, or no weights yet."""
+    import torch
+
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise TypeError(
+                f"{label}: {name or 'the model'} is TorchScript, in which nothing can be exchanged: give the module that it was made of; "
+                "samebits.diff compares the weights"
+            )
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
+            raise ValueError(f"{label}: {name} has no shape yet: run the model once, or load its weights")
+
+
+def demand_inputs(sides, call):
+    """Refuses a call without inputs of a model that takes some, and inputs that one run uses up."""
+    for side in sides:
+        given = [*side.arguments, *side.keywords.values()]
+        if any(hasattr(each, "__next__") for each in given):
+            raise TypeError(f"an input of {side.label} is an iterator, which the first run uses up: give what it yields")
+        if call is None and len(side.arguments) == 1 and side.arguments[0] is None and _takes_inputs(side.model):
+            raise TypeError(f"{side.label} was given no inputs: explain_live(a, b, inputs), or Live(model, inputs=...)")
+
+
+def _takes_inputs(model):
+    """Whether its forward has an argument without a default."""
+    try:
+        asked = inspect.signature(inner(model).forward).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in asked)
 
 
 def as_call(inputs):
@@ -117,7 +161,7 @@ class TorchRunner:
         self._states = [live_state.ModelState(side.model) for side in (a, b)]
         self._random = live_rng.states(self.own)
         self._inputs = [
-            (leaf, leaf.detach().clone()) for side in (a, b) for _, leaf in side.input_leaves if _is_tensor(leaf) and not leaf.is_meta
+            (leaf, leaf.detach().clone()) for side in (a, b) for _, leaf in side.input_leaves if _is_tensor(leaf) and not live_tensors.unreadable(leaf)
         ]
         self._known_by_diff = None
         self._now = {}  # what exchanged factors of the run give B: settings, inputs, model
@@ -153,7 +197,7 @@ class TorchRunner:
             )
         for group in input_groups(self.a, self.b):
             given = (self.a.arguments, self.a.keywords, self.a.batch)
-            found.append(self._factor(group, "inputs", *[_shown_inputs(side) for side in (self.a, self.b)], "inputs", given))
+            found.append(self._factor(group, "inputs", *_shown_inputs(group, self.a, self.b), "inputs", given))
         return found
 
     def _factor(self, group, name, a, b, key, value):
@@ -220,6 +264,18 @@ class TorchRunner:
         finally:
             self.restore()
 
+    def keeps_what_it_draws(self, label):
+        """Whether a second pass repeats the first, with fresh random numbers and with what the first one left in the model."""
+        try:
+            return self.run(label, keep=True).same_bits(self.run(label, keep=True))
+        finally:
+            self.restore()
+
+    def kept_writes(self):
+        """Labels of the models into whose weights a pass wrote and that are not given back, since they were too large to be copied."""
+        written = self.wrote_weights()
+        return [side.label for side, state in zip((self.a, self.b), self._states) if side.label in written and not state.is_copied]
+
     def wrote_weights(self):
         """Labels of the models whose parameters a forward pass wrote into."""
         return [side.label for side, state in zip((self.a, self.b), self._states) if state.changed()]
@@ -230,8 +286,10 @@ def input_groups(a, b):
     if len(a.input_leaves) != len(b.input_leaves):
         return ["inputs"]
     pairs = [(x, y) for (_, x), (_, y) in zip(a.input_leaves, b.input_leaves)]
+    if [path for path, _ in a.input_leaves] != [path for path, _ in b.input_leaves]:
+        return ["inputs"]
     if all(_same_leaf(x, y) for x, y in pairs):
-        return []
+        return ["input layout"] if any(_lie_otherwise(x, y) for x, y in pairs) else []
     rows = min(a.batch or 0, b.batch or 0)
     return ["batch"] if a.batch != b.batch and all(_same_leaf(_cut(x, a, rows), _cut(y, b, rows)) for x, y in pairs) else ["inputs"]
 
@@ -245,7 +303,10 @@ def _copied(leaves, batch, rows):
     paths of those that are then left out."""
     found, left_out = [], []
     for path, leaf in leaves:
-        if not _is_tensor(leaf):
+        unreadable = live_tensors.unreadable(leaf) if _is_tensor(leaf) else ""
+        if unreadable:
+            found.append((path, live_tensors.Opaque(leaf, unreadable)))
+        elif not _is_tensor(leaf):
             found.append((path, leaf))
         elif rows is None:
             found.append((path, leaf.detach().clone()))
@@ -256,9 +317,50 @@ def _copied(leaves, batch, rows):
     return found, left_out
 
 
-def _shown_inputs(side):
-    shapes = [f"{live_tensors.dtype_name(leaf)}{list(leaf.shape)}" for _, leaf in side.input_leaves if _is_tensor(leaf)]
-    return ", ".join(shapes) or f"{len(side.input_leaves)} values"
+def _lie_otherwise(x, y):
+    """Whether two tensors of the same values have other strides."""
+    if not _is_tensor(x) or live_tensors.unreadable(x) or x.numel() < 2:
+        return False
+    return [n for n, size in zip(x.stride(), x.shape) if size > 1] != [n for n, size in zip(y.stride(), y.shape) if size > 1]
+
+
+def _shown_inputs(group, a, b):
+    """What of the inputs differs, as A and as B have it."""
+    ours, theirs = ({_input_name(path): leaf for path, leaf in side.input_leaves} for side in (a, b))
+    names = [name for name in {**ours, **theirs} if name not in ours or name not in theirs]
+    names += [name for name in ours if name in theirs and (_lie_otherwise if group == "input layout" else _is_unlike)(ours[name], theirs[name])]
+    more = f" and {len(names) - SHOWN_INPUTS} more" if len(names) > SHOWN_INPUTS else ""
+    return [", ".join(_shown_input(name, *pair, group) for name in names[:SHOWN_INPUTS] for pair in [(one.get(name, ABSENT), other.get(name, ABSENT))]) + more for one, other in ((ours, theirs), (theirs, ours))]
+
+
+def _is_unlike(x, y):
+    return not _same_leaf(x, y)
+
+
+def _shown_input(name, own, other, group):
+    """One leaf of the inputs: small tensors with their values."""
+    if own is ABSENT:
+        return f"{name} (none)"
+    if not _is_tensor(own):
+        return f"{name} {_shown_pair(own, own)[0]}"
+    shown = live_alike.shown(own)
+    if live_tensors.unreadable(own):
+        return f"{name} {shown}"
+    if group == "input layout":
+        return f"{name} {shown} with strides {own.stride()}"
+    if own.numel() <= SMALL_INPUT and not own.is_quantized:
+        return f"{name} {own.tolist()}"
+    same_kind = _is_tensor(other) and own.shape == other.shape and own.dtype == other.dtype
+    return f"{name} {shown}" + (f" of mean {live_tensors.statistics(own)['mean']:.6g}" if same_kind and live_tensors.statistics(own)["mean"] is not None else "")
+
+
+def _input_name(path):
+    """A leaf of (arguments, keywords) as a caller knows it: "argument 0", "scale"."""
+    keyword = re.match(r"\[1\]\['(\w+)'\](.*)", path, re.DOTALL)
+    if keyword:
+        return keyword[1] + keyword[2]
+    place = re.match(r"\[0\]\[(\d+)\](.*)", path, re.DOTALL)
+    return f"argument {place[1]}{place[2]}" if place else path
 
 
 def _is_tensor(leaf):

@@ -3,11 +3,14 @@
 from . import live_alike, live_tensors
 
 
+MAX_COPIED = 8 << 30  # bytes of one model's parameters
+
+
 class ModelState:
     """Captured once; restore() makes the model what it was: classes, attributes, children, hooks, modes, the memory of parameters,
-    the contents of buffers and of tensors held as attributes, and config objects.
+    the contents of parameters, of buffers and of tensors held as attributes, and config objects.
 
-    Contents of parameters are not copied: changed() says whether a run wrote into one.
+    Contents of parameters that are larger than MAX_COPIED together are not copied: changed() says whether a run wrote into one.
     """
 
     def __init__(self, model):
@@ -16,6 +19,9 @@ class ModelState:
             (value, copy) for _, _, saved in self.modules for value in saved.values() for copy in [_copy(value)] if copy is not None
         ]
         self.parameters = [(p, p.data, p.requires_grad, _version(p)) for p in model.parameters()]
+        size = sum(p.numel() * p.element_size() for p in model.parameters() if not live_tensors.unreadable(p))
+        self.is_copied = size <= MAX_COPIED
+        self.copies = [p.detach().clone() if self.is_copied and not live_tensors.unreadable(p) else None for p in model.parameters()]
         self.tensors = [(tensor, tensor.data, tensor.detach().clone()) for tensor in self._loose_tensors()]
         self.configs = [(config, dict(vars(config))) for config in configs_of(model)]
 
@@ -26,7 +32,7 @@ class ModelState:
         found = {}
         for _, _, saved in self.modules:
             for value in [*saved.values(), *saved["_buffers"].values()]:
-                if isinstance(value, torch.Tensor) and id(value) not in held and not value.is_meta:
+                if isinstance(value, torch.Tensor) and id(value) not in held and not live_tensors.unreadable(value):
                     found[id(value)] = value
         return found.values()
 
@@ -41,9 +47,12 @@ class ModelState:
         for container, copy in self.containers:
             _refill(container, copy)
         with torch.no_grad():
-            for parameter, data, requires_grad, _ in self.parameters:
+            for (parameter, data, requires_grad, version), copy in zip(self.parameters, self.copies):
+                written = version is None or _version(parameter) != version
                 parameter.data = data
                 parameter.requires_grad_(requires_grad)
+                if written and copy is not None and not live_tensors.same_bits(data, copy):
+                    data.copy_(copy)
             for tensor, data, copy in self.tensors:
                 tensor.data = data
                 if not live_tensors.same_bits(data, copy):

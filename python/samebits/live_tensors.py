@@ -69,10 +69,23 @@ def _is_code(value):
 
 
 class Opaque:
-    """An object that is neither a tensor nor a container of known members."""
+    """An object that is neither a tensor nor a container of known members; or, with a `kind` of its own, a tensor that cannot be read."""
 
-    def __init__(self, value):
-        self.kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    def __init__(self, value, kind=None):
+        self.kind = kind or f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def unreadable(tensor):
+    """Why the bytes of a tensor cannot be read, as what it is; "" where they can."""
+    import torch
+
+    if tensor.is_nested:
+        return "a nested tensor"
+    if tensor.layout != torch.strided:
+        return f"a tensor of layout {str(tensor.layout).removeprefix('torch.')}"
+    if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
+        return "a tensor that has no shape yet"
+    return "a tensor without data" if tensor.is_meta or type(tensor).__name__ == "FakeTensor" else ""
 
 
 def dtype_name(tensor):

@@ -44,7 +44,8 @@ def numbers_of(one, other, difference):
 
     if difference is not None:
         known = difference["elements"] is not None
-        return {**difference, "path": difference["path"].removeprefix("."), "max_abs": difference["max_abs"] or 0} if known else None
+        numbers = {name: difference[name] for name in ("elements", "differing", "max_abs")}
+        return {**numbers, "path": difference["path"].removeprefix("."), "max_abs": numbers["max_abs"] or 0} if known else None
     path, last = next((leaf for leaf in reversed(one.leaves) if isinstance(leaf[1], torch.Tensor)), ("", torch.empty(0)))
     return {"path": path.removeprefix("."), **live_tensors.difference(last, dict(other.leaves)[path]), "max_abs": 0}
 

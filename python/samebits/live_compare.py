@@ -1,9 +1,13 @@
 """Two recordings side by side: where they part, what differs there and how, and what else is not the same."""
 
 import dataclasses
+import re
 
 from . import live_file, live_tensors
 from .live_report import as_html
+
+
+HOW_COMPUTED = ("foreach", "fused", "capturable", "differentiable")  # settings by which an optimizer computes the same step in another way
 
 
 @dataclasses.dataclass
@@ -21,6 +25,7 @@ class RecordComparison:
     steps: list  # per optimizer step that differs: step, what, names, how
     facts: list  # (what, A, B) of everything else that is not the same
     not_checked: list
+    inputs: str | None = None  # how the model's own inputs differ in the first pass in which they do
 
     def to_json(self):
         """The fields as JSON text, schema samebits.record_comparison/1."""
@@ -41,7 +46,7 @@ def compare_documents(a, b):
     (one, values_a), (other, values_b) = a, b
     if one["digest"] != other["digest"]:
         return _incomparable(f"A has digests by {one['digest']}, B by {other['digest']}: record both with one version")
-    calls_a, calls_b = calls_by_place(one), calls_by_place(other)
+    calls_a, calls_b, facts = _without_wrapper(calls_by_place(one), calls_by_place(other))
     common = [place for place in calls_a if place in calls_b]
     if not common and (calls_a or calls_b):
         return _incomparable("the two have no module's call in common: other models, or other names of modules")
@@ -53,8 +58,68 @@ def compare_documents(a, b):
     not_checked = _not_checked(one, other, calls_a, calls_b, common)
     verdict = "different" if differing or only_a or only_b or steps else "unknown" if not_checked or not common else "same"
     draws = _first_draws(calls_a, calls_b, common)
-    facts = _facts(one, other)
-    return RecordComparison(verdict, first, draws, len(common), len(differing), only_a, only_b, steps, facts, not_checked)
+    facts += _unread_settings(one["steps"], other["steps"], steps) + _facts(one, other)
+    inputs = _model_inputs(calls_a, calls_b, common)
+    return RecordComparison(verdict, first, draws, len(common), len(differing), only_a, only_b, steps, facts, not_checked, inputs)
+
+
+def _without_wrapper(calls_a, calls_b):
+    """The calls of both, of a model that stands inside another module on one side under the names that it has without; and facts on that."""
+    for one, other, label in ((calls_a, calls_b, "B"), (calls_b, calls_a, "A")):
+        prefix = _wrapped_in(one, other)
+        if prefix:
+            inside = {place: entry for place, entry in other.items() if place[0] == prefix or place[0].startswith(f"{prefix}.")}
+            own = {_below(prefix, *place): _entry_below(prefix, entry) for place, entry in inside.items()}
+            fact = ("the model", *[f"is {prefix} of another module" if each == label else "is recorded itself" for each in "AB"])
+            return (own, calls_b, [fact]) if label == "A" else (calls_a, own, [fact])
+    return calls_a, calls_b, []
+
+
+def _wrapped_in(one, other):
+    """The name in `other` of the module that has all the calls of `one` below it, with the same classes, and nothing beside it; "" where there
+    is none."""
+    if ("", 0) not in one or len(one) < 2 or all(place in other and other[place]["class"] == entry["class"] for place, entry in one.items()):
+        return ""
+    for prefix in dict.fromkeys(name for name, _ in other if name):
+        places = {(f"{prefix}.{name}" if name else prefix, call): entry for (name, call), entry in one.items()}
+        beside = [name for name, _ in other if name and name != prefix and not name.startswith(f"{prefix}.") and not prefix.startswith(f"{name}.")]
+        if not beside and all(place in other and other[place]["class"] == entry["class"] for place, entry in places.items()):
+            return prefix
+    return ""
+
+
+def _below(prefix, name, call):
+    return name.removeprefix(prefix).removeprefix("."), call
+
+
+def _entry_below(prefix, entry):
+    within = entry["within"]
+    is_inside = within is not None and (within[0] == prefix or within[0].startswith(f"{prefix}."))
+    return {**entry, "within": list(_below(prefix, *within)) if is_inside else None}
+
+
+def _model_inputs(calls_a, calls_b, common):
+    """How the model's own inputs differ, as a phrase; None where they do not, or were not recorded."""
+    for place in common:
+        a, b = calls_a[place], calls_b[place]
+        if a["within"] is not None or b["within"] is not None or a["inputs"] is None or b["inputs"] is None:
+            continue
+        found = leaf_difference(a["inputs"], b["inputs"])
+        if found:
+            return f"{point_name(place)}: {_how_inputs(*found, a['inputs'], b['inputs'])}"
+    return None
+
+
+def _how_inputs(a, b, what, ours, theirs):
+    if what == "structure":
+        return f"A is given {len(ours)} values, B {len(theirs)}, or under other names"
+    return f"{_argument(a['path'])}: {_how(a, b, what, None, None, {}, {})}"
+
+
+def _argument(path):
+    """A leaf of (arguments, keywords) as a caller knows it."""
+    keyword, place = re.match(r"\[1\]\['(\w+)'\](.*)", path, re.DOTALL), re.match(r"\[0\]\[(\d+)\](.*)", path, re.DOTALL)
+    return keyword[1] + keyword[2] if keyword else f"argument {place[1]}{place[2]}" if place else path
 
 
 def _incomparable(sentence):
@@ -207,14 +272,25 @@ def _step(a, b):
         if names:
             said = {"before": "weights differ before the step", "gradient": "gradients differ"}[what]
             return {"what": what, "names": names, "how": f"{said}: {len(names)} of {len(pairs)} parameters"}
-    settings = _settings(a["groups"], b["groups"])
+    if a["optimizer"] != b["optimizer"]:
+        return {"what": "optimizer", "names": [], "how": f"the optimizers are of two classes: {a['optimizer']} and {b['optimizer']}"}
+    settings = _settings(a["groups"], b["groups"], HOW_COMPUTED)
     if settings:
         return {"what": "groups", "names": settings, "how": "settings of the parameter groups differ: " + ", ".join(settings)}
     for what, said in (("state", "the optimizer's state differs"), ("after", "weights differ behind the step")):
         names = [x["name"] for x, y in pairs if _digests(x[what]) != _digests(y[what])]
         if names:
-            return {"what": what, "names": names, "how": f"{said}: {len(names)} of {len(pairs)} parameters"}
+            unlike = [each for each in _settings(a["groups"], b["groups"]) if each not in settings]
+            because = f"; settings of how it is computed differ: {', '.join(unlike)}" if unlike else ""
+            return {"what": what, "names": names, "how": f"{said}: {len(names)} of {len(pairs)} parameters{because}"}
     return None
+
+
+def _unread_settings(steps_a, steps_b, differing):
+    """Facts on settings of how a step is computed, where the steps have the same bits all the same."""
+    if differing or not steps_a:
+        return []
+    return [(f"param_groups[{i}].{name}", *_short(x, y)) for i, name, x, y in _unlike_settings(steps_a[0]["groups"], steps_b[0]["groups"])]
 
 
 def _digests(entry):
@@ -223,14 +299,18 @@ def _digests(entry):
     return {name: digest_in(leaf) or leaf.get("value") for name, leaf in entry.items()}
 
 
-def _settings(groups_a, groups_b):
+def _settings(groups_a, groups_b, left_out=()):
     if len(groups_a) != len(groups_b):
         return ["the number of groups"]
     return [
-        f"param_groups[{i}].{name} {_shown(a.get(name))} and {_shown(b.get(name))}"
-        for i, (a, b) in enumerate(zip(groups_a, groups_b))
-        for name in {**a, **b}
-        if a.get(name) != b.get(name)
+        f"param_groups[{i}].{name} {_shown(a)} and {_shown(b)}" for i, name, a, b in _unlike_settings(groups_a, groups_b) if name not in left_out
+    ]
+
+
+def _unlike_settings(groups_a, groups_b):
+    """(number of the group, name, A's, B's) of each setting that differs."""
+    return [
+        (i, name, a.get(name), b.get(name)) for i, (a, b) in enumerate(zip(groups_a, groups_b)) for name in {**a, **b} if a.get(name) != b.get(name)
     ]
 
 
@@ -301,7 +381,13 @@ def _lines(found):
     answer = {"same": "every output has the same bits", "different": "outputs differ", "unknown": "not all of it could be compared"}
     if found.verdict == "different" and found.steps and not found.differing:
         answer["different"] = "the optimizer's steps differ"
+    elif found.verdict == "different" and not found.differing:
+        answer["different"] = "the calls that both have agree, and one recording has more of them"
+    elif found.inputs:
+        answer["different"] = "outputs differ, and the model was given other inputs"
     yield f"{found.verdict}: {answer[found.verdict]}"
+    if found.inputs:
+        yield f"  inputs    differ at {found.inputs}"
     yield f"  calls     {found.compared} compared, {found.differing} differ"
     for label, places in (("A", found.only_a), ("B", found.only_b)):
         if places:
@@ -309,7 +395,7 @@ def _lines(found):
     if found.first:
         place = point_name((found.first["module"], found.first["call"]))
         yield f"  part at   {place} ({found.first['class'].rpartition('.')[2]}){found.first['path'] and ' output' + found.first['path']}"
-        yield f"            {found.first['what']}: {found.first['how']}"
+        yield f"            {'' if found.first['how'].startswith(found.first['what']) else found.first['what'] + ': '}{found.first['how']}"
         if found.first["inputs"] != "not recorded":
             inside = found.first["computed_in"]
             yield f"            its inputs are {found.first['inputs']}{f': {inside} computes them in its own code' if inside and inside != place else ''}"

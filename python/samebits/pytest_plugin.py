@@ -33,6 +33,7 @@ def same_bits(request):
 class SameBits:
     def __init__(self, node, update):
         self._node, self._update = node, update
+        self._blocks, self._written = 0, set()  # blocks without a name so far; files that this test wrote
 
     def __call__(self, a, b):
         """Asserts that two values have the same leaves in the same places: tensors of one dtype and shape with equal bytes, so that NaN
@@ -44,15 +45,19 @@ class SameBits:
 
     @contextlib.contextmanager
     def recorded(self, model, name=None, **options):
-        """Records the passes that `model` makes in the block and compares them with the recording of this test, or of `name`. `options`: those
-        of samebits.record(); with values="small" a failure says how far the values are apart."""
+        """Records the passes that `model` makes in the block and compares them with the recording of this test, or of `name`. The second block
+        of a test without a name has a recording of its own, and so on. `options`: those of samebits.record(); with values="small" a failure
+        says how far the values are apart."""
         from .record import Record, compare_records, record
 
         __tracebackhide__ = True
-        path = self._path(name or self._node.name)
+        path = self._path(name or self._next_name())
         with record(model, **options) as recording:
             yield recording
-        if self._update:
+        if not recording.record.calls:
+            pytest.fail(f"the block made no pass of the {type(model).__name__} that can be recorded", pytrace=False)
+        if self._update and path not in self._written:
+            self._written.add(path)
             path.parent.mkdir(exist_ok=True)
             recording.record.save(path)
             return
@@ -61,6 +66,10 @@ class SameBits:
         found = compare_records(Record.load(path), recording.record)
         if not found:
             pytest.fail(f"A is {path.name}, B this run\n{found}", pytrace=True)
+
+    def _next_name(self):
+        self._blocks += 1
+        return f"{self._node.name}-{self._blocks}" if self._blocks > 1 else self._node.name
 
     def _path(self, name):
         return pathlib.Path(self._node.path).parent / "same_bits" / (re.sub(r"[^\w.-]+", "-", name).strip("-") + ".safetensors")
@@ -90,6 +99,9 @@ def _unlike_leaf(x, y):
         return f"{getattr(x, 'kind', 'a value')} cannot be compared: pass its tensors"
     if not (isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor)):
         return None if type(x) is type(y) and repr(x) == repr(y) else f"{live_alike.shown(x)} and {live_alike.shown(y)}"
+    for side in (x, y):
+        if live_tensors.unreadable(side):
+            return f"{live_tensors.unreadable(side)} cannot be compared: pass its values as dense tensors"
     if x.dtype != y.dtype or x.shape != y.shape:
         return f"{live_alike.shown(x)} and {live_alike.shown(y)}"
     if live_tensors.same_bits(x, y):

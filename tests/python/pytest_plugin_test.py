@@ -53,6 +53,40 @@ def test_two_values_are_compared_by_bits(pytester):
     assert all(f"Failed: {sentence}" in shown for _, _, sentence in pairs.values() if sentence), shown
 
 
+TWICE = """
+import torch
+
+model = torch.nn.Linear(4, 2)
+torch.nn.init.constant_(model.weight, 0.5)
+
+
+def test_pass(same_bits):
+    with same_bits.recorded(model{name}):
+        model(torch.ones(3, 4))
+    with same_bits.recorded(model{name}):
+        model(torch.ones(3, 4) * 2)
+"""
+
+
+def test_two_blocks_of_one_test_have_two_recordings(pytester):
+    text = TWICE.format(name="").replace("torch.nn.init", "torch.nn.init.zeros_(model.bias)\ntorch.nn.init")
+    assert "1 passed" in ran(pytester, text, "--same-bits-update")
+    assert sorted(path.name for path in (pytester.path / "same_bits").iterdir()) == ["test_pass-2.safetensors", "test_pass.safetensors"]
+    assert "1 passed" in ran(pytester, text)
+    named = text.replace("recorded(model)", "recorded(model, name='both')")
+    assert "the model was given other inputs" in ran(pytester, named, "--same-bits-update")
+
+
+def test_a_block_without_a_pass_fails_at_once(pytester):
+    shown = ran(pytester, TWICE.format(name="").replace("        model(", "        print("), "--same-bits-update")
+    assert "1 failed" in shown and "the block made no pass of the Linear" in shown and not (pytester.path / "same_bits").exists()
+
+
+def test_tensors_that_cannot_be_read_are_named(pytester):
+    text = "import torch\ndef test_a(same_bits):\n    same_bits(torch.ones(2).to_sparse(), torch.ones(2).to_sparse())"
+    assert "a tensor of layout sparse_coo cannot be compared" in ran(pytester, text)
+
+
 def test_the_document_shows_a_test_that_passes(pytester):
     ((code, _),) = [block for block in live_docs.blocks("record.md") if block[0].startswith("# model_test.py\n")]
     assert "2 passed" in ran(pytester, code, "--same-bits-update") and "2 passed" in ran(pytester, code)

@@ -510,6 +510,44 @@ def test_other_calls_and_other_models_are_no_same(net, x):
     assert compare_records(one.record, other.record).verdict == "unknown"
 
 
+def seen(model, *inputs):
+    with record(model) as recording:
+        model(*inputs)
+    return recording.record
+
+
+def test_other_inputs_are_said_first(net, x):
+    found = compare_records(seen(net, x), seen(net, x + 1))
+    assert found.verdict == "different" and found.inputs.startswith("(model): argument 0: mean")
+    lines = str(found).splitlines()
+    assert lines[0] == "different: outputs differ, and the model was given other inputs" and lines[1].startswith("  inputs    differ at (model): argument 0")
+    assert compare_records(seen(net, x), seen(net, x)).inputs is None
+    shorter = compare_records(seen(net, x), seen(net, x[:2]))
+    assert shorter.inputs.startswith("(model): argument 0: shape [5, 6] and [2, 6]") and "shape: shape" not in str(shorter)
+
+
+def test_more_passes_are_no_other_outputs(net, x):
+    with record(net) as two:
+        net(x)
+        net(x)
+    found = compare_records(two.record, seen(net, x))
+    assert found.verdict == "different" and str(found).startswith("different: the calls that both have agree, and one recording has more of them")
+
+
+def test_a_model_inside_another_module_is_compared_with_itself(x):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2)).eval()
+    wrapped = torch.nn.Sequential(model).eval()
+    for pair in ((model, wrapped), (wrapped, model)):
+        found = compare_records(*[seen(each, x) for each in pair])
+        assert found.verdict == "same" and found.compared == 4 and found.facts[0][0] == "the model", str(found)
+    before = seen(model, x)
+    with torch.no_grad():
+        model[2].weight[0] += 1
+    found = compare_records(before, seen(wrapped, x))
+    assert found.first["module"] == "2" and found.first["inputs"] == "not recorded" and found.first["class"].endswith("Linear")
+
+
 def test_threads_are_a_fact_of_the_comparison(net, x):
     recordings, threads = [], torch.get_num_threads()
     try:
@@ -579,6 +617,23 @@ def test_steps_are_compared_in_the_order_in_which_they_compute(x):
     assert scaled.steps[0]["what"] == "gradient" and scaled.steps[0]["step"] == 0
     fewer = compare_records(base, trained(fresh(), x, steps=1))
     assert fewer.steps[-1]["how"] == "A has 2 steps, B 1" and fewer.verdict == "different"
+
+
+def test_how_a_step_is_computed_is_no_difference_of_its_own(x):
+    def stepped(make):
+        torch.manual_seed(1)
+        model = Net().eval()
+        optimizer = make(model.parameters())
+        with record_step(model, optimizer) as recording:
+            model(x)["sum"].square().sum().backward()
+            optimizer.step()
+        return recording.record
+
+    base = stepped(lambda p: torch.optim.AdamW(p, lr=0.1))
+    found = compare_records(base, stepped(lambda p: torch.optim.AdamW(p, lr=0.1, foreach=True)))
+    assert found.verdict == "same" and ("param_groups[0].foreach", "None", "True") in found.facts
+    other = compare_records(base, stepped(lambda p: torch.optim.SGD(p, lr=0.1)))
+    assert other.steps[0]["how"] == "the optimizers are of two classes: AdamW and SGD"
 
 
 def test_the_document_shows_what_is_printed(tmp_path):

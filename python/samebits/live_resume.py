@@ -6,6 +6,11 @@ from .live_resume_report import ResumeReport, advice
 from .live_session import EPOCH, POSITION, Plan
 from .resume_check import ResumeCheckError
 
+FLAGS = ["requires_grad", "mode"]
+OTHER_STATE = (
+    "give session.begin() by name what else the training keeps, so that it is compared and tried: a generator of its own, a scheduler, an average, "
+    "or a counter as an object with state_dict() and load_state_dict()"
+)
 ORDER = ["batch", "gradients", "groups", "moments", "weights", "buffers"]  # in which parts of a step are computed; others come behind
 
 
@@ -13,6 +18,7 @@ class Check:
     def __init__(self, context, train, work, stop_at, max_runs):
         self.context, self.train, self.work, self.stop_at, self.max_runs = context, train, work, stop_at, max_runs
         self.runs, self.not_checked = 0, []
+        self.tried, self.hints = [], []
 
     def report(self):
         self.whole = self._run("uninterrupted", stop_at=self.stop_at)
@@ -58,8 +64,12 @@ class Check:
             raise ResumeCheckError(
                 f"the training called session.saved() {len(saves)} times: it cannot be stopped at checkpoint {self.stop_at}"
             )
+        if not steps:
+            raise ResumeCheckError(_no_steps(self.whole["made"]))
         if saves[self.stop_at - 1]["steps"] == len(steps):
             raise ResumeCheckError(f"no step follows checkpoint {self.stop_at}: choose an earlier one by stop_at, or train longer")
+        for path in self.whole["absent"][:1]:
+            self.not_checked.append(f"what a checkpoint holds: session.saved() was given {path}, where no file is")
         if not self.whole["batches"]:
             self.not_checked.append("which batches came: the training does not read them through session.batches(loader)")
 
@@ -76,11 +86,34 @@ class Check:
         donor = self.whole["donor"]
         parts = [part for part in donor["parts"] if resumed["begin"].get(part) != donor["digests"].get(part)]
         parts += list(donor["random"])
+        flags = [part for part in FLAGS if donor["facts"][part] != resumed["facts"][part]]
+        for more in [[], flags] if flags else [[]]:  # flags first where nothing else does: they are given more seldom
+            found = self._found(donor, parts + more)
+            if found:
+                return found
+        self.tried = [*parts, *flags]
+        self.hints = self._hints(resumed, donor)
+        return None
+
+    def _found(self, donor, parts):
         for place, more in self._ways(donor):
             found = live_search.eliminated(parts + more, lambda given, place=place: self._exact(place, given), self.max_runs)
             if found:
                 return place, found.factors, found.minimal
         return None
+
+    def _hints(self, resumed, donor):
+        """What to do where no addition makes it exact: sentences."""
+        made, left, whole = len(resumed["steps"]), len(self.rest), len(self.whole["steps"])
+        said = []
+        if made == whole and left != whole:
+            said.append(f"the resumed run made all {whole} steps: let the training read session.checkpoint, and go on where that was saved")
+        elif made != left:
+            said.append(f"the resumed run made {made} steps, and {left} are left: save how many epochs and steps were made, and go on behind them")
+        lost = [names for names in donor["facts"]["ties"] if names not in resumed["facts"]["ties"]]
+        if lost:
+            said.append(f"{' and '.join(lost[0])} are one tensor at the checkpoint, and not at session.begin(): tie them before the optimizer is built")
+        return [*said, OTHER_STATE]
 
     def _ways(self, donor):
         """Where generators can be given, and the parts that go with each: the simplest first."""
@@ -107,12 +140,22 @@ class Check:
             additions = [{"part": part, "do": advice(part, place, donor), "proof": "proved"} for part in parts]
             if not minimal:
                 self.not_checked.append("whether every one of the additions is needed: the search ended before")
-        return ResumeReport(verdict, first, self.cold, self.restored, additions, steps, donor["inside"], self.runs, self.not_checked)
+        inside = donor["inside"] if self.whole["batches"] else None
+        late = [part for part in ("weights", "moments") if not self.restored.get(part, True)] if verdict == "same" else []
+        if late:
+            self.hints = [f"{' and '.join(late)} came behind session.begin(): call it when everything is restored"]
+        return ResumeReport(verdict, first, self.cold, self.restored, additions, steps, inside, self.runs, self.not_checked, self.tried, self.hints)
 
     def _unrepeatable(self, first, how_far):
         self.not_checked.append(f"whether it resumes: two uninterrupted runs differ {how_far}, so that no run can equal the other")
         steps = {"uninterrupted": len(self.whole["steps"]), "saved": self.saved}
         return ResumeReport("unknown", first, None, {}, None, steps, False, self.runs, self.not_checked)
+
+
+def _no_steps(made):
+    if made:
+        return f"the optimizer made {made} steps, and the training never called session.step(): call it behind each of them"
+    return "the optimizer that session.begin() was given made no step, and the training never called session.step(): is it the one that trains?"
 
 
 def parting(whole, other, before):
@@ -122,6 +165,10 @@ def parting(whole, other, before):
     for index, (a, b) in enumerate(zip(whole, other)):
         order = [part for part in ORDER if part in a] + [part for part in a if part not in ORDER and not part.startswith("rng.")]
         parts = [part for part in order if a[part] != b.get(part)]
+        if parts and bool(a["groups"]) != bool(b.get("groups")):
+            parts = ["optimizer.step()", *[part for part in parts if part not in ("gradients", "groups")]]
+            values = {"optimizer.step()": ["made" if each.get("groups") else "not made" for each in (a, b)]}
+            return {"step": before + index + 1, "parts": parts, "names": [], "values": values, "generators": []}
         if parts:
             one, two = a[parts[0]], b.get(parts[0], {})
             names = [name for name in {**one, **two} if one.get(name) != two.get(name)]
@@ -129,5 +176,6 @@ def parting(whole, other, before):
             shown = {name: [one.get(name), two.get(name)] for name in names} if parts[0] == "groups" else {}
             return {"step": before + index + 1, "parts": parts, "names": names, "values": shown, "generators": random}
     if len(whole) != len(other):
-        return {"step": before + min(len(whole), len(other)) + 1, "parts": ["count"], "names": [], "values": {}, "generators": []}
+        counts = {"count": [len(whole), len(other)]}
+        return {"step": before + min(len(whole), len(other)) + 1, "parts": ["count"], "names": [], "values": counts, "generators": []}
     return None

@@ -23,8 +23,16 @@ SAVED = {
 }
 
 
+FLAGS = {
+    "requires_grad": "set requires_grad of the parameters before the first step as it was at the checkpoint",
+    "mode": "put every module in the mode that it had at the checkpoint before the first step: model.train()",
+}
+
+
 def advice(part, place, donor):
     """What to save and when to restore it, as a sentence."""
+    if part in FLAGS:
+        return FLAGS[part]
     if part == EPOCH:
         return "save the generators' states as they are before iter(loader) of an epoch, and restore them before iter(loader)"
     if part == POSITION:
@@ -42,7 +50,8 @@ class ResumeReport:
     differ. `first`: the first step that differs: step, parts (what differs, in the order in which a step computes it), names, values,
     generators. `cold`: the same of the run from the weights alone. `restored`: part -> whether it was at session.begin() what it had been at
     the checkpoint. `lacks`: the smallest addition that makes it exact, a list of part, do, proof; None where there is none or none is
-    needed. `inside`: whether the checkpoint is inside an epoch."""
+    needed. `inside`: whether the checkpoint is inside an epoch, None where session.batches() was not used. `tried`: parts that were given
+    where no addition makes it exact; `hints`: what to do, as sentences."""
 
     verdict: str
     first: dict | None
@@ -50,9 +59,11 @@ class ResumeReport:
     restored: dict
     lacks: list | None
     steps: dict
-    inside: bool
+    inside: bool | None
     runs: int
     not_checked: list
+    tried: list = dataclasses.field(default_factory=list)
+    hints: list = dataclasses.field(default_factory=list)
 
     def to_json(self):
         """The fields as JSON text, schema samebits.resume_check/1."""
@@ -77,10 +88,10 @@ def _lines(report):
     else:
         yield from _wrapped("", f"unknown: two uninterrupted runs first differ at step {report.first['step']}")
     yield ""
-    where = "inside an epoch" if report.inside else "between two epochs"
+    where = {True: ", inside an epoch", False: ", between two epochs", None: ""}[report.inside]
     yield from _wrapped(
         "steps",
-        f"{report.steps['uninterrupted']}, the checkpoint behind step {report.steps['saved']}" + (f", {where}" if report.restored else ""),
+        f"{report.steps['uninterrupted']}, the checkpoint behind step {report.steps['saved']}" + (where if report.restored else ""),
     )
     if report.first:
         yield from _wrapped("differs", described(report.first))
@@ -93,7 +104,9 @@ def _lines(report):
         said = "with this from the uninterrupted run, and the rest from the checkpoint, every step has the same bits"
         if report.lacks and len(report.lacks) > 1:
             said = said.replace("this", "these") + "; without any one of them it has not"
-        yield from _wrapped("", said if report.lacks else "no addition that was tried makes it exact")
+        yield from _wrapped("", said if report.lacks else f"no addition makes it exact: tried were {', '.join(report.tried)}")
+    for hint in report.hints:
+        yield from _wrapped("do this", hint)
     for sentence in report.not_checked:
         yield from _wrapped("unchecked", sentence)
 
@@ -102,8 +115,10 @@ def _of_restored(report):
     yield from _wrapped("restored", ", ".join(part for part, equal in report.restored.items() if equal) or "nothing")
     unlike = [part for part, equal in report.restored.items() if not equal]
     if unlike:
-        yield from _wrapped("not so", ", ".join(unlike))
+        yield from _wrapped("not so", ", ".join(unlike) + (" at session.begin()" if report.hints and report.verdict == "same" else ""))
     cold = "does not part, either: these steps do not show whether anything else was restored"
+    if report.verdict != "same":
+        cold = "does not part from the uninterrupted run: what the checkpoint lacks, or its restoring changed, is not needed without it"
     if report.cold:
         cold = f"parts at step {report.cold['step']}: {described(report.cold)}"
     yield from _wrapped("cold", f"from the weights alone it {cold}")
@@ -112,7 +127,11 @@ def _of_restored(report):
 def described(first):
     """What differs first in a step, as a phrase."""
     if first["parts"] == ["count"]:
-        return "one run has more steps than the other"
+        return "the uninterrupted run makes {} steps there, and the other {}".format(*first["values"]["count"])
+    if first["parts"][0] == "optimizer.step()":
+        one, other = first["values"]["optimizer.step()"]
+        behind = f"; then {', '.join(first['parts'][1:])}" if len(first["parts"]) > 1 else ""
+        return f"optimizer.step() is {one} in the uninterrupted run, and {other} in the other{behind}"
     values = [f"{name} {one} and {other}" for name, (one, other) in first["values"].items()]
     names = first["names"]
     named = ", ".join(values) or (names[0] if names and names != [first["parts"][0]] else "")

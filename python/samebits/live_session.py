@@ -42,7 +42,7 @@ class Session:
     def __init__(self, plan):
         self.folder = pathlib.Path(plan.folder)
         self.checkpoint = plan.checkpoint
-        self.result = {"steps": [], "begin": None, "saves": [], "donor": None, "batches": False}
+        self.result = {"steps": [], "begin": None, "saves": [], "donor": None, "batches": False, "made": 0, "absent": [], "facts": None}
         self._plan, self._training = plan, None
         self._batches, self._at_steps = [], []
         self._epoch = None  # of the loader that runs: its generators, their states at the start, how many batches it gave
@@ -50,11 +50,13 @@ class Session:
 
     def begin(self, model, optimizer, **others):
         """Call once, when everything is built and, in a resumed run, restored. `others`: whatever has state_dict() and load_state_dict():
-        a scheduler, a scaler, an average of the weights."""
+        a scheduler, a scaler, an average of the weights; and generators of torch, numpy and Python."""
         self._training = Training(model, optimizer, others)
+        optimizer = self._training.optimizer
         self.result["begin"] = {**self._training.digests(), **live_training.random_digests()}
+        self.result["facts"] = {**self._training.flags(), "ties": self._training.ties()}
         # A step may be given a closure that computes the gradients: they stand there behind it.
-        optimizer.register_step_pre_hook(lambda *_: self._at_steps.append({"groups": self._training.groups()}))
+        optimizer.register_step_pre_hook(lambda *_: self._before_step())
         optimizer.register_step_post_hook(lambda *_: self._at_steps[-1].update(gradients=self._training.gradients()))
         if self._plan.donor:
             for part in self._plan.given:
@@ -62,6 +64,10 @@ class Session:
                     self._training.give(part, self._plan.donor["parts"][part])
         if self._plan.place == "begin":
             self._give_random()
+
+    def _before_step(self):
+        self.result["made"] += 1
+        self._at_steps.append({"groups": self._training.groups()})
 
     def batches(self, loader):
         """The batches of one epoch. Through it the check sees which batches come, and can put a resumed run in its place."""
@@ -122,6 +128,8 @@ class Session:
         """Call after a checkpoint was written: a file, or a folder."""
         if self._training is None:
             raise RuntimeError("session.saved() before session.begin(model, optimizer)")
+        if not pathlib.Path(path).exists():
+            self.result["absent"].append(str(path))
         self.result["saves"].append({"path": str(path), "steps": len(self.result["steps"])})
         if len(self.result["saves"]) != self._plan.stop_at:
             return
@@ -135,6 +143,7 @@ class Session:
         return {
             "parts": self._training.copies(),
             "digests": {**self._training.digests(), **live_training.random_digests()},
+            "facts": {**self._training.flags(), "ties": self._training.ties()},
             "random": live_training.random_states(epoch["generators"]),
             "epoch": epoch["start"],
             "count": epoch["count"] if epoch["under way"] else 0,

@@ -4,10 +4,23 @@ from . import live_tensors
 from .live_recorder import describe_leaf
 
 
+def hooked(optimizer):
+    """The torch optimizer that makes the steps: the one inside of what accelerate's prepare() gives. TypeError of what makes none."""
+    import torch
+
+    inside = optimizer
+    while not hasattr(inside, "_optimizer_step_pre_hooks") and hasattr(inside, "optimizer"):
+        inside = inside.optimizer
+    if not isinstance(inside, torch.optim.Optimizer) or not hasattr(inside, "_optimizer_step_pre_hooks"):
+        raise TypeError(f"{type(optimizer).__name__} is no torch.optim.Optimizer, and holds none as .optimizer")
+    return inside
+
+
 class StepRecorder:
     """Hooks before and behind optimizer.step(); `steps` is what they saw."""
 
     def __init__(self, model, optimizer, recorder):
+        optimizer = hooked(optimizer)
         self.optimizer, self.recorder = optimizer, recorder
         self.names = names_of(model, optimizer)
         self.steps = []

@@ -8,7 +8,7 @@ import copy
 import hashlib
 
 from . import live_facts, live_rng, live_tensors
-from .live_steps import names_of, plain_group
+from .live_steps import hooked, names_of, plain_group
 
 RNG_NAMES = {"cpu": "rng.torch", "python": "rng.python", "numpy": "rng.numpy"}
 
@@ -17,9 +17,8 @@ class Training:
     """A model, its optimizer and further objects with state_dict() and load_state_dict()."""
 
     def __init__(self, model, optimizer, others):
-        for name, value in others.items():
-            if not (hasattr(value, "state_dict") and hasattr(value, "load_state_dict")):
-                raise TypeError(f"begin({name}=...): {type(value).__name__} has no state_dict() and load_state_dict()")
+        optimizer = hooked(optimizer)
+        others = {name: with_state(name, value) for name, value in others.items()}
         self.model, self.optimizer, self.others = model, optimizer, others
         self.names = names_of(model, optimizer)
         self.parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -62,8 +61,23 @@ class Training:
                 {name: copy.deepcopy(value) for name, value in group.items() if name != "params"} for group in self.optimizer.param_groups
             ],
             "gradients": [None if p.grad is None else p.grad.detach().clone() for p in self.parameters],
+            **self.flags(),
             **{name: copy.deepcopy(value.state_dict()) for name, value in self.others.items()},
         }
+
+    def flags(self):
+        """Parts that no checkpoint holds and that a program sets: they are compared where nothing else makes a training exact."""
+        return {
+            "requires_grad": {name: tensor.requires_grad for name, tensor in self.tensors({"parameter"}).items()},
+            "mode": {name: module.training for name, module in self.model.named_modules()},
+        }
+
+    def ties(self):
+        """Names of each parameter that has several."""
+        names = {}
+        for name, tensor in self.tensors({"parameter"}).items():
+            names.setdefault(id(tensor), []).append(name)
+        return sorted(each for each in names.values() if len(each) > 1)
 
     def give(self, part, state):
         """Makes one part what copies() found in another process."""
@@ -82,11 +96,52 @@ class Training:
             elif part == "groups":
                 for group, settings in zip(self.optimizer.param_groups, state):
                     group.update(copy.deepcopy(settings))
+            elif part == "requires_grad":
+                for name, tensor in self.tensors({"parameter"}).items():
+                    tensor.requires_grad_(state.get(name, tensor.requires_grad))
+            elif part == "mode":
+                for name, module in self.model.named_modules():
+                    module.training = state.get(name, module.training)
             elif part == "gradients":
                 for parameter, gradient in zip(self.parameters, state):
                     parameter.grad = None if gradient is None else gradient.clone()
             else:
                 self.others[part].load_state_dict(copy.deepcopy(state))
+
+
+class _Generator:
+    """A generator of the program's own as an object with a state."""
+
+    def __init__(self, read, write):
+        self._read, self._write = read, write
+
+    def state_dict(self):
+        return {"state": self._read()}
+
+    def load_state_dict(self, state):
+        self._write(state["state"])
+
+
+def with_state(name, value):
+    """An object with state_dict() and load_state_dict(): itself, or a generator of torch, numpy or Python."""
+    if hasattr(value, "state_dict") and hasattr(value, "load_state_dict"):
+        return value
+    if hasattr(value, "get_state") and hasattr(value, "set_state"):  # torch.Generator, numpy.random.RandomState
+        return _Generator(lambda: _plain(value.get_state()), value.set_state)
+    if hasattr(value, "getstate") and hasattr(value, "setstate"):
+        return _Generator(value.getstate, value.setstate)
+    if hasattr(value, "bit_generator"):
+        return _Generator(lambda: _plain(value.bit_generator.state), lambda state: setattr(value.bit_generator, "state", state))
+    raise TypeError(f"begin({name}=...): {type(value).__name__} has no state_dict() and load_state_dict(), and is no generator")
+
+
+def _plain(state):
+    """A generator's state with lists for the arrays in it, which a digest sees."""
+    if isinstance(state, dict):
+        return {key: _plain(value) for key, value in state.items()}
+    if isinstance(state, tuple):
+        return tuple(_plain(value) for value in state)
+    return state.tolist() if hasattr(state, "__array_interface__") else state
 
 
 def digest_of(value, of_tensor=live_tensors.digest):

@@ -58,6 +58,12 @@ def resume_check(train, *, stop_at=1, start_method="spawn", max_runs=40, folder=
 
     from .live_resume import Check
 
+    if not callable(train):
+        raise TypeError(f"resume_check takes a function of a session (found {type(train).__name__})")
+    if getattr(train, "__name__", "") == "<lambda>" or "<locals>" in getattr(train, "__qualname__", ""):
+        raise TypeError(f"{train.__qualname__} is no function of a module, which a new process imports: define it at the top of one")
+    if not isinstance(stop_at, int) or stop_at < 1:
+        raise ValueError(f"stop_at is {stop_at!r}: checkpoints are counted from 1 on")
     context = multiprocessing.get_context(start_method)
     if start_method == "forkserver":
         context.set_forkserver_preload(["torch", "torch._dynamo", train.__module__])  # optimizers import the second one

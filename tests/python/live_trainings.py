@@ -186,3 +186,146 @@ def late(session):
     global EPOCHS
     EPOCHS = 1
     complete(session)
+
+
+# What no usual checkpoint holds, and trainings that do not do what resume_check() needs of them.
+
+
+def plain(session, *, build=None, begin=None, behind=None, keep=("model",), each=None, epochs=EPOCHS, first=None, more=None):
+    """A loop without a shuffle and without noise, so that nothing but what a test plants differs."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 1))
+    if build:
+        build(session, net)
+    optimizer = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.05)
+    begun = (lambda: session.begin(net, optimizer, **(more or {}))) if begin is None else (lambda: begin(session, net, optimizer))
+    if behind is None:
+        begun()
+    start = 0
+    if session.checkpoint:
+        saved = torch.load(session.checkpoint, weights_only=False)
+        net.load_state_dict(saved["model"])
+        start = saved["epoch"] if first is None else first(saved)
+        if behind:
+            behind(net)
+    if behind is not None:
+        begun()
+    steps = start * 4
+    for epoch in range(start, epochs):
+        for x, y in session.batches(DataLoader(Noise(False), batch_size=3)):
+            loss = F.mse_loss(net(x).squeeze(1), y)
+            steps += 1
+            if each is None:
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            else:
+                each(optimizer, loss, net, x)
+            session.step()
+        torch.save({"model": net.state_dict(), "epoch": epoch + 1}, session.folder / "last.pt")
+        session.saved(session.folder / "last.pt")
+
+
+def restored(net):
+    pass
+
+
+def left_in_eval_mode(session):
+    plain(session, behind=lambda net: net.eval())
+
+
+def thawed_again(session):
+    """The first layer is frozen when the checkpoint is written, and not when it is resumed."""
+
+    def each(optimizer, loss, net, x):
+        optimizer.zero_grad(set_to_none=False)
+        loss.backward()
+        optimizer.step()
+        net[0].weight.requires_grad_(False) if not hasattr(net, "resumed") else None
+
+    plain(session, behind=lambda net: setattr(net, "resumed", True), each=each)
+
+
+def begun_too_early(session):
+    plain(session)
+
+
+def ignores_its_checkpoint(session):
+    plain(Ignoring(session), behind=restored)
+
+
+class Ignoring:
+    """A session whose training does not look at the checkpoint."""
+
+    def __init__(self, session):
+        self._session, self.checkpoint = session, None
+
+    def __getattr__(self, name):
+        return getattr(self._session, name)
+
+
+def one_epoch_off(session):
+    plain(session, behind=restored, first=lambda saved: saved["epoch"] + 1)
+
+
+def adding_noise(generator):
+    def each(optimizer, loss, net, x):
+        optimizer.zero_grad()
+        (loss + generator.normal() * net[0].weight.sum() * 0.01 if hasattr(generator, "bit_generator") else loss).backward()
+        optimizer.step()
+
+    return each
+
+
+def own_generator_unknown(session):
+    plain(session, behind=restored, each=adding_noise(numpy.random.default_rng(1)))
+
+
+def own_generator_given(session):
+    generator = numpy.random.default_rng(1)
+    plain(session, behind=restored, each=adding_noise(generator), more={"noise": generator, "spare": torch.Generator(), "third": random.Random(2)})
+
+
+def never_steps(session):
+    real = session.step
+    session.step = lambda: None
+    plain(session, behind=restored)
+    session.step = real
+
+
+def accumulates(session):
+    counts = {"n": 0}
+
+    def each(optimizer, loss, net, x):
+        loss.backward()
+        counts["n"] += 1
+        if counts["n"] % 3 == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+
+    plain(session, behind=restored, each=each)
+
+
+def saves_nothing(session):
+    if session.checkpoint:
+        session.checkpoint = None
+    real = session.saved
+    session.saved = lambda path: real(session.folder / "nothing.pt")
+    plain(session, behind=restored)
+
+
+def without_batches(session):
+    real = session.batches
+    session.batches = lambda loader: iter(loader)
+    plain(session, behind=restored)
+    session.batches = real
+
+
+def prepared(session):
+    import accelerate
+
+    def begin(session, net, optimizer):
+        session.begin(net, accelerate.Accelerator(cpu=True).prepare(optimizer))
+
+    plain(session, behind=restored, begin=begin)

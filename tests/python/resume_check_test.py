@@ -103,12 +103,75 @@ def test_a_training_that_does_not_repeat_is_unknown():
         (live_trainings.fails, "the uninterrupted run raised:(.|\n)*KeyError: 'no such data'"),
         (live_trainings.never_saves, r"called session.saved\(\) 0 times"),
         (live_trainings.late, "no step follows checkpoint 1"),
+        (live_trainings.never_steps, r"the optimizer made 12 steps, and the training never called session.step\(\)"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_what_cannot_be_checked_is_refused(train, message):
     with pytest.raises(ResumeCheckError, match=message):
         checked(train, "spawn" if train is live_trainings.fails else "forkserver")
+
+
+# What is said where the usual parts do not do.
+
+
+def test_flags_that_no_checkpoint_holds_are_tried_when_nothing_else_does():
+    report = checked(live_trainings.left_in_eval_mode)
+    assert lacks(report) == ["mode"] and "model.train()" in report.lacks[0]["do"], str(report)
+    report = checked(live_trainings.thawed_again)
+    assert lacks(report) == ["requires_grad"] and "set requires_grad" in report.lacks[0]["do"], str(report)
+
+
+def test_begin_in_front_of_the_load_is_said():
+    report = checked(live_trainings.begun_too_early)
+    assert report.verdict == "same" and report.hints == ["weights came behind session.begin(): call it when everything is restored"]
+    assert "at session.begin()" in " ".join(str(report).split())
+
+
+def test_a_checkpoint_that_is_not_read_or_off_by_one_is_said():
+    report = checked(live_trainings.ignores_its_checkpoint)
+    assert report.lacks is None and report.hints[0].startswith("the resumed run made all 12 steps: let the training read session.checkpoint")
+    assert "tried were" in str(report) and "weights" in report.tried
+    report = checked(live_trainings.one_epoch_off)
+    assert report.hints[0].startswith("the resumed run made 4 steps, and 8 are left"), str(report)
+
+
+def test_a_generator_of_the_training_is_asked_for_and_taken():
+    report = checked(live_trainings.own_generator_unknown)
+    assert report.lacks is None and "give session.begin() by name what else the training keeps" in " ".join(str(report).split())
+    report = checked(live_trainings.own_generator_given)
+    assert lacks(report) == ["noise"], str(report)
+    assert "either" not in str(report)
+
+
+def test_steps_that_one_run_alone_makes_are_no_other_groups():
+    report = checked(live_trainings.accumulates)
+    assert report.first["parts"][0] in ("gradients", "optimizer.step()") and "groups" not in report.first["parts"]
+    assert report.cold is None or "groups" not in report.cold["parts"]
+    assert "optimizer.step() is" in str(report), str(report)
+
+
+def test_without_batches_nothing_is_said_of_epochs():
+    report = checked(live_trainings.without_batches)
+    assert report.verdict == "same" and report.inside is None and "epoch" not in str(report).split("unchecked")[0]
+
+
+def test_a_checkpoint_that_is_no_file_is_said():
+    report = checked(live_trainings.saves_nothing)
+    assert any(line.startswith("what a checkpoint holds: session.saved() was given") for line in report.not_checked)
+
+
+def test_the_optimizer_that_accelerate_prepared_is_taken():
+    assert checked(live_trainings.prepared).verdict == "same"
+
+
+def test_what_is_no_training_is_refused_before_it_runs():
+    with pytest.raises(TypeError, match="no function of a module, which a new process imports"):
+        resume_check(lambda session: None)
+    with pytest.raises(TypeError, match="takes a function of a session .found NoneType"):
+        resume_check(None)
+    with pytest.raises(ValueError, match="counted from 1 on"):
+        resume_check(live_trainings.complete, stop_at=0)
 
 
 def test_the_document_shows_what_is_printed(tmp_path, monkeypatch):

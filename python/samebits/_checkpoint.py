@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from . import _native
+from ._arguments import checked, refused
 from ._errors import Error
-from ._paths import Path, existing
+from ._paths import Path, existing, is_path
 from ._tensors import ML_DTYPES, NUMPY_TYPES, torch_module
 from ._values import Record, parse
 
@@ -256,9 +257,12 @@ class Checkpoint(Mapping[str, np.ndarray]):
         return f"<samebits.Checkpoint {self.path}: {self.kind}, {len(self)} tensors>"
 
 
+@checked
 def open(path: Path, *, key: str | None = None, deep: bool = False, threads: int = 0) -> Checkpoint:
     """Opens a file or directory of weights of any format, told apart by content. Reads its structure only, and executes
     nothing; `deep` reads every byte: checksums, NaN, Inf. `key` chooses where a file holds several sets of weights."""
+    if not is_path(path):
+        raise refused("path", "a path", path if path is None else type(path).__name__)
     place = existing(path)
     return Checkpoint(_native.open(place, key or "", deep, threads), place, key or "")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _native
+from ._arguments import checked
 from ._checkpoint import Checkpoint
 from ._errors import Error
 from ._paths import Path, existing, forbid_overwriting
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .live_report import LiveReport
 
 
+@checked
 def diff(
     a: Subject,
     b: Subject,
@@ -38,6 +40,7 @@ def diff(
     return Report(_native.diff(subjects([a, b], key), threads, filter, rtol, atol))
 
 
+@checked
 def explain(
     *paths: Subject,
     x: Any = None,
@@ -122,6 +125,7 @@ def _torch_document(
     )
 
 
+@checked
 def inspect(
     path: Path | Checkpoint,
     *,
@@ -136,6 +140,7 @@ def inspect(
     return Report(_native.inspect(source, own, threads, deep, sha256, filter))
 
 
+@checked
 def check(
     path: Path | Checkpoint,
     target: Subject,
@@ -165,6 +170,7 @@ def check(
     return Report(_native.check([*asked, target_subject(library)], threads, filter, json.dumps(loaded).encode()))
 
 
+@checked
 def resume(path: Path, next: Path | None = None, *, key: Key = None, threads: int = 0) -> Report:
     """Will training go on exactly where it stopped? With `next`, whether that can be a continuation."""
     both = [path] if next is None else [path, next]
@@ -216,6 +222,7 @@ class Lock:
         return f"<samebits.Lock {self.contents}>"
 
 
+@checked
 def lock(x: Subject, output: Path | None = None, *, fast: bool = False, key: str | None = None, threads: int = 0) -> Lock:
     """Pins a model's identity, and writes it to `output` where that is given."""
     asked = subjects([x], key)
@@ -227,6 +234,7 @@ def lock(x: Subject, output: Path | None = None, *, fast: bool = False, key: str
     return made
 
 
+@checked
 def verify(x: Subject, lock: Path, *, key: str | None = None, threads: int = 0) -> Report:
     """Is this still the model that was locked?"""
     return Report(_native.verify(subjects([x], key), existing(lock), threads))
@@ -257,6 +265,7 @@ class Converted:
         return f"<samebits.Converted {self.data['output']}>"
 
 
+@checked
 def convert(
     path: Path | Checkpoint,
     output: Path,
@@ -313,6 +322,7 @@ class Outputs(dict[str, np.ndarray]):
             raise AttributeError(name) from None
 
 
+@checked
 def run(
     path: Path | Checkpoint,
     x: Any = None,

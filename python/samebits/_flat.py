@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Union
 
+from ._arguments import refused
+
 Value = Union[bool, int, float, str]
 
 
@@ -15,6 +17,8 @@ def flat(report: Any, prefix: str = "samebits") -> dict[str, Value]:
     finding role and proof under its cause ("samebits/findings/weights.changed": "cause proved"); and of two subjects, or of an output of
     both, each number ("samebits/weights/A-B/changed", "samebits/outputs/A-B/logits/max_abs"). Nothing that is null is in it.
     """
+    if not hasattr(report, "to_json"):
+        raise refused("report", "a report, which has to_json()", type(report).__name__)
     found: dict[str, Value] = {}
     _walk(json.loads(report.to_json()), prefix, found)
     return found

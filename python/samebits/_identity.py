@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _native
+from ._arguments import checked
 from ._checkpoint import Tensor
 from ._commands import diff
 from ._reports import Report
@@ -10,6 +11,7 @@ from ._subjects import Key, Subject, subjects
 from ._tensors import hold, is_tensor
 
 
+@checked
 def fingerprint(x: Subject, *, names: bool = True, key: str | None = None, fast: bool = False, threads: int = 0) -> str:
     """The digest that docs/lock.md specifies: of a tensor or array its own; of a path, a state_dict or a module `named`,
     or without names `contents`, which does not depend on what tensors are called. `fast`: xxh3-128 in the place of
@@ -33,6 +35,7 @@ class NotSame(AssertionError):
         return str(self.report)
 
 
+@checked
 def assert_same(
     a: Subject,
     b: Subject,

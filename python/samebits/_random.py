@@ -9,6 +9,7 @@ from typing import Any, Union
 import numpy as np
 
 from . import _native
+from ._arguments import whole_number
 from ._errors import Error
 
 Size = Union[int, "Sequence[int]"]
@@ -17,6 +18,7 @@ DEFAULT_SEED = 67280421310721
 
 def _seed(seed: int) -> int:
     """torch takes negative seeds as well."""
+    seed = whole_number("seed", seed)
     if not -(2**63) <= seed < 2**64:
         raise Error("a seed is a whole number of 64 bits", found=str(seed))
     return seed % 2**64
@@ -75,7 +77,13 @@ def _empty(size: tuple[Size, ...], dtype: Any) -> np.ndarray:
 
 
 def _generator(seed: int | None, generator: Generator | None) -> Generator:
-    if (seed is None) == (generator is None):
+    if seed is not None and generator is not None:
+        raise Error("give a seed or a generator, not both")
+    if generator is not None and not isinstance(generator, Generator):
+        remedy = "Use samebits.Generator().set_state(generator.get_state())" if hasattr(generator, "get_state") else "Use samebits.Generator(seed)"
+        what = "generator is no samebits.Generator"
+        raise Error(f"{what} (found {type(generator).__name__}). {remedy}", what=what, found=type(generator).__name__, remedy=remedy)
+    if seed is None and generator is None:
         raise Error("give a seed or a generator: nothing here draws from a state that others share")
     return Generator(seed) if generator is None else generator  # type: ignore[arg-type]
 

@@ -39,6 +39,7 @@ def source_of(x: Subject) -> tuple[bytes | _native.Checkpoint, str, str]:
 def subjects(xs: Sequence[Subject], key: Key) -> list[Asked]:
     if key is not None and not isinstance(key, str) and len(key) != len(xs):
         raise Error(f"there are {len(xs)} subjects and {len(key)} keys")
+    _forbid_useless(xs, key)
     asked = []
     for i, x in enumerate(xs):
         source, own, left_out = source_of(x)
@@ -46,6 +47,17 @@ def subjects(xs: Sequence[Subject], key: Key) -> list[Asked]:
         shared = isinstance(key, str) and not own
         asked.append((source, own or given or "", shared, left_out))
     return asked
+
+
+def _forbid_useless(xs: Sequence[Subject], key: Key) -> None:
+    """Raises where a key is given to what is in memory alone: it would choose nothing."""
+    given = [key] * len(xs) if key is None or isinstance(key, str) else list(key)
+    in_memory = [isinstance(x, Mapping) or is_module(x) for x in xs]
+    useless = [each for each, own in zip(given, in_memory) if own and each is not None]
+    if useless and (all(in_memory) or not isinstance(key, str)):
+        what = f"key {useless[0]!r} is of a file, and a state_dict or module in memory was given"
+        remedy = f"Pass what is in it: x[{useless[0]!r}]"
+        raise Error(f"{what}. {remedy}", what=what, remedy=remedy)
 
 
 def path_subject(path: Path | Checkpoint, key: str | None) -> list[tuple[bytes, str, bool, str]]:

@@ -16,6 +16,13 @@ def hooked(optimizer):
     return inside
 
 
+def demand_own(model, optimizer):
+    """ValueError where no parameter of the optimizer is one of the model."""
+    own = {id(parameter) for parameter in model.parameters()}
+    if not any(id(parameter) in own for group in hooked(optimizer).param_groups for parameter in group["params"]):
+        raise ValueError("the optimizer has no parameter of the model: it is built of another one, or of a copy")
+
+
 class StepRecorder:
     """Hooks before and behind optimizer.step(); `steps` is what they saw."""
 

@@ -97,6 +97,8 @@ class record:  # a context manager is called like a function
     def __init__(self, model, path=None, *, values="none", statistics=True, inputs=False, weights=False):
         from . import live_recorder
 
+        if not hasattr(model, "named_modules"):
+            raise TypeError(f"record takes a torch.nn.Module (found {type(model).__name__})")
         if isinstance(values, str) and values not in ("none", "small", "all"):
             raise ValueError(f'values is {values!r}: expected "none", "small", "all" or a list of names of modules')
         if not isinstance(values, str):
@@ -180,8 +182,9 @@ class record_step(record):
         self._recorder_of_steps = None
 
     def __enter__(self):
-        from .live_steps import StepRecorder
+        from .live_steps import StepRecorder, demand_own
 
+        demand_own(self.model, self.optimizer)
         super().__enter__()
         self._recorder_of_steps = StepRecorder(self.model, self.optimizer, self._recorder)
         return self
@@ -195,9 +198,21 @@ class record_step(record):
 
 
 def compare_records(a, b):
-    """Compares two recordings, each a path or a Record: the first module in call order whose outputs differ, what differs and how, and
+    """Compares two recordings, each a path, a Record, or what `with ... as` of a block that has ended gave: the first module in call order whose outputs differ, what differs and how, and
     what else is not the same: draws, inputs, environment, settings of the model. Returns a RecordComparison."""
     from .live_compare import compare_documents
 
-    sides = [side if isinstance(side, Record) else Record.load(side) for side in (a, b)]
+    sides = [_recording(side) for side in (a, b)]
     return compare_documents(*[(side.document, side.values) for side in sides])
+
+
+def _recording(side):
+    import os
+
+    if isinstance(side, record):
+        if side.record is None:
+            raise ValueError("a recording is there when its with-block has ended well")
+        return side.record
+    if not isinstance(side, (Record, str, os.PathLike)):
+        raise TypeError(f"compare_records takes paths and recordings (found {type(side).__name__})")
+    return side if isinstance(side, Record) else Record.load(side)

@@ -7,6 +7,7 @@ from .live_session import EPOCH, POSITION, Plan
 from .resume_check import ResumeCheckError
 
 FLAGS = ["requires_grad", "mode"]
+LIGHTNING = "in Lightning samebits.callbacks.lightning_callback() keeps generators and gradients: give it to the Trainer's callbacks"
 OTHER_STATE = (
     "give session.begin() by name what else the training keeps, so that it is compared and tried: a generator of its own, a scheduler, an average, "
     "or a counter as an object with state_dict() and load_state_dict()"
@@ -113,6 +114,9 @@ class Check:
         lost = [names for names in donor["facts"]["ties"] if names not in resumed["facts"]["ties"]]
         if lost:
             said.append(f"{' and '.join(lost[0])} are one tensor at the checkpoint, and not at session.begin(): tie them before the optimizer is built")
+        unlike = [part for part in donor["random"] if donor["digests"].get(part) != resumed["begin"].get(part)]
+        if self.whole["lightning"] and unlike:
+            said.append(f"{', '.join(unlike)} came back otherwise: {LIGHTNING}")
         return [*said, OTHER_STATE]
 
     def _ways(self, donor):
@@ -137,6 +141,8 @@ class Check:
         additions = None
         if lacks:
             place, parts, minimal = lacks
+            if self.whole["lightning"] and any(part.startswith("rng.") or part == "gradients" for part in parts):
+                self.hints = [LIGHTNING]
             additions = [{"part": part, "do": advice(part, place, donor), "proof": "proved"} for part in parts]
             if not minimal:
                 self.not_checked.append("whether every one of the additions is needed: the search ended before")

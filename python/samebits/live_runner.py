@@ -328,30 +328,41 @@ def _shown_inputs(group, a, b):
     """What of the inputs differs, as A and as B have it."""
     ours, theirs = ({_input_name(path): leaf for path, leaf in side.input_leaves} for side in (a, b))
     names = [name for name in {**ours, **theirs} if name not in ours or name not in theirs]
-    names += [name for name in ours if name in theirs and (_lie_otherwise if group == "input layout" else _is_unlike)(ours[name], theirs[name])]
+    unlike = _lie_otherwise if group == "input layout" else _is_unlike
+    names += [name for name in ours if name in theirs and unlike(ours[name], theirs[name])]
+    pairs = [(name, ours.get(name, ABSENT), theirs.get(name, ABSENT)) for name in names[:SHOWN_INPUTS]]
     more = f" and {len(names) - SHOWN_INPUTS} more" if len(names) > SHOWN_INPUTS else ""
-    return [", ".join(_shown_input(name, *pair, group) for name in names[:SHOWN_INPUTS] for pair in [(one.get(name, ABSENT), other.get(name, ABSENT))]) + more for one, other in ((ours, theirs), (theirs, ours))]
+    one = ", ".join(_shown_input(name, x, group) for name, x, _ in pairs)
+    other = ", ".join(_shown_input(name, y, group) + ("" if group == "input layout" else _distance(x, y)) for name, x, y in pairs)
+    return [one + more, other + more]
 
 
 def _is_unlike(x, y):
     return not _same_leaf(x, y)
 
 
-def _shown_input(name, own, other, group):
+def _shown_input(name, leaf, group):
     """One leaf of the inputs: small tensors with their values."""
-    if own is ABSENT:
+    if leaf is ABSENT:
         return f"{name} (none)"
-    if not _is_tensor(own):
-        return f"{name} {_shown_pair(own, own)[0]}"
-    shown = live_alike.shown(own)
-    if live_tensors.unreadable(own):
-        return f"{name} {shown}"
+    if not _is_tensor(leaf):
+        return f"{name} {_shown_pair(leaf, leaf)[0]}"
     if group == "input layout":
-        return f"{name} {shown} with strides {own.stride()}"
-    if own.numel() <= SMALL_INPUT and not own.is_quantized:
-        return f"{name} {own.tolist()}"
-    same_kind = _is_tensor(other) and own.shape == other.shape and own.dtype == other.dtype
-    return f"{name} {shown}" + (f" of mean {live_tensors.statistics(own)['mean']:.6g}" if same_kind and live_tensors.statistics(own)["mean"] is not None else "")
+        return f"{name} {live_alike.shown(leaf)} with strides {leaf.stride()}"
+    return f"{name} {leaf.tolist() if _is_small(leaf) else live_alike.shown(leaf)}"
+
+
+def _is_small(leaf):
+    return not live_tensors.unreadable(leaf) and not leaf.is_quantized and leaf.numel() <= SMALL_INPUT
+
+
+def _distance(x, y):
+    """How far two tensors of one kind are apart, where their values are not shown."""
+    if not (_is_tensor(x) and _is_tensor(y)) or live_tensors.unreadable(x) or live_tensors.unreadable(y) or x.shape != y.shape or _is_small(x):
+        return ""
+    numbers = live_tensors.difference(x, y)
+    most = "" if numbers["max_abs"] is None else f", up to {numbers['max_abs']:.3g}"
+    return f", other in {numbers['differing']} of {numbers['elements']} elements{most}" if numbers["differing"] else ""
 
 
 def _input_name(path):

@@ -42,7 +42,7 @@ class Session:
     def __init__(self, plan):
         self.folder = pathlib.Path(plan.folder)
         self.checkpoint = plan.checkpoint
-        self.result = {"steps": [], "begin": None, "saves": [], "donor": None, "batches": False, "made": 0, "absent": [], "facts": None}
+        self.result = {"steps": [], "begin": None, "saves": [], "donor": None, "batches": False, "made": 0, "absent": [], "facts": None, "lightning": False}
         self._plan, self._training = plan, None
         self._batches, self._at_steps = [], []
         self._epoch = None  # of the loader that runs: its generators, their states at the start, how many batches it gave
@@ -54,6 +54,7 @@ class Session:
         self._training = Training(model, optimizer, others)
         optimizer = self._training.optimizer
         self.result["begin"] = {**self._training.digests(), **live_training.random_digests()}
+        self.result["lightning"] = any("lightning" in kind.__module__.partition(".")[0] for kind in type(model).__mro__)
         self.result["facts"] = {**self._training.flags(), "ties": self._training.ties()}
         # A step may be given a closure that computes the gradients: they stand there behind it.
         optimizer.register_step_pre_hook(lambda *_: self._before_step())

@@ -93,6 +93,7 @@ class Scaled(nn.Module):
     ([{"x": X, "scale": 1.0}, {"x": X, "scale": 2.0}], "inputs: scale 1.0 and scale 2.0"),
     ([{"x": X}, {"x": X, "y": torch.ones(3, 4)}], "inputs: y (none) and y float32[3, 4]"),
     ([(X, torch.tensor(1.0)), (X, torch.tensor(2.0))], "inputs: argument 1 1.0 and argument 1 2.0"),
+    ([(X,), (X + 1,)], "inputs: argument 0 float32[3, 8] and argument 0 float32[3, 8], other in 24 of 24 elements, up to 1"),
 ])  # fmt: skip
 def test_which_input_differs_is_named(inputs, said):
     a, b = Scaled(), Scaled()

@@ -292,7 +292,7 @@ class Explanation:
                 if not self.factors
                 else "exchanging all of these does not make the bits agree: " + ", ".join(live_findings.by_group(self.factors))
             )
-            self.not_checked.append(f"the cause was not found: {said}")
+            self.not_checked += [f"the cause was not found: {said}", *self.runner.around()]
             self._said(f"{self.other} with everything of {self.one} that could be exchanged", f"other bits than {self.one}")
             self.findings += self._observed(self.factors, True)
             return

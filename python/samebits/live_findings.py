@@ -255,7 +255,8 @@ def _remedy_of_buffers(members):
     if any(name in ("running_mean", "running_var", "num_batches_tracked") for name in names):
         return WORDS["buffers"][2]
     if all(name in ("_u", "_v") or name.endswith(("_u", "_v")) for name in names):
-        return "Load the state_dict() of one into the other: passes in training mode move these vectors; call model.eval() before those that are no training"
+        load = "Load the state_dict() of one into the other"
+        return f"{load}: passes in training mode move these vectors; call model.eval() before those that are no training"
     if members and all(member.kind == "non-persistent" for member in members):
         return "Build both models with the same settings: such buffers are computed of them"
     return "Load the state_dict() of one into the other: such buffers are state, as weights are"
@@ -293,9 +294,11 @@ def observed(factors, outputs_differ, labels=("A", "B"), exchanged=True, compare
         loud = [member for member in members if member not in equal and member not in quiet]
         if loud:
             role = "contributes" if group in MOVES or outputs_differ else "risk"
-            summary = f"{_words(group, loud)}: {len(loud)} {WORDS[group][1]}" if len(loud) > 1 else f"{_words(group, loud)}: {loud[0].name or 'the model'}"
+            count = f"{len(loud)} {WORDS[group][1]}" if len(loud) > 1 else loud[0].name or "the model"
+            summary = f"{_words(group, loud)}: {count}"
             details, evidence = [*lines_of(loud), said], evidence_of(group, loud)
-            yield Finding(cause_of(group, loud), group, role, "observed", summary, details, evidence, _remedy(group, loud), subjects=list(labels))
+            remedy = _remedy(group, loud)
+            yield Finding(cause_of(group, loud), group, role, "observed", summary, details, evidence, remedy, subjects=list(labels))
         if quiet:
             reasons = [idle[member.name] for member in quiet if member.name in idle]
             yield _note(group, quiet, f"{_words(group, quiet)}, which passes usually do not read", reasons, labels)

@@ -9,7 +9,7 @@ import dataclasses
 import inspect
 import re
 
-from . import live_alike, live_diff, live_factors, live_rng, live_state, live_tensors
+from . import live_alike, live_diff, live_factors, live_names, live_rng, live_state, live_tensors
 from .live_facts import autocast
 from .live_recorder import Recorder
 
@@ -179,6 +179,15 @@ class TorchRunner:
         if self._known_by_diff is None:
             self._known_by_diff = live_diff.Known(inner(self.a.model), inner(self.b.model))
         return self._known_by_diff
+
+    def around(self):
+        """Sentences on modules around a model that were looked through, and whose own code no exchange reaches."""
+        models = inner(self.a.model), inner(self.b.model)
+        return [
+            f"what {side.label}'s {type(model).__name__} does around its {type(inside).__name__} is not exchanged"
+            for side, model, inside in zip((self.a, self.b), models, live_names.unwrapped(*models))
+            if inside is not model
+        ]
 
     def stages(self, factors):
         """The factors among which a smallest set is looked for, and where these do not do, more of them."""

@@ -42,7 +42,8 @@ class Session:
     def __init__(self, plan):
         self.folder = pathlib.Path(plan.folder)
         self.checkpoint = plan.checkpoint
-        self.result = {"steps": [], "begin": None, "saves": [], "donor": None, "batches": False, "made": 0, "absent": [], "facts": None, "lightning": False}
+        self.result = {"steps": [], "begin": None, "saves": [], "donor": None, "batches": False}
+        self.result.update(made=0, absent=[], facts=None, lightning=False)
         self._plan, self._training = plan, None
         self._batches, self._at_steps = [], []
         self._epoch = None  # of the loader that runs: its generators, their states at the start, how many batches it gave

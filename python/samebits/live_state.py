@@ -21,7 +21,7 @@ class ModelState:
         self.parameters = [(p, p.data, p.requires_grad, _version(p)) for p in model.parameters()]
         size = sum(p.numel() * p.element_size() for p in model.parameters() if not live_tensors.unreadable(p))
         self.is_copied = size <= MAX_COPIED
-        self.copies = [p.detach().clone() if self.is_copied and not live_tensors.unreadable(p) else None for p in model.parameters()]
+        self.copies = [_on_host(p) if self.is_copied and not live_tensors.unreadable(p) else None for p in model.parameters()]
         self.tensors = [(tensor, tensor.data, tensor.detach().clone()) for tensor in self._loose_tensors()]
         self.configs = [(config, dict(vars(config))) for config in configs_of(model)]
 
@@ -82,6 +82,10 @@ class ModelState:
     def changed(self):
         """Whether something wrote into a parameter since the capture."""
         return any(_version(parameter) != version for parameter, _, _, version in self.parameters)
+
+
+def _on_host(tensor):
+    return tensor.detach().to("cpu", copy=True)
 
 
 def _version(tensor):

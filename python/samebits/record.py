@@ -198,8 +198,8 @@ class record_step(record):
 
 
 def compare_records(a, b):
-    """Compares two recordings, each a path, a Record, or what `with ... as` of a block that has ended gave: the first module in call order whose outputs differ, what differs and how, and
-    what else is not the same: draws, inputs, environment, settings of the model. Returns a RecordComparison."""
+    """Compares two recordings, each a path, a Record, or what `with ... as` of a block that has ended gave: the first module in call order whose
+    outputs differ, what differs and how, and what else is not the same: draws, inputs, environment, settings of the model. Returns a RecordComparison."""
     from .live_compare import compare_documents
 
     sides = [_recording(side) for side in (a, b)]

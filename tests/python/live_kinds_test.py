@@ -100,6 +100,20 @@ def test_a_model_around_a_model_is_looked_through():
     assert only(explain_live(a, wrapped, X)).evidence["tensors"] == ["0.weight"]
 
 
+def test_what_a_module_around_a_model_does_is_said_not_to_be_exchanged():
+    class Doubled(nn.Module):
+        def __init__(self, inside):
+            super().__init__()
+            self.inside = inside
+
+        def forward(self, x):
+            return 2 * self.inside(x)
+
+    a = net()
+    report = explain_live(a, Doubled(copy.deepcopy(a)).eval(), X)
+    assert report.verdict == "different" and "what B's Doubled does around its Sequential is not exchanged" in report.not_checked
+
+
 def test_transposed_exchanged_and_permuted_weights_have_their_own_words():
     a = net()
     b = copy.deepcopy(a)

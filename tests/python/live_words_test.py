@@ -51,7 +51,8 @@ def of(report, factor):
 # Outputs.
 
 UNSEEN = {
-    "numpy": lambda y, k: y.numpy() * k, "set": lambda y, k: {k}, "deque": lambda y, k: collections.deque([y]), "generator": lambda y, k: (y for _ in range(k)),
+    "numpy": lambda y, k: y.numpy() * k, "set": lambda y, k: {k}, "deque": lambda y, k: collections.deque([y]),
+    "generator": lambda y, k: (y for _ in range(k)),
     "sparse": lambda y, k: y.to_sparse(), "nested": lambda y, k: torch.nested.nested_tensor([y, y[:1]]), "meta": lambda y, k: y.to("meta"),
 }
 
@@ -67,7 +68,9 @@ def test_outputs_that_are_not_compared_are_never_said_to_agree(name):
     assert explain_live(a, copy.deepcopy(a), X).verdict == "unknown"
 
 
-@pytest.mark.parametrize("make, shown", [(lambda y, k: f"text {k}", "'text 1' and 'text 2'"), (lambda y, k: 0.5 * k, "0.5 and 1.0"), (lambda y, k: bytes([k]), "b'\\x01' and b'\\x02'")])
+@pytest.mark.parametrize("make, shown", [
+    (lambda y, k: f"text {k}", "'text 1' and 'text 2'"), (lambda y, k: 0.5 * k, "0.5 and 1.0"), (lambda y, k: bytes([k]), "b'\\x01' and b'\\x02'"),
+])  # fmt: skip
 def test_values_that_differ_are_shown(make, shown):
     report = explain_live(*pair(make, k=2), X)
     assert f"differ: {shown}" in str(report) and "another type" not in str(report)

@@ -67,7 +67,7 @@ class Explanation:
         writing = [side for side in (runner.a, runner.b) if side.label in runner.wrote_weights()]
         repeats = [self._repeats(label) for label in self.labels] if not writing else []
         if writing:
-            self.seeded = {label: outcomes[0] for label, outcomes in self.fresh.items()}
+            self.seeded = {label: self._seeded(label)[0] for label in self.labels}
             self.draws = {label: [] for label in self.labels}
             self.findings.append(live_findings.writes_weights(writing, bool(self.outputs or self.unlike_itself)))
             self.findings += self._observed(self.factors, bool(self.outputs), exchanged=False)
@@ -137,9 +137,7 @@ class Explanation:
 
     def _repeats(self, label):
         """Whether runs with one seed agree; a finding where they do not."""
-        outcomes = self._once(
-            label, "seeded", lambda: [self.runner.run(label, seed=self.seed, options=Options("none", False, True)) for _ in range(REPEATS)]
-        )
+        outcomes = self._seeded(label)
         self.seeded = {**getattr(self, "seeded", {}), label: outcomes[0]}
         self.draws = {**getattr(self, "draws", {}), label: _drawing(outcomes[0])}
         same = all(outcomes[0].same_bits(other) for other in outcomes[1:])
@@ -147,6 +145,10 @@ class Explanation:
         if not same:
             self.findings.append(self._once(label, "unrepeatable", lambda: self._unrepeatable(label, outcomes)))
         return same
+
+    def _seeded(self, label):
+        options = Options("none", False, True)
+        return self._once(label, "seeded", lambda: [self.runner.run(label, seed=self.seed, options=options) for _ in range(REPEATS)])
 
     def _unrepeatable(self, label, outcomes):
         other = next(outcome for outcome in outcomes[1:] if not outcome.same_bits(outcomes[0]))

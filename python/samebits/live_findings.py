@@ -157,23 +157,21 @@ def join_drawn(finding, other):
 
 
 def one_of_modes(findings):
-    """Of findings on training mode the one that an exchange proved holds what was drawn, and what was not needed: it is one cause."""
-    proofs = [each for each in findings if each.factor == "mode" and each.role == "cause"]
-    drawn = [each for each in findings if each.cause == "mode.training" and each.factor == "random numbers"]
-    rest = [each for each in findings if each.factor == "mode" and each.role != "cause"]
-    gone = []
-    for proof in proofs[:1]:
-        for each in drawn:
-            if set(each.evidence["modules"]) & set(proof.evidence["fields"]):
-                proof.details += [each.summary, *each.details]
-                proof.evidence.update({name: value for name, value in each.evidence.items() if name not in proof.evidence})
-                gone.append(each)
-    for each in rest if proofs or drawn else []:
-        into = (proofs or drawn)[0]
-        count = each.evidence["count"]
+    """Of findings on training mode the one that an exchange proved holds what was drawn, in whose place it stands, and what was not needed: it is
+    one cause."""
+    proof = next((each for each in findings if each.factor == "mode" and each.role == "cause"), None)
+    drawn = next((each for each in findings if each.cause == "mode.training" and each.factor == "random numbers"), None)
+    rest = next((each for each in findings if each.factor == "mode" and each.role != "cause"), None)
+    if proof and drawn and set(drawn.evidence["modules"]) & set(proof.evidence["fields"]):
+        proof.details += [drawn.summary, *[line for line in drawn.details if not line.endswith("see the other causes")]]
+        proof.evidence.update({name: value for name, value in drawn.evidence.items() if name not in proof.evidence})
+        findings = [proof if each is drawn else each for each in findings if each is not proof]
+    into = proof or drawn
+    if rest and into:
+        count = rest.evidence["count"]
         into.details.append(f"{count} more module{'s are' if count > 1 else ' is'} in another mode, which does not matter on these inputs")
-        gone.append(each)
-    return [each for each in findings if each not in gone]
+        findings = [each for each in findings if each is not rest]
+    return findings
 
 
 def left_random(label, names, numbers):

@@ -198,8 +198,17 @@ def same_bits(a, b):
 
 def same_numbers(a, b):
     """Whether two tensors of one shape hold equal numbers, NaN where NaN is: -0 is 0. False where that cannot be asked."""
+    import torch
+
     try:
-        return a.shape == b.shape and not difference(a, b)["differing"]
+        if a.shape != b.shape:
+            return False
+        if a.dtype == b.dtype and a.device == b.device:
+            if torch.equal(a, b):
+                return True
+            if not (a.is_floating_point() or a.is_complex()) or not bool(a.isnan().any()):
+                return False
+        return not difference(a, b)["differing"]
     except (TypeError, RuntimeError, NotImplementedError):
         return False
 

@@ -190,7 +190,10 @@ class _Runs:
         """A and another one, explained."""
         earlier = self.earlier
         one, other = self.loaded["A"], self.loaded[label]
-        runner = live_files.FilesRunner(one.model, other.model, self.inputs, other.rebuild, ("A", label))
+        try:
+            runner = live_files.FilesRunner(one.model, other.model, self.inputs, other.rebuild, ("A", label))
+        except (TypeError, ValueError) as error:  # TorchScript, weights without a shape
+            raise _NotRun(str(error)) from error
         for each in ("A", label) if earlier is None else (label,):
             self._try(runner, each)
         explanation = Explanation(runner, self.seed, MAX_RUNS, self.until, earlier)

@@ -23,6 +23,7 @@ def checked(train):
 def test_lightning_alone_does_not_go_on_exactly():
     report = checked(live_lightning.plain)
     assert report.verdict == "different" and report.first["step"] == 5 and not report.restored["rng.torch"], str(report)
+    assert any("samebits.callbacks.lightning_callback()" in hint for hint in report.hints), str(report)
 
 
 def test_with_the_callback_it_does_between_epochs():

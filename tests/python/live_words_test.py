@@ -166,6 +166,9 @@ def test_weights_into_which_a_pass_writes_are_given_back():
     report = explain_live(a, b, X)
     assert torch.equal(a.l.weight, before) and torch.equal(b.l.weight, before)
     assert "writes into its own weights" in str(report)
+    shown = samebits.live.Explanation(samebits.live.TorchRunner(*[samebits.live.Side(label, m, X) for label, m in (("A", a), ("B", b))]), 0, 9)
+    shown.report()
+    assert all(shown.seeded[label].recorder.calls for label in "AB")  # which parts an input never reaches is asked of them
 
 
 def test_dropout_left_on_is_one_cause():

@@ -151,6 +151,10 @@ void find_locked_code(Report& report, const Lock& held, const Lock& lock) {
   if (held.code.empty() || lock.code.empty())
     return add_gap(report, fmt::format("code: {} holds none", held.code.empty() ? "A" : "the lock"),
                    Gap::aside);
+  // Another exporter writes the same graph in other bytes.
+  if (report.subjects[0].checkpoint->graph)
+    return add_gap(report, "what the graph computes: it is not the locked graph, byte by byte",
+                   Gap::blocking);
   Finding finding{.cause = "code.version",
                   .role = Role::contributes,
                   .proof = Proof::observed,

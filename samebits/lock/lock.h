@@ -45,7 +45,8 @@ struct Lock {
   std::map<std::string, std::string> values;  // no tensors, but loaded: digests, as samebits reads
   Json config, preprocessing, adapter;        // objects, or null
   std::optional<LockedModules> modules;
-  std::string code;  // of a TorchScript archive; "" elsewhere
+  /// Of a TorchScript archive's code, or of a graph but for its tensors (ONNX, .pt2); "" elsewhere.
+  std::string code;
 };
 
 /// Reads every byte of the weights, on `threads` threads. Requires weights. Errors: inconsistent

@@ -154,6 +154,7 @@ Result<Lock> make_lock(const Checkpoint& checkpoint, LockAlgorithm algorithm, in
   }
   if (!checkpoint.modules.empty()) lock.modules = locked_modules(checkpoint, algorithm);
   if (checkpoint.program) lock.code = program_digest(*checkpoint.program);
+  if (checkpoint.graph) lock.code = checkpoint.graph->digest;
   return lock;
 }
 

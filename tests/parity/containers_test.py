@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import subprocess
 import zipfile
 
 import numpy
 import pytest
 import torch
-from conftest import ROOT
+from conftest import PROGRAM, ROOT
 from torch import nn
 
 gguf = pytest.importorskip("gguf")
@@ -230,6 +231,10 @@ def test_other_graphs_of_onnx_are_no_same(run, tmp_path):
         onnx.save(onnx_model(tensors, [onnx.helper.make_node(operation, ["w"], ["y"])]), tmp_path / f"{name}.onnx")
     assert run("diff", tmp_path / "a.onnx", tmp_path / "b.onnx")["verdict"] == "unknown"
     assert run("diff", tmp_path / "a.onnx", tmp_path / "c.onnx")["verdict"] == "same"
+    subprocess.run([str(PROGRAM), "lock", str(tmp_path / "a.onnx"), "-o", str(tmp_path / "a.lock")], check=True, capture_output=True)
+    verified = run("verify", tmp_path / "b.onnx", tmp_path / "a.lock")
+    assert verified["verdict"] == "unknown" and "not the locked graph" in str(verified["not_checked"])
+    assert run("verify", tmp_path / "c.onnx", tmp_path / "a.lock")["verdict"] == "same"
 
 
 def test_graphs_with_other_constants_are_no_same(run, tmp_path):

@@ -56,6 +56,14 @@ std::set<std::string> unequal_names(const Report& report, const WeightPair& pair
   return names;
 }
 
+/// What to call a part that differs where codes and scales do not: tensors of a subclass keep
+/// settings beside equal elements.
+std::string part_beside(const StoredTensor* a, const StoredTensor* b, const std::string& name,
+                        const std::string& layer) {
+  const bool of_settings = a != nullptr && b != nullptr && a->identity != b->identity;
+  return of_settings ? "the settings that " + layer + ".weight keeps" : name;
+}
+
 std::string differing_text(const Requantized& found) {
   std::vector<std::string> parts;
   const auto add = [&](std::size_t count, const char* what) {
@@ -146,7 +154,10 @@ std::set<std::string> find_requantized(Report& report, const WeightPair& pair,
     found.add(layer, *difference, a->numel(), a->form == b->form);
     found.forms.insert({a->form, b->form});
     if (is_equal_in_codes(*difference) && a->form == b->form)
-      std::ranges::copy_if(parts_a, std::back_inserter(found.beside), is_unequal);
+      for (const std::string& name : parts_a)
+        if (is_unequal(name))
+          found.beside.push_back(
+              part_beside(source_a.find(name), source_b.find(name), name, layer));
     explained.insert(parts_a.begin(), parts_a.end());
     explained.insert(parts_b.begin(), parts_b.end());
   }

@@ -140,6 +140,8 @@ class Sentence {
       const TensorStats& stats = *match.stats;
       if (const std::string text = not_finite_text(stats, pair_.a, pair_.b); !text.empty())
         return fmt::format("only {} differs: {}", name_of(match), text);
+      if (stats.differing == 0 && !match.how.empty())
+        return fmt::format("only {} differs: {}", name_of(match), match.how);
       const std::string looks = pattern_text(stats, pair_.a, pair_.b);
       const bool says_how = stats.pattern == "scale" || stats.pattern.starts_with("zeros in");
       return fmt::format("only {} differs, in {} of {}, by up to {:.3g}{}", name_of(match),

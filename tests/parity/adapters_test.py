@@ -128,6 +128,21 @@ def test_the_scale_of_the_config_is_checked(run, tmp_path):
     assert any("scaled by 3," in line for line in details) and "adapter_config.json gives another scale" in details
 
 
+@pytest.mark.parametrize("field, same", [
+    ({"fan_in_fan_out": True}, True),  # peft 0.21 sets it by the class of each layer
+    ({"target_modules": LAYERS}, True),
+    ({"target_modules": LAYERS[:1]}, False),
+    ({"rank_pattern": {"no_such_layer": 8}}, True),
+    ({"rank_pattern": {LAYERS[0].rpartition(".")[2]: 8}}, False),
+])
+def test_fields_that_reach_no_layer_of_the_adapter_are_notes(field, same, run, tmp_path):
+    config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "fan_in_fan_out": False, "rank_pattern": {},
+              "target_modules": sorted({name.rpartition(".")[2] for name in LAYERS})}
+    save_adapter(tmp_path / "a", lora, **config)
+    save_adapter(tmp_path / "b", lora, **config | field)
+    assert (run("diff", tmp_path / "a", tmp_path / "b")["verdict"] == "same") == same
+
+
 def test_factors_of_another_adapter_explain_nothing(run, tmp_path):
     state = base()
     state[f"{LAYERS[0]}.weight"] += randn(32, 48, seed=77)

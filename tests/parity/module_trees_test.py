@@ -69,6 +69,21 @@ def test_what_only_code_could_tell_is_left_open(name, compare):
     assert compare(a, b)["verdict"] != "same"
 
 
+def test_another_order_is_shown_as_two_orders(compare):
+    a = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh(), torch.nn.Linear(4, 4))
+    b = copy.deepcopy(a)
+    b._modules["0"] = b._modules.pop("0")
+    finding = compare(a, b).finding("code.version")
+    assert finding["evidence"]["fields"] == {"order": ["0, 1, 2", "1, 2, 0"]}
+
+
+def test_classes_of_one_side_are_no_other_version(compare):
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4))
+    report = compare(model, torch.nn.DataParallel(model))
+    note = report.finding("code.version")
+    assert report["verdict"] == "same" and "versions" not in note["summary"] and "classes" in note["summary"]
+
+
 @pytest.fixture(scope="module")
 def bert():
     from transformers import BertConfig, BertModel

@@ -292,6 +292,18 @@ def attribute(path, value):
     return change
 
 
+def spectral_steps(model):
+    (norm,) = model[0]._forward_pre_hooks.values()
+    norm.n_power_iterations = 5
+
+
+def scripted(model):
+    model = copy.deepcopy(model)
+    torch.jit.script(model)
+    assert "__overloads__" in vars(model)
+    return model
+
+
 def conv():
     return nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.1))
 
@@ -426,6 +438,12 @@ for value in OTHER["a dict's own argument"][:2]:
     value.value["a"] = 1
 
 ALIKE = {
+    "power steps of an old spectral norm": (
+        *changed(lambda: nn.Sequential(nn.utils.spectral_norm(nn.Linear(16, 16))), spectral_steps), VECTORS),
+    "power steps of a spectral norm": (*changed(
+        lambda: nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(16, 16))), attribute("0.parametrizations.weight.0.n_power_iterations", 5)), VECTORS),
+    "what torch.jit.script leaves": (Gain(), scripted(Gain()), VECTORS),
+    "what torch.compile leaves": (*changed(Gain, attribute("_is_torch_compile", True)), VECTORS),
     "equal buffers": (Buffered(mask=torch.ones(16)), Buffered(mask=torch.ones(16)), VECTORS),
     "nothing": (*changed(mlp, lambda m: None), VECTORS),
     "run_name": (*own("first", "second", "run_name", nn.Linear(16, 16)), VECTORS),

@@ -58,6 +58,28 @@ def test_codes_are_held_against_what_they_were_rounded_from(group, made, run):
         assert not report.findings("file.mixup") and not report["not_checked"] and not report.findings("weights.missing") and not report.findings("weights.changed"), name
 
 
+def in_directory(folder, tensors, **quantization):
+    folder.mkdir()
+    shutil.copy(tensors, folder / "model.safetensors")
+    config = {"model_type": "llama", "hidden_size": 64}
+    (folder / "config.json").write_text(json.dumps(config | ({"quantization_config": quantization} if quantization else {})))
+    return folder
+
+
+def test_settings_by_which_stored_codes_are_not_read_are_notes(made, run, tmp_path):
+    """bitsandbytes' from_prequantized() takes them from the file."""
+    stored = made / dict(forms(made, "bitsandbytes"))["nf4-float32"]["path"]
+    four = {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "llm_int8_threshold": 6.0, "bnb_4bit_compute_dtype": "float32"}
+    a = in_directory(tmp_path / "a", stored, **four)
+    b = in_directory(tmp_path / "b", stored, **four | {"bnb_4bit_quant_type": "fp4", "llm_int8_threshold": 3.0})
+    assert run("diff", a, b)["verdict"] == "same"
+    c = in_directory(tmp_path / "c", stored, **four | {"bnb_4bit_compute_dtype": "bfloat16"})
+    assert run("diff", a, c)["verdict"] == "different"
+    report = run("diff", in_directory(tmp_path / "plain", made / "plain.safetensors"), a)
+    (finding,) = report.findings("config.changed")
+    assert finding["role"] == "note" and list(finding["evidence"]["fields"]) == ["quantization_config.quant_method"]
+
+
 # What the libraries write back where the nearest code was taken, and the scale is not rounded in between.
 WRITTEN_BACK = {"nf4-float32": "nf4 levels", "nf4-256": "nf4 levels", "nf4-nested-float32": "nf4 levels", "fp4-float32": "fp4 levels", "int8": "8-bit levels",
                 "packed4": "4-bit levels", "packed8-zeros": "8-bit levels", "naive-rows": "8-bit levels", "float-one": "float8_e4m3fn levels", "ao-int8": "8-bit levels"}

@@ -221,7 +221,8 @@ def test_safetensors_shapes_and_metadata(run, tmp_path):
 def test_safetensors_without_tensors(run, tmp_path):
     path = tmp_path / "saved.safetensors"
     safetensors.torch.save_file({}, path, metadata={"format": "pt"})
-    assert run("inspect", path).part("entries") == []
+    report = run("inspect", path, "--deep")
+    assert report.part("entries") == [] and "it holds no tensor" in json.dumps(report)
 
 
 def test_safetensors_whole_module(run, tmp_path):
@@ -293,6 +294,13 @@ def test_npy_versions(run, tmp_path, version):
     numpy.lib.format.write_array(buffer, ARRAYS["c"], version=version)
     (tmp_path / "array.npy").write_bytes(buffer.getvalue())
     agree(run("inspect", tmp_path / "array.npy", "--sha256"), {"": truth.of_array(ARRAYS["c"])})
+
+
+def test_npy_of_a_dict_of_arrays(run, tmp_path):
+    arrays = {name: array for name, array in ARRAYS.items() if array.size}
+    numpy.save(tmp_path / "dict.npy", arrays)
+    found = numpy.load(tmp_path / "dict.npy", allow_pickle=True).item()
+    agree(run("inspect", tmp_path / "dict.npy", "--sha256"), {name: truth.of_array(array) for name, array in found.items()})
 
 
 @pytest.mark.parametrize("save", [numpy.savez, numpy.savez_compressed], ids=["stored", "deflated"])

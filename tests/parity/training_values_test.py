@@ -111,6 +111,14 @@ def test_zero_moments_and_step_0(run, tmp_path):
         assert finding["role"] == "risk" and ("all zero" if zeros else "step 0") in finding["summary"]
 
 
+def test_an_average_among_the_weights_is_found(run, tmp_path):
+    model, optimizer = training(torch.optim.AdamW)
+    average = torch.optim.swa_utils.AveragedModel(model)
+    both = {f"net.{k}": v for k, v in model.state_dict().items()} | {f"ema.{k}": v for k, v in average.state_dict().items()}
+    torch.save({"state_dict": both, "optimizer": optimizer.state_dict(), "epoch": 3}, tmp_path / "x.pt")
+    assert run("inspect", tmp_path / "x.pt").subject["training"]["ema"] == "state_dict.ema"
+
+
 def test_string_keys_reach_no_parameter(run, tmp_path):
     model, optimizer = training(torch.optim.AdamW)
     state = optimizer.state_dict()

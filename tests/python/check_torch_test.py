@@ -155,6 +155,18 @@ def test_a_prefix_is_taken_off(saved):
     assert [(rule["from"], rule["to"]) for rule in load["repair"]] == [("module.", "")] and load["restored"] == load["target_tensors"] == len(load["random"])
 
 
+def test_a_shard_that_is_missing_is_named(tmp_path):
+    torch.manual_seed(1)
+    model = MODELS["bert"]()
+    model.save_pretrained(tmp_path / "m", max_shard_size="10KB")
+    lost = sorted((tmp_path / "m").glob("model-*.safetensors"))[1]
+    lost.unlink()
+    with pytest.raises(FileNotFoundError):
+        type(model).from_pretrained(tmp_path / "m")
+    said = str(samebits.check(tmp_path / "m", "transformers-5", with_="torch").not_checked)
+    assert "FileNotFoundError" in said and lost.name in said and "no safetensors file" not in said
+
+
 def test_what_cannot_be_asked_is_refused(saved, program, tmp_path):
     def gap(path, target):
         report = samebits.check(path, target, with_="torch")

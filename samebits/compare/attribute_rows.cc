@@ -174,8 +174,6 @@ constexpr auto kAttributeRows = std::to_array<AttributeRow>({
     {"torch.nn.modules.transformer.TransformerEncoderLayer", "activation_relu_or_gelu", kStill,
      "follows from the activation"},
     {"torch.nn.modules.loss.", "*", kStill, "a loss is no output"},
-    {"torch.nn.utils.parametrizations._SpectralNorm", "n_power_iterations", kInTraining,
-     kOfPowerSteps},
     {"torch.nn.parallel.", "*", kStill, "how work is divided, not what is computed"},
     {"torch.distributed.", "*", kStill, "how work is divided, not what is computed"},
     {"torch._dynamo.", "*", kStill, "how code is compiled"},

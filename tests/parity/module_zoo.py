@@ -440,8 +440,6 @@ for value in OTHER["a dict's own argument"][:2]:
 ALIKE = {
     "power steps of an old spectral norm": (
         *changed(lambda: nn.Sequential(nn.utils.spectral_norm(nn.Linear(16, 16))), spectral_steps), VECTORS),
-    "power steps of a spectral norm": (*changed(
-        lambda: nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(16, 16))), attribute("0.parametrizations.weight.0.n_power_iterations", 5)), VECTORS),
     "what torch.jit.script leaves": (Gain(), scripted(Gain()), VECTORS),
     "what torch.compile leaves": (*changed(Gain, attribute("_is_torch_compile", True)), VECTORS),
     "equal buffers": (Buffered(mask=torch.ones(16)), Buffered(mask=torch.ones(16)), VECTORS),

@@ -488,6 +488,7 @@ Result<void> read_main_object(Checkpoint& checkpoint, const TorchObject& object,
   checkpoint.kind = kind_of(checkpoint, object);
   collect_values(checkpoint, object.tree, object.root, !holds_tensors);
   mark_placeholders(checkpoint, object.tree, object.root);
+  mark_flat_parameters(checkpoint);
   const bool are_arrays = !holds_tensors && checkpoint.has_weights();
   if (are_arrays && checkpoint.kind != CheckpointKind::training_checkpoint)
     checkpoint.kind = CheckpointKind::numpy;

@@ -207,17 +207,42 @@ void collect_values(Checkpoint& checkpoint, const Tree& tree, NodeId root,
     add_beside(values, item, std::to_string(i++));
 }
 
+void mark_flat_parameters(Checkpoint& checkpoint) {
+  if (!checkpoint.has_weights()) return;
+  std::vector<std::string> names;
+  for (const std::uint32_t index : checkpoint.weights().weights)
+    if (checkpoint.entries[index].name.ends_with("_flat_param"))
+      names.push_back(checkpoint.entries[index].name);
+  if (names.empty()) return;
+  checkpoint.oddities.push_back(
+      {.kind = Oddity::Kind::incomplete,
+       .summary = fmt::format(
+           "{} of FSDP {} the weights of modules end to end, without their names "
+           "and shapes: {}{}",
+           names.size() == 1 ? "a flat parameter" : fmt::format("{} flat parameters", names.size()),
+           names.size() == 1 ? "holds" : "hold", names[0], names.size() > 1 ? " among them" : ""),
+       .tensors = std::move(names),
+       .remedy = "Load it into the same model under FSDP, on as many processes, and save it there "
+                 "with StateDictType.FULL_STATE_DICT"});
+}
+
 void mark_placeholders(Checkpoint& checkpoint, const Tree& tree, NodeId root) {
   if (!is_mapping(tree, root) || !checkpoint.has_weights()) return;
   const auto shapes = placeholder_shapes(tree, root);
+  const bool deepspeed = node_at(tree, root, "ds_version").has_value();
   std::vector<std::string> names;
   for (const std::uint32_t index : checkpoint.weights().weights) {
     StoredTensor& tensor = checkpoint.entries[index];
+    if (tensor.view.numel() != 0) continue;
     const auto found = shapes.find(tensor.name);
-    if (found == shapes.end() || tensor.view.numel() != 0) continue;
-    Result<TensorView> view = TensorView::valueless(tensor.view.dtype(), found->second);
-    if (!view || view->numel() == 0) continue;
-    tensor.view = std::move(*view);
+    // Of older files DeepSpeed's mark alone says it, and no shape.
+    const bool unknown = found == shapes.end() && deepspeed && tensor.view.shape() == Shape{0};
+    if (found == shapes.end() && !unknown) continue;
+    if (!unknown) {
+      Result<TensorView> view = TensorView::valueless(tensor.view.dtype(), found->second);
+      if (!view || view->numel() == 0) continue;
+      tensor.view = std::move(*view);
+    }
     tensor.readable = false;
     tensor.absent = true;
     tensor.note = "a placeholder of ZeRO stage 3: the values are in *_optim_states.pt";

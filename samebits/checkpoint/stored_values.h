@@ -21,4 +21,8 @@ void collect_values(Checkpoint& checkpoint, const pickle::Tree& tree, NodeId roo
 /// these entries become absent, with their true shapes, and `unread` says where the values are.
 void mark_placeholders(Checkpoint& checkpoint, const pickle::Tree& tree, NodeId root);
 
+/// An `incomplete` oddity where weights stand end to end in flat parameters of FSDP (torch 2.13.0,
+/// distributed/fsdp/_flat_param.py).
+void mark_flat_parameters(Checkpoint& checkpoint);
+
 }  // namespace samebits

@@ -9,9 +9,11 @@
 #include "samebits/compare/computed_table.h"
 #include "samebits/compare/name_pieces.h"
 #include "samebits/explain/directory_load.h"
+#include "samebits/explain/load_blocks.h"
 #include "samebits/explain/load_by_bytes.h"
 #include "samebits/explain/load_codes.h"
 #include "samebits/explain/load_contents.h"
+#include "samebits/explain/load_exchanges.h"
 #include "samebits/explain/load_forms.h"
 #include "samebits/explain/load_list.h"
 #include "samebits/explain/load_states.h"
@@ -283,6 +285,7 @@ Result<void> check_list(Report& report, const SubjectOptions& target, int thread
   note_transposes(checkpoint, list, threads, report.loads.back());
   settle_load_ties(checkpoint, list, report.loads.back());
   note_extra_states(checkpoint, list, report.loads.back());
+  note_exchanges(checkpoint, list, threads, report.loads.back());
   refuse_values(checkpoint, !has_quantized(list), report.loads.back());
   const bool by_state_dict = checkpoint.kind != CheckpointKind::hf_directory;
   if (list.checkpoint && by_state_dict) add_live_models(report, *list.checkpoint, weights);
@@ -335,7 +338,8 @@ Result<Report> check_now(const SubjectOptions& options, const SubjectOptions& ta
         !report.packed.names.empty() && load.way == model::way_name(Way::from_pretrained);
     if (load.run_by.empty() && !unpacks) note_codes(*subject.checkpoint, load);
     set_tables_aside(*subject.checkpoint, load);
-    load.unplaced = unplaced_tensors(load);
+    load.unplaced = unplaced_tensors(*subject.checkpoint, load);
+    if (load.run_by.empty()) note_blocks(*subject.checkpoint, load);
   }
   apply_rules(report, {.threads = threads});
   report.verdict = verdict_of_checkpoint(report);

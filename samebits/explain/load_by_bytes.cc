@@ -198,9 +198,16 @@ std::set<std::string> open_targets(const LoadReport& load) {
   return open;
 }
 
-std::vector<std::string> unplaced_tensors(const LoadReport& load) {
+std::vector<std::string> unplaced_tensors(const Checkpoint& source, const LoadReport& load) {
   std::set<std::string> places(load.random.begin(), load.random.end());  // also of another shape
   places.insert(load.mismatched.begin(), load.mismatched.end());
+  // What is loaded as it stands may have to make room: blocks that are counted from 1.
+  const std::vector<model::RenameRule> rules = model_rules(load.repair);
+  const std::set<std::string> dropped(load.dropped.begin(), load.dropped.end());
+  for (const std::uint32_t index : source.weights().weights) {
+    const std::string& name = source.entries[index].name;
+    if (!dropped.contains(name) && model::apply_rules(rules, name) != name) places.insert(name);
+  }
   return leading_elsewhere(load, places);
 }
 

@@ -12,7 +12,7 @@
 namespace samebits {
 
 /// Of `dropped`, what has no place with the repair either. All of it where there is no repair.
-std::vector<std::string> unplaced_tensors(const LoadReport& load);
+std::vector<std::string> unplaced_tensors(const Checkpoint& source, const LoadReport& load);
 
 /// Of `dropped`, what fills no target with the repair: the unplaced, and what has another shape.
 std::vector<std::string> unused_tensors(const LoadReport& load);

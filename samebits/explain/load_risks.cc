@@ -9,8 +9,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "samebits/explain/load_blocks.h"
 #include "samebits/explain/load_changes.h"
 #include "samebits/explain/load_codes.h"
+#include "samebits/explain/load_exchanges.h"
 #include "samebits/explain/load_forms.h"
 #include "samebits/explain/load_shapes.h"
 #include "samebits/explain/load_states.h"
@@ -19,6 +21,7 @@
 #include "samebits/explain/running_statistics.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/model/predict_load.h"
+#include "samebits/model/tied_names.h"
 
 namespace samebits {
 namespace {
@@ -94,8 +97,16 @@ std::size_t count_constant(const std::vector<std::string>& names) {
   }));
 }
 
+bool are_flat_parameters(const std::vector<std::string>& names) {
+  return std::ranges::any_of(names,
+                             [](const std::string& name) { return name.ends_with("_flat_param"); });
+}
+
 std::string text_without_repair(const LoadReport& load) {
   if (!load.codes.absent.empty()) return codes_remedy(load);
+  if (are_flat_parameters(load.dropped))
+    return "The values stand end to end in flat parameters of FSDP: save the whole state dict "
+           "there, with StateDictType.FULL_STATE_DICT";
   if (!load.searched) return "Too many tensors to search for a renaming: compare the names by hand";
   if (std::string held = held_text(load); !held.empty()) return held;
   if (count_constant(load.random) == load.random.size())
@@ -133,6 +144,28 @@ std::string repair_text(const LoadReport& load) {
                       load.random.size() + load.mismatched.size());
   if (const std::string held = held_text(load); !held.empty()) text += "; " + held;
   return text;
+}
+
+/// An output layer that other classes take from the embeddings.
+bool are_tied_elsewhere(const Report& report, const LoadReport& load) {
+  const Checkpoint& checkpoint = *report.subjects[0].checkpoint;
+  if (!checkpoint.config.is_object() || !load.mismatched.empty()) return false;
+  const std::vector<std::uint32_t>& weights = checkpoint.weights().weights;
+  return std::ranges::all_of(load.random, [&](const std::string& name) {
+    return std::ranges::any_of(weights, [&](std::uint32_t index) {
+      return model::is_tied_to(name, checkpoint.entries[index].name);
+    });
+  });
+}
+
+std::string random_remedy(const Report& report, const LoadReport& load) {
+  const bool repairs = !load.repair.empty() || !load.refits.empty() || !load.copies.empty();
+  if (repairs) return repair_text(load);
+  if (are_tied_elsewhere(report, load))
+    return "Set tie_word_embeddings to true if the model was trained so, or save the output layer "
+           "with it";
+  if (std::string text = random_blocks_remedy(report, load); !text.empty()) return text;
+  return repair_text(load);
 }
 
 /// A model inside a class with a head, or the other way round: what from_pretrained renames itself.
@@ -183,7 +216,8 @@ void find_random(Report& report, const LoadReport& load) {
                               fmt::format("{}", fmt::join(load.ambiguous, ", ")));
   if (std::string text = base_prefix_text(report, load); !text.empty())
     finding.details.push_back(std::move(text));
-  finding.remedy = load.remedy.empty() ? repair_text(load) : load.remedy;
+  for (std::string& text : random_blocks_text(load)) finding.details.push_back(std::move(text));
+  finding.remedy = load.remedy.empty() ? random_remedy(report, load) : load.remedy;
   add_finding(report, std::move(finding));
 }
 
@@ -242,12 +276,15 @@ void find_dropped(Report& report, const LoadReport& load) {
                                              counted(load.dropped.size(), "tensor")));
   if (load.dropped_silently && !load.silent)
     finding.details.push_back("the loader does not say so");
+  for (std::string& text : dropped_blocks_text(load)) finding.details.push_back(std::move(text));
   const bool some_placed = load.unplaced.size() < load.dropped.size();
   if (some_placed && !load.unplaced.empty()) finding.details.push_back(unplaced_text(load));
   if (holds_update(load.dropped))
     finding.remedy =
         "What a LoRA adds is lost with them: model.merge_and_unload() of peft before saving adds "
         "it";
+  else if (std::string text = dropped_blocks_remedy(report, load); !text.empty())
+    finding.remedy = std::move(text);
   else if (load.random.empty())
     finding.remedy =
         "Nothing to do where the target is meant to lack them (a head, a decoder); else take "
@@ -314,6 +351,7 @@ void find_load_risks(Report& report) {
   find_mismatched(report, load);
   find_codes(report, load);
   find_states(report, load);
+  find_exchanged_by_load(report, load);
   find_changed_by_load(report, load);
   // Of a directory the names of its files come last.
   for (const LoadReport& each : report.loads) {

@@ -63,6 +63,26 @@ void note_copies(const Json& config, const Tensors& own, const Tensors& wanted, 
   }
 }
 
+/// "lm_head.weight", whose tie a config may undo. The shared table of T5's encoder and decoder is
+/// one module in its class.
+bool is_output_layer(const std::string& name) {
+  return name.find("embed") == std::string::npos && name.find("shared") == std::string::npos;
+}
+
+std::string ties_remedy(const NamePairOfOne& pair) {
+  const bool by_config =
+      is_output_layer(pair.second) && pair.first.find("shared") == pair.first.npos;
+  if (by_config)
+    return fmt::format(
+        "Build the target with tie_word_embeddings false, or take {} out of the checkpoint",
+        pair.second);
+  return fmt::format(
+      "Take {} out of the checkpoint where the values of {} are meant, or the other way round; "
+      "else "
+      "load them into a class that keeps the two apart",
+      pair.second, pair.first);
+}
+
 }  // namespace
 
 void settle_load_ties(const Checkpoint& source, const LoadList& target, LoadReport& load) {
@@ -103,9 +123,7 @@ void find_load_ties(Report& report, const LoadReport& load) {
                       {"tensors", name_list(names)},
                       {"target", load.target},
                       {"way", load.way}};
-  finding.remedy = fmt::format(
-      "Build the target with tie_word_embeddings false, or take {} out of the checkpoint",
-      first.second);
+  finding.remedy = ties_remedy(first);
   add_finding(report, std::move(finding));
 }
 

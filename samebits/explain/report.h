@@ -87,6 +87,13 @@ struct CodesWithoutScales {
   bool readable = true;             // all numbers are known to the last bit
 };
 
+/// Blocks of one list that a load drops, or leaves without values.
+struct BlocksApart {
+  std::string list;                  // "vit.encoder.layer."
+  std::size_t held = 0, wanted = 0;  // blocks of the checkpoint and of the target
+  std::size_t tensors = 0;           // of these blocks
+};
+
 struct LoadReport {
   std::string target;  // "transformers-4:ViTMAEForPreTraining"
   std::string way;     // "from_pretrained", "load_state_dict(strict=False)"
@@ -120,6 +127,10 @@ struct LoadReport {
   std::vector<std::string> transposed;  // hold the target's values, transposed
   std::vector<HeldValues> held;         // of random and mismatched, what no renaming fills
   CodesWithoutScales codes;
+  std::vector<BlocksApart> dropped_blocks, random_blocks;
+  std::vector<std::string> dropped_biases;  // of layers whose weights are loaded
+  std::vector<std::string> exchanged;  // loaded, with values that the target's file has elsewhere
+  std::vector<std::string> exchanges;  // how, in sentences
   /// Keys of get_extra_state(), which are no tensors, on one side alone.
   std::vector<std::string> states_dropped, states_kept;
 };

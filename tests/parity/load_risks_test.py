@@ -176,3 +176,146 @@ def test_a_function_of_torch_that_a_module_keeps_is_no_alarm(run, tmp_path):
     for i in range(5):
         report = run("inspect", tmp_path / f"{i}.pth")
         assert report.findings("file.calls") == [], i
+
+
+def blocks(numbers, prefix="model.layers."):
+    """A state of blocks under these numbers; the values of the first are the same whatever its number."""
+    torch.manual_seed(5)
+    state = {"embed.weight": torch.randn(12, 8)}
+    for number in numbers:
+        state[f"{prefix}{number}.fc1.weight"] = torch.randn(16, 8)
+        state[f"{prefix}{number}.fc1.bias"] = torch.randn(16)
+        state[f"{prefix}{number}.fc2.weight"] = torch.randn(8, 16)
+    return state
+
+
+def other_values(state):
+    return {name: torch.randn_like(tensor) for name, tensor in state.items()}
+
+
+def repaired(report, state):
+    """The state with the repair of a report applied: its first rule alone is of blocks."""
+    (rule,) = report["loads"][0]["repair"]
+    before, after = rule["from"].split("{n}"), rule["to"]
+    out = {}
+    for name, tensor in state.items():
+        if name.startswith(before[0]):
+            number, rest = name.removeprefix(before[0]).split(".", 1)
+            inside = after[after.index("{") + 1:after.index("}")]
+            name = f"{after[:after.index('{')]}{eval(inside, {'n': int(number)})}.{rest}"
+        out[name] = tensor
+    return out
+
+
+@pytest.mark.parametrize("numbers", [[1, 2, 3, 4], [0, 2, 4, 6], [3, 4, 5, 6]])
+@pytest.mark.parametrize("same_values", [True, False])
+def test_blocks_under_other_numbers_keep_their_order(numbers, same_values, run, tmp_path):
+    state, wanted = blocks(numbers), blocks(range(4))
+    torch.save(state, tmp_path / "own.pth")
+    torch.save(wanted if same_values else other_values(wanted), tmp_path / "target.pth")
+    report = run("check", tmp_path / "own.pth", "--for", tmp_path / "target.pth")
+    assert report["loads"][0]["unplaced"] == []
+    out = repaired(report, state)
+    assert out.keys() == wanted.keys()
+    assert all(torch.equal(out[name], wanted[name]) for name in wanted)
+
+
+def test_of_two_copies_one_is_taken(run, tmp_path):
+    state = blocks(range(4))
+    averaged = other_values(state)
+    both = {"model." + name: tensor for name, tensor in state.items()}
+    both |= {"model_ema." + name.replace(".", ""): tensor for name, tensor in averaged.items() if "bias" not in name}
+    torch.save({"state_dict": both}, tmp_path / "both.ckpt")
+    torch.save(averaged | {name: tensor for name, tensor in state.items() if "bias" in name}, tmp_path / "target.pth")
+    report = run("check", tmp_path / "both.ckpt", "--for", tmp_path / "target.pth")
+    if report["loads"][0]["restored"]:
+        words = [str(PROGRAM), "check", str(tmp_path / "both.ckpt"), "--for", str(tmp_path / "target.pth"), "--write", str(tmp_path / "fixed.pth")]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Parts(nn.Module):
+    def __init__(self, recurrent, attention):
+        super().__init__()
+        self.embed = nn.Embedding(12, 16)
+        setattr(self, recurrent, nn.LSTM(16, 16, 2))
+        setattr(self, attention, nn.MultiheadAttention(16, 2))
+
+
+def test_a_subtree_of_one_module_is_found_by_its_name(run, tmp_path):
+    torch.save(Parts("lstm", "attn").state_dict(), tmp_path / "own.pth")
+    torch.save(Parts("rnn", "self_attn").state_dict(), tmp_path / "target.pth")
+    report = run("check", tmp_path / "own.pth", "--for", tmp_path / "target.pth")
+    assert {(rule["from"], rule["to"]) for rule in report["loads"][0]["repair"]} == {("lstm.", "rnn."), ("attn.", "self_attn.")}
+
+
+def test_two_subtrees_that_would_do_are_not_guessed(run, tmp_path):
+    own, target = nn.Module(), nn.Module()
+    for name in ("first", "second"):
+        setattr(own, name, nn.MultiheadAttention(16, 2))
+    for name in ("left", "right"):
+        setattr(target, name, nn.MultiheadAttention(16, 2))
+    torch.save(own.state_dict(), tmp_path / "own.pth")
+    torch.save(target.state_dict(), tmp_path / "target.pth")
+    assert run("check", tmp_path / "own.pth", "--for", tmp_path / "target.pth")["loads"][0]["repair"] == []
+
+
+def test_names_that_are_numbers_stand_for_an_order(run, tmp_path):
+    import numpy as np
+
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
+    state = net.state_dict()
+    np.savez(tmp_path / "own.npz", *(tensor.numpy() for tensor in state.values()))
+    torch.save(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2)).state_dict(), tmp_path / "target.pth")
+    load = run("check", tmp_path / "own.npz", "--for", tmp_path / "target.pth")["loads"][0]
+    assert {(rule["from"], rule["to"]) for rule in load["repair"]} == {(f"arr_{i}", name) for i, name in enumerate(state)}
+    assert load["unplaced"] == []
+
+
+def test_blocks_in_one_anothers_places_are_a_risk(run, tmp_path):
+    state = blocks(range(4))
+    turned = {name: state["model.layers." + str(3 - int(name.split(".")[2])) + "." + name.split(".", 3)[3]] if "layers" in name else tensor
+              for name, tensor in state.items()}
+    torch.save(turned, tmp_path / "own.pth")
+    torch.save(state, tmp_path / "target.pth")
+    report = run("check", tmp_path / "own.pth", "--for", tmp_path / "target.pth")
+    assert (report["verdict"], report.finding("weights.rearranged")["evidence"]["count"]) == ("risk", 12)
+    assert run("check", tmp_path / "own.pth", "--for", tmp_path / "own.pth")["verdict"] == "clean"
+
+
+def test_blocks_that_the_target_lacks_are_named(run, tmp_path):
+    torch.save(blocks(range(6)), tmp_path / "own.pth")
+    torch.save(blocks(range(4)), tmp_path / "target.pth")
+    found = run("check", tmp_path / "own.pth", "--for", tmp_path / "target.pth").finding("weights.missing")
+    assert "6 blocks of model.layers." in found["remedy"]
+
+
+@pytest.mark.parametrize("field, value, right", [("num_hidden_layers", 1, "2"), ("num_hidden_layers", 3, "2"), ("qkv_bias", False, "true")])
+def test_the_field_that_contradicts_the_weights_is_named(field, value, right, run, tmp_path):
+    import json
+
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    config = transformers.ViTConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48, image_size=16, patch_size=8)
+    transformers.ViTForImageClassification(config).save_pretrained(tmp_path)
+    edited = json.loads((tmp_path / "config.json").read_text()) | {field: value}
+    (tmp_path / "config.json").write_text(json.dumps(edited))
+    report = run("check", tmp_path, "--for", "transformers-5")
+    remedies = [finding["remedy"] for finding in report["findings"] if finding["role"] == "risk"]
+    assert any(f"Set {field} to {right} in config.json" in remedy for remedy in remedies), remedies
+
+
+def test_flat_parameters_are_called_so(run, tmp_path):
+    torch.save({"_fsdp_wrapped_module._flat_param": torch.randn(100)}, tmp_path / "flat.pth")
+    torch.save(blocks(range(2)), tmp_path / "target.pth")
+    assert "FSDP" in run("inspect", tmp_path / "flat.pth").finding("file.incomplete")["summary"]
+    report = run("check", tmp_path / "flat.pth", "--for", tmp_path / "target.pth")
+    assert "FULL_STATE_DICT" in report.finding("weights.reinitialized")["remedy"]
+
+
+def test_placeholders_beside_a_whole_tensor_are_called_so(run, tmp_path):
+    state = {"a.weight": torch.zeros(0), "b.weight": torch.zeros(0), "n.weight": torch.ones(4)}
+    torch.save({"module": state, "ds_version": "0.15", "global_steps": 5}, tmp_path / "mp_rank_00_model_states.pt")
+    report = run("inspect", tmp_path / "mp_rank_00_model_states.pt")
+    assert "2 weights are placeholders" in report.finding("file.incomplete")["summary"]

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "samebits/compare/alignment.h"
+#include "samebits/compare/constant_tensor.h"
 #include "samebits/compare/name_pieces.h"
 #include "samebits/explain/subjects.h"
 #include "samebits/model/name_rules.h"
@@ -63,6 +64,7 @@ bool contradicts_values(const Checkpoint& source, const LoadList& target, int th
         const bool shows = match.kind == MatchKind::same || match.kind == MatchKind::renamed ||
                            match.kind == MatchKind::rearranged;
         if (!shows || match.a.size() != 1 || match.b.size() != 1) return false;
+        if (is_constant(a[match.a[0]].view)) return false;  // it is like many others
         const auto found = sources.find(b[match.b[0]].name);
         return found != sources.end() &&
                (match.kind == MatchKind::rearranged || found->second != a[match.a[0]].name);

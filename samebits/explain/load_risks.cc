@@ -158,7 +158,17 @@ bool are_tied_elsewhere(const Report& report, const LoadReport& load) {
   });
 }
 
+/// Names of the checkpoint without values: these stand in other files.
+bool are_placeholders(const Checkpoint& checkpoint, const std::vector<std::string>& names) {
+  std::set<std::string_view> absent;
+  for (const std::uint32_t index : checkpoint.weights().weights)
+    if (checkpoint.entries[index].absent) absent.insert(checkpoint.entries[index].name);
+  return std::ranges::all_of(names, [&](const std::string& name) { return absent.contains(name); });
+}
+
 std::string random_remedy(const Report& report, const LoadReport& load) {
+  if (are_placeholders(*report.subjects[0].checkpoint, load.random))
+    return "Name the checkpoint's folder: their values stand in other files of it";
   const bool repairs = !load.repair.empty() || !load.refits.empty() || !load.copies.empty();
   if (repairs) return repair_text(load);
   if (are_tied_elsewhere(report, load))

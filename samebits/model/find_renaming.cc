@@ -121,6 +121,19 @@ bool related(const Search& search, std::size_t restored) {
   return 2 * (filled + restored) >= smaller;
 }
 
+/// A rule for each name, where no shorter ones are right: names that are an order alone.
+std::vector<RenameRule> rules_for_each(const std::vector<NamePair>& names) {
+  constexpr std::size_t kMost = 64;
+  std::vector<RenameRule> rules;
+  if (names.size() > kMost) return rules;
+  for (const NamePair& pair : names)
+    rules.push_back({.from = pair.from, .to = pair.to, .count = 1});
+  std::ranges::stable_sort(rules, [](const RenameRule& a, const RenameRule& b) {
+    return a.from.size() > b.from.size();
+  });
+  return rules;
+}
+
 /// All renamings as pairs of names; what loads as it stands must go on to do so, and what goes
 /// nowhere must not land on a target. One that has another shape raises there, as it should.
 std::vector<RenameRule> rules_of_pairs(const Search& search, const Pairs& pairs) {
@@ -136,6 +149,7 @@ std::vector<RenameRule> rules_of_pairs(const Search& search, const Pairs& pairs)
     if (pair == pairs.end() && !search.unused[i]) names.push_back({name, name});
   }
   std::vector<RenameRule> rules = rules_for_names(names);
+  if (rules.empty()) rules = rules_for_each(names);
   bool lands = false;
   for (std::size_t i = 0; i < search.tensors.size(); ++i) {
     if (pairs.contains(i) || !search.unused[i]) continue;

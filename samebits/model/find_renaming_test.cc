@@ -1,5 +1,6 @@
 #include "samebits/model/find_renaming.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <algorithm>
 
@@ -9,6 +10,9 @@ namespace samebits::model {
 namespace {
 
 using Names = std::vector<StoredShape>;
+using ::testing::IsEmpty;
+using ::testing::Lt;
+using ::testing::SizeIs;
 
 /// Blocks of a transformer, each with a norm and a layer, and what stands around them.
 Names transformer(const std::vector<std::string>& blocks, const std::string& prefix = "") {
@@ -118,6 +122,46 @@ TEST(FindRenaming, NothingWhereNamesHaveNothingToDoWithEachOther) {
   vit.push_back({"classifier.weight", {3, 8}});
   EXPECT_TRUE(found(resnet, vit).rules.empty());
   EXPECT_TRUE(found(resnet, vit).restored.empty());
+}
+
+TEST(FindRenaming, BlocksUnderOtherNumbersKeepTheirOrder) {
+  const Names plain = transformer(kBlocks);
+  const auto numbered = [](const std::vector<int>& numbers) {
+    std::vector<std::string> blocks;
+    for (const int number : numbers) blocks.push_back("blocks." + std::to_string(number) + ".");
+    return transformer(blocks);
+  };
+  EXPECT_EQ(rules_text(found(numbered({1, 2, 3, 4}), plain)),
+            Rules{"blocks.{n}. -> blocks.{n - 1}."});
+  EXPECT_EQ(rules_text(found(numbered({0, 2, 4, 6}), plain)),
+            Rules{"blocks.{n}. -> blocks.{n // 2}."});
+  const Repair gap = found(numbered({0, 1, 3, 4}), plain);
+  EXPECT_EQ(apply_rules(gap.rules, "blocks.3.norm1.weight"), "blocks.2.norm1.weight");
+  EXPECT_EQ(apply_rules(gap.rules, "blocks.4.norm1.weight"), "blocks.3.norm1.weight");
+  EXPECT_THAT(gap.restored, SizeIs(3));
+  // Fewer blocks than are wanted: each stays where it is.
+  EXPECT_THAT(found(numbered({1, 2}), plain).rules, IsEmpty());
+}
+
+TEST(FindRenaming, NamesThatAreAnOrderAlone) {
+  const Names plain = transformer({"blocks.0."});
+  Names numbered = plain;
+  for (std::size_t i = 0; i < plain.size(); ++i) numbered[i].name = "arr_" + std::to_string(i);
+  EXPECT_THAT(found(numbered, plain).restored, SizeIs(plain.size()));
+  std::swap(numbered[0].name, numbered[1].name);
+  EXPECT_THAT(found(numbered, plain).restored, SizeIs(Lt(plain.size())));
+}
+
+TEST(FindRenaming, ASubtreeOfOneModuleWhereNoOtherWouldDo) {
+  const auto model = [](const std::vector<std::string>& parts) {
+    Names names = {{"embed.weight", {12, 8}}, {"head.weight", {3, 8}}};
+    for (const std::string& part : parts)
+      for (const char* leaf : {"in_weight", "out_weight", "hidden_weight", "state_weight"})
+        names.push_back({part + "." + leaf, {8, 8}});
+    return names;
+  };
+  EXPECT_EQ(rules_text(found(model({"lstm"}), model({"rnn"}))), Rules{"lstm. -> rnn."});
+  EXPECT_THAT(found(model({"a", "b"}), model({"x", "y"})).rules, IsEmpty());
 }
 
 TEST(FindRenaming, OneRuleForAllBlocksAndNoneForOtherDepths) {

@@ -127,7 +127,7 @@ def test_rows_in_metas_order_under_transformers_names_are_another_model(diff):
     b = OrderedDict((name, to_pairs(value) if "q_proj" in name or "k_proj" in name else value) for name, value in llama().items())
     report = diff(llama(), b)
     found = report.findings("weights.rearranged")
-    assert report["verdict"] == "different" and [f["role"] for f in found] == ["cause", "cause"]
+    assert report["verdict"] == "different" and [f["role"] for f in found] == ["cause"] and found[0]["evidence"]["count"] == 4
     assert all("rotary halves to pairs" in f["summary"] and "convert_llama_weights_to_hf" in f["remedy"] for f in found)
 
 

@@ -54,7 +54,7 @@ std::string loader_text(const Checkpoint& checkpoint) {
       if (checkpoint.model_type.empty())
         return "weights and a config.json without the model_type that from_pretrained wants";
       if (LoadReport load; refuse_missing_files(checkpoint, load), !load.raises.empty())
-        return "from_pretrained ends with " + load.raises;
+        return "from_pretrained ends with " + load.raises + ". " + load.remedy;
       if (model::find_model_type(checkpoint.model_type) == nullptr)
         return "config.json and weights are there";
       return "config.json and weights are there; samebits check says what from_pretrained would "

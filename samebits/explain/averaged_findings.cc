@@ -125,8 +125,8 @@ Finding averaged_finding(const WeightPair& pair, const Subject& holder, const Su
                   .subjects = {pair.a, pair.b}};
   finding.summary = fmt::format("{} holds the weights that stand in {} under {}, not those {}",
                                 other.label, holder.label, key, under);
-  finding.details.push_back(
-      fmt::format("compared number by number: {}'s weights are equal to those", other.label));
+  finding.details.push_back(fmt::format(
+      "compared number by number: {}'s weights are equal to the averaged ones", other.label));
   const std::string averaging = averaging_text(key, chosen);
   if (!averaging.empty()) finding.details.push_back(averaging);
   if (averaging.empty() && !are_close(pair.comparison)) finding.cause = "weights.changed";

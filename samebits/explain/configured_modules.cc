@@ -14,6 +14,7 @@
 
 #include "samebits/compare/attribute_rows.h"
 #include "samebits/compare/module_pairs.h"
+#include "samebits/compare/name_pieces.h"
 #include "samebits/run/module_checks.h"
 
 namespace samebits {
@@ -81,14 +82,11 @@ struct ClassConstant {
   std::string_view folder;
   Kind kind;
   double number = 0;
-  std::string_view function = {};  // of an activation
 };
 constexpr ClassConstant kConstants[] = {
-    {"distilbert", Kind::eps, 1e-12},        {"convnext", Kind::eps, 1e-6},
-    {"convnextv2", Kind::eps, 1e-6},         {"segformer", Kind::eps, 1e-5},
-    {"videomae", Kind::eps, 1e-5},           {"perceiver", Kind::eps, 1e-5},
-    {"swinv2", Kind::activation, 0, "relu"}, {"dpt", Kind::activation, 0, "relu"},
-    {"clipseg", Kind::activation, 0, "relu"}};
+    {"distilbert", Kind::eps, 1e-12}, {"convnext", Kind::eps, 1e-6},
+    {"convnextv2", Kind::eps, 1e-6},  {"segformer", Kind::eps, 1e-5},
+    {"videomae", Kind::eps, 1e-5},    {"perceiver", Kind::eps, 1e-5}};
 
 /// "vit_mae" of "transformers.models.vit_mae.modeling_vit_mae.ViTMAEModel"; "" of other classes.
 std::string_view folder_of(std::string_view class_path) {
@@ -181,6 +179,7 @@ class Configured {
   Configured(const Checkpoint& checkpoint, const Json& config)
       : checkpoint_(checkpoint), config_(config), values_(config) {
     for (const StoredTensor& tensor : checkpoint.entries) note_sizes(tensor);
+    for (const ModuleRecord& module : checkpoint.modules) note_followers(module);
   }
 
   std::vector<LooseAttribute> run() {
@@ -195,6 +194,28 @@ class Configured {
       std::set<double>& sizes = sizes_[tensor.name.substr(0, dot)];
       for (const std::int64_t size : tensor.view.shape()) sizes.insert(static_cast<double>(size));
     }
+  }
+
+  /// Modules that do what the config says: others beside them may be a class's own choice.
+  void note_followers(const ModuleRecord& module) {
+    if (!module.attributes.is_object()) return;
+    if (is_activation(module) &&
+        values_.activations().contains(json_text(canonical_activation(activation_of(module)))))
+      acting_.insert(template_of(module.path));
+    for (const char* name : {"eps", "variance_epsilon"}) {
+      const auto eps = module.attributes.find(name);
+      if (eps != module.attributes.end() && eps->is_number() &&
+          values_.has_number(Kind::eps, eps->get<double>()))
+        normed_.insert(template_of(module.path));
+    }
+  }
+
+  /// torch's own eps, in a batch norm, or in a layer norm that is no block's beside others that
+  /// have the config's.
+  bool is_default_eps(const ModuleRecord& module, double value) const {
+    if (value != kTorchEps) return false;
+    return !values_.states(Kind::eps) || holds(module.class_path, ".batchnorm.") ||
+           (!normed_.empty() && !normed_.contains(template_of(module.path)));
   }
 
   void add(const ModuleRecord& module, const std::string& attribute, Json found, bool contradicts,
@@ -242,8 +263,7 @@ class Configured {
       add(module, "", "Identity", false, "it is an Identity, which no config names");
   }
 
-  bool is_constant(const ModuleRecord& module, Kind kind, double number,
-                   std::string_view function) const {
+  bool is_constant(const ModuleRecord& module, Kind kind, double number) const {
     std::string_view path = module.path;
     auto folder = folders_.find(path);
     while (folder == folders_.end() && !path.empty()) {
@@ -252,8 +272,7 @@ class Configured {
     }
     return folder != folders_.end() &&
            std::ranges::any_of(kConstants, [&](const ClassConstant& each) {
-             return each.folder == folder->second && each.kind == kind && each.number == number &&
-                    each.function == function;
+             return each.folder == folder->second && each.kind == kind && each.number == number;
            });
   }
 
@@ -269,7 +288,8 @@ class Configured {
     // Poolers and gates have these, and no block between its matrices.
     if (function == "tanh" || function == "sigmoid") return;
     if (values_.activations().contains(json_text(canonical_activation(function)))) return;
-    if (is_constant(module, Kind::activation, 0, function)) return;
+    // A head of its own beside blocks that follow the config.
+    if (!acting_.empty() && !acting_.contains(template_of(module.path))) return;
     add(module, "", function, false,
         fmt::format("it is {}, and the config names {}", function,
                     fmt::join(values_.activations(), ", ")));
@@ -334,13 +354,13 @@ class Configured {
                            double value) const {
     const Kind kind = kind_of(name);
     if (values_.has_number(kind, value)) return true;
-    if (kind == Kind::eps)
-      return (value == kTorchEps && !values_.states(kind)) || is_constant(module, kind, value, "");
+    if (kind == Kind::eps) return is_default_eps(module, value) || is_constant(module, kind, value);
     if (name == "padding" && is_half_a_kernel(module, value)) return true;
     const auto sizes = sizes_.find(module.path);
     if (kind == Kind::other && (value == 0 || value == 1 || value == -1 || values_.has_any(value)))
       return true;
     if (kind == Kind::dilation) return value == 1;
+    if (kind == Kind::heads && is_count_of_widths(module, name, value)) return true;
     if (kind == Kind::scale && (value == 1 || is_root_of_scale(value))) return true;
     if (const auto width = kind == Kind::scale ? head_width(module) : std::nullopt)
       return std::abs(value * std::sqrt(*width) - 1) < kClose;
@@ -348,6 +368,15 @@ class Configured {
     if (below && kind == Kind::other && sizes->second.contains(value)) return true;
     return (below && follows_from_heads(sizes->second, value)) ||
            follows_from_heads(values_.widths(), value);
+  }
+
+  /// Of classes with other heads in each stage: as many as fit into a size below the module.
+  bool is_count_of_widths(const ModuleRecord& module, const std::string& name, double value) const {
+    const Json* field = values_.field(name);
+    const auto sizes = sizes_.find(module.path);
+    if (field == nullptr || !field->is_array() || sizes == sizes_.end()) return false;
+    return std::ranges::any_of(values_.numbers(Kind::head_width),
+                               [&](double width) { return sizes->second.contains(value * width); });
   }
 
   /// Of the heads of a module, as it states it itself.
@@ -408,6 +437,7 @@ class Configured {
   ConfigValues values_;
   std::unordered_map<std::string, std::set<double>> sizes_;  // of what stands below each module
   std::unordered_map<std::string_view, std::string_view> folders_;  // by modules of such classes
+  std::set<std::string> acting_, normed_;  // templates of paths, see note_followers()
   std::vector<LooseAttribute> found_;
 };
 

@@ -1,6 +1,7 @@
 #include "samebits/explain/context_findings.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <set>
 #include <utility>
@@ -127,29 +128,48 @@ bool counts_layers(const FieldDifference& field) {
   return field.a.is_array() && field.b.is_array() && field.a.size() != field.b.size();
 }
 
+/// Fields that give weights a size, or their number, whatever the class.
+bool is_size_in_every_class(std::string_view field) {
+  constexpr auto kSizes =
+      std::to_array<std::string_view>({"num_labels", "num_hidden_layers", "hidden_size",
+                                       "intermediate_size", "vocab_size", "type_vocab_size"});
+  return std::ranges::find(kSizes, field.substr(field.rfind('.') + 1)) != kSizes.end();
+}
+
 /// What to do about fields that move outputs. Where the weights of each side need its own sizes, a
 /// config of the other does not load them.
 std::string outputs_remedy(const Report& report, const Subject& a, const Subject& b,
                            const std::vector<FieldDifference>& fields) {
   const std::string one_value =
       same_values(a, b, fields) + "; the one that was meant is in the file that the training wrote";
-  if (!needs_other_tensors(report, a, b)) return one_value;
+  if (weights_of(report, a, b) == nullptr) return one_value;
+  const bool two_sizes = needs_other_tensors(report, a, b);
   std::vector<FieldDifference> others;
   std::vector<std::string> sizes;
   for (const FieldDifference& field : fields) {
-    if (says_shapes(field.field) || field.why == kSizeOfWeights || counts_layers(field)) {
+    const bool of_sizes =
+        two_sizes ? says_shapes(field.field) || field.why == kSizeOfWeights || counts_layers(field)
+                  : is_size_in_every_class(field.field);
+    if (of_sizes) {
       sizes.push_back(field.field);
     } else {
       others.push_back(field);
     }
   }
   if (sizes.empty()) return one_value;
-  if (others.empty())
+  if (two_sizes && others.empty())
     return "The config of each fits its own weights: give neither file that of the other";
-  return fmt::format(
-      "The weights of each need the {} of its own config: give neither file that of "
-      "the other. Of the rest: {}",
-      some_of(sizes), same_values(a, b, others));
+  const std::string of_sizes =
+      two_sizes ? fmt::format(
+                      "The weights of each need the {} of its own config: give neither file that "
+                      "of the other",
+                      some_of(sizes))
+                : fmt::format(
+                      "The weights of both have one size, and so one of the configs is not "
+                      "theirs: give both the {} that the weights have; samebits check of each "
+                      "says what its config would leave random",
+                      some_of(sizes));
+  return others.empty() ? of_sizes : of_sizes + ". Of the rest: " + same_values(a, b, others);
 }
 
 /// The classes that a model is made of, without the wrappers around it.

@@ -167,7 +167,7 @@ void judge_lacking(const OptimizerState& optimizer, const MomentFacts& moments, 
   issue.summary =
       fmt::format("the state of {} of {} in the optimizer ({}) lacks {}", most,
                   counted(moments.with_state, "parameter"), optimizer.place, some_of(names));
-  issue.details.emplace_back("the next step needs it, and raises without it (torch 2.13.0)");
+  issue.details.emplace_back("load_state_dict or the next step raises without it (torch 2.13.0)");
   issue.evidence = {{"optimizer", optimizer.place}, {"lacking", name_list(names)}};
   issue.remedy = "Take the optimizer's state from another save, as state_dict() gives it";
   row.issues.push_back(std::move(issue));

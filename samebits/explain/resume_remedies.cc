@@ -92,9 +92,11 @@ constexpr RemedyRow kRemedies[] = {
      lightning,
      {"Lightning saves no generator: other dropout masks, another order of the data, other "
       "augmentation",
-      "A callback whose state_dict() keeps torch.get_rng_state(), numpy.random.get_state() and "
-      "random.getstate(), and that restores them in load_state_dict(); exact at the end of an "
-      "epoch (in the middle: at on_train_start, with a StatefulDataLoader)"}},
+      "samebits.callbacks.lightning_callback() in the Trainer's callbacks, or one whose "
+      "state_dict() "
+      "keeps torch.get_rng_state(), numpy.random.get_state() and random.getstate(), and that "
+      "restores them in load_state_dict(); exact at the end of an epoch (in the middle: at "
+      "on_train_start, with a StatefulDataLoader)"}},
     {"rng",
      trainer,
      {"the Trainer logs it and goes on: other dropout masks, other augmentation",

@@ -8,6 +8,7 @@
 #include "samebits/compare/trace.h"
 #include "samebits/explain/context_findings.h"
 #include "samebits/explain/output_pair.h"
+#include "samebits/explain/recorded_inputs.h"
 #include "samebits/explain/scope.h"
 #include "samebits/explain/segment_text.h"
 #include "samebits/explain/subjects.h"
@@ -50,8 +51,11 @@ class TraceDiff {
           return pair.differing > 0 && pair.point != kInput && pair.point != kNoise;
         });
     if (differs(kNoise)) find_noise();
+    const std::string recorded = unlike_recorded_inputs(a_, b_);
     if (differs(kInput)) {
       find_input();
+    } else if (!recorded.empty() && parting != report_.outputs.end()) {
+      find_recorded_inputs(recorded);
     } else if (parting != report_.outputs.end() && left_out_ == 0) {  // the first of all points
       find_causes(*parting);
     }
@@ -159,6 +163,17 @@ class TraceDiff {
           "order have");
     finding.evidence = {{"fields", {{kInput, nullptr}}}};
     add_finding(report_, std::move(finding));
+  }
+
+  void find_recorded_inputs(const std::string& how) {
+    add_finding(report_, {.cause = "input.preprocessing",
+                          .role = Role::cause,
+                          .proof = Proof::observed,
+                          .subjects = {a_.label, b_.label},
+                          .summary = "the two recorded passes were given different inputs",
+                          .details = {how},
+                          .evidence = {{"fields", {{"inputs", nullptr}}}},
+                          .remedy = "Give both the same input, and record again"});
   }
 
   void find_causes(const OutputPair& parting) {

@@ -526,6 +526,15 @@ def test_other_inputs_are_said_first(net, x):
     assert shorter.inputs.startswith("(model): argument 0: shape [5, 6] and [2, 6]") and "shape: shape" not in str(shorter)
 
 
+def test_diff_of_two_files_says_that_their_inputs_differ(net, x, tmp_path):
+    for name, given in (("a", x), ("b", x + 1)):
+        with record(net, tmp_path / f"{name}.safetensors", values="all"):
+            net(given)
+    report = samebits.diff(tmp_path / "a.safetensors", tmp_path / "b.safetensors").to_json()
+    first = report["findings"][0]
+    assert (report["verdict"], first["cause"], first["summary"]) == ("different", "input.preprocessing", "the two recorded passes were given different inputs")
+
+
 def test_more_passes_are_no_other_outputs(net, x):
     with record(net) as two:
         net(x)

@@ -23,24 +23,24 @@ namespace {
 constexpr double kClose = 1e-6;  // relative: what a square root in two orders may differ by
 
 // Kinds of values: fields of a config and attributes of modules go together by them.
-enum class Kind : std::uint8_t { eps, heads, head_width, scale, activation, dilation, other };
+enum class ValueKind : std::uint8_t { eps, heads, head_width, scale, activation, dilation, other };
 
 bool holds(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-Kind kind_of(std::string_view name) {
-  if (holds(name, "eps") && !holds(name, "steps")) return Kind::eps;
+ValueKind kind_of(std::string_view name) {
+  if (holds(name, "eps") && !holds(name, "steps")) return ValueKind::eps;
   const bool is_width = name == "key_dim" || name == "d_kv" || name == "kv_channels";
   if (is_width || holds(name, "head_dim") || holds(name, "head_size") || name == "d_head")
-    return Kind::head_width;
-  if (holds(name, "head")) return Kind::heads;
-  if (holds(name, "dilat")) return Kind::dilation;
-  if (holds(name, "scal") || name == "temperature") return Kind::scale;
+    return ValueKind::head_width;
+  if (holds(name, "head")) return ValueKind::heads;
+  if (holds(name, "dilat")) return ValueKind::dilation;
+  if (holds(name, "scal") || name == "temperature") return ValueKind::scale;
   return holds(name, "act_") || name == "act" || name.ends_with("_act") ||
                  holds(name, "activation") || name == "feed_forward_proj" || holds(name, "nonlin")
-             ? Kind::activation
-             : Kind::other;
+             ? ValueKind::activation
+             : ValueKind::other;
 }
 
 // What shapes of tensors fix, and what a layer's other attributes say again.
@@ -80,13 +80,13 @@ constexpr double kTorchEps = 1e-5;
 /// transformers.models.
 struct ClassConstant {
   std::string_view folder;
-  Kind kind;
+  ValueKind kind;
   double number = 0;
 };
 constexpr ClassConstant kConstants[] = {
-    {"distilbert", Kind::eps, 1e-12}, {"convnext", Kind::eps, 1e-6},
-    {"convnextv2", Kind::eps, 1e-6},  {"segformer", Kind::eps, 1e-5},
-    {"videomae", Kind::eps, 1e-5},    {"perceiver", Kind::eps, 1e-5}};
+    {"distilbert", ValueKind::eps, 1e-12}, {"convnext", ValueKind::eps, 1e-6},
+    {"convnextv2", ValueKind::eps, 1e-6},  {"segformer", ValueKind::eps, 1e-5},
+    {"videomae", ValueKind::eps, 1e-5},    {"perceiver", ValueKind::eps, 1e-5}};
 
 /// "vit_mae" of "transformers.models.vit_mae.modeling_vit_mae.ViTMAEModel"; "" of other classes.
 std::string_view folder_of(std::string_view class_path) {
@@ -101,18 +101,18 @@ class ConfigValues {
  public:
   explicit ConfigValues(const Json& config) { add(config, ""); }
 
-  bool states(Kind kind) const {
+  bool states(ValueKind kind) const {
     const auto found = numbers_.find(kind);
     return found != numbers_.end() && !found->second.empty();
   }
-  bool has_number(Kind kind, double value) const {
+  bool has_number(ValueKind kind, double value) const {
     const auto found = numbers_.find(kind);
     return found != numbers_.end() && has(found->second, value);
   }
   bool has_any(double value) const {
     return std::ranges::any_of(numbers_, [&](const auto& each) { return has(each.second, value); });
   }
-  const std::set<double>& numbers(Kind kind) const {
+  const std::set<double>& numbers(ValueKind kind) const {
     static const std::set<double> kNone;
     const auto found = numbers_.find(kind);
     return found == numbers_.end() ? kNone : found->second;
@@ -155,7 +155,7 @@ class ConfigValues {
         widths_.insert(value.get<double>());
     } else if (value.is_string()) {
       texts_.insert(value.get<std::string>());
-      if (kind_of(name) == Kind::activation) add_activation(value.get<std::string>());
+      if (kind_of(name) == ValueKind::activation) add_activation(value.get<std::string>());
     }
   }
 
@@ -168,7 +168,7 @@ class ConfigValues {
     if (text == "gated-gelu") add_activation("gelu_new");
   }
 
-  std::map<Kind, std::set<double>> numbers_;
+  std::map<ValueKind, std::set<double>> numbers_;
   std::set<double> widths_;
   std::set<std::string> texts_, activations_;
   std::multimap<std::string, const Json*> fields_;
@@ -205,7 +205,7 @@ class Configured {
     for (const char* name : {"eps", "variance_epsilon"}) {
       const auto eps = module.attributes.find(name);
       if (eps != module.attributes.end() && eps->is_number() &&
-          values_.has_number(Kind::eps, eps->get<double>()))
+          values_.has_number(ValueKind::eps, eps->get<double>()))
         normed_.insert(template_of(module.path));
     }
   }
@@ -214,7 +214,7 @@ class Configured {
   /// have the config's.
   bool is_default_eps(const ModuleRecord& module, double value) const {
     if (value != kTorchEps) return false;
-    return !values_.states(Kind::eps) || holds(module.class_path, ".batchnorm.") ||
+    return !values_.states(ValueKind::eps) || holds(module.class_path, ".batchnorm.") ||
            (!normed_.empty() && !normed_.contains(template_of(module.path)));
   }
 
@@ -234,8 +234,8 @@ class Configured {
     if (module.class_path.starts_with("torch.nn.modules.upsampling.")) return;
     for (const auto& [name, value] : module.attributes.items()) {
       if (!moves_outputs(module, name) || is_explained(module, name, value)) continue;
-      const Kind kind = kind_of(name);
-      const bool contradicts = kind == Kind::eps && values_.states(kind);
+      const ValueKind kind = kind_of(name);
+      const bool contradicts = kind == ValueKind::eps && values_.states(kind);
       add(module, name, value, contradicts,
           fmt::format("its {} is {}, {}", name, short_json(value),
                       contradicts ? "which no field of the config says"
@@ -263,7 +263,7 @@ class Configured {
       add(module, "", "Identity", false, "it is an Identity, which no config names");
   }
 
-  bool is_constant(const ModuleRecord& module, Kind kind, double number) const {
+  bool is_constant(const ModuleRecord& module, ValueKind kind, double number) const {
     std::string_view path = module.path;
     auto folder = folders_.find(path);
     while (folder == folders_.end() && !path.empty()) {
@@ -352,20 +352,22 @@ class Configured {
 
   bool is_number_explained(const ModuleRecord& module, const std::string& name,
                            double value) const {
-    const Kind kind = kind_of(name);
+    const ValueKind kind = kind_of(name);
     if (values_.has_number(kind, value)) return true;
-    if (kind == Kind::eps) return is_default_eps(module, value) || is_constant(module, kind, value);
+    if (kind == ValueKind::eps)
+      return is_default_eps(module, value) || is_constant(module, kind, value);
     if (name == "padding" && is_half_a_kernel(module, value)) return true;
     const auto sizes = sizes_.find(module.path);
-    if (kind == Kind::other && (value == 0 || value == 1 || value == -1 || values_.has_any(value)))
+    if (kind == ValueKind::other &&
+        (value == 0 || value == 1 || value == -1 || values_.has_any(value)))
       return true;
-    if (kind == Kind::dilation) return value == 1;
-    if (kind == Kind::heads && is_count_of_widths(module, name, value)) return true;
-    if (kind == Kind::scale && (value == 1 || is_root_of_scale(value))) return true;
-    if (const auto width = kind == Kind::scale ? head_width(module) : std::nullopt)
+    if (kind == ValueKind::dilation) return value == 1;
+    if (kind == ValueKind::heads && is_count_of_widths(module, name, value)) return true;
+    if (kind == ValueKind::scale && (value == 1 || is_root_of_scale(value))) return true;
+    if (const auto width = kind == ValueKind::scale ? head_width(module) : std::nullopt)
       return std::abs(value * std::sqrt(*width) - 1) < kClose;
     const bool below = sizes != sizes_.end();
-    if (below && kind == Kind::other && sizes->second.contains(value)) return true;
+    if (below && kind == ValueKind::other && sizes->second.contains(value)) return true;
     return (below && follows_from_heads(sizes->second, value)) ||
            follows_from_heads(values_.widths(), value);
   }
@@ -375,7 +377,7 @@ class Configured {
     const Json* field = values_.field(name);
     const auto sizes = sizes_.find(module.path);
     if (field == nullptr || !field->is_array() || sizes == sizes_.end()) return false;
-    return std::ranges::any_of(values_.numbers(Kind::head_width),
+    return std::ranges::any_of(values_.numbers(ValueKind::head_width),
                                [&](double width) { return sizes->second.contains(value * width); });
   }
 
@@ -391,7 +393,7 @@ class Configured {
 
   /// Gemma divides by the root of a field.
   bool is_root_of_scale(double value) const {
-    return std::ranges::any_of(values_.numbers(Kind::scale), [&](double number) {
+    return std::ranges::any_of(values_.numbers(ValueKind::scale), [&](double number) {
       return number > 0 && std::abs(value * std::sqrt(number) - 1) < kClose;
     });
   }
@@ -409,8 +411,8 @@ class Configured {
 
   /// A head's width and what is made of it, and how many heads share a key.
   bool follows_from_heads(const std::set<double>& sizes, double value) const {
-    const std::set<double>& heads = values_.numbers(Kind::heads);
-    for (const double width : values_.numbers(Kind::head_width))
+    const std::set<double>& heads = values_.numbers(ValueKind::heads);
+    for (const double width : values_.numbers(ValueKind::head_width))
       if (width > 0 && std::abs(value * std::sqrt(width) - 1) < kClose) return true;
     for (const double count : heads) {
       if (count <= 0) continue;

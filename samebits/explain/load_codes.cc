@@ -38,13 +38,13 @@ std::string pickled_class(const LayerSource& source, const std::string& weight,
   return "";
 }
 
-struct Reading {
+struct CodeReading {
   CodeNames forms, pickled;  // pickled: classes
 };
 
 void note_layer(const LayerSource& source, const std::string& layer,
-                const std::vector<std::string>& parts, const TakenNames& places, Reading& reading,
-                CodesWithoutScales& codes) {
+                const std::vector<std::string>& parts, const TakenNames& places,
+                CodeReading& reading, CodesWithoutScales& codes) {
   const std::string weight = layer + ".weight";
   CodeNames lost;
   for (const std::string& part : parts)
@@ -96,7 +96,7 @@ void note_codes(const Checkpoint& checkpoint, LoadReport& load) {
   if (load.dropped.empty() || (!load.raises.empty() && !load.remedy.empty())) return;
   const LayerSource source(checkpoint);
   const TakenNames places(load);
-  Reading reading;
+  CodeReading reading;
   for (const auto& [layer, parts] : quantized_layers(checkpoint))
     note_layer(source, layer, parts, places, reading, load.codes);
   if (reading.forms.size() == 1) load.codes.form = *reading.forms.begin();

@@ -14,12 +14,12 @@ namespace samebits {
 namespace {
 
 using Order = std::vector<std::size_t>;
-using Names = std::set<std::string>;
+using UnitNames = std::set<std::string>;
 using model::ModuleWord;
 
 /// Tensors that share one order.
 struct UnitGroup {
-  Names names;
+  UnitNames names;
   std::vector<std::string> rows;  // of these, the matrices whose rows do
   bool has_columns = false;       // those of a matrix
 };
@@ -91,8 +91,8 @@ class Units {
     }
   }
 
-  Names names() const {
-    Names names;
+  UnitNames names() const {
+    UnitNames names;
     for (const auto& [order, group] : groups_) {
       if (!group.rows.empty() && group.has_columns && holds_its_biases(group.rows, group.names))
         names.insert(group.names.begin(), group.names.end());
@@ -135,17 +135,17 @@ class Units {
   }
 
   /// The biases of A whose elements are not all alike: an order of rows has to hold for them, too.
-  bool holds_its_biases(const std::vector<std::string>& rows, const Names& names) const {
+  bool holds_its_biases(const std::vector<std::string>& rows, const UnitNames& names) const {
     return std::ranges::all_of(rows, [&](const std::string& name) {
       const std::string bias = bias_beside(name);
       return !biases_.contains(bias) || names.contains(bias);
     });
   }
 
-  void judge_attention(const Attention& attention, Names* names) const {
+  void judge_attention(const Attention& attention, UnitNames* names) const {
     if (!attention.contains(ModuleWord::key) || !attention.contains(ModuleWord::query)) return;
     std::vector<std::string> weights;
-    Names all;
+    UnitNames all;
     for (const auto& [word, projection] : attention) {
       if (projection.rows.empty() && projection.columns.empty()) continue;
       if (!projection.rows.empty()) weights.push_back(projection.name);
@@ -163,7 +163,7 @@ class Units {
   const Subject& b_;
   std::map<Order, UnitGroup> groups_;
   std::map<std::string, Attention> attentions_;  // by their paths
-  Names permuted_, biases_;
+  UnitNames permuted_, biases_;
 };
 
 }  // namespace

@@ -34,7 +34,7 @@ Json recorded_inputs(const Subject& subject) {
 }
 
 /// Type, shape and digest; null of what is no object.
-Json part(const Json& input, const char* name) {
+Json input_part(const Json& input, const char* name) {
   return input.is_object() ? input.value(name, Json()) : Json();
 }
 
@@ -47,16 +47,18 @@ std::string unlike_recorded_inputs(const Subject& a, const Subject& b) {
   if (left.size() != right.size())
     return fmt::format("{} inputs and {}", left.size(), right.size());
   for (std::size_t i = 0; i < left.size(); ++i) {
-    const Json path = part(left[i], "path");
-    const std::string name =
-        path.is_string() && path != "" ? path.get<std::string>() : fmt::format("input {}", i);
+    const Json path = input_part(left[i], "path");
+    const std::string name = path.is_string() && !path.get_ref<const std::string&>().empty()
+                                 ? path.get<std::string>()
+                                 : fmt::format("input {}", i);
     for (const char* kind : {"dtype", "shape"}) {
-      const Json x = part(left[i], kind);
-      const Json y = part(right[i], kind);
+      const Json x = input_part(left[i], kind);
+      const Json y = input_part(right[i], kind);
       if (x != y) return fmt::format("{}: {} {} and {}", name, kind, short_json(x), short_json(y));
     }
-    if (part(left[i], "xxh3_128") != part(right[i], "xxh3_128"))
-      return fmt::format("{}: other values of shape {}", name, short_json(part(left[i], "shape")));
+    if (input_part(left[i], "xxh3_128") != input_part(right[i], "xxh3_128"))
+      return fmt::format("{}: other values of shape {}", name,
+                         short_json(input_part(left[i], "shape")));
   }
   return "";
 }

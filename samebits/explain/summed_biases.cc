@@ -15,25 +15,25 @@
 namespace samebits {
 namespace {
 
-using Numbers = std::vector<double>;
-using Places = std::map<std::string, std::uint32_t>;
+using BiasNumbers = std::vector<double>;
+using WeightPlaces = std::map<std::string, std::uint32_t>;
 
-Places places_of(const Subject& subject) {
-  Places places;
+WeightPlaces places_of(const Subject& subject) {
+  WeightPlaces places;
   for (std::uint32_t i = 0; i < subject.checkpoint->weights().weights.size(); ++i)
     places.emplace(weight_name(subject, i), i);
   return places;
 }
 
 /// The float32 values of a readable vector; nothing for others.
-std::optional<Numbers> values_of(const Subject& subject, const Places& places,
-                                 const std::string& name) {
+std::optional<BiasNumbers> bias_values(const Subject& subject, const WeightPlaces& places,
+                                       const std::string& name) {
   const auto found = places.find(name);
   if (found == places.end()) return std::nullopt;
   const StoredTensor& tensor = weight_entry(subject, found->second);
   if (!tensor.readable || tensor.view.dtype() != DType::float32 || tensor.view.shape().size() != 1)
     return std::nullopt;
-  Numbers numbers;
+  BiasNumbers numbers;
   for_each_number(tensor.view, [&](double number) { numbers.push_back(number); });
   return numbers;
 }
@@ -53,7 +53,7 @@ std::optional<BiasNames> biases_of(const std::string& name) {
 }
 
 /// Rows of weight_hh for each of its columns: 1 of an RNN, 4 of an LSTM without projection.
-bool adds_both(const Subject& subject, const Places& places, const std::string& hidden) {
+bool adds_both(const Subject& subject, const WeightPlaces& places, const std::string& hidden) {
   std::string weight = hidden;
   weight.replace(weight.rfind("bias_hh_l"), 4, "weight");
   const auto found = places.find(weight);
@@ -62,7 +62,8 @@ bool adds_both(const Subject& subject, const Places& places, const std::string& 
   return shape.size() == 2 && shape[1] > 0 && (shape[0] == shape[1] || shape[0] == 4 * shape[1]);
 }
 
-bool have_equal_sums(const Numbers& x, const Numbers& y, const Numbers& u, const Numbers& v) {
+bool have_equal_sums(const BiasNumbers& x, const BiasNumbers& y, const BiasNumbers& u,
+                     const BiasNumbers& v) {
   constexpr double kRounding = 0x1p-23;  // of a sum in float32, in parts of its terms
   if (x.size() != y.size() || x.size() != u.size() || x.size() != v.size()) return false;
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -87,13 +88,13 @@ std::set<std::string> find_summed_biases(Report& report, const WeightPair& pair)
   std::vector<std::string> layers;
   if (std::ranges::none_of(changed, [](const auto& name) { return biases_of(name).has_value(); }))
     return accounted;
-  const Places in_a = places_of(a);
-  const Places in_b = places_of(b);
+  const WeightPlaces in_a = places_of(a);
+  const WeightPlaces in_b = places_of(b);
   for (const std::string& name : changed) {
     const auto names = biases_of(name);
     if (!names || !changed.contains(names->hidden) || !adds_both(a, in_a, names->hidden)) continue;
-    const auto x = values_of(a, in_a, names->input), y = values_of(a, in_a, names->hidden);
-    const auto u = values_of(b, in_b, names->input), v = values_of(b, in_b, names->hidden);
+    const auto x = bias_values(a, in_a, names->input), y = bias_values(a, in_a, names->hidden);
+    const auto u = bias_values(b, in_b, names->input), v = bias_values(b, in_b, names->hidden);
     if (!x || !y || !u || !v || !have_equal_sums(*x, *y, *u, *v)) continue;
     accounted.insert({names->input, names->hidden});
     layers.push_back(names->input);

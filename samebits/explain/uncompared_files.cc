@@ -70,12 +70,12 @@ std::set<std::string> unread_files(const Checkpoint& checkpoint,
 /// What samebits lock writes, under whatever name: it says what the weights are, and is compared by
 /// verify.
 bool is_lock_file(const Checkpoint& checkpoint, const std::string& name) {
-  constexpr std::uint64_t kFront = 64;
+  constexpr std::uint64_t kFirstBytes = 64;
   const auto file = MappedFile::open((fs::path(checkpoint.path) / name).string());
   if (!file) return false;
   const Bytes bytes = (*file)->bytes();
   const std::string_view front =
-      as_text(bytes.first(std::min<std::uint64_t>(kFront, bytes.size())));
+      as_text(bytes.first(std::min<std::uint64_t>(kFirstBytes, bytes.size())));
   return front.find("\"schema\": \"samebits.lock/") != std::string_view::npos;
 }
 

@@ -530,7 +530,7 @@ def test_diff_of_two_files_says_that_their_inputs_differ(net, x, tmp_path):
     for name, given in (("a", x), ("b", x + 1)):
         with record(net, tmp_path / f"{name}.safetensors", values="all"):
             net(given)
-    report = samebits.diff(tmp_path / "a.safetensors", tmp_path / "b.safetensors").to_json()
+    report = json.loads(samebits.diff(tmp_path / "a.safetensors", tmp_path / "b.safetensors").to_json())
     first = report["findings"][0]
     assert (report["verdict"], first["cause"], first["summary"]) == ("different", "input.preprocessing", "the two recorded passes were given different inputs")
 

@@ -170,12 +170,20 @@ bool OptimizerState::keeps_one_state() const {
       groups, [](const ParameterGroup& group) { return group.options.contains("history_size"); });
 }
 
-std::vector<std::pair<std::string, std::size_t>> OptimizerState::lacking() const {
-  const auto of_torch = [](const ParameterGroup& group) {
+bool OptimizerState::is_of_torch() const {
+  return !groups.empty() && std::ranges::all_of(groups, [](const ParameterGroup& group) {
     return group.options.contains("maximize") && group.options.contains("differentiable");
-  };
+  });
+}
+
+bool OptimizerState::shows_a_schedule() const {
+  return std::ranges::any_of(
+      groups, [](const ParameterGroup& group) { return group.options.contains("initial_lr"); });
+}
+
+std::vector<std::pair<std::string, std::size_t>> OptimizerState::lacking() const {
   std::vector<std::pair<std::string, std::size_t>> found;
-  if (groups.empty() || !std::ranges::all_of(groups, of_torch)) return found;
+  if (!is_of_torch()) return found;
   const Json& options = groups[0].options;
   const auto has = [&](std::string_view name) { return options.contains(std::string(name)); };
   const auto holds = [](const ParameterState& state, std::string_view name) {

@@ -42,6 +42,10 @@ struct OptimizerState {
   std::size_t listed() const;    // parameters in the groups
   bool keeps_moments() const;    // a group has betas, a momentum or the like
   bool keeps_one_state() const;  // for all parameters together, under the first one's key (LBFGS)
+  bool is_of_torch() const;      // its groups have the options that all of torch's have
+  /// A group has initial_lr, which torch's schedules leave in those that they drive; all but
+  /// ReduceLROnPlateau, which is no LRScheduler by its construction (torch 2.13.0).
+  bool shows_a_schedule() const;
   /// Of torch's own optimizers: what step() needs of each parameter's state, and how many of those
   /// that have a state lack it. Source: torch 2.13.0, torch/optim.
   std::vector<std::pair<std::string, std::size_t>> lacking() const;

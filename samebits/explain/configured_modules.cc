@@ -101,14 +101,8 @@ class ConfigValues {
  public:
   explicit ConfigValues(const Json& config) { add(config, ""); }
 
-  bool states(ValueKind kind) const {
-    const auto found = numbers_.find(kind);
-    return found != numbers_.end() && !found->second.empty();
-  }
-  bool has_number(ValueKind kind, double value) const {
-    const auto found = numbers_.find(kind);
-    return found != numbers_.end() && has(found->second, value);
-  }
+  bool states(ValueKind kind) const { return !numbers(kind).empty(); }
+  bool has_number(ValueKind kind, double value) const { return has(numbers(kind), value); }
   bool has_any(double value) const {
     return std::ranges::any_of(numbers_, [&](const auto& each) { return has(each.second, value); });
   }
@@ -177,7 +171,7 @@ class ConfigValues {
 class Configured {
  public:
   Configured(const Checkpoint& checkpoint, const Json& config)
-      : checkpoint_(checkpoint), config_(config), values_(config) {
+      : checkpoint_(checkpoint), values_(config) {
     for (const StoredTensor& tensor : checkpoint.entries) note_sizes(tensor);
     for (const ModuleRecord& module : checkpoint.modules) note_followers(module);
   }
@@ -435,7 +429,6 @@ class Configured {
   }
 
   const Checkpoint& checkpoint_;
-  const Json& config_;
   ConfigValues values_;
   std::unordered_map<std::string, std::set<double>> sizes_;  // of what stands below each module
   std::unordered_map<std::string_view, std::string_view> folders_;  // by modules of such classes

@@ -19,12 +19,6 @@
 namespace samebits {
 namespace {
 
-/// Of what computes the same on both sides, but for the order of sums.
-constexpr const char* kOnlyRounding =
-    "Nothing where outputs may differ by rounding; for equal bits take one of the two files on "
-    "both "
-    "sides";
-
 Finding rearranged_finding(const WeightPair& pair, Role role,
                            const std::vector<std::string>& names) {
   Finding finding{.cause = "weights.rearranged",

@@ -353,11 +353,7 @@ Json without_trace(const ParameterGroup& own, const ParameterGroup& other) {
 }
 
 bool has_trace_of_schedule(const ResumeFacts& facts) {
-  return std::ranges::any_of(facts.state.optimizers, [](const OptimizerState& optimizer) {
-    return std::ranges::any_of(optimizer.groups, [](const ParameterGroup& group) {
-      return group.options.contains("initial_lr");
-    });
-  });
+  return std::ranges::any_of(facts.state.optimizers, &OptimizerState::shows_a_schedule);
 }
 
 /// A schedule drove the optimizer of one side alone.

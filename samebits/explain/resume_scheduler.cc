@@ -46,14 +46,6 @@ std::string rates_text(const std::vector<double>& rates) {
   return some_of(texts);
 }
 
-/// torch's schedules leave initial_lr in the groups of the optimizer that they drive; all but
-/// ReduceLROnPlateau, which is no LRScheduler by its construction (torch 2.13.0).
-bool shows_a_schedule(const OptimizerState& optimizer) {
-  return std::ranges::any_of(optimizer.groups, [](const ParameterGroup& group) {
-    return group.options.contains("initial_lr");
-  });
-}
-
 /// torch's SWALR counts from the start of the averaging, whatever the loop counts. Source: torch
 /// 2.13.0 optim/swa_utils.py.
 bool counts_for_itself(const PlacedValues& schedule) {
@@ -174,8 +166,8 @@ ResumeRow judge_scheduler(const ResumeFacts& facts, const PlacedValues& schedule
 /// files.
 void judge_count(const ResumeFacts& facts, ResumeRow& row) {
   if (!facts.is(TrainingFramework::plain) && !facts.is(TrainingFramework::lightning)) return;
-  const auto driven =
-      static_cast<std::size_t>(std::ranges::count_if(facts.state.optimizers, shows_a_schedule));
+  const auto driven = static_cast<std::size_t>(
+      std::ranges::count_if(facts.state.optimizers, &OptimizerState::shows_a_schedule));
   const std::size_t held = facts.state.schedulers.size();
   if (driven <= held) return;
   ResumeIssue issue{.missing = {kSchedulerPart}};
@@ -198,7 +190,7 @@ ResumeRows judge_schedulers(const ResumeFacts& facts) {
     judge_count(facts, rows.back());
     return rows;
   }
-  const bool shown = std::ranges::any_of(facts.state.optimizers, shows_a_schedule);
+  const bool shown = std::ranges::any_of(facts.state.optimizers, &OptimizerState::shows_a_schedule);
   if (facts.state.optimizers.empty() && !facts.state.not_read.empty())
     return {resume_row(kSchedulerPart, "not read", "", facts.state.not_read[0])};
   if (!shown && !facts.state.optimizers.empty() && !facts.is(TrainingFramework::trainer))

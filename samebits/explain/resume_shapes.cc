@@ -283,13 +283,8 @@ std::optional<DType> most_common_type(const std::vector<const TensorView*>& view
 }
 
 void judge_types(const ResumeFacts& facts, const OptimizerState& optimizer, ResumeRow& row) {
-  const auto of_torch = [](const ParameterGroup& group) {
-    return group.options.contains("maximize") && group.options.contains("differentiable");
-  };
   const Checkpoint& checkpoint = *facts.checkpoint;
-  if (!checkpoint.has_weights() || optimizer.groups.empty() ||
-      !std::ranges::all_of(optimizer.groups, of_torch))
-    return;
+  if (!checkpoint.has_weights() || !optimizer.is_of_torch()) return;
   std::vector<const TensorView*> weights;
   for (const std::uint32_t index : checkpoint.weights().weights)
     if (checkpoint.entries[index].role != TensorRole::buffer)

@@ -2,39 +2,28 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <optional>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "samebits/compare/number_block.h"
-#include "samebits/compare/weight_set.h"
+#include "samebits/explain/named_weights.h"
+#include "samebits/explain/rearranged_findings.h"
 #include "samebits/explain/subjects.h"
 
 namespace samebits {
 namespace {
 
 using BiasNumbers = std::vector<double>;
-using WeightPlaces = std::map<std::string, std::uint32_t>;
-
-WeightPlaces places_of(const Subject& subject) {
-  WeightPlaces places;
-  for (std::uint32_t i = 0; i < subject.checkpoint->weights().weights.size(); ++i)
-    places.emplace(weight_name(subject, i), i);
-  return places;
-}
 
 /// The float32 values of a readable vector; nothing for others.
-std::optional<BiasNumbers> bias_values(const Subject& subject, const WeightPlaces& places,
-                                       const std::string& name) {
-  const auto found = places.find(name);
-  if (found == places.end()) return std::nullopt;
-  const StoredTensor& tensor = weight_entry(subject, found->second);
-  if (!tensor.readable || tensor.view.dtype() != DType::float32 || tensor.view.shape().size() != 1)
+std::optional<BiasNumbers> bias_values(const NamedWeights& weights, const std::string& name) {
+  const TensorView* view = weights.view(name);
+  if (view == nullptr || view->dtype() != DType::float32 || view->shape().size() != 1)
     return std::nullopt;
   BiasNumbers numbers;
-  for_each_number(tensor.view, [&](double number) { numbers.push_back(number); });
+  for_each_number(*view, [&](double number) { numbers.push_back(number); });
   return numbers;
 }
 
@@ -53,12 +42,12 @@ std::optional<BiasNames> biases_of(const std::string& name) {
 }
 
 /// Rows of weight_hh for each of its columns: 1 of an RNN, 4 of an LSTM without projection.
-bool adds_both(const Subject& subject, const WeightPlaces& places, const std::string& hidden) {
+bool adds_both(const NamedWeights& weights, const std::string& hidden) {
   std::string weight = hidden;
   weight.replace(weight.rfind("bias_hh_l"), 4, "weight");
-  const auto found = places.find(weight);
-  if (found == places.end()) return false;
-  const Shape& shape = weight_entry(subject, found->second).view.shape();
+  const TensorView* view = weights.view(weight);
+  if (view == nullptr) return false;
+  const Shape& shape = view->shape();
   return shape.size() == 2 && shape[1] > 0 && (shape[0] == shape[1] || shape[0] == 4 * shape[1]);
 }
 
@@ -88,13 +77,13 @@ std::set<std::string> find_summed_biases(Report& report, const WeightPair& pair)
   std::vector<std::string> layers;
   if (std::ranges::none_of(changed, [](const auto& name) { return biases_of(name).has_value(); }))
     return accounted;
-  const WeightPlaces in_a = places_of(a);
-  const WeightPlaces in_b = places_of(b);
+  const NamedWeights in_a(a);
+  const NamedWeights in_b(b);
   for (const std::string& name : changed) {
     const auto names = biases_of(name);
-    if (!names || !changed.contains(names->hidden) || !adds_both(a, in_a, names->hidden)) continue;
-    const auto x = bias_values(a, in_a, names->input), y = bias_values(a, in_a, names->hidden);
-    const auto u = bias_values(b, in_b, names->input), v = bias_values(b, in_b, names->hidden);
+    if (!names || !changed.contains(names->hidden) || !adds_both(in_a, names->hidden)) continue;
+    const auto x = bias_values(in_a, names->input), y = bias_values(in_a, names->hidden);
+    const auto u = bias_values(in_b, names->input), v = bias_values(in_b, names->hidden);
     if (!x || !y || !u || !v || !have_equal_sums(*x, *y, *u, *v)) continue;
     accounted.insert({names->input, names->hidden});
     layers.push_back(names->input);
@@ -112,9 +101,7 @@ std::set<std::string> find_summed_biases(Report& report, const WeightPair& pair)
   finding.evidence = {{"count", accounted.size()},
                       {"tensors", name_list({accounted.begin(), accounted.end()})},
                       {"sums", true}};
-  finding.remedy =
-      "Nothing where outputs may differ by rounding; for equal bits take one of the two files on "
-      "both sides";
+  finding.remedy = kOnlyRounding;
   add_finding(report, std::move(finding));
   return accounted;
 }
